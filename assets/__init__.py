@@ -1,0 +1,1 @@
+"""Exists: organisations, people, customers, sites, asset models, assets and their lives."""

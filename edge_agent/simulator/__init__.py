@@ -1,0 +1,1 @@
+"""Simulated machines that wear, break and get repaired."""

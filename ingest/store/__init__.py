@@ -1,0 +1,1 @@
+"""The telemetry store: one interface over PostgreSQL and TimescaleDB."""

@@ -1,0 +1,1 @@
+"""Decided: findings and alert episodes, policies, predicted jobs."""

@@ -1,0 +1,1 @@
+"""Noticed: features, detectors, calibration, labels, scoring, evaluation."""

@@ -1,0 +1,1 @@
+"""Done: cases and requests, work orders, visits, technicians."""

@@ -1,0 +1,130 @@
+"""Who may do what (role x action), and who may see which rows (row-level security policies)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from assets.base.errors import Forbidden
+
+
+class Role(StrEnum):
+    """Stored words; a person holds one or more in an organisation."""
+
+    ADMINISTRATOR = "administrator"
+    PLANNER = "planner"
+    DISPATCHER = "dispatcher"
+    TECHNICIAN = "technician"
+    STOREKEEPER = "storekeeper"
+    PARTNER = "partner"
+    CUSTOMER = "customer"
+    ANALYST = "analyst"
+    DEVICE = "device"
+
+
+DESK = frozenset({Role.ADMINISTRATOR, Role.PLANNER, Role.DISPATCHER})
+STAFF = DESK | {Role.TECHNICIAN, Role.STOREKEEPER, Role.ANALYST}
+
+# Action -> roles. An action that is not here is allowed to nobody.
+ACTIONS: dict[str, frozenset[Role]] = {
+    "organisation.manage": frozenset({Role.ADMINISTRATOR}),
+    "people.read": STAFF | {Role.PARTNER},
+    "people.manage": frozenset({Role.ADMINISTRATOR}),
+    "settings.manage": frozenset({Role.ADMINISTRATOR}),
+    "demo.remove": frozenset({Role.ADMINISTRATOR}),
+    "asset.read": STAFF | {Role.PARTNER, Role.CUSTOMER},
+    "asset.manage": frozenset({Role.ADMINISTRATOR, Role.PLANNER}),
+    "reading.read": STAFF | {Role.PARTNER, Role.CUSTOMER},
+    "device.read": STAFF,
+    "device.manage": frozenset({Role.ADMINISTRATOR, Role.PLANNER}),
+    "device.send": frozenset({Role.DEVICE}),
+    "finding.read": STAFF | {Role.PARTNER},
+    "predicted_job.decide": frozenset({Role.ADMINISTRATOR, Role.PLANNER}),
+    "policy.manage": frozenset({Role.ADMINISTRATOR, Role.PLANNER}),
+    "request.read": STAFF | {Role.CUSTOMER},
+    "request.open": STAFF | {Role.CUSTOMER},
+    "request.triage": DESK,
+    "work_order.read": STAFF | {Role.PARTNER, Role.CUSTOMER},
+    "work_order.open": DESK | {Role.TECHNICIAN},
+    "work_order.assign": DESK,
+    "work_order.cancel": DESK,
+    "work_order.review": DESK,
+    "visit.perform": frozenset({Role.ADMINISTRATOR, Role.DISPATCHER, Role.TECHNICIAN, Role.PARTNER}),
+    "event.read": STAFF | {Role.PARTNER, Role.CUSTOMER},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a person, a service account or nobody signed in (`kind` 'public')."""
+
+    kind: str
+    organisation_id: UUID
+    roles: frozenset[Role]
+    person_id: UUID | None = None
+    name: str = ""
+
+
+def may(actor: Actor, action: str) -> bool:
+    """Return whether one of the actor's roles allows the action."""
+    return bool(ACTIONS.get(action, frozenset()) & actor.roles)
+
+
+def require(actor: Actor, action: str) -> None:
+    """Raise Forbidden unless the actor may do this."""
+    if not may(actor, action):
+        raise Forbidden(f"{action} needs one of: {', '.join(sorted(ACTIONS.get(action, ())))}", action=action)
+
+
+# ---- row-level security -------------------------------------------------------------------------------------------
+
+VISIBLE_ORGANISATIONS = """
+CREATE OR REPLACE FUNCTION forewarn_visible_organisations() RETURNS uuid[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT coalesce(array_agg(id), '{}') FROM public.organisations
+  WHERE ancestors @> ARRAY[nullif(current_setting('forewarn.organisation_id', true), '')::uuid]
+$$
+"""
+
+# A scalar sub-select is evaluated once per statement; a bare call would run for every row.
+_OWNED = "organisation_id = ANY ((SELECT forewarn_visible_organisations())::uuid[])"
+_EXECUTED = f"({_OWNED} OR executing_organisation_id = ANY ((SELECT forewarn_visible_organisations())::uuid[]))"
+
+
+def row_policies(table: str, condition: str) -> list[str]:
+    """Return the statements that force row-level security on a table with the given visibility condition."""
+    return [
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        f"CREATE POLICY tenant ON {table} USING ({condition}) WITH CHECK ({condition})",
+        f"CREATE POLICY service ON {table} TO forewarn_service USING (true) WITH CHECK (true)",
+        f"CREATE POLICY reader ON {table} FOR SELECT TO forewarn_reader USING (true)",
+    ]
+
+
+def owned_policies(table: str) -> list[str]:
+    """Visible to the owner and its ancestors."""
+    return row_policies(table, _OWNED)
+
+
+def executed_policies(table: str) -> list[str]:
+    """Visible to the owner, its ancestors and the executor."""
+    return row_policies(table, _EXECUTED)
+
+
+def organisation_policies() -> list[str]:
+    """An organisation sees itself and what is below it."""
+    return row_policies("organisations", "id = ANY ((SELECT forewarn_visible_organisations())::uuid[])")
+
+
+# The executor sees the asset, site and contact of its order while it is open and 30 days after.
+ASSET_VISIBILITY = f"""
+{_OWNED} OR EXISTS (
+  SELECT 1 FROM work_orders w WHERE w.asset_id = assets.id
+  AND w.executing_organisation_id = ANY ((SELECT forewarn_visible_organisations())::uuid[])
+  AND (w.closed_at IS NULL OR w.closed_at > now() - interval '30 days'))
+"""
+SITE_VISIBILITY = f"""
+{_OWNED} OR EXISTS (SELECT 1 FROM assets a WHERE a.site_id = sites.id)
+"""

@@ -1,0 +1,47 @@
+"""Which channel of which device measures which asset, from when to when; late data binds by event time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from assets.base.db import Base, Identified, Owned
+
+
+class Binding(Identified, Owned, Base):
+    """A device's channel measures an asset in [valid_from, valid_to); '' is the device itself, else a sub-device.
+
+    `device_id` has no foreign key: devices live in a room above.
+    """
+
+    __tablename__ = "bindings"
+
+    device_id: Mapped[UUID]
+    channel: Mapped[str] = mapped_column(Text, default="")
+    asset_id: Mapped[UUID] = mapped_column(ForeignKey("assets.id", ondelete="CASCADE"), index=True)
+    valid_from: Mapped[datetime | None]
+    valid_to: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_bindings_channel", "device_id", "channel"),)
+
+
+def bind(
+    session: Session, *, organisation_id: UUID, device_id: UUID, channel: str, asset_id: UUID, at: datetime | None
+) -> Binding:
+    """Bind a channel to an asset from `at` on (None: since ever), ending what it measured before."""
+    current = select(Binding).where(
+        Binding.device_id == device_id, Binding.channel == channel, Binding.valid_to.is_(None)
+    )
+    for open_binding in session.scalars(current):
+        if open_binding.asset_id == asset_id:
+            return open_binding
+        open_binding.valid_to = at
+    binding = Binding(
+        organisation_id=organisation_id, device_id=device_id, channel=channel, asset_id=asset_id, valid_from=at
+    )
+    session.add(binding)
+    session.flush()
+    return binding

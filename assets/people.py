@@ -1,0 +1,111 @@
+"""Organisations as a tree, the people in them, and what each may do there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ForeignKey, Text, UniqueConstraint, Uuid, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from assets.base.access import Actor, Role
+from assets.base.db import Base, Identified, Owned
+from assets.base.ids import uuid7
+
+
+class Organisation(Identified, Base):
+    """Operator, partner or customer; `ancestors` runs from the root to the organisation itself."""
+
+    __tablename__ = "organisations"
+
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("organisations.id"))
+    kind: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    ancestors: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    demo: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+
+
+class Person(Identified, Owned, Base):
+    """Somebody who acts; signs in when credentials exist for them."""
+
+    __tablename__ = "people"
+
+    name: Mapped[str] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(Text)
+    phone: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text, default="en")
+    demo: Mapped[bool] = mapped_column(default=False)
+    disabled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("email"),)
+
+
+class Membership(Identified, Owned, Base):
+    """A person's role in an organisation."""
+
+    __tablename__ = "memberships"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (UniqueConstraint("organisation_id", "person_id", "role"),)
+
+
+def add_organisation(
+    session: Session, *, kind: str, name: str, now: datetime, parent: Organisation | None = None, demo: bool = False
+) -> Organisation:
+    """Add an organisation below its parent (None: a root)."""
+    key = uuid7()
+    organisation = Organisation(
+        id=key,
+        parent_id=parent.id if parent else None,
+        kind=kind,
+        name=name,
+        ancestors=[*(parent.ancestors if parent else ()), key],
+        demo=demo,
+        created_at=now,
+    )
+    session.add(organisation)
+    session.flush()
+    return organisation
+
+
+def add_person(
+    session: Session,
+    *,
+    organisation_id: UUID,
+    name: str,
+    roles: list[Role],
+    now: datetime,
+    email: str | None = None,
+    language: str = "en",
+    demo: bool = False,
+) -> Person:
+    """Add a person with roles in one organisation."""
+    person = Person(
+        organisation_id=organisation_id, name=name, email=email, language=language, demo=demo, created_at=now
+    )
+    session.add(person)
+    session.flush()
+    session.add_all(Membership(organisation_id=organisation_id, person_id=person.id, role=role) for role in roles)
+    session.flush()
+    return person
+
+
+def actor_of(session: Session, person: Person) -> Actor:
+    """Return the actor that a person is in their organisation."""
+    roles = session.scalars(
+        select(Membership.role).where(
+            Membership.person_id == person.id, Membership.organisation_id == person.organisation_id
+        )
+    )
+    return Actor("person", person.organisation_id, frozenset(Role(role) for role in roles), person.id, person.name)
+
+
+def root_organisation(session: Session) -> Organisation | None:
+    """Return the operator at the top of the tree, None before set-up."""
+    return session.scalar(
+        select(Organisation).where(Organisation.parent_id.is_(None)).order_by(Organisation.created_at).limit(1)
+    )

@@ -1,0 +1,134 @@
+"""Customers, sites, asset models and assets: what exists, where it stands and whose it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from assets.base.db import Base, Identified, Owned
+from assets.base.errors import Conflict
+from assets.base.events import append_event
+from assets.base.ids import new_code
+
+LIFECYCLES = ("planned", "in_stock", "installed", "commissioned", "in_service", "retired", "scrapped")
+OPERATIONS = ("up", "degraded", "down", "unknown")
+
+
+class Customer(Identified, Owned, Base):
+    """A customer; its organisation is the owner of its assets."""
+
+    __tablename__ = "customers"
+
+    number: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    phone: Mapped[str | None] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(Text)
+    demo: Mapped[bool] = mapped_column(default=False)
+
+
+class Site(Identified, Owned, Base):
+    """Where assets stand. Coordinates are WGS-84 degrees."""
+
+    __tablename__ = "sites"
+
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(Text)
+    address: Mapped[str | None] = mapped_column(Text)
+    time_zone: Mapped[str] = mapped_column(Text, default="UTC")
+    latitude_deg: Mapped[float | None]
+    longitude_deg: Mapped[float | None]
+    demo: Mapped[bool] = mapped_column(default=False)
+
+
+class AssetModel(Identified, Owned, Base):
+    """A type of asset with the manufacturer's data.
+
+    `metrics`: {name: {unit, label_en, label_zh, low_low, low, high, high_high, rate_per_s, expected_interval_s,
+    role}}, limits in the metric's unit, role one of 'health', 'control', 'ambient', 'mode'.
+    `checks`: [{signature, en, zh}] suggested checks by what was noticed.
+    """
+
+    __tablename__ = "asset_models"
+
+    code: Mapped[str] = mapped_column(Text)
+    manufacturer: Mapped[str | None] = mapped_column(Text)
+    name_en: Mapped[str] = mapped_column(Text)
+    name_zh: Mapped[str] = mapped_column(Text)
+    metrics: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    checks: Mapped[list[Any]] = mapped_column(default=list)
+    repair_codes: Mapped[list[Any]] = mapped_column(default=list)
+    demo: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (UniqueConstraint("organisation_id", "code"),)
+
+
+class Asset(Identified, Owned, Base):
+    """One machine for its whole life. `code` is what its QR label carries."""
+
+    __tablename__ = "assets"
+
+    serial: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    asset_model_id: Mapped[UUID | None] = mapped_column(ForeignKey("asset_models.id"), index=True)
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id"), index=True)
+    site_id: Mapped[UUID | None] = mapped_column(ForeignKey("sites.id"), index=True)
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("assets.id"), index=True)
+    code: Mapped[str] = mapped_column(Text, unique=True, default=new_code)
+    lifecycle: Mapped[str] = mapped_column(Text, default="in_service")
+    operation: Mapped[str] = mapped_column(Text, default="unknown")
+    operation_since: Mapped[datetime | None]
+    installed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    custom: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    demo: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "serial"),
+        Index("ix_assets_serial", "serial"),
+        Index("ix_assets_name", text("lower(name)")),
+    )
+
+
+def add_asset(session: Session, asset: Asset, now: datetime) -> Asset:
+    """Register an asset; its life begins on the timeline.
+
+    Raises Conflict when the owner already has this serial number.
+    """
+    taken = select(Asset.id).where(Asset.organisation_id == asset.organisation_id, Asset.serial == asset.serial)
+    if session.scalar(taken):
+        raise Conflict(f"serial {asset.serial!r} is already registered", serial=asset.serial)
+    session.add(asset)
+    session.flush()
+    append_event(
+        session,
+        "asset.registered",
+        at=now,
+        organisation_id=asset.organisation_id,
+        subject_kind="asset",
+        subject_id=asset.id,
+        asset_id=asset.id,
+        payload={"serial": asset.serial, "name": asset.name, "lifecycle": asset.lifecycle},
+    )
+    return asset
+
+
+def set_operation(session: Session, asset: Asset, operation: str, now: datetime, cause: str) -> bool:
+    """Set up, degraded, down or unknown with its cause; False when it already is."""
+    if asset.operation == operation:
+        return False
+    before, asset.operation, asset.operation_since = asset.operation, operation, now
+    append_event(
+        session,
+        "asset.operation_changed",
+        at=now,
+        organisation_id=asset.organisation_id,
+        subject_kind="asset",
+        subject_id=asset.id,
+        asset_id=asset.id,
+        payload={"from": before, "to": operation, "cause": cause},
+    )
+    return True

@@ -1,0 +1,45 @@
+"""Settings: the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+VERSION = "0.1.0"
+
+
+class Settings(BaseSettings):
+    """`FOREWARN_…` variables; with both URLs set nothing is embedded."""
+
+    model_config = SettingsConfigDict(env_prefix="FOREWARN_", extra="ignore")
+
+    database_url: str | None = None
+    broker_url: str | None = None
+    data: Path = Field(default_factory=lambda: default_data_folder())
+    http: str = "127.0.0.1:8080"
+    public_url: str | None = None
+    public_broker: str | None = None
+    smtp_url: str | None = None
+
+    @property
+    def http_host(self) -> str:
+        """Address to listen on."""
+        return self.http.rpartition(":")[0] or "127.0.0.1"
+
+    @property
+    def http_port(self) -> int:
+        """Port to listen on."""
+        return int(self.http.rpartition(":")[2])
+
+    @property
+    def base_url(self) -> str:
+        """Address that people and devices use to reach this server."""
+        return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+
+
+def default_data_folder() -> Path:
+    """Everything that Forewarn keeps on this machine stands below this folder."""
+    return Path("/var/lib/forewarn") if os.geteuid() == 0 else Path.home() / ".local/share/forewarn"

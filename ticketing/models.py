@@ -1,0 +1,100 @@
+"""Tables of what is done: work orders, visits and requests."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, Sequence, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from assets.base.db import Base, Executed, Identified, Owned
+
+# Human numbers may have gaps (a rolled-back order keeps its number); they never repeat.
+WORK_ORDER_NUMBERS = Sequence("work_order_numbers", metadata=Base.metadata)
+REQUEST_NUMBERS = Sequence("request_numbers", metadata=Base.metadata)
+
+
+class WorkOrder(Identified, Executed, Base):
+    """Work on one asset. Why it exists: `origin` and `origin_ref` (an id in a room above, hence no foreign key).
+
+    The title is a code with parameters, rendered in the reader's language; `title_text` is what a person wrote.
+    `noticed` is a snapshot of the finding that opened it, None for other origins.
+    """
+
+    __tablename__ = "work_orders"
+
+    number: Mapped[str] = mapped_column(Text, unique=True)
+    asset_id: Mapped[UUID] = mapped_column(ForeignKey("assets.id"), index=True)
+    site_id: Mapped[UUID | None] = mapped_column(ForeignKey("sites.id"), index=True)
+    origin: Mapped[str] = mapped_column(Text)
+    origin_ref: Mapped[UUID | None] = mapped_column(index=True)
+    kind: Mapped[str] = mapped_column(Text)
+    title_code: Mapped[str] = mapped_column(Text)
+    title_params: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    title_text: Mapped[str | None] = mapped_column(Text)
+    priority: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    opened_at: Mapped[datetime]
+    since: Mapped[datetime | None]
+    scheduled_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    work_done_at: Mapped[datetime | None]
+    documented_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"), index=True)
+    outcome: Mapped[str | None] = mapped_column(Text)
+    outcome_note: Mapped[str | None] = mapped_column(Text)
+    repair_code: Mapped[str | None] = mapped_column(Text)
+    noticed: Mapped[dict[str, Any] | None]
+    replayed: Mapped[bool] = mapped_column(default=False)
+    demo: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column()
+
+    __table_args__ = (
+        Index("ix_work_orders_state", "state", "id"),
+        Index("ix_work_orders_open", "asset_id", postgresql_where=text("closed_at IS NULL")),
+    )
+    # Two edits of the same version cannot both win.
+    __mapper_args__ = {"version_id_col": version}
+
+
+class Visit(Identified, Executed, Base):
+    """One technician's trip for a work order; visits move their order (`ticketing.visits.work_order_state`)."""
+
+    __tablename__ = "visits"
+
+    work_order_id: Mapped[UUID] = mapped_column(ForeignKey("work_orders.id", ondelete="CASCADE"), index=True)
+    technician_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"), index=True)
+    state: Mapped[str] = mapped_column(Text)
+    scheduled_at: Mapped[datetime | None]
+    travelling_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": version}
+
+
+class Request(Identified, Owned, Base):
+    """What somebody asked for about an asset. `contact` is personal: {name, phone, email}.
+
+    Several requests may lead to one work order; the link stands here alone.
+    """
+
+    __tablename__ = "requests"
+
+    number: Mapped[str] = mapped_column(Text, unique=True)
+    asset_id: Mapped[UUID] = mapped_column(ForeignKey("assets.id"), index=True)
+    channel: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    contact: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    state: Mapped[str] = mapped_column(Text)
+    # Opens one request's progress to whoever holds the link, and nothing else; stored plain to send the link again.
+    tracking_code: Mapped[str] = mapped_column(Text, unique=True)
+    created_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    decision_reason: Mapped[str | None] = mapped_column(Text)
+    work_order_id: Mapped[UUID | None] = mapped_column(ForeignKey("work_orders.id", ondelete="SET NULL"), index=True)
+    demo: Mapped[bool] = mapped_column(default=False)

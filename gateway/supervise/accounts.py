@@ -55,6 +55,9 @@ def choose_account(home: Path, cluster: Path, progress: Callable[[str], None]) -
     if owner == 0 and namespace_works():
         return Account(prefix=NAMESPACE)
     account = _account_of(owner) if owner else _system_user(home, progress)
+    account.give(home)
+    if not account.can_read(home) and home.parent.stat().st_uid == 0:
+        home.parent.chmod(home.parent.stat().st_mode | 0o011)  # the data folder is ours: let the user pass through it
     if not account.can_read(home):
         raise SupervisorError(
             f"PostgreSQL refuses to run as root, and the user {SYSTEM_USER} cannot enter {home}: "

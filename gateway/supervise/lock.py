@@ -62,6 +62,11 @@ class FolderLock:
         self.release()
 
 
+def instance_lock(data: Path) -> FolderLock:
+    """Return the lock that `forewarn up` holds: one service per data folder."""
+    return FolderLock(data / "lock", "Forewarn")
+
+
 def cannot_write(folder: Path, error: OSError) -> str:
     """Return the sentence for a folder that cannot be written: full, forbidden, or something else."""
     if error.errno == errno.ENOSPC:

@@ -145,7 +145,8 @@ class EmbeddedMosquitto:
                 gid=self._account.gid,
             )
             if self._wait_until_ready(last_attempt=attempt == 3):
-                return
+                break
+        self._fixed_port = self.port  # others know this URL now: a restart keeps it
 
     def _choose_port(self) -> int:
         if self._fixed_port is None:

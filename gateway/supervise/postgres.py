@@ -139,6 +139,7 @@ class EmbeddedPostgres:
             self._launch(binaries)
             if self._wait_until_ready(last_attempt=attempt == 3):
                 break
+        self._fixed_port = self.port  # others know this URL now: a restart keeps it
         self._prepare(binaries)
 
     def _found(self) -> Binaries:

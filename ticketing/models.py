@@ -57,7 +57,7 @@ class WorkOrder(Identified, Executed, Base):
         Index("ix_work_orders_open", "asset_id", postgresql_where=text("closed_at IS NULL")),
     )
     # Two edits of the same version cannot both win.
-    __mapper_args__ = {"version_id_col": version}
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
 
 class Visit(Identified, Executed, Base):
@@ -74,7 +74,7 @@ class Visit(Identified, Executed, Base):
     finished_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column()
 
-    __mapper_args__ = {"version_id_col": version}
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
 
 class Request(Identified, Owned, Base):

@@ -1,0 +1,142 @@
+"""Visits: their own state machine, and how they move their work order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from assets.base.access import Actor
+from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound
+from assets.people import Person
+from ticketing.models import Visit, WorkOrder
+from ticketing.work_orders import LIVE_VISITS, OPEN_STATES, illegal, move, record_outcome, set_visit
+
+LEGAL_MOVES: dict[str, tuple[str, ...]] = {
+    "scheduled": ("travelling", "in_progress", "cannot_complete", "cancelled"),
+    "travelling": ("scheduled", "in_progress", "cannot_complete", "cancelled"),
+    "in_progress": ("on_break", "completed", "partially_completed", "cannot_complete"),
+    "on_break": ("in_progress", "completed", "partially_completed", "cannot_complete"),
+    "completed": (),
+    "partially_completed": (),
+    "cannot_complete": (),
+    "cancelled": (),
+}
+_AT_WORK = frozenset({"travelling", "in_progress", "on_break"})
+MAX_VISITS = 50  # of one order; more is a mistake, not a job
+
+
+def work_order_state(visits: Collection[str]) -> str:
+    """Return the state that an order's visits give it (the table of the contract, first rule that fits)."""
+    states = set(visits)
+    if states & _AT_WORK:
+        return "in_progress"
+    if "scheduled" in states:
+        # Part of the work is done and somebody is expected: it is under way.
+        return "in_progress" if "completed" in states else "scheduled"
+    if "completed" in states:
+        return "completed"
+    if "cannot_complete" in states and "partially_completed" not in states:
+        return "cannot_complete"
+    return "unscheduled"
+
+
+def get_visit(session: Session, visit_id: UUID) -> Visit:
+    """Return the visit. Raises NotFound."""
+    visit = session.get(Visit, visit_id)
+    if visit is None:
+        raise NotFound("no such visit", kind="visit")
+    return visit
+
+
+def visits_of(session: Session, order: WorkOrder) -> list[Visit]:
+    """Return an order's visits, oldest first."""
+    found = select(Visit).where(Visit.work_order_id == order.id).order_by(Visit.id).limit(MAX_VISITS)
+    return list(session.scalars(found))
+
+
+def schedule_visit(
+    session: Session,
+    order: WorkOrder,
+    technician: Person,
+    now: datetime,
+    *,
+    scheduled_at: datetime | None = None,
+    by: Actor | None = None,
+) -> Visit:
+    """Plan a technician's visit; the same technician's live visit is returned as it is.
+
+    Raises IllegalMove when the order is not open any more.
+    """
+    if order.state not in OPEN_STATES:
+        raise illegal(order, "scheduled")
+    present = visits_of(session, order)
+    for visit in present:
+        if visit.technician_id == technician.id and visit.state in LIVE_VISITS:
+            return visit
+    if len(present) >= MAX_VISITS:
+        raise Conflict(f"{order.number} has {MAX_VISITS} visits already", limit=MAX_VISITS)
+    visit = Visit(
+        organisation_id=order.organisation_id,
+        executing_organisation_id=order.executing_organisation_id,
+        work_order_id=order.id,
+        technician_id=technician.id,
+        state="new",
+        scheduled_at=scheduled_at or now,
+    )
+    session.add(visit)
+    set_visit(session, order, visit, "scheduled", now, by)
+    order.scheduled_at = visit.scheduled_at
+    follow_visits(session, order, now, by)
+    return visit
+
+
+def move_visit(
+    session: Session,
+    order: WorkOrder,
+    visit: Visit,
+    to: str,
+    now: datetime,
+    *,
+    by: Actor | None = None,
+    reason: str | None = None,
+    outcome: str | None = None,
+    note: str | None = None,
+    repair_code: str | None = None,
+) -> Visit:
+    """Move a visit and, by the table, its order. Moving to the present state changes nothing.
+
+    Raises IllegalMove, which names the legal moves, and Invalid when 'cannot_complete' lacks its reason.
+    """
+    if to == visit.state:
+        return visit
+    legal = list(LEGAL_MOVES[visit.state])
+    if to not in legal:
+        text = f"the visit is {visit.state}; it cannot become {to}, only: {', '.join(legal) or 'nothing'}"
+        raise IllegalMove(text, state=visit.state, to=to, legal=legal)
+    if to == "cannot_complete" and not (reason or "").strip():
+        raise Invalid("cannot_complete needs a reason", field="reason")
+    record_outcome(order, outcome, note, repair_code)
+    set_visit(session, order, visit, to, now, by, reason)
+    follow_visits(session, order, now, by, reason)
+    return visit
+
+
+def follow_visits(
+    session: Session, order: WorkOrder, now: datetime, by: Actor | None = None, reason: str | None = None
+) -> None:
+    """Give the order the state that its visits say."""
+    if order.state not in OPEN_STATES:
+        return
+    to = work_order_state([visit.state for visit in visits_of(session, order)])
+    if to == order.state:
+        return
+    if to == "completed":
+        if order.state != "in_progress":  # held or waiting while the last visit ended
+            move(session, order, "in_progress", now, by=by)
+        if order.outcome is None:
+            order.outcome = "unknown"
+    move(session, order, to, now, by=by, reason=reason)

@@ -72,8 +72,9 @@ def services_left_alone(packages: Sequence[str]) -> Iterator[None]:
         yield
     for package in packages:
         # installing enables a unit even when it may not start; these were absent before, so nobody wanted them
-        if package in SERVICES and shutil.which("systemctl") is not None:
-            _run(["systemctl", "disable", SERVICES[package]])
+        if package in SERVICES:
+            helper = "systemctl" if shutil.which("systemctl") else "deb-systemd-helper"
+            _run([helper, "disable", SERVICES[package]])
 
 
 @contextlib.contextmanager

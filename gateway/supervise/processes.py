@@ -152,6 +152,11 @@ class Supervisor:
         """Make `wait` return; may be called from any thread."""
         self._stop_asked.set()
 
+    @property
+    def stopping(self) -> bool:
+        """True once a stop was asked for, by signal or by `request_stop`."""
+        return self._is_signalled or self._stop_asked.is_set()
+
     def wait(self, timeout: float | None = None) -> None:
         """Watch over everything until Ctrl-C, SIGTERM, `request_stop` or the time-out in seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout

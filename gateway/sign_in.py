@@ -150,9 +150,7 @@ def open_session(session: Session, person: Person, now: datetime) -> str:
     session.execute(delete(SignInSession).where(SignInSession.expires_at < now))
     token = secrets.token_urlsafe(32)
     session.add(
-        SignInSession(
-            token_hash=token_hash(token), person_id=person.id, created_at=now, expires_at=now + SESSION_LIFE
-        )
+        SignInSession(token_hash=token_hash(token), person_id=person.id, created_at=now, expires_at=now + SESSION_LIFE)
     )
     session.flush()
     return token
@@ -176,9 +174,7 @@ def actor_of_session(session: Session, token: str, now: datetime) -> Actor | Non
 def make_token(session: Session, organisation_id: UUID, role: Role, now: datetime) -> str:
     """Return a new API token with one role in one organisation."""
     token = "fw_" + secrets.token_urlsafe(32)
-    session.add(
-        ApiToken(token_hash=token_hash(token), organisation_id=organisation_id, role=role, created_at=now)
-    )
+    session.add(ApiToken(token_hash=token_hash(token), organisation_id=organisation_id, role=role, created_at=now))
     session.flush()
     return token
 

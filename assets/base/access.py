@@ -79,6 +79,7 @@ def require(actor: Actor, action: str) -> None:
 
 # ---- row-level security -------------------------------------------------------------------------------------------
 
+# Runs as the service role: as anybody else its own look at `organisations` would ask the policy that asks it.
 VISIBLE_ORGANISATIONS = """
 CREATE OR REPLACE FUNCTION forewarn_visible_organisations() RETURNS uuid[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
@@ -97,7 +98,8 @@ def row_policies(table: str, condition: str) -> list[str]:
     return [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
-        f"CREATE POLICY tenant ON {table} USING ({condition}) WITH CHECK ({condition})",
+        # The login role too: after a commit in mid-request it finds no actor set, and so sees nothing.
+        f"CREATE POLICY tenant ON {table} TO forewarn_app, CURRENT_USER USING ({condition}) WITH CHECK ({condition})",
         f"CREATE POLICY service ON {table} TO forewarn_service USING (true) WITH CHECK (true)",
         f"CREATE POLICY reader ON {table} FOR SELECT TO forewarn_reader USING (true)",
     ]

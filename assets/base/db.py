@@ -89,6 +89,12 @@ class Database:
             enter_actor(session, actor)
             yield session
 
+    @contextmanager
+    def as_owner(self) -> Iterator[Session]:
+        """Open a transaction with the rights of the login role, for DDL such as partitions; sees no tenant's rows."""
+        with self._sessions() as session, session.begin():
+            yield session
+
     def dispose(self) -> None:
         """Close pooled connections."""
         self.engine.dispose()

@@ -122,8 +122,10 @@ def broken_links(session: Session, subject_id: UUID) -> list[int]:
     broken, previous = [], None
     for event in session.scalars(select(Event).where(Event.subject_id == subject_id).order_by(Event.id)):
         erased = event.personal is None
-        altered = event.salt is not None and not erased and (
-            hashlib.sha256(event.salt + _canonical(event.personal)).digest() != event.personal_hash
+        altered = (
+            event.salt is not None
+            and not erased
+            and (hashlib.sha256(event.salt + _canonical(event.personal)).digest() != event.personal_hash)
         )
         if event.previous_hash != previous or chain_hash(event) != event.hash or altered:
             broken.append(event.id)

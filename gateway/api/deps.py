@@ -90,5 +90,3 @@ def service_context(request: Request) -> Iterator[Context]:
 # Function scope: the commit happens before the answer is sent, so a client never sees success that was rolled back.
 Here = Annotated[Context, Depends(context, scope="function")]
 Public = Annotated[Context, Depends(service_context, scope="function")]
-
-

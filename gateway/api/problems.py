@@ -1,0 +1,81 @@
+"""Errors as RFC 9457 problem details: one table from the rules' errors to HTTP."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from assets.base.errors import Conflict, Forbidden, Invalid, NotFound, RuleError
+from gateway.api.deps import NotSignedIn
+from gateway.sign_in import SignInFailed, TooManyFailures
+
+log = logging.getLogger(__name__)
+
+STATUS: tuple[tuple[type[RuleError], int, str], ...] = (
+    (NotSignedIn, 401, "Not signed in"),
+    (SignInFailed, 401, "Sign-in failed"),
+    (TooManyFailures, 429, "Too many failed attempts"),
+    (Forbidden, 403, "Not allowed"),
+    (NotFound, 404, "Not found"),
+    (Conflict, 409, "Conflict"),
+    (Invalid, 422, "Invalid"),
+    (RuleError, 400, "Refused"),
+)
+
+
+def problem(status: int, title: str, detail: str, code: str, params: dict[str, Any] | None = None) -> JSONResponse:
+    """Return one problem; `code` and `params` are what a page renders in the reader's language."""
+    body = {
+        "type": f"urn:forewarn:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "params": params or {},
+    }
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return JSONResponse(
+        jsonable_encoder(body), status_code=status, media_type="application/problem+json", headers=headers
+    )
+
+
+def _rule_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RuleError)
+    status, title = next((status, title) for kind, status, title in STATUS if isinstance(error, kind))
+    return problem(status, title, str(error), error.code, error.params)
+
+
+def _validation(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    fields = [
+        {"field": ".".join(str(part) for part in found["loc"]), "message": found["msg"]} for found in error.errors()
+    ]
+    detail = "; ".join(f"{found['field']}: {found['message']}" for found in fields[:5])
+    return problem(422, "Invalid", detail, "invalid", {"fields": fields[:50]})
+
+
+def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, str(error.detail), str(error.detail), f"http_{error.status_code}")
+
+
+def _database_away(request: Request, error: Exception) -> JSONResponse:
+    log.warning("%s %s: database not available: %s", request.method, request.url.path, error)
+    return problem(503, "Database not available", "try again in a few seconds", "database_unavailable")
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(RuleError, _rule_error)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _database_away)
+    app.add_exception_handler(PoolTimeout, _database_away)

@@ -1,0 +1,268 @@
+"""Sign-in, sign-out, and who I am."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Cookie, Request, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from assets.base.access import Role
+from assets.base.errors import Invalid, NotFound
+from assets.base.events import append_event
+from assets.people import Membership, Organisation, Person, actor_of, add_person
+from gateway.api.deps import COOKIE, Context, Here, Public
+from gateway.settings import VERSION
+from gateway.sign_in import (
+    SESSION_LIFE,
+    Credential,
+    SignInFailed,
+    close_session,
+    make_link,
+    open_session,
+    set_password,
+    sign_in,
+    use_link,
+)
+from ingest.store.schema import detect_edition
+
+router = APIRouter(prefix="/api/v1", tags=["session"])
+
+LANGUAGES = ("en", "zh")
+
+
+class PersonRef(BaseModel):
+    """A person as others see them."""
+
+    id: UUID
+    name: str
+    language: str
+    email: str | None
+
+
+class OrganisationRef(BaseModel):
+    """An organisation by name."""
+
+    id: UUID
+    name: str
+
+
+class ServerInfo(BaseModel):
+    """What answers."""
+
+    version: str
+    store_edition: str
+
+
+class Me(BaseModel):
+    """Who is signed in and what this server is."""
+
+    person: PersonRef | None
+    organisation: OrganisationRef
+    roles: list[str]
+    demo: bool
+    has_password: bool
+    server: ServerInfo
+
+
+class SignIn(BaseModel):
+    """E-mail and password."""
+
+    email: str
+    password: str
+
+
+class SignInWithLink(BaseModel):
+    """A one-time token, and a password to set on the way."""
+
+    token: str
+    password: str | None = None
+
+
+class MeChange(BaseModel):
+    """What one may change about oneself."""
+
+    language: str | None = None
+    password: str | None = None
+
+
+@router.post("/sign-in", operation_id="sign_in")
+def sign_in_with_password(body: SignIn, here: Public, request: Request, response: Response) -> Me:
+    """Sign in with e-mail and password; sets the session cookie."""
+    try:
+        person = sign_in(here.session, body.email, body.password, here.now)
+    except SignInFailed:
+        here.session.commit()  # the failure counts even though the request fails
+        raise
+    return _signed_in(here, person, request, response)
+
+
+@router.post("/sign-in/link", operation_id="sign_in_with_link")
+def sign_in_with_link(body: SignInWithLink, here: Public, request: Request, response: Response) -> Me:
+    """Use up a one-time link; optionally set a password on the way."""
+    person = use_link(here.session, body.token, here.now)
+    if body.password:
+        set_password(here.session, person, body.password, here.now)
+    return _signed_in(here, person, request, response)
+
+
+@router.post("/sign-out", operation_id="sign_out", status_code=204)
+def sign_out(here: Public, response: Response, forewarn_session: Annotated[str | None, Cookie()] = None) -> None:
+    """Forget this browser's session."""
+    if forewarn_session:
+        close_session(here.session, forewarn_session)
+    response.delete_cookie(COOKIE)
+
+
+@router.get("/me", operation_id="get_me")
+def get_me(here: Here) -> Me:
+    """Who is signed in."""
+    person = here.session.get(Person, here.actor.person_id) if here.actor.person_id else None
+    return _me(here.session, person, here.actor.organisation_id, sorted(here.actor.roles))
+
+
+@router.patch("/me", operation_id="change_me")
+def change_me(body: MeChange, here: Here) -> Me:
+    """Change one's language or password."""
+    person = here.session.get(Person, here.actor.person_id) if here.actor.person_id else None
+    if person is None:
+        raise NotFound("a token has no person to change")
+    if body.language is not None:
+        if body.language not in LANGUAGES:
+            raise Invalid(f"language is one of {', '.join(LANGUAGES)}", field="language")
+        person.language = body.language
+    if body.password:
+        _as_service(here.session)
+        set_password(here.session, person, body.password, here.now)
+    return _me(here.session, person, here.actor.organisation_id, sorted(here.actor.roles))
+
+
+def _signed_in(here: Context, person: Person, request: Request, response: Response) -> Me:
+    token = open_session(here.session, person, here.now)
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(SESSION_LIFE.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    actor = actor_of(here.session, person)
+    append_event(
+        here.session,
+        "person.signed_in",
+        at=here.now,
+        organisation_id=person.organisation_id,
+        subject_kind="person",
+        subject_id=person.id,
+        actor_kind="person",
+        actor_id=person.id,
+    )
+    return _me(here.session, person, person.organisation_id, sorted(actor.roles))
+
+
+def _me(session: Session, person: Person | None, organisation_id: UUID, roles: list[Role]) -> Me:
+    organisation = session.get(Organisation, organisation_id)
+    edition = detect_edition(session)
+    demo = bool(session.scalar(text("SELECT EXISTS (SELECT 1 FROM assets WHERE demo)")))
+    _as_service(session)
+    has_password = bool(person and session.get(Credential, person.id))
+    return Me(
+        person=PersonRef(id=person.id, name=person.name, language=person.language, email=person.email)
+        if person
+        else None,
+        organisation=OrganisationRef(id=organisation_id, name=organisation.name if organisation else ""),
+        roles=list(roles),
+        demo=demo,
+        has_password=has_password,
+        server=ServerInfo(version=VERSION, store_edition=edition),
+    )
+
+
+def _as_service(session: Session) -> None:
+    """Credentials are no tenant's rows: only the service role reaches them."""
+    session.flush()
+    session.execute(text("SET LOCAL ROLE forewarn_service"))
+
+
+# ---- people ---------------------------------------------------------------------------------------------------------
+
+
+class PersonItem(BaseModel):
+    """A person with their roles."""
+
+    id: UUID
+    name: str
+    email: str | None
+    roles: list[str]
+    demo: bool
+
+
+class People(BaseModel):
+    """People that the actor sees."""
+
+    items: list[PersonItem]
+    next: str | None = None
+
+
+class NewPerson(BaseModel):
+    """A person to add to the actor's organisation."""
+
+    name: str = Field(min_length=1, max_length=200)
+    email: str | None = Field(default=None, max_length=320)
+    roles: list[Role] = Field(min_length=1)
+    language: str = "en"
+
+
+class Link(BaseModel):
+    """A one-time sign-in link."""
+
+    url: str
+
+
+@router.get("/people", operation_id="list_people")
+def list_people(here: Here) -> People:
+    """List people with their roles, oldest first."""
+    here.require("people.read")
+    people = list(here.session.scalars(select(Person).order_by(Person.created_at, Person.id).limit(500)))
+    roles: dict[UUID, list[str]] = {}
+    for membership in here.session.scalars(select(Membership).order_by(Membership.role)):
+        roles.setdefault(membership.person_id, []).append(membership.role)
+    return People(
+        items=[PersonItem(id=p.id, name=p.name, email=p.email, roles=roles.get(p.id, []), demo=p.demo) for p in people]
+    )
+
+
+@router.post("/people", operation_id="create_person", status_code=201)
+def create_person(body: NewPerson, here: Here) -> PersonItem:
+    """Add a person to one's own organisation."""
+    here.require("people.manage")
+    if body.email and here.session.scalar(select(Person.id).where(Person.email == body.email)):
+        raise Invalid("somebody with this e-mail is already here", field="email")
+    person = add_person(
+        here.session,
+        organisation_id=here.actor.organisation_id,
+        name=body.name,
+        email=body.email,
+        roles=body.roles,
+        language=body.language if body.language in LANGUAGES else "en",
+        now=here.now,
+    )
+    return PersonItem(id=person.id, name=person.name, email=person.email, roles=list(body.roles), demo=False)
+
+
+@router.post("/people/{person_id}/sign-in-link", operation_id="create_sign_in_link", status_code=201)
+def create_sign_in_link(person_id: UUID, here: Here) -> Link:
+    """Make a one-time sign-in link for a person."""
+    here.require("people.manage")
+    person = here.session.get(Person, person_id)  # row-level security: only people the actor may see
+    if person is None:
+        raise NotFound("no such person")
+    roles = set(here.session.scalars(select(Membership.role).where(Membership.person_id == person.id)))
+    _as_service(here.session)
+    token = make_link(here.session, person.id, here.now)
+    page = "/m/sign-in" if roles == {Role.TECHNICIAN} else "/sign-in"
+    return Link(url=f"{here.settings.base_url}{page}?token={token}")

@@ -1,0 +1,92 @@
+"""The HTTP application: API, pages, health, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
+from sqlalchemy import text
+from starlette.staticfiles import StaticFiles
+
+from assets.base.db import Database
+from gateway.api import problems
+from gateway.api.live import Broadcaster
+from gateway.idempotency import IdempotencyMiddleware
+from gateway.metrics import render_metrics
+from gateway.settings import VERSION, Settings
+from gateway.wiring import routers
+
+DIST = Path(__file__).parent / "web" / "dist"
+
+NO_PAGES = "<p>The web pages are not built. Run <code>make pages</code>, then reload.</p>"
+
+
+def make_app(settings: Settings, database: Database) -> FastAPI:
+    """Put the application together; the caller owns the database."""
+    broadcaster = Broadcaster(database)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        broadcaster.start()
+        yield
+        broadcaster.stop()
+
+    app = FastAPI(title="Forewarn", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.settings, app.state.database, app.state.broadcaster = settings, database, broadcaster
+    app.add_middleware(IdempotencyMiddleware, database=database)
+    problems.install(app)
+    for router in routers():
+        app.include_router(router)
+    _health(app, database)
+    _pages(app)
+    return app
+
+
+def _health(app: FastAPI, database: Database) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok")
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> JSONResponse:
+        try:
+            with database.as_service() as session:
+                session.execute(text("SELECT 1 FROM organisations LIMIT 1"))
+        except Exception as error:
+            return JSONResponse({"ready": False, "database": str(error).splitlines()[0]}, status_code=503)
+        return JSONResponse({"ready": True})
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> PlainTextResponse:
+        return PlainTextResponse(render_metrics(database), media_type="text/plain; version=0.0.4")
+
+
+def _pages(app: FastAPI) -> None:
+    """Serve the two page entries; every other path below them is a route of the pages' own."""
+    if (DIST / "ui").is_dir():
+        app.mount("/ui", StaticFiles(directory=DIST / "ui"), name="ui")
+
+    @app.get("/m", include_in_schema=False)
+    @app.get("/m/{path:path}", include_in_schema=False)
+    def technician_entry(path: str = "") -> Response:
+        return _entry("m.html")
+
+    @app.get("/{path:path}", include_in_schema=False)
+    def desk_entry(path: str, request: Request) -> Response:
+        if path.startswith(("api/", "ui/", "a/", "download/")):
+            return problems.problem(404, "Not found", f"nothing at /{path}", "not_found")
+        found = DIST / path
+        if path and "/" not in path and found.is_file():  # favicon and the like
+            return FileResponse(found)
+        return _entry("index.html")
+
+
+def _entry(name: str) -> Response:
+    page = DIST / name
+    if not page.is_file():
+        return HTMLResponse(NO_PAGES, status_code=503)
+    # The entry names hashed files: it must be asked for again after an update.
+    return FileResponse(page, headers={"Cache-Control": "no-cache"})

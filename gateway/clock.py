@@ -1,0 +1,105 @@
+"""The timetable: what runs regularly, on one page. A tick only enqueues; last-run times are rows of ours."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy import Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from assets.base.db import Base, Database
+from assets.base.queue import enqueue
+
+log = logging.getLogger(__name__)
+
+LOCK = 7_301_946  # one worker at a time holds it and ticks
+
+# Task -> seconds between ticks. One second for what stands between a reading and its work order.
+TIMETABLE: dict[str, float] = {
+    "score_readings": 1,
+    "decide_findings": 1,
+    "consume_events": 1,
+    "update_presence": 5,
+    "seal_events": 60,
+    "ensure_partitions": 6 * 3600,
+    "forget_old_rows": 3600,
+}
+
+
+class LastRun(Base):
+    """When a timetable entry was last enqueued; survives restarts, so long intervals are not forgotten."""
+
+    __tablename__ = "last_runs"
+
+    task: Mapped[str] = mapped_column(Text, primary_key=True)
+    enqueued_at: Mapped[datetime]
+
+
+class Clock:
+    """Ticks in the one worker that holds the advisory lock; the others try again at each tick."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._scheduler = BackgroundScheduler(timezone=UTC)
+        self._holder = database.engine.connect()
+        self._holding = False
+        self._guard = threading.Lock()  # ticks run in the scheduler's threads, the holder is one connection
+
+    def start(self) -> None:
+        """Begin to tick."""
+        for task, seconds in TIMETABLE.items():
+            # Coalesce: after a stall one wake-up is enough, handlers take all rows that wait.
+            self._scheduler.add_job(
+                self._tick,
+                IntervalTrigger(seconds=seconds),
+                args=[task, seconds],
+                id=task,
+                coalesce=True,
+                max_instances=1,
+                next_run_time=datetime.now(UTC),
+            )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop ticking and let another worker have the lock."""
+        self._scheduler.shutdown(wait=True)
+        self._holder.close()
+
+    def _tick(self, task: str, seconds: float) -> None:
+        try:
+            with self._guard:
+                holding = self._is_holder()
+            if holding:
+                self._enqueue(task, seconds)
+        except Exception as error:
+            # The database is away: the next tick tries again, nothing is lost since rows are the truth.
+            log.warning("tick %s failed: %s", task, error)
+
+    def _is_holder(self) -> bool:
+        try:
+            if not self._holding:
+                self._holding = bool(self._holder.scalar(text("SELECT pg_try_advisory_lock(:k)"), {"k": LOCK}))
+                self._holder.commit()
+            else:
+                self._holder.execute(text("SELECT 1"))
+                self._holder.commit()
+        except Exception:
+            self._holding = False
+            self._holder.close()
+            self._holder = self._database.engine.connect()
+            raise
+        return self._holding
+
+    def _enqueue(self, task: str, seconds: float) -> None:
+        now = datetime.now(UTC)
+        with self._database.as_service() as session:
+            if seconds >= 60:
+                last = session.get(LastRun, task)
+                if last and (now - last.enqueued_at).total_seconds() < seconds * 0.9:
+                    return
+                session.merge(LastRun(task=task, enqueued_at=now))
+            enqueue(session, task, queueing_lock=task, lock=task)

@@ -1,0 +1,91 @@
+"""The tasks that workers run, by name: plain functions of (database, now)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from ingest.presence import update_presence as mark_presence
+from maintenance.episodes import decide_pending
+from ml.worker import Scorer
+from sqlalchemy import text
+
+from assets.base.consumers import run_consumer
+from assets.base.db import Database
+from assets.base.events import seal_heads
+from gateway.wiring import CONSUMERS
+from ingest.store.schema import ensure_partitions as make_partitions
+
+Job = Callable[[Database, datetime], None]
+
+MAX_ROUNDS = 50  # a job gives its place back after so many batches, so that one backlog does not starve the others
+KEEP_QUARANTINE = timedelta(days=30)
+KEEP_BATCHES = timedelta(days=90)
+
+_scorer: Scorer | None = None
+
+
+def score_readings(database: Database, now: datetime) -> None:
+    """Score what ingest has stored since last time; findings are saved."""
+    global _scorer
+    if _scorer is None or _scorer.database is not database:
+        _scorer = Scorer(database)
+    if _scorer.run(now):
+        decide_findings(database, now)
+
+
+def decide_findings(database: Database, now: datetime) -> None:
+    """Decide what to do about findings that changed."""
+    for _ in range(MAX_ROUNDS):
+        with database.as_service() as session:
+            if not decide_pending(session, now):
+                return
+
+
+def consume_events(database: Database, now: datetime) -> None:
+    """Let every consumer catch up with the event log."""
+    for consumer in CONSUMERS:
+        for _ in range(MAX_ROUNDS):
+            if not run_consumer(database, consumer, now):
+                break
+
+
+def update_presence(database: Database, now: datetime) -> None:
+    """Mark devices online, stale or offline."""
+    with database.as_service() as session:
+        mark_presence(session, now)
+
+
+def seal_events(database: Database, now: datetime) -> None:
+    """Seal the heads of the event chains."""
+    with database.as_service() as session:
+        seal_heads(session, now)
+
+
+def ensure_partitions(database: Database, now: datetime) -> None:
+    """Make reading partitions ahead of time, never on the hot path. Needs the owner's rights."""
+    with database.as_owner() as session:
+        make_partitions(session, now)
+
+
+def forget_old_rows(database: Database, now: datetime) -> None:
+    """Forget what is only kept for looking back a while."""
+    with database.as_service() as session:
+        session.execute(text("DELETE FROM quarantine WHERE received_at < :t"), {"t": now - KEEP_QUARANTINE})
+        session.execute(text("DELETE FROM ingest_batches WHERE received_at < :t"), {"t": now - KEEP_BATCHES})
+        session.execute(text("DELETE FROM sign_in_failures WHERE at < :t"), {"t": now - timedelta(days=1)})
+        session.execute(text("DELETE FROM idempotency_keys WHERE created_at < :t"), {"t": now - timedelta(days=1)})
+
+
+JOBS: dict[str, Job] = {
+    job.__name__: job
+    for job in (
+        score_readings,
+        decide_findings,
+        consume_events,
+        update_presence,
+        seal_events,
+        ensure_partitions,
+        forget_old_rows,
+    )
+}

@@ -1,0 +1,272 @@
+"""The command line `forewarn`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import logging
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+NEEDS_SERVER = 'forewarn: this is the light install, for agents only. The server: pip install "forewarn[server]"'
+NEEDS_URLS = "forewarn: set FOREWARN_DATABASE_URL and FOREWARN_BROKER_URL, or run `forewarn up`, which brings both."
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with every command."""
+    parser = argparse.ArgumentParser(prog="forewarn", description="Predictive maintenance and after-sales service.")
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    up = commands.add_parser("up", help="the whole service on one machine")
+    up.add_argument("--data", type=Path, help="data folder; removing it removes everything")
+    up.add_argument("--demo", action="store_true", help="load a small simulated plant, marked as demo")
+    up.add_argument("--replay", type=Path, metavar="FOLDER", help="play a recorded fleet through the whole chain")
+    up.add_argument("--speed", type=float, help="replay so many times faster than life")
+    up.add_argument("--lan", action="store_true", help="listen on all addresses of this machine, not only on loopback")
+
+    commands.add_parser("api", help="one role: HTTP API and pages")
+    commands.add_parser("ingest", help="one role: MQTT to rows")
+    commands.add_parser("worker", help="one role: scoring, decisions, events, the clock")
+    commands.add_parser("migrate", help="bring the database to the current schema")
+
+    doctor = commands.add_parser("doctor", help="check everything; each failure with the line that fixes it")
+    doctor.add_argument("--data", type=Path)
+    doctor.add_argument("--json", action="store_true")
+
+    token = commands.add_parser("token", help="print an API token")
+    token.add_argument("--role", required=True)
+    token.add_argument("--org", help="name of the organisation; the operator when left out")
+    token.add_argument("--data", type=Path)
+    token.add_argument("--json", action="store_true")
+
+    device = commands.add_parser("device", help="devices")
+    device_commands = device.add_subparsers(dest="device_command", required=True, metavar="COMMAND")
+    add = device_commands.add_parser("add", help="register a device, print its claim code")
+    add.add_argument("--serial", required=True)
+    add.add_argument("--model", required=True)
+    add.add_argument("--data", type=Path)
+    add.add_argument("--json", action="store_true")
+
+    evaluate = commands.add_parser("evaluate", help="score the detectors on a recorded fleet")
+    evaluate.add_argument("folder", type=Path, metavar="FOLDER")
+    evaluate.add_argument("--out", type=Path, required=True, metavar="DIR")
+    evaluate.add_argument("--json", action="store_true")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if importlib.util.find_spec("sqlalchemy") is None or importlib.util.find_spec("fastapi") is None:
+        print(NEEDS_SERVER, file=sys.stderr)
+        return 2
+    from gateway.settings import VERSION, Settings
+
+    if options.version:
+        print(VERSION)
+        return 0
+    if options.command is None:
+        parser.print_help()
+        return 2
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        settings = Settings()
+    except ValueError as error:
+        print(f"forewarn: a FOREWARN_… variable is wrong: {error}", file=sys.stderr)
+        return 2
+    if getattr(options, "data", None):
+        settings.data = options.data.resolve()
+    try:
+        return _run(options, settings)
+    except Exception as error:
+        from gateway.supervise.errors import SupervisorError
+
+        if isinstance(error, SupervisorError):
+            print(f"forewarn: {error.message}", file=sys.stderr)
+            return 1
+        raise
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    match options.command:
+        case "up":
+            return _up(options, settings)
+        case "api":
+            return _api(settings)
+        case "ingest":
+            return _ingest(settings)
+        case "worker":
+            return _worker(settings)
+        case "migrate":
+            return _migrate(settings)
+        case "doctor":
+            return _doctor(options, settings)
+        case "token":
+            return _token(options, settings)
+        case "device":
+            return _device_add(options, settings)
+        case "evaluate":
+            from ml.evaluation import evaluate_command
+
+            return evaluate_command(options.folder, options.out, options.json)
+    raise AssertionError(options.command)
+
+
+def _up(options: argparse.Namespace, settings: Settings) -> int:
+    from gateway import up
+
+    if options.replay and not (options.replay / "fleet.json").is_file():
+        print(f"forewarn: {options.replay} is no recorded fleet: it has no fleet.json.", file=sys.stderr)
+        return 2
+    logging.getLogger().setLevel(logging.WARNING)  # people read this terminal; the roles log to files
+    if options.lan:
+        settings.http = f"0.0.0.0:{settings.http_port}"
+    return up.run(settings, up.Options(options.demo, options.replay, options.speed, options.lan))
+
+
+def _api(settings: Settings) -> int:
+    import uvicorn
+
+    from assets.base.db import Database
+    from gateway.app import make_app
+
+    if not settings.database_url:
+        print(NEEDS_URLS, file=sys.stderr)
+        return 2
+    database = Database(settings.database_url, pool_size=10)
+    app = make_app(settings, database)
+    uvicorn.run(
+        app,
+        host=settings.http_host.strip("[]"),
+        port=settings.http_port,
+        log_level="warning",
+        timeout_graceful_shutdown=1,  # open event streams must not hold up a stop
+        server_header=False,
+    )
+    database.dispose()
+    return 0
+
+
+def _ingest(settings: Settings) -> int:
+    from ingest.consumer import run_ingest
+
+    if not settings.database_url or not settings.broker_url:
+        print(NEEDS_URLS, file=sys.stderr)
+        return 2
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_ingest(settings.database_url, settings.broker_url, stop)
+    return 0
+
+
+def _worker(settings: Settings) -> int:
+    from gateway.worker import run_worker
+
+    if not settings.database_url:
+        print(NEEDS_URLS, file=sys.stderr)
+        return 2
+    run_worker(settings.database_url)
+    return 0
+
+
+def _migrate(settings: Settings) -> int:
+    from gateway.migrate import upgrade
+
+    if not settings.database_url:
+        print(NEEDS_URLS, file=sys.stderr)
+        return 2
+    upgrade(settings.database_url)
+    print("The database is at the current schema.")
+    return 0
+
+
+def _doctor(options: argparse.Namespace, settings: Settings) -> int:
+    from gateway.doctor import print_checks, run_doctor
+
+    checks = run_doctor(settings.data, settings.database_url, settings.broker_url, settings.http)
+    print_checks(checks, as_json=options.json)
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def running_database_url(settings: Settings) -> str:
+    """Return the database of the URL setting, or of the embedded server that runs in the data folder."""
+    from gateway.supervise.errors import SupervisorError
+    from gateway.supervise.postgres import EmbeddedPostgres
+
+    if settings.database_url:
+        return settings.database_url
+    embedded = EmbeddedPostgres(settings.data)
+    if not (settings.data / "processes.json").exists():
+        raise SupervisorError(f"Nothing runs in {settings.data}: start `forewarn up` first, or name another --data.")
+    return embedded.url
+
+
+def _token(options: argparse.Namespace, settings: Settings) -> int:
+    from sqlalchemy import select
+
+    from assets.base.access import Role
+    from assets.base.db import Database
+    from assets.people import Organisation, root_organisation
+    from gateway.sign_in import make_token
+
+    try:
+        role = Role(options.role)
+    except ValueError:
+        print(f"forewarn: role is one of {' '.join(Role)}", file=sys.stderr)
+        return 2
+    database = Database(running_database_url(settings), pool_size=1)
+    with database.as_service() as session:
+        wanted = select(Organisation).where(Organisation.name == options.org)
+        organisation = session.scalar(wanted) if options.org else root_organisation(session)
+        if organisation is None:
+            print(f"forewarn: no organisation named {options.org!r}", file=sys.stderr)
+            return 2
+        token = make_token(session, organisation.id, role, datetime.now(UTC))
+    print(json.dumps({"token": token, "role": role, "organisation": organisation.name}) if options.json else token)
+    return 0
+
+
+def _device_add(options: argparse.Namespace, settings: Settings) -> int:
+    from ingest.devices import register_device
+
+    from assets.base.db import Database
+    from assets.base.errors import RuleError
+    from assets.people import root_organisation
+
+    database = Database(running_database_url(settings), pool_size=1)
+    try:
+        with database.as_service() as session:
+            operator = root_organisation(session)
+            if operator is None:
+                print("forewarn: the database is empty: run `forewarn up` once.", file=sys.stderr)
+                return 1
+            device, code = register_device(
+                session,
+                serial=options.serial,
+                model=options.model,
+                organisation_id=operator.id,
+                now=datetime.now(UTC),
+            )
+    except RuleError as error:
+        print(f"forewarn: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps({"serial": device.serial, "claim_code": code, "expires_at": str(device.claim_expires_at)}))
+    else:
+        print(f"{code}\nOn the device:  forewarn-edge claim {code} --server {settings.base_url}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""All tables of all rooms, imported for their effect on the metadata."""
+
+from __future__ import annotations
+
+import assets.base.calendars
+import assets.base.consumers
+import assets.base.events
+import assets.instrumentation
+import assets.people
+import assets.registry
+import gateway.clock
+import gateway.idempotency
+import gateway.sign_in
+import ingest.models
+import maintenance.models
+import ml.models
+import ticketing.models
+from assets.base.db import Base
+
+metadata = Base.metadata
+
+__all__ = ["assets", "gateway", "ingest", "maintenance", "metadata", "ml", "ticketing"]

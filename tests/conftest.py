@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn, Protocol
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from gateway.supervise.binaries import installations
 from gateway.supervise.mosquitto import EmbeddedMosquitto, hash_password
-from gateway.supervise.postgres import OWNER, EmbeddedPostgres
+from gateway.supervise.postgres import EXTENSIONS, OWNER, EmbeddedPostgres
+from tests.timescale_tree import TreeCluster, TreeUnavailable, cache_folder, ensure_tree, prepare_role
 
 ROOT = Path(__file__).resolve().parent.parent
+EMPTY = "forewarn_empty"
 TEMPLATE = "forewarn_template"
+QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 _numbers = itertools.count(1)
+
+
+class AnyCluster(Protocol):
+    """What tests need of a PostgreSQL server, whoever runs it."""
+
+    @property
+    def superuser_url(self) -> str: ...
+
+    def url_of(self, database: str, user: str = OWNER) -> str: ...
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip visibly; continuous integration (CI=true) does not accept the skip."""
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +56,9 @@ def server_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def cluster(server_folder: Path) -> Iterator[EmbeddedPostgres]:
-    """A running PostgreSQL of our own; quick rather than durable."""
-    quick = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
-    with EmbeddedPostgres(server_folder / "cluster", settings=quick) as server:
+    """A running PostgreSQL of our own without TimescaleDB; quick rather than durable."""
+    plain = next((found for found in installations() if found.timescaledb is None), None)
+    with EmbeddedPostgres(server_folder / "cluster", settings=QUICK, binaries=plain) as server:
         yield server
 
 
@@ -48,36 +71,19 @@ def superuser_url(cluster: EmbeddedPostgres) -> str:
 @pytest.fixture(scope="session")
 def empty_template(cluster: EmbeddedPostgres) -> str:
     """Name of a database with our extensions and nothing else, owned by the role forewarn."""
-    _create_database(cluster.superuser_url, "forewarn_empty", "template1")
-    cluster.create_extensions("forewarn_empty")
-    return "forewarn_empty"
+    return _make_empty_template(cluster, EXTENSIONS)
 
 
 @pytest.fixture(scope="session")
 def migrated_template(cluster: EmbeddedPostgres, empty_template: str) -> str:
     """Name of a database with all migrations applied; copying it takes a tenth of migrating it."""
-    from gateway.migrate import upgrade
-
-    _create_database(cluster.superuser_url, TEMPLATE, empty_template)
-    upgrade(cluster.url_of(TEMPLATE))
-    return TEMPLATE
+    return _make_migrated_template(cluster, empty_template)
 
 
 @pytest.fixture
 def make_database(cluster: EmbeddedPostgres, empty_template: str) -> Iterator[Callable[..., str]]:
     """Make fresh databases: `make_database()` an empty one, `make_database(template)` a copy; returns the URL."""
-    made: list[str] = []
-
-    def make(template: str | None = None) -> str:
-        name = f"test_{os.getpid()}_{next(_numbers)}"
-        _create_database(cluster.superuser_url, name, template or empty_template)
-        made.append(name)
-        return cluster.url_of(name)
-
-    yield make
-    with psycopg.connect(cluster.superuser_url, autocommit=True) as connection:
-        for name in made:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    yield from _database_maker(cluster, empty_template)
 
 
 @pytest.fixture
@@ -92,7 +98,110 @@ def database_url(make_database: Callable[..., str], migrated_template: str) -> s
     return make_database(migrated_template)
 
 
+@pytest.fixture(scope="session")
+def timescale_cluster(server_folder: Path) -> Iterator[AnyCluster]:
+    """A running PostgreSQL with TimescaleDB: the one given, the system's, or a Debian tree made when missing."""
+    given = os.environ.get("FOREWARN_TEST_TIMESCALE_URL")
+    found = next((found for found in installations() if found.timescaledb is not None), None)
+    if given:
+        yield GivenCluster(given)
+    elif found is not None:
+        with EmbeddedPostgres(server_folder / "timescale", settings=QUICK, binaries=found) as server:
+            yield server
+    else:
+        try:
+            ensure_tree(cache_folder())
+        except TreeUnavailable as error:
+            unavailable(str(error))
+        tree = TreeCluster(cache_folder())
+        try:
+            tree.start()
+            yield tree
+        finally:
+            tree.stop()
+
+
+@pytest.fixture(scope="session")
+def timescale_empty_template(timescale_cluster: AnyCluster) -> str:
+    """Name of a database with our extensions and TimescaleDB."""
+    return _make_empty_template(timescale_cluster, (*EXTENSIONS, "timescaledb"))
+
+
+@pytest.fixture(scope="session")
+def timescale_migrated_template(timescale_cluster: AnyCluster, timescale_empty_template: str) -> str:
+    """Name of a database with TimescaleDB and all migrations applied."""
+    return _make_migrated_template(timescale_cluster, timescale_empty_template)
+
+
+@pytest.fixture
+def make_timescale_database(
+    timescale_cluster: AnyCluster, timescale_empty_template: str
+) -> Iterator[Callable[..., str]]:
+    """As `make_database`, with TimescaleDB."""
+    yield from _database_maker(timescale_cluster, timescale_empty_template)
+
+
+@pytest.fixture
+def timescale_database_url(make_timescale_database: Callable[..., str], timescale_migrated_template: str) -> str:
+    """As `database_url`, with TimescaleDB."""
+    return make_timescale_database(timescale_migrated_template)
+
+
+class GivenCluster:
+    """A server that somebody else runs, by the URL of a superuser."""
+
+    def __init__(self, superuser_url: str) -> None:
+        self.superuser_url = superuser_url
+        self._password = secrets.token_urlsafe(16)
+        with psycopg.connect(superuser_url, autocommit=True) as connection:
+            prepare_role(connection, self._password)
+
+    def url_of(self, database: str, user: str = OWNER) -> str:
+        """URL of any database for `forewarn`, or for the superuser under any other name."""
+        parts = urlsplit(self.superuser_url)
+        if user != OWNER:
+            return parts._replace(path=f"/{database}").geturl()
+        address = f"{parts.hostname}:{parts.port or 5432}"
+        return parts._replace(netloc=f"{OWNER}:{self._password}@{address}", path=f"/{database}").geturl()
+
+
+def _make_empty_template(cluster: AnyCluster, extensions: Sequence[str]) -> str:
+    _create_database(cluster.superuser_url, EMPTY, "template1")
+    with psycopg.connect(cluster.url_of(EMPTY, user="postgres"), autocommit=True) as connection:
+        for name in extensions:
+            connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name)))
+    return EMPTY
+
+
+def _make_migrated_template(cluster: AnyCluster, empty_template: str) -> str:
+    from gateway.migrate import upgrade
+
+    _create_database(cluster.superuser_url, TEMPLATE, empty_template)
+    upgrade(cluster.url_of(TEMPLATE))
+    return TEMPLATE
+
+
+def _database_maker(cluster: AnyCluster, empty_template: str) -> Iterator[Callable[..., str]]:
+    made: list[str] = []
+
+    def make(template: str | None = None) -> str:
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        _create_database(cluster.superuser_url, name, template or empty_template)
+        made.append(name)
+        return cluster.url_of(name)
+
+    yield make
+    for name in made:
+        _drop_database(cluster.superuser_url, name)
+
+
+def _drop_database(superuser_url: str, name: str) -> None:
+    with psycopg.connect(superuser_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 def _create_database(superuser_url: str, name: str, template: str) -> None:
+    _drop_database(superuser_url, name)  # left by an earlier run on a server that outlives the tests
     with psycopg.connect(superuser_url, autocommit=True) as connection:
         statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
         for attempt in range(20):
@@ -129,8 +238,5 @@ def fleets() -> Path:
     folder = Path(os.environ.get("FLEETS", "../shared/data"))
     folder = folder if folder.is_absolute() else ROOT / folder
     if not folder.is_dir():
-        message = f"recorded fleets are absent: {folder} (set FLEETS)"
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(message)
-        pytest.skip(message)
+        unavailable(f"recorded fleets are absent: {folder} (set FLEETS)")
     return folder

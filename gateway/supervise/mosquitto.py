@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from gateway.supervise.accounts import Account
 from gateway.supervise.errors import SupervisorError
@@ -116,7 +117,7 @@ class EmbeddedMosquitto:
         pairs = (line.partition(":")[::2] for line in lines)
         return {username: hashed for username, hashed in pairs if username and username != SERVICE_USER}
 
-    def __enter__(self) -> EmbeddedMosquitto:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

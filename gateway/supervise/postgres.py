@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 from urllib.parse import quote
 
 import psycopg
@@ -111,7 +112,7 @@ class EmbeddedPostgres:
             stop_leftovers(self.cluster, patience_seconds=1.0)
         self._lock.release()
 
-    def __enter__(self) -> EmbeddedPostgres:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -1,0 +1,91 @@
+"""Policies: how patient to be, by organisation, asset model and kind of trouble, over sane defaults."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from assets.base.errors import Invalid
+from assets.people import Organisation
+from assets.registry import Asset
+from maintenance.decisions import Policy
+from maintenance.models import PolicyRow
+
+KINDS = ("machine", "sensor", "connection")
+NAMES = frozenset(field.name for field in fields(Policy)) - {"id"}
+NULLABLE = frozenset({"open_s"})
+MAX_SECONDS = 366 * 86400.0
+
+# Detectors already ask for k of n samples, so a machine's trouble waits no longer; a reading that came in must be
+# a work order within 10 s. Sensors and links recover by themselves more often.
+DEFAULTS: dict[str, Policy] = {
+    "machine": Policy(id="default"),
+    "sensor": Policy(id="default", on_delay_s=10.0, off_delay_s=300.0),
+    "connection": Policy(id="default", on_delay_s=60.0, off_delay_s=300.0),
+}
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Raise Invalid unless these are settings of a policy: its numbers, and under `kinds` the same per kind."""
+    for name, value in settings.items():
+        if name == "kinds":
+            if not isinstance(value, Mapping) or not set(value) <= set(KINDS):
+                raise Invalid(f"kinds are {', '.join(KINDS)}", field="kinds", allowed=list(KINDS))
+            for inner in value.values():
+                check_settings({key: number for key, number in inner.items() if key != "kinds"})
+        elif name not in NAMES:
+            raise Invalid(f"a policy has no {name!r}", field=name, allowed=sorted(NAMES))
+        elif not (_is_number(value) or (value is None and name in NULLABLE)):
+            raise Invalid(f"{name} is a number from 0 to {MAX_SECONDS:.0f}", field=name)
+
+
+def policies_for(session: Session, asset: Asset) -> dict[str, Policy]:
+    """Return the policy of each kind of trouble for an asset.
+
+    Rows of the owner's ancestors count first, then the owner's; in each, those for all models before those for one.
+    """
+    owner = session.get(Organisation, asset.organisation_id)
+    ancestors = list(owner.ancestors) if owner else [asset.organisation_id]
+    rows = session.scalars(
+        select(PolicyRow).where(
+            PolicyRow.enabled,
+            PolicyRow.organisation_id.in_(ancestors),
+            or_(PolicyRow.asset_model_id.is_(None), PolicyRow.asset_model_id == asset.asset_model_id),
+        )
+    ).all()
+    ranked = sorted(
+        rows, key=lambda row: (ancestors.index(row.organisation_id), row.asset_model_id is not None, row.name)
+    )
+    policies = dict(DEFAULTS)
+    for row in ranked:
+        for kind in KINDS:
+            policies[kind] = _over(policies[kind], row, kind)
+    return policies
+
+
+def ensure_default_policy(session: Session, organisation_id: UUID) -> PolicyRow:
+    """Return the organisation's default policy, made when missing: a row that people can edit."""
+    found = select(PolicyRow).where(PolicyRow.organisation_id == organisation_id, PolicyRow.name == "default")
+    row = session.scalar(found)
+    if row is None:
+        row = PolicyRow(organisation_id=organisation_id, name="default", asset_model_id=None, settings={}, enabled=True)
+        session.add(row)
+        session.flush()
+    return row
+
+
+def _over(policy: Policy, row: PolicyRow, kind: str) -> Policy:
+    settings = {name: value for name, value in row.settings.items() if name in NAMES}
+    settings |= {name: value for name, value in row.settings.get("kinds", {}).get(kind, {}).items() if name in NAMES}
+    return replace(policy, id=row.name, **settings)
+
+
+def _is_number(value: object) -> bool:
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    return real and math.isfinite(value) and 0 <= value <= MAX_SECONDS  # type: ignore[operator, arg-type]

@@ -1,0 +1,556 @@
+"""The wire format between a device and the server: topics, payloads and their limits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, cast
+
+ROOT = "forewarn/v1"
+
+# Limits. A receiver may refuse what exceeds them; our own agent never does.
+MAX_BATCH_BYTES = 1 << 20  # an MQTT payload that every broker and a phone-class gateway still carries
+MAX_BATCH_SAMPLES = 500  # one database round trip of a few milliseconds
+MAX_BATCH_EVENTS = 500
+MAX_SAMPLE_METRICS = 200  # more metrics per asset belong into several samples
+MAX_NAME_CHARS = 120
+MAX_TEXT_CHARS = 2000
+MAX_SERIAL_CHARS = 64
+MAX_ACK_SEQS = 1000
+MAX_COMMAND_BYTES = 64 * 1024
+
+Lane = Literal["live", "backfill", "replay"]
+LANES: tuple[Lane, ...] = ("live", "backfill", "replay")
+Severity = Literal["info", "warning", "critical"]
+Quality = Literal["good", "uncertain", "bad"]
+Value = float | int | bool | str
+
+TELEMETRY = "telemetry"
+SENML = "senml"
+ACK = "ack"
+STATUS = "status"
+DESCRIBE = "describe"
+CONFIG = "config"
+CONFIG_REPORTED = "config/reported"
+TIME = "time"
+TIME_REPLY = "time/reply"
+COMMAND = "command"
+
+_SERIAL = re.compile(rf"[^\s/+#\x00-\x1f\x7f$][^/+#\x00-\x1f\x7f]{{0,{MAX_SERIAL_CHARS - 1}}}")
+_COMMAND_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+
+class WireError(ValueError):
+    """A payload or topic that does not follow the contract; the text says what was expected."""
+
+
+class Topic(NamedTuple):
+    """A topic below `forewarn/v1`: the device's serial and the rest, such as `command/42/result`."""
+
+    device: str
+    leaf: str
+
+
+def is_valid_serial(serial: str) -> bool:
+    """True for 1 to 64 printable characters without the ones that MQTT topics reserve."""
+    return _SERIAL.fullmatch(serial) is not None
+
+
+def _topic(device: str, leaf: str) -> str:
+    if not is_valid_serial(device):
+        raise WireError(f"serial {device!r}: expected 1 to {MAX_SERIAL_CHARS} characters without / + #")
+    return f"{ROOT}/{device}/{leaf}"
+
+
+def telemetry_topic(device: str) -> str:
+    """Topic of batches and of plain payloads."""
+    return _topic(device, TELEMETRY)
+
+
+def senml_topic(device: str) -> str:
+    """Topic of SenML payloads (RFC 8428)."""
+    return _topic(device, SENML)
+
+
+def ack_topic(device: str) -> str:
+    """Topic on which the server confirms committed batches."""
+    return _topic(device, ACK)
+
+
+def status_topic(device: str) -> str:
+    """Topic of the retained status, also the last will's."""
+    return _topic(device, STATUS)
+
+
+def describe_topic(device: str) -> str:
+    """Topic of the retained self-description."""
+    return _topic(device, DESCRIBE)
+
+
+def config_topic(device: str) -> str:
+    """Topic of the desired configuration."""
+    return _topic(device, CONFIG)
+
+
+def config_reported_topic(device: str) -> str:
+    """Topic of the applied configuration."""
+    return _topic(device, CONFIG_REPORTED)
+
+
+def time_topic(device: str) -> str:
+    """Topic of the device's question for the server's clock."""
+    return _topic(device, TIME)
+
+
+def time_reply_topic(device: str) -> str:
+    """Topic of the server's answer to `time`."""
+    return _topic(device, TIME_REPLY)
+
+
+def command_topic(device: str, command_id: str) -> str:
+    """Topic of one command; `+` as id gives the device's subscription."""
+    if command_id != "+" and _COMMAND_ID.fullmatch(command_id) is None:
+        raise WireError(f"command id {command_id!r}: expected 1 to 64 of A-Z a-z 0-9 _ . : -")
+    return _topic(device, f"{COMMAND}/{command_id}")
+
+
+def command_result_topic(device: str, command_id: str) -> str:
+    """Topic of one command's result."""
+    return f"{command_topic(device, command_id)}/result"
+
+
+def parse_topic(topic: str) -> Topic:
+    """Split a topic into (device, leaf). Raise WireError when it is not one of ours."""
+    parts = topic.split("/", 3)
+    if len(parts) != 4 or "/".join(parts[:2]) != ROOT or not is_valid_serial(parts[2]) or not parts[3]:
+        raise WireError(f"topic {topic!r}: expected {ROOT}/SERIAL/…")
+    return Topic(parts[2], parts[3])
+
+
+def command_id_of(leaf: str) -> str | None:
+    """Return the id in `command/ID` or `command/ID/result`, None for any other leaf."""
+    parts = leaf.split("/")
+    if len(parts) in (2, 3) and parts[0] == COMMAND and parts[2:] in ([], ["result"]):
+        return parts[1] if _COMMAND_ID.fullmatch(parts[1]) else None
+    return None
+
+
+# --- batches -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Values of one asset at one moment: t in ms since 1970 UTC, m in monotonic ms since the agent's start."""
+
+    t: int
+    values: Mapping[str, Value]
+    m: int | None = None
+    asset: str | None = None
+    quality: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """Something that the machine or the agent itself says happened; active False ends an earlier event."""
+
+    t: int
+    code: str
+    severity: str = "info"
+    text: str = ""
+    active: bool = True
+    asset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Samples first … first+n-1 of this boot will never come; t_from and t_to bound their times in ms."""
+
+    first: int
+    n: int
+    t_from: int
+    t_to: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one telemetry message carries; (device, boot, seq) is unique."""
+
+    boot: str
+    seq: int
+    first: int
+    n: int
+    sent_at: int
+    lane: Lane = "live"
+    offset_ms: int | None = None  # server clock minus device clock; None while not measured
+    samples: Sequence[Sample] = ()
+    events: Sequence[DeviceEvent] = ()
+    dropped: Sequence[Dropped] = ()
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def encode_sample(sample: Sample) -> str:
+    """Return the sample's JSON text. Raise WireError for NaN or infinite values and for too many metrics."""
+    if not 0 < len(sample.values) + len(sample.quality) <= 2 * MAX_SAMPLE_METRICS:
+        raise WireError(f"a sample has {len(sample.values)} values: expected 1 to {MAX_SAMPLE_METRICS}")
+    if len(sample.values) > MAX_SAMPLE_METRICS:
+        raise WireError(f"a sample has {len(sample.values)} values: expected 1 to {MAX_SAMPLE_METRICS}")
+    body: dict[str, Any] = {"t": sample.t}
+    if sample.m is not None:
+        body["m"] = sample.m
+    if sample.asset is not None:
+        body["asset"] = sample.asset
+    body["values"] = dict(sample.values)
+    if sample.quality:
+        body["quality"] = dict(sample.quality)
+    try:
+        return _dump(body)
+    except ValueError as error:
+        raise WireError(f"a sample of {sample.asset or 'the device'} holds a value that JSON lacks: {error}") from error
+
+
+def encode_event(event: DeviceEvent) -> str:
+    """Return the event's JSON text."""
+    body: dict[str, Any] = {"t": event.t}
+    if event.asset is not None:
+        body["asset"] = event.asset
+    body |= {"code": event.code, "severity": event.severity, "text": event.text, "active": event.active}
+    return _dump(body)
+
+
+def encode_dropped(dropped: Dropped) -> str:
+    """Return the JSON text of a report about samples that will never come."""
+    return _dump(
+        {"first": dropped.first, "n": dropped.n, "from": dropped.t_from, "to": dropped.t_to, "reason": dropped.reason}
+    )
+
+
+def join_batch(header: Batch, samples: Iterable[str], events: Iterable[str] = (), dropped: Iterable[str] = ()) -> bytes:
+    """Return a batch's payload from its header and already encoded parts (the header's own parts are ignored)."""
+    offset = "" if header.offset_ms is None else f'"offset_ms":{header.offset_ms},'
+    parts = [
+        f'{{"boot":{_dump(header.boot)},"seq":{header.seq},"first":{header.first},"n":{header.n},'
+        f'"sent_at":{header.sent_at},{offset}"lane":"{header.lane}","samples":[{",".join(samples)}]'
+    ]
+    for name, texts in (("events", ",".join(events)), ("dropped", ",".join(dropped))):
+        if texts:
+            parts.append(f',"{name}":[{texts}]')
+    parts.append("}")
+    return "".join(parts).encode()
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """Return the batch's payload. Raise WireError when it exceeds a limit."""
+    if len(batch.samples) > MAX_BATCH_SAMPLES or len(batch.events) > MAX_BATCH_EVENTS:
+        raise WireError(f"a batch holds at most {MAX_BATCH_SAMPLES} samples and {MAX_BATCH_EVENTS} events")
+    payload = join_batch(
+        batch,
+        map(encode_sample, batch.samples),
+        map(encode_event, batch.events),
+        map(encode_dropped, batch.dropped),
+    )
+    if len(payload) > MAX_BATCH_BYTES:
+        raise WireError(f"a batch of {len(payload)} bytes: expected at most {MAX_BATCH_BYTES}")
+    return payload
+
+
+# --- everything else -----------------------------------------------------------------------------------------
+
+
+def _object(payload: bytes | str, what: str) -> dict[str, Any]:
+    try:
+        body = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"{what}: not JSON ({error})") from error
+    if not isinstance(body, dict):
+        raise WireError(f"{what}: expected an object, got {type(body).__name__}")
+    return body
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _get_int(body: Mapping[str, Any], key: str, what: str) -> int:
+    value = body.get(key)
+    if not _is_int(value):
+        raise WireError(f"{what}: {key} is {value!r}, expected a whole number")
+    return cast(int, value)
+
+
+def _get_str(body: Mapping[str, Any], key: str, what: str) -> str:
+    value = body.get(key)
+    if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS:
+        raise WireError(f"{what}: {key} is {str(value)[:80]!r}, expected a text of at most {MAX_TEXT_CHARS} characters")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Batches of one boot that are committed at the server."""
+
+    boot: str
+    seqs: Sequence[int]
+
+
+def encode_ack(ack: Ack) -> bytes:
+    """Return the payload of `ack`."""
+    return _dump({"boot": ack.boot, "seqs": list(ack.seqs)}).encode()
+
+
+def decode_ack(payload: bytes) -> Ack:
+    """Read an `ack` payload. Raise WireError when it is not one."""
+    body = _object(payload, "ack")
+    seqs = body.get("seqs")
+    if not isinstance(seqs, list) or len(seqs) > MAX_ACK_SEQS or not all(map(_is_int, seqs)):
+        raise WireError(f"ack: seqs must be a list of at most {MAX_ACK_SEQS} whole numbers")
+    return Ack(_get_str(body, "boot", "ack"), seqs)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A device's retained status; `session` counts its connections and stands in the last will too.
+
+    `problems` are {"code", "text"} of what is wrong now, `spool` the depth of the queue on the device.
+    """
+
+    online: bool
+    boot: str
+    session: int
+    at: int
+    agent: str = ""
+    problems: Sequence[Mapping[str, str]] = ()
+    spool: Mapping[str, Any] = field(default_factory=dict)
+
+
+def encode_status(status: Status) -> bytes:
+    """Return the payload of `status`."""
+    body: dict[str, Any] = {
+        "online": status.online,
+        "boot": status.boot,
+        "session": status.session,
+        "at": status.at,
+        "agent": status.agent,
+    }
+    if status.problems:
+        body["problems"] = [dict(problem) for problem in status.problems]
+    if status.spool:
+        body["spool"] = dict(status.spool)
+    return _dump(body).encode()
+
+
+def decode_status(payload: bytes) -> Status:
+    """Read a `status` payload. Raise WireError when it is not one."""
+    body = _object(payload, "status")
+    online = body.get("online")
+    if not isinstance(online, bool):
+        raise WireError(f"status: online is {online!r}, expected true or false")
+    listed = body.get("problems")
+    problems = [
+        {"code": str(each.get("code", ""))[:MAX_NAME_CHARS], "text": str(each.get("text", ""))[:MAX_TEXT_CHARS]}
+        for each in (listed[:20] if isinstance(listed, list) else [])
+        if isinstance(each, dict)
+    ]
+    spool = body.get("spool")
+    return Status(
+        online=online,
+        boot=str(body.get("boot", ""))[:MAX_NAME_CHARS],
+        session=_get_int(body, "session", "status") if "session" in body else 0,
+        at=_get_int(body, "at", "status") if "at" in body else 0,
+        agent=str(body.get("agent", ""))[:MAX_NAME_CHARS],
+        problems=problems,
+        spool=spool if isinstance(spool, dict) else {},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric that a device says it measures: UCUM unit, kind, expected interval and physical range."""
+
+    name: str
+    unit: str = "1"
+    kind: Literal["gauge", "counter", "state", "boolean"] = "gauge"
+    interval_seconds: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubDevice:
+    """A machine measured through a device; `about` holds free facts such as machine, components, faults."""
+
+    serial: str
+    model: str
+    metrics: Sequence[Metric]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """A device's retained description of itself and its sub-devices; `demo` marks simulated ones."""
+
+    model: str
+    agent: str
+    metrics: Sequence[Metric] = ()
+    assets: Sequence[SubDevice] = ()
+    demo: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _metric_body(metric: Metric) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": metric.name, "unit": metric.unit, "kind": metric.kind}
+    for key in ("interval_seconds", "low", "high"):
+        if getattr(metric, key) is not None:
+            body[key] = getattr(metric, key)
+    return body
+
+
+def _metric_from(body: Any) -> Metric:
+    name = body.get("name") if isinstance(body, dict) else None
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS:
+        raise WireError("describe: each metric needs a name")
+    kind = body.get("kind", "gauge")
+    if kind not in ("gauge", "counter", "state", "boolean"):
+        raise WireError(f"describe: {name} has kind {kind!r}, expected gauge, counter, state or boolean")
+    numbers = {key: body.get(key) for key in ("interval_seconds", "low", "high")}
+    for key, value in numbers.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise WireError(f"describe: {name} has {key} {value!r}, expected a number")
+    unit = str(body.get("unit", "1"))[:MAX_NAME_CHARS]
+    return Metric(name, unit, kind, numbers["interval_seconds"], numbers["low"], numbers["high"])
+
+
+def encode_describe(describe: Describe) -> bytes:
+    """Return the payload of `describe`."""
+    body: dict[str, Any] = {"model": describe.model, "agent": describe.agent, "demo": describe.demo}
+    body["metrics"] = [_metric_body(metric) for metric in describe.metrics]
+    body["assets"] = [
+        {
+            "serial": asset.serial,
+            "model": asset.model,
+            "metrics": [_metric_body(metric) for metric in asset.metrics],
+            "about": dict(asset.about),
+        }
+        for asset in describe.assets
+    ]
+    body["about"] = dict(describe.about)
+    return _dump(body).encode()
+
+
+def _metrics_from(body: Mapping[str, Any]) -> list[Metric]:
+    metrics = body.get("metrics", [])
+    if not isinstance(metrics, list) or len(metrics) > MAX_SAMPLE_METRICS:
+        raise WireError(f"describe: metrics must be a list of at most {MAX_SAMPLE_METRICS}")
+    return [_metric_from(metric) for metric in metrics]
+
+
+def decode_describe(payload: bytes) -> Describe:
+    """Read a `describe` payload. Raise WireError when it is not one."""
+    body = _object(payload, "describe")
+    assets = body.get("assets", [])
+    if not isinstance(assets, list) or len(assets) > 1000 or not all(isinstance(each, dict) for each in assets):
+        raise WireError("describe: assets must be a list of at most 1000 objects")
+    subs = []
+    for each in assets:
+        serial = _get_str(each, "serial", "describe")
+        if not is_valid_serial(serial):
+            raise WireError(f"describe: asset serial {serial!r} is not valid")
+        about = each.get("about")
+        model = str(each.get("model", ""))[:MAX_NAME_CHARS]
+        subs.append(SubDevice(serial, model, _metrics_from(each), about if isinstance(about, dict) else {}))
+    about = body.get("about")
+    return Describe(
+        model=str(body.get("model", ""))[:MAX_NAME_CHARS],
+        agent=str(body.get("agent", ""))[:MAX_NAME_CHARS],
+        metrics=_metrics_from(body),
+        assets=subs,
+        demo=body.get("demo") is True,
+        about=about if isinstance(about, dict) else {},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An order to a device; expires_at in ms since 1970 UTC, None never expires. The id is in the topic."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    expires_at: int | None = None
+
+
+def encode_command(command: Command) -> bytes:
+    """Return the payload of `command/{id}`."""
+    body: dict[str, Any] = {"name": command.name, "arguments": dict(command.arguments)}
+    if command.expires_at is not None:
+        body["expires_at"] = command.expires_at
+    return _dump(body).encode()
+
+
+def decode_command(command_id: str, payload: bytes) -> Command:
+    """Read a `command/{id}` payload. Raise WireError when it is not one."""
+    if len(payload) > MAX_COMMAND_BYTES:
+        raise WireError(f"command: {len(payload)} bytes, expected at most {MAX_COMMAND_BYTES}")
+    body = _object(payload, "command")
+    arguments = body.get("arguments", {})
+    if not isinstance(arguments, dict):
+        raise WireError("command: arguments must be an object")
+    expires_at = None if body.get("expires_at") is None else _get_int(body, "expires_at", "command")
+    return Command(command_id, _get_str(body, "name", "command"), arguments, expires_at)
+
+
+Outcome = Literal["done", "failed", "expired", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What became of a command: done, failed (tried), expired (too late), rejected (not understood)."""
+
+    id: str
+    outcome: Outcome
+    at: int
+    text: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def encode_command_result(result: CommandResult) -> bytes:
+    """Return the payload of `command/{id}/result`."""
+    return _dump({"outcome": result.outcome, "at": result.at, "text": result.text, "data": dict(result.data)}).encode()
+
+
+def decode_command_result(command_id: str, payload: bytes) -> CommandResult:
+    """Read a `command/{id}/result` payload. Raise WireError when it is not one."""
+    body = _object(payload, "command result")
+    outcome = body.get("outcome")
+    if outcome not in ("done", "failed", "expired", "rejected"):
+        raise WireError(f"command result: outcome {outcome!r}, expected done, failed, expired or rejected")
+    data = body.get("data")
+    text = str(body.get("text", ""))[:MAX_TEXT_CHARS]
+    at = _get_int(body, "at", "command result") if "at" in body else 0
+    return CommandResult(command_id, outcome, at, text, data if isinstance(data, dict) else {})
+
+
+def encode_time_request(sent_at: int) -> bytes:
+    """Return the payload of `time`: the device's clock in ms when it asked."""
+    return _dump({"sent_at": sent_at}).encode()
+
+
+def decode_time_request(payload: bytes) -> int:
+    """Read a `time` payload: the device's clock in ms when it asked."""
+    return _get_int(_object(payload, "time"), "sent_at", "time")
+
+
+def encode_time_reply(sent_at: int, server_at: int) -> bytes:
+    """Return the payload of `time/reply`: the question's stamp, repeated, and the server's clock in ms."""
+    return _dump({"sent_at": sent_at, "server_at": server_at}).encode()
+
+
+def decode_time_reply(payload: bytes) -> tuple[int, int]:
+    """Read a `time/reply` payload as (sent_at, server_at) in ms."""
+    body = _object(payload, "time/reply")
+    return _get_int(body, "sent_at", "time/reply"), _get_int(body, "server_at", "time/reply")

@@ -1,0 +1,157 @@
+"""Decide what a finding leads to: a pure function over the finding, the policy and the asset's open jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+OPEN = "open"
+ATTACH = "attach"
+WATCH = "watch"
+WAIT = "wait"
+SUPPRESS = "suppress"
+CLEAR = "clear"
+REOPEN = "reopen"
+
+EPISODE_OPEN = "open"
+SELF_EVIDENT_LAYERS = frozenset({"L0", "L1"})  # limits and data quality need no learning
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One sensor's share in a finding, in words and numbers."""
+
+    metric: str
+    expected: float | None
+    seen: float | None
+    deviation: float  # signed, in standard deviations (L1: in units beyond the limit; 0 when not meaningful)
+    share: float  # 0..1 of the whole evidence
+    note: str = ""  # text code: above_limit, below_limit, frozen, gap, out_of_range, residual_high, residual_low
+
+
+@dataclass(frozen=True, slots=True)
+class FindingFacts:
+    """What a detector noticed; mirrors a row of `findings`, its key is (asset, detector, signature, first_at)."""
+
+    asset: str
+    detector: str
+    layer: str
+    signature: str  # which sensors, which direction, which regime; stable while the finding lasts
+    kind: str  # machine, sensor or connection
+    first_at: datetime
+    last_at: datetime
+    cleared_at: datetime | None
+    score: float
+    peak: float
+    confidence: float
+    limit_open: float
+    limit_clear: float
+    contributions: tuple[Contribution, ...]
+    regime: str
+    model_id: str
+    learning: bool
+    severity: str  # critical, warning or info
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient to be before, during and after a job; seconds throughout."""
+
+    id: str = "default"
+    on_delay_s: float = 0.0
+    off_delay_s: float = 60.0
+    cool_down_s: float = 3600.0
+    min_confidence: float = 0.5
+    open_s: float | None = None  # an unanswered order is closed after this time; None: only people close it
+    late_s: float = 86400.0  # evidence that ended longer ago is history, not news
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """An episode of the asset that is open, or closed recently enough to matter, with its work order."""
+
+    episode: str
+    key: str
+    kind: str
+    opened_at: datetime
+    last_seen_at: datetime
+    state: str  # open or closed
+    work_order: str | None = None
+    work_order_state: str | None = None
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, why (a code, rendered in the reader's language at the edges), and to which episode."""
+
+    action: str
+    reason: str
+    params: dict[str, object] = field(default_factory=dict)
+    episode: str | None = None
+
+
+def grouping_key(finding: FindingFacts) -> str:
+    """Machine findings of one asset share one job; sensor findings group by metric."""
+    if finding.kind == "sensor":
+        return f"sensor:{finding.signature.partition(':')[0]}"
+    return finding.kind
+
+
+def open_moment(finding: FindingFacts, policy: Policy) -> datetime:
+    """The moment at which a finding that lasts becomes worth a work order."""
+    return finding.first_at + timedelta(seconds=policy.on_delay_s)
+
+
+def decide(
+    finding: FindingFacts, policy: Policy, open_jobs: Sequence[OpenJob], now: datetime, *, paused: bool = False
+) -> Decision:
+    """Return the action for one new or changed finding; `now` is the asset's own watermark for replayed data."""
+    key = grouping_key(finding)
+    params: dict[str, object] = {"key": key, "signature": finding.signature, "policy": policy.id}
+    mine = sorted((j for j in open_jobs if j.key == key), key=lambda j: (j.opened_at, j.episode))
+    current = next((j for j in reversed(mine) if j.state == EPISODE_OPEN), None)
+    if finding.cleared_at is not None:
+        return _after_clearing(finding.cleared_at, policy, current, now, params)
+    if paused:
+        return Decision(SUPPRESS, "asset_paused", params)
+    if finding.learning and finding.layer not in SELF_EVIDENT_LAYERS:
+        return Decision(WATCH, "learning", params)
+    if finding.confidence < policy.min_confidence:
+        return Decision(WATCH, "low_confidence", params | {"confidence": finding.confidence})
+    if current is not None:
+        return Decision(ATTACH, "episode_open", params, current.episode)
+    lasted_s = (finding.last_at - finding.first_at).total_seconds()
+    if lasted_s < policy.on_delay_s:
+        return Decision(WAIT, "on_delay", params | {"lasted_s": lasted_s, "needed_s": policy.on_delay_s})
+    if (now - finding.last_at).total_seconds() > policy.late_s:
+        return Decision(WATCH, "late_data", params)
+    return _open_or_reopen(finding, policy, mine, now, params)
+
+
+def _after_clearing(
+    cleared_at: datetime, policy: Policy, current: OpenJob | None, now: datetime, params: dict[str, object]
+) -> Decision:
+    if current is None:
+        return Decision(WATCH, "ended", params)
+    # Other evidence of the same job may be younger: the job's own last sight counts, not this finding's end alone.
+    quiet_s = (now - max(cleared_at, current.last_seen_at)).total_seconds()
+    if quiet_s < policy.off_delay_s:
+        return Decision(WAIT, "off_delay", params | {"quiet_s": quiet_s}, current.episode)
+    return Decision(CLEAR, "evidence_ended", params, current.episode)
+
+
+def _open_or_reopen(
+    finding: FindingFacts, policy: Policy, mine: Sequence[OpenJob], now: datetime, params: dict[str, object]
+) -> Decision:
+    closed = [j for j in mine if j.closed_at is not None]
+    last = max(closed, key=lambda j: j.closed_at or j.opened_at, default=None)
+    if last is None or last.closed_at is None:
+        return Decision(OPEN, "evidence_persists", params)
+    if finding.first_at <= last.closed_at:
+        # The person who closed the job saw this evidence already; only evidence that begins anew counts.
+        return Decision(SUPPRESS, "known_at_closing", params, last.episode)
+    if (now - last.closed_at).total_seconds() < policy.cool_down_s:
+        return Decision(REOPEN, "recurrence_in_cool_down", params, last.episode)
+    return Decision(OPEN, "evidence_persists", params)

@@ -1,0 +1,291 @@
+"""Layer 0: is the reading itself to be believed? Frozen, missing, impossible, in another unit, or silent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from maintenance.decisions import Contribution, FindingFacts
+from ml.detectors import metric_kinds, plain
+from ml.detectors.evidence import Change, Evidence
+from ml.detectors.protocol import Block, Bools, Floats, Learning, State, moment
+
+MIN_CHANGES = 20  # a sensor must have moved this often before standing still is news
+FROZEN_ROWS = 30
+FROZEN_TIMES = 10.0  # times its longest still stretch so far
+ALIVE_ROWS = 30  # another sensor that moved this recently shows that the machine runs
+MISSING_ROWS, PRESENT_ROWS, PRESENT_SHARE = 30, 60, 0.9
+GAP_S, GAP_ROWS, DT_ROWS = 600.0, 20.0, 20
+UNIT_ROWS = 5  # rows at the new level before a jump counts as another unit
+UNIT_TOLERANCE = 0.02
+# factors by which people change units: m/s and km/h, kPa and psi, bar and psi, bar and kPa, milli, bar and Pa
+UNIT_FACTORS = (3.6, 6.894757, 14.50377, 100.0, 1000.0, 1e5)
+MAX_RANGE_ROWS = 3
+
+
+@dataclass(slots=True)
+class _Sensor:
+    """What is known of one sensor's habits."""
+
+    last: float = math.nan
+    still_rows: int = 0
+    longest_still: int = 1
+    changes: int = 0
+    seen: int = 0
+    rows: int = 0
+    wildest_log: float = 0.0
+    unit_factor: float = 0.0  # the jump that is in force, 0 when the unit is the known one
+    unit_candidate: float = 0.0
+    unit_before: float = math.nan
+    unit_rows: int = 0
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+
+
+class DataQualityDetector:
+    """Opens findings of kind sensor (and connection for silence); `mask` tells which values to keep from models."""
+
+    id = "data_quality"
+    layer = "L0"
+
+    def __init__(self, asset: str) -> None:
+        self.asset = asset
+        self.mask: Bools = np.zeros((0, 0), dtype=bool)
+        self._sensors: dict[str, _Sensor] = {}
+        self._current: dict[str, FindingFacts] = {}
+        self._last_t = 0.0
+        self._steps: list[float] = []
+
+    def update(self, block: Block) -> list[FindingFacts]:
+        """Return new and changed findings; afterwards `mask` [n, m] is True where a value is not to be believed."""
+        n, m = block.values.shape
+        self.mask = np.zeros((n, m), dtype=bool)
+        if n == 0:
+            return []
+        found = self._gaps(block.t)
+        sensors = [self._sensors.setdefault(metric, _Sensor()) for metric in block.metrics]
+        still = np.full((n, m), 10**9)
+        frozen = np.zeros((n, m), dtype=bool)
+        for j, sensor in enumerate(sensors):
+            still[:, j], frozen[:, j] = _stillness(sensor, block.values[:, j])
+        alive = still < ALIVE_ROWS
+        for j, (metric, sensor) in enumerate(zip(block.metrics, sensors, strict=True)):
+            others = alive.sum(1) - alive[:, j] > 0
+            x = block.values[:, j]
+            signals = {
+                "frozen": frozen[:, j] & others,
+                "out_of_range": _out_of_range(metric, x),
+                "unit": _unit_jump(metric, sensor, x),
+                "missing": _missing(sensor, x),
+            }
+            for what, flags in signals.items():
+                found += self._watch(metric, what, block.t, x, flags, sensor)
+                self.mask[:, j] |= flags
+        self._last_t = float(block.t[-1])
+        return sorted(found, key=lambda f: (f.first_at, f.signature))
+
+    def _gaps(self, t: Floats) -> list[FindingFacts]:
+        before = self._last_t or float(t[0])
+        steps = np.diff(t, prepend=before)
+        if len(self._steps) < DT_ROWS:
+            self._steps += [float(s) for s in steps if s > 0][: DT_ROWS - len(self._steps)]
+        usual = float(np.median(self._steps)) if self._steps else 0.0
+        found = []
+        for i in np.flatnonzero(steps > max(GAP_S, GAP_ROWS * usual)):
+            start = float(t[i - 1]) if i else before
+            found.append(
+                self._finding("all:gap", "gap", "connection", start, float(t[i]), None, float(steps[i]), usual)
+            )
+        return [replace(f, cleared_at=f.last_at) for f in found]
+
+    def _watch(self, metric: str, what: str, t: Floats, x: Floats, flags: Bools, sensor: _Sensor) -> list[FindingFacts]:
+        rows = 1 if what in ("frozen", "unit", "missing") else MAX_RANGE_ROWS
+        if what not in sensor.evidence:
+            if not flags.any():
+                return []
+            sensor.evidence[what] = Evidence(rows, rows, rows)
+        signature = f"{metric}:{what}"
+        evidence = sensor.evidence[what]
+        was = self._current.get(signature)
+        found: list[FindingFacts] = []
+        for change in evidence.update(t, flags.astype(float), 0.5, 0.5):
+            found += self._changed(signature, metric, what, t, x, change)
+        now = self._current.get(signature)
+        if now is not None:
+            now = self._current[signature] = replace(now, last_at=moment(evidence.last_at))
+            if now != was:
+                found.append(now)
+        return found
+
+    def _changed(
+        self, signature: str, metric: str, what: str, t: Floats, x: Floats, change: Change
+    ) -> list[FindingFacts]:
+        if change.opened:
+            seen = float(x[change.row]) if np.isfinite(x[change.row]) else None
+            self._current[signature] = self._finding(
+                signature, what, "sensor", change.first_at, change.last_at, seen, 1.0, 0.5, metric
+            )
+            return []
+        if signature not in self._current:
+            return []
+        ended = self._current.pop(signature)
+        return [replace(ended, last_at=moment(change.last_at), cleared_at=moment(float(t[change.row])))]
+
+    def _finding(
+        self, signature: str, note: str, kind: str, first: float, last: float, seen: float | None, score: float,
+        opens: float, metric: str = "",
+    ) -> FindingFacts:  # fmt: skip
+        return FindingFacts(
+            asset=self.asset, detector=self.id, layer=self.layer, signature=signature, kind=kind,
+            first_at=moment(first), last_at=moment(last), cleared_at=None, score=score, peak=score, confidence=0.9,
+            limit_open=opens, limit_clear=opens, regime="", model_id="data_quality-1", learning=False,
+            contributions=(Contribution(metric, None, seen, 0.0, 1.0, note),), severity="info",
+        )  # fmt: skip
+
+    def learning(self) -> Learning:
+        return Learning("ready", 1.0)
+
+    def rebaseline(self, at: float) -> None:
+        """A repaired or exchanged sensor may have other habits: learn them again."""
+        self._sensors.clear()
+        self._current.clear()
+
+    def state(self) -> State:
+        return {
+            "sensors": {metric: _sensor_to_plain(sensor) for metric, sensor in self._sensors.items()},
+            "current": {name: plain.facts_to_plain(facts) for name, facts in self._current.items()},
+            "last_t": self._last_t,
+            "steps": list(self._steps),
+        }
+
+    def restore(self, state: State) -> None:
+        self._sensors = {metric: _sensor_from_plain(stored) for metric, stored in state["sensors"].items()}
+        self._current = {}
+        for name, stored in state["current"].items():
+            facts = plain.facts_from_plain(stored)
+            if facts is not None:
+                self._current[name] = facts
+        self._last_t, self._steps = state["last_t"], list(state["steps"])
+
+
+def _stillness(sensor: _Sensor, x: Floats) -> tuple[np.ndarray[Any, Any], Bools]:
+    """Rows since the last change, and whether that is far beyond this sensor's habit; missing rows repeat."""
+    n = len(x)
+    rows = np.flatnonzero(np.isfinite(x))
+    still_all, frozen_all = np.full(n, 10**9), np.zeros(n, dtype=bool)
+    sensor.seen += len(rows)
+    if len(rows) == 0:
+        return still_all, frozen_all
+    known = x[rows]
+    changed = known != np.concatenate([[sensor.last], known[:-1]])
+    if math.isnan(sensor.last):
+        changed[0] = False
+    index = np.arange(len(known))
+    start = np.maximum.accumulate(np.where(changed, index, -1))
+    still = np.where(start < 0, sensor.still_rows + index + 1, index - start)
+    changes = sensor.changes + np.cumsum(changed)
+    # Habit before each row: the longest still stretch that ended before it; a stretch called frozen is no habit.
+    ended = np.where(changed, np.concatenate([[sensor.still_rows], still[:-1]]), 0)
+    habit = np.maximum.accumulate(np.concatenate([[sensor.longest_still], ended]))[1:]
+    limit = np.maximum(FROZEN_ROWS, FROZEN_TIMES * habit)
+    frozen = (still >= limit) & (changes >= MIN_CHANGES)
+    if (frozen[:-1] & changed[1:]).any() or (changed[0] and sensor.still_rows >= _limit(sensor)):
+        habit, frozen = _habit_one_by_one(sensor, changed, still, changes)
+    sensor.last, sensor.still_rows = float(known[-1]), int(still[-1])
+    sensor.changes, sensor.longest_still = int(changes[-1]), int(habit[-1])
+    still_all[rows], frozen_all[rows] = still, frozen
+    return still_all, frozen_all
+
+
+def _limit(sensor: _Sensor) -> float:
+    return max(FROZEN_ROWS, FROZEN_TIMES * sensor.longest_still)
+
+
+def _habit_one_by_one(
+    sensor: _Sensor, changed: Bools, still: np.ndarray[Any, Any], changes: np.ndarray[Any, Any]
+) -> tuple[np.ndarray[Any, Any], Bools]:
+    habit, previous, longest = np.empty(len(still)), sensor.still_rows, sensor.longest_still
+    for i in range(len(still)):
+        called_frozen = previous >= max(FROZEN_ROWS, FROZEN_TIMES * longest) and changes[i] > MIN_CHANGES
+        if changed[i] and not called_frozen:
+            longest = max(longest, previous)
+        habit[i], previous = longest, int(still[i])
+    frozen = (still >= np.maximum(FROZEN_ROWS, FROZEN_TIMES * habit)) & (changes >= MIN_CHANGES)
+    return habit, np.asarray(frozen)
+
+
+def _out_of_range(metric: str, x: Floats) -> Bools:
+    bounds = metric_kinds.physical_range(metric)
+    if bounds is None:
+        return np.zeros(len(x), dtype=bool)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((x < bounds[0]) | (x > bounds[1]))
+
+
+def _missing(sensor: _Sensor, x: Floats) -> Bools:
+    """True from the row at which a sensor that used to report has been silent for MISSING_ROWS rows."""
+    absent = ~np.isfinite(x)
+    index = np.arange(len(x))
+    last = np.maximum.accumulate(np.where(absent, -1, index))
+    streak = np.where(absent, index - last + np.where(last < 0, sensor.rows, 0), 0)
+    usual = sensor.seen >= PRESENT_ROWS
+    sensor.rows = int(streak[-1])
+    return np.asarray((streak >= MISSING_ROWS) & usual)
+
+
+def _unit_jump(metric: str, sensor: _Sensor, x: Floats) -> Bools:
+    """True while the readings stand a unit's factor away from where they were before one sudden step."""
+    flags = np.zeros(len(x), dtype=bool)
+    rows = np.flatnonzero(np.isfinite(x) & (x > 0))
+    if len(rows) == 0:
+        return flags
+    logs = np.log(x[rows])
+    steps = np.diff(logs, prepend=sensor.unit_before if math.isfinite(sensor.unit_before) else logs[0])
+    big = np.flatnonzero(np.abs(steps) > 1.2)  # a factor of 3.3
+    if len(big) == 0 and sensor.unit_factor == 0 and sensor.unit_candidate == 0:
+        sensor.wildest_log = max(sensor.wildest_log, float(np.abs(steps).max()))
+        sensor.unit_before = float(logs[-1])
+        return flags
+    for i, row in enumerate(rows):
+        _unit_step(sensor, float(steps[i]))
+        flags[row] = sensor.unit_factor != 0 or sensor.unit_candidate != 0
+    sensor.unit_before = float(logs[-1])
+    return flags
+
+
+def _unit_step(sensor: _Sensor, step: float) -> None:
+    """Follow one row: a candidate jump must hold for UNIT_ROWS rows; the way back ends it."""
+    if sensor.unit_factor and abs(step + sensor.unit_factor) < 2 * UNIT_TOLERANCE:
+        sensor.unit_factor = 0.0
+    elif sensor.unit_candidate:
+        sensor.unit_rows += 1
+        if abs(step) > 10 * UNIT_TOLERANCE:
+            sensor.wildest_log = max(sensor.wildest_log, abs(sensor.unit_candidate), abs(step))
+            sensor.unit_candidate = 0.0
+        elif sensor.unit_rows >= UNIT_ROWS:
+            sensor.unit_factor, sensor.unit_candidate = sensor.unit_factor + sensor.unit_candidate, 0.0
+    elif _is_unit_factor(step) and sensor.wildest_log < abs(step) / 2 and sensor.changes >= MIN_CHANGES:
+        sensor.unit_candidate, sensor.unit_rows = step, 0
+    else:
+        sensor.wildest_log = max(sensor.wildest_log, abs(step))
+
+
+def _is_unit_factor(step: float) -> bool:
+    return any(abs(abs(step) - math.log(factor)) < UNIT_TOLERANCE for factor in UNIT_FACTORS)
+
+
+def _sensor_to_plain(sensor: _Sensor) -> dict[str, Any]:
+    names = [name for name in _Sensor.__dataclass_fields__ if name != "evidence"]
+    stored: dict[str, Any] = {name: getattr(sensor, name) for name in names}
+    stored["evidence"] = {what: [e.k, e.state()] for what, e in sensor.evidence.items()}
+    return stored
+
+
+def _sensor_from_plain(stored: dict[str, Any]) -> _Sensor:
+    sensor = _Sensor(**{name: value for name, value in stored.items() if name != "evidence"})
+    for what, (rows, state) in stored["evidence"].items():
+        sensor.evidence[what] = Evidence(rows, rows, rows)
+        sensor.evidence[what].restore(state)
+    return sensor

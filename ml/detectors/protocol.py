@@ -1,0 +1,91 @@
+"""What every detector takes and gives: a block of one asset's readings in, findings out, state as plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maintenance.decisions import FindingFacts
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Strings = NDArray[np.str_]
+State = dict[str, Any]  # numbers, texts, lists, dictionaries and arrays only: see `ml.detectors.plain`
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows of one asset in time order: `t` epoch seconds [n], `values` [n, m] with NaN where missing.
+
+    `modes` holds the explicit operating mode of each row as a code, or is None; `mode_names` names the codes
+    (-1 is unknown). `healthy_until` is the epoch second up to which the rows are known to be healthy, if anybody
+    said so (commissioning); 0 when nobody did.
+    """
+
+    asset: str
+    t: Floats
+    metrics: tuple[str, ...]
+    values: Floats
+    modes: NDArray[np.int64] | None = None
+    mode_names: tuple[str, ...] = ()
+    healthy_until: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def rows(self, start: int, stop: int) -> Block:
+        """The block's rows [start, stop)."""
+        modes = None if self.modes is None else self.modes[start:stop]
+        return Block(
+            self.asset,
+            self.t[start:stop],
+            self.metrics,
+            self.values[start:stop],
+            modes,
+            self.mode_names,
+            self.healthy_until,
+        )
+
+    def with_values(self, values: Floats) -> Block:
+        return Block(self.asset, self.t, self.metrics, values, self.modes, self.mode_names, self.healthy_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How far a detector is for one asset, and what it still waits for (text codes with numbers)."""
+
+    state: str  # learning, provisional, ready
+    progress: float  # 0..1
+    missing: Mapping[str, float] = field(default_factory=dict)
+
+
+class Detector(Protocol):
+    """One way of noticing trouble on one asset; a new one is one file here and one line in `ml.scoring`."""
+
+    id: str
+    layer: str
+
+    def update(self, block: Block) -> list[FindingFacts]:
+        """Take the next rows, return new and changed findings in time order; how rows are cut into blocks must
+        not change what is found."""
+        ...
+
+    def learning(self) -> Learning: ...
+
+    def rebaseline(self, at: float) -> None:
+        """Forget what was normal before `at` (epoch seconds): the asset was repaired."""
+        ...
+
+    def state(self) -> State: ...
+
+    def restore(self, state: State) -> None: ...
+
+
+def moment(t: float) -> datetime:
+    """Aware UTC time of epoch seconds."""
+    return datetime.fromtimestamp(float(t), UTC)

@@ -1,0 +1,183 @@
+"""The frozen picture of a healthy asset in one regime: each sensor expected from the others, and how far it strays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.detectors.protocol import Bools, Floats
+
+DAY_S = 86400.0
+MIN_ROWS = 20
+MIN_SPREAD = 1e-9  # relative: below it a sensor is constant for us
+CLIP_SIGMA = 6.0  # one wild sample must not make the scale
+RIDGE_FLOOR = 0.02
+EVIDENCE_ROWS = 20.0  # independent samples after which the template fades (its share is exp(-n / this))
+BLOCKS = 8
+ACCURACY = 0.001  # of the level: what an industrial transmitter can tell apart; less is never news
+TAIL_SIGMA = 5.0  # healthy rows held out from the fit may reach this many sigma, by construction of the scale
+FAST_ROWS, SLOW_ROWS = 3.0, 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Arrays over the m metrics (plus `hours`: 4 harmonics of the day when the data span days).
+
+    Residual of sensor j is (z P)_j / P_jj with z the standardised row and P the inverse of the ridge-regularised
+    correlation matrix: the ridge regression of each sensor on all others, in one product. A sensor that is missing
+    in a row enters as its mean. Scales are in standardised units, one per smoothing (none, fast, slow).
+    """
+
+    centre: Floats
+    spread: Floats
+    precision: Floats
+    usable: Bools
+    scale: Floats  # [3, m]
+    evidence: Floats  # independent samples per metric
+    dt: float
+    span: float
+    rows: int
+    hours: bool
+
+    def residual(self, t: Floats, values: Floats) -> Floats:
+        """Standardised residuals [n, m]; NaN where the sensor is missing or unusable."""
+        z = standardise(values, self.centre, self.spread, self.usable)
+        full = with_hours(t, z) if self.hours else z
+        known = np.nan_to_num(full, nan=0.0)
+        r = (known @ self.precision) / np.diag(self.precision)
+        r = r[:, : values.shape[1]]
+        return np.where(np.isfinite(z), r, np.nan)
+
+    def expected(self, t: Floats, values: Floats) -> Floats:
+        """What each sensor should read, in its own unit [n, m]."""
+        return np.asarray(values - self.residual(t, values) * self.spread)
+
+    def own_scale(self) -> Floats:
+        """The fast scale in each metric's own unit, NaN where unusable: experience for the next reference."""
+        return np.where(self.usable, self.scale[1] * self.spread, np.nan)
+
+
+def standardise(values: Floats, centre: Floats, spread: Floats, usable: Bools) -> Floats:
+    z = (values - centre) / spread
+    return np.where(usable, z, np.nan)
+
+
+def with_hours(t: Floats, z: Floats) -> Floats:
+    angle = 2 * np.pi * (t % DAY_S)[:, None] / DAY_S
+    return np.hstack([z, np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)]) * 1.0
+
+
+def independent_rows(z: Floats) -> Floats:
+    """Effective number of samples per column, 1 at least: the smaller of two answers.
+
+    Lag-1 correlation r gives n (1 - r) / (1 + r); the variance of the means of BLOCKS stretches gives
+    BLOCKS * var / var(means), which also sees slow drift that neighbouring rows hide.
+    """
+    known = np.nan_to_num(z, nan=0.0)
+    power = (known**2).mean(0)
+    lagged = (known[1:] * known[:-1]).mean(0)
+    r = np.divide(lagged, power, out=np.ones_like(power), where=power > 0)
+    n = np.isfinite(z).sum(0)
+    by_lag = n * (1 - r) / (1 + np.clip(r, -0.5, 1.0))
+    between = np.stack([part.mean(0) for part in np.array_split(known, BLOCKS)]).var(0, ddof=1)
+    by_block = np.divide(BLOCKS * power, between, out=np.array(by_lag), where=between > 0)
+    return np.asarray(np.clip(np.minimum(by_lag, by_block), 1.0, None))
+
+
+def fit(t: Floats, values: Floats, wander: Floats, prior: Floats | None = None) -> Reference | None:
+    """Fit a reference to healthy rows, or None when there is nothing to learn from.
+
+    `wander` [m] is the template's scale as a share of the level; `prior` [m] an earlier scale of this asset (or its
+    peers) in the metric's own unit, NaN where there is none.
+    """
+    if len(t) < MIN_ROWS:
+        return None
+    n_known = np.isfinite(values).sum(0)
+    enough = n_known >= max(MIN_ROWS // 2, len(t) // 2)
+    filled = np.where(enough, values, 0.0)
+    centre = np.nan_to_num(np.nanmedian(filled, axis=0))
+    spread = _spread(filled, centre)
+    believed = (
+        np.abs(centre) * wander if prior is None else np.where(np.isfinite(prior), prior, np.abs(centre) * wander)
+    )
+    moves = spread > MIN_SPREAD * np.maximum(np.abs(centre), 1e-12)
+    usable = enough & (moves | (believed > 0))
+    # A sensor that stood still is worth watching only by the scale believed for it.
+    spread = np.where(moves, spread, np.where(believed > 0, believed, 1.0))
+    z = np.clip(standardise(filled, centre, spread, usable), -CLIP_SIGMA, CLIP_SIGMA)
+    centre = centre + np.where(usable, np.nan_to_num(_mean(z)), 0.0) * spread
+    z = np.clip(standardise(filled, centre, spread, usable), -CLIP_SIGMA, CLIP_SIGMA)
+    span = float(t[-1] - t[0])
+    hours = span >= 2 * DAY_S
+    evidence = np.where(moves, independent_rows(z), 1.0)
+    full = with_hours(t, z) if hours else z
+    fade = np.exp(-evidence / EVIDENCE_ROWS)
+    precision = _precision(full, _typical(evidence[usable]))
+    scale = _held_out_scale(full, values.shape[1], _typical(evidence[usable]), np.isfinite(z))
+    scale = np.sqrt(scale**2 + fade * (believed / spread) ** 2 + (ACCURACY * np.abs(centre) / spread) ** 2)
+    dt = float(np.median(np.diff(t))) if len(t) > 1 else 1.0
+    return Reference(centre, spread, precision, usable, scale, evidence, max(dt, 1e-3), span, len(t), hours)
+
+
+def _mean(z: Floats) -> Floats:
+    known = np.isfinite(z)
+    return np.asarray(np.where(known, z, 0.0).sum(0) / np.maximum(known.sum(0), 1))
+
+
+def _spread(values: Floats, centre: Floats) -> Floats:
+    """Standard deviation with the wildest rows pulled in; robust where it can be, never zero by quantisation."""
+    off = np.abs(values - centre)
+    robust = 1.4826 * np.nan_to_num(np.nanmedian(off, axis=0))
+    plain = np.sqrt(np.nan_to_num(np.nanmean(off**2, axis=0)))
+    limit = np.where(robust > 0, CLIP_SIGMA * robust, np.inf)
+    clipped = np.sqrt(np.nan_to_num(np.nanmean(np.minimum(off, limit) ** 2, axis=0)))
+    return np.asarray(np.where(clipped > 0, clipped, plain))
+
+
+def _typical(evidence: Floats) -> float:
+    return float(np.median(evidence)) if len(evidence) else 1.0
+
+
+def _precision(z: Floats, evidence: float) -> Floats:
+    known = np.nan_to_num(z, nan=0.0)
+    c = known.T @ known / max(len(z), 1)
+    m = c.shape[0]
+    # Few independent rows cannot tell a real relation from a chance one: the ridge grows as evidence shrinks.
+    ridge = RIDGE_FLOOR + m / max(evidence, 1.0)
+    return np.asarray(np.linalg.inv(c + ridge * np.eye(m)))
+
+
+def _held_out_scale(z: Floats, m: int, evidence: float, known: Bools) -> Floats:
+    """Scale of residuals on the half not fitted on, raw, fast and slow: [3, m]. Drift between halves counts."""
+    half = len(z) // 2
+    residual = np.empty((len(z), m))
+    for fit_rows, test_rows in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
+        centre = _mean(z[fit_rows])
+        p = _precision(z[fit_rows] - centre, evidence / 2)
+        residual[test_rows] = ((np.nan_to_num(z[test_rows] - centre) @ p) / np.diag(p))[:, :m]
+    residual = np.where(known, residual, np.nan)
+    levels = [residual, smooth(residual, FAST_ROWS), smooth(residual, SLOW_ROWS)]
+    scales = np.stack([_tail_scale(level) for level in levels])
+    # Smoothing cannot be trusted to help more than it does on independent rows.
+    scales[1] = np.maximum(scales[1], scales[0] / np.sqrt(2 * FAST_ROWS))
+    scales[2] = np.maximum(scales[2], scales[0] / np.sqrt(2 * SLOW_ROWS))
+    return np.maximum(scales, 1e-3)
+
+
+def _tail_scale(level: Floats) -> Floats:
+    off = np.abs(np.nan_to_num(level))
+    return np.asarray(np.maximum(np.sqrt((off**2).mean(0)), off.max(0) / TAIL_SIGMA))
+
+
+def smooth(residual: Floats, rows: float) -> Floats:
+    """EWMA over rows with memory `rows`; missing rows keep the last value."""
+    alpha = 1 - np.exp(-1 / rows)
+    steps = np.where(np.isfinite(residual), alpha, 0.0)
+    out = np.empty_like(residual)
+    level = np.zeros(residual.shape[1])
+    known = np.nan_to_num(residual)
+    for i in range(len(known)):
+        level = level + steps[i] * (known[i] - level)
+        out[i] = level
+    return out

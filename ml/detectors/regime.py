@@ -1,0 +1,91 @@
+"""What the residual detector keeps for one regime: learning memory, reference, smoothed residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ml.detectors import plain
+from ml.detectors.protocol import Floats
+from ml.detectors.reference import Reference
+
+CHUNK_ROWS = 60  # the reference may only change at these boundaries, so that blocks can be cut anywhere
+LEARN_ROWS = 60
+MAX_ROWS = 4096  # of learning memory; beyond it every second row goes
+
+
+@dataclass(slots=True)
+class Regime:
+    """`known` is None while learning; `settled` once the reference is frozen for good."""
+
+    prior: Floats | None = None
+    times: list[Floats] = field(default_factory=list)
+    rows: list[Floats] = field(default_factory=list)
+    kept: int = 0
+    next_fit: int = LEARN_ROWS
+    settled: bool = False
+    known: Reference | None = None
+    fast: Floats | None = None
+    slow: Floats | None = None
+    chunk_t: list[Floats] = field(default_factory=list)
+    chunk_x: list[Floats] = field(default_factory=list)
+    chunk_n: int = 0
+    chunk_worst: float = 0.0
+    last_t: float = 0.0
+    revision: int = 0
+
+    def start_over(self) -> None:
+        """A new start: the centre is learned again, the scale so far stays as what is believed."""
+        if self.known is not None:
+            own = self.known.own_scale()
+            self.prior = own if self.prior is None else np.where(np.isfinite(own), own, self.prior)
+        self.known = self.fast = self.slow = None
+        self.times, self.rows, self.kept = [], [], 0
+        self.forget_chunk()
+        self.next_fit, self.settled = LEARN_ROWS, False
+
+    def forget_chunk(self) -> None:
+        self.chunk_t, self.chunk_x, self.chunk_n, self.chunk_worst = [], [], 0, 0.0
+
+    def remember(self, t: Floats, values: Floats) -> None:
+        """Keep rows to learn from; thinned by half when memory is full, so that the span keeps growing."""
+        self.times.append(np.array(t))
+        self.rows.append(np.array(values))
+        self.kept += len(t)
+        if self.kept > MAX_ROWS:
+            times, rows = np.concatenate(self.times)[::2], np.concatenate(self.rows)[::2]
+            self.times, self.rows, self.kept = [times], [rows], len(times)
+            self.next_fit = min(self.next_fit, MAX_ROWS - CHUNK_ROWS)
+
+    def to_plain(self) -> dict[str, Any]:
+        return {
+            "prior": self.prior,
+            "times": _joined(self.times),
+            "rows": _joined(self.rows),
+            "kept": self.kept,
+            "next_fit": self.next_fit,
+            "settled": self.settled,
+            "known": plain.reference_to_plain(self.known),
+            "fast": self.fast,
+            "slow": self.slow,
+            "chunk_t": _joined(self.chunk_t),
+            "chunk_x": _joined(self.chunk_x),
+            "chunk_n": self.chunk_n,
+            "chunk_worst": self.chunk_worst,
+            "last_t": self.last_t,
+            "revision": self.revision,
+        }
+
+    @classmethod
+    def from_plain(cls, stored: dict[str, Any]) -> Regime:
+        values = dict(stored)
+        for name in ("times", "rows", "chunk_t", "chunk_x"):
+            values[name] = [] if values[name] is None else [values[name]]
+        values["known"] = plain.reference_from_plain(values["known"])
+        return cls(**values)
+
+
+def _joined(parts: list[Floats]) -> Floats | None:
+    return np.concatenate(parts) if parts else None

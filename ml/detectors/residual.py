@@ -1,0 +1,398 @@
+"""Layer 2: each sensor against what the others and the regime explain, on the asset's own scale."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+
+from maintenance.decisions import Contribution, FindingFacts
+from ml.detectors import metric_kinds, plain, reference
+from ml.detectors.evidence import Change, Evidence
+from ml.detectors.protocol import Block, Floats, Learning, State, moment
+from ml.detectors.reference import Reference
+from ml.detectors.regime import CHUNK_ROWS, LEARN_ROWS, Regime
+
+LEARN_SPAN_S = 590.0  # with LEARN_ROWS the evidence that ends learning: ten minutes at 10 s are enough
+KNOWN_HEALTHY_ROWS = 20  # fewer are enough when somebody vouched for them
+GAP_S, GAP_ROWS = 590.0, 20.0  # a silence this long (and longer than all that was learned from) is a new start
+SETTLED_EVIDENCE, SETTLED_SPAN_S = 40.0, 7 * 86400.0
+SETTLE_AFTER_MODE_S, SETTLE_AFTER_MODE_ROWS = 30.0, 2.0
+FAST_MIN_S = 3.0
+TOP = 3
+TELL_ROWS = 60  # rows for which a lasting finding is told again row by row; later once per chunk
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualSettings:
+    """Levels in sigma of the asset's own held-out residuals; k of n rows open, `quiet_rows` below `clears` end."""
+
+    opens: float = 8.0
+    clears: float = 5.0
+    alarms: float = 5.0  # a single row this far off is called abnormal: a mark on the chart, not a work order
+    k: int = 2
+    n: int = 3
+    quiet_rows: int = 10
+
+
+class ResidualDetector:
+    """One asset's residual model. See `reference` for the arithmetic and docs/models.md for the calibration."""
+
+    id = "residual"
+    layer = "L2"
+
+    def __init__(
+        self, asset: str, settings: ResidualSettings | None = None, prior_scale: Mapping[str, float] | None = None
+    ) -> None:
+        self.asset = asset
+        self.settings = settings or ResidualSettings()
+        self._prior_scale = dict(prior_scale or {})
+        self._metrics: tuple[str, ...] = ()
+        self._regimes: dict[str, Regime] = {}
+        self._evidence = Evidence(self.settings.k, self.settings.n, self.settings.quiet_rows)
+        self._current: FindingFacts | None = None
+        self._told = 0
+        self._last_t = 0.0
+        self._mode: str | None = None
+        self._mode_since = 0.0
+        self._wander = np.zeros(0)
+        self._scored = np.zeros(0, dtype=bool)
+        self.abnormal: list[bool] = []  # per row of the last block
+
+    # ------------------------------------------------------------------ the walk through time
+
+    def update(self, block: Block) -> list[FindingFacts]:
+        """Score the rows, learn from the quiet ones; return findings that began, changed or ended."""
+        block = self._aligned(block)
+        found: list[FindingFacts] = []
+        pos = 0
+        self.abnormal = [False] * len(block)
+        while pos < len(block):
+            mode = self._mode_at(block, pos)
+            found += self._on_gap(float(block.t[pos]), mode)
+            stop = self._same_until(block, pos, mode)
+            part = block.rows(pos, stop)
+            if mode != self._mode:
+                self._mode, self._mode_since = mode, float(part.t[0])
+            regime = self._regimes.setdefault(mode, self._new_regime())
+            found += self._step(regime, mode, part, pos)
+            self._last_t = float(part.t[-1])
+            pos = stop
+        return found
+
+    def _aligned(self, block: Block) -> Block:
+        """The block with this detector's metrics in this detector's order; new metrics start everything anew."""
+        if block.metrics == self._metrics:
+            return block
+        if not set(block.metrics) <= set(self._metrics):
+            self._metrics = tuple(dict.fromkeys((*self._metrics, *block.metrics)))
+            self._regimes = {}
+            self._wander = np.array([metric_kinds.wander_share(m) for m in self._metrics])
+            self._scored = np.array([not metric_kinds.is_condition(m) for m in self._metrics])
+        values = np.full((len(block), len(self._metrics)), np.nan)
+        for column, metric in enumerate(block.metrics):
+            values[:, self._metrics.index(metric)] = block.values[:, column]
+        return replace(block, metrics=self._metrics, values=values)
+
+    def _mode_at(self, block: Block, row: int) -> str:
+        if block.modes is None:
+            return ""
+        code = int(block.modes[row])
+        return block.mode_names[code] if 0 <= code < len(block.mode_names) else "?"
+
+    def _same_until(self, block: Block, pos: int, mode: str) -> int:
+        """End of the rows that share mode, health knowledge and chunk, without a gap between them."""
+        regime = self._regimes.get(mode)
+        room = CHUNK_ROWS - (regime.chunk_n if regime else 0)
+        healthy = block.t[pos] <= block.healthy_until
+        stop = min(len(block), pos + (LEARN_ROWS if healthy else room))
+        t = block.t[pos:stop]
+        cut = np.zeros(len(t), dtype=bool)
+        cut[1:] = np.diff(t) > GAP_S
+        cut |= (t <= block.healthy_until) != healthy
+        if block.modes is not None:
+            cut |= block.modes[pos:stop] != block.modes[pos]
+        return pos + (int(np.argmax(cut)) if cut.any() else len(t))
+
+    def _on_gap(self, t: float, mode: str) -> list[FindingFacts]:
+        silence = t - self._last_t
+        if self._last_t == 0.0 or silence <= GAP_S:
+            return []
+        ended: list[FindingFacts] = []
+        regime = self._regimes.get(mode)
+        dt = regime.known.dt if regime and regime.known else 0.0
+        if silence > GAP_ROWS * dt:
+            ended = self._end(t)
+            for each in self._regimes.values():
+                learned = each.known.span if each.known else 0.0
+                if silence > learned:
+                    each.start_over()
+        return ended
+
+    # ------------------------------------------------------------------ one stretch of equal rows
+
+    def _step(self, regime: Regime, mode: str, part: Block, offset: int) -> list[FindingFacts]:
+        healthy = part.t[0] <= part.healthy_until
+        if healthy:
+            self._accept_known_healthy(regime, part)
+            regime.last_t = float(part.t[-1])
+            return []
+        rows_needed = KNOWN_HEALTHY_ROWS if part.healthy_until else LEARN_ROWS
+        if regime.known is None and not self._try_fit(regime, rows_needed, part):
+            regime.remember(part.t, part.values)
+            self._try_fit(regime, LEARN_ROWS, None)
+            regime.last_t = float(part.t[-1])
+            return []
+        score, z = self._score(regime, part)
+        self.abnormal[offset : offset + len(part)] = (score >= self.settings.alarms).tolist()
+        found = self._findings(regime, mode, part, score, z)
+        self._learn_when_quiet(regime, part, score)
+        regime.last_t = float(part.t[-1])
+        return found
+
+    def _accept_known_healthy(self, regime: Regime, part: Block) -> None:
+        """Vouched rows are learned from; where they do not fit the reference, the reference is out of date."""
+        if regime.known is not None:
+            z = regime.known.residual(part.t, part.values) / regime.known.scale[1]
+            if np.abs(np.median(np.nan_to_num(z), axis=0)).max(initial=0.0) > self.settings.clears:
+                regime.start_over()
+        if not regime.settled:
+            regime.remember(part.t, part.values)
+
+    def _score(self, regime: Regime, part: Block) -> tuple[Floats, Floats]:
+        """Score per row and the signed deviation per row and sensor, in sigma."""
+        known = cast(Reference, regime.known)
+        r = known.residual(part.t, part.values)
+        dt = np.diff(part.t, prepend=regime.last_t or part.t[0] - known.dt)
+        fast, slow = self._smooth(regime, known, r, np.maximum(dt, 1e-3))
+        # Sampled faster than it learned, the fast smoothing averages less than it did then.
+        fast_scale = np.maximum(known.scale[1], known.scale[0]) if _median(dt) < known.dt / 2 else known.scale[1]
+        z = np.where(
+            np.abs(fast / fast_scale) >= np.abs(slow / known.scale[2]), fast / fast_scale, slow / known.scale[2]
+        )
+        z = np.where(self._scored & known.usable, z, 0.0)
+        score = np.abs(z).max(axis=1, initial=0.0)
+        blind = ~np.isfinite(r[:, self._scored]).any(axis=1)
+        if self._mode and len(self._regimes) > 1:
+            blind |= part.t < self._mode_since + max(SETTLE_AFTER_MODE_S, SETTLE_AFTER_MODE_ROWS * float(np.median(dt)))
+        return np.where(blind, np.nan, score), z
+
+    def _smooth(self, regime: Regime, known: Reference, r: Floats, dt: Floats) -> tuple[Floats, Floats]:
+        present = np.isfinite(r)
+        r = np.nan_to_num(r)
+        fast_steps = 1 - np.exp(-dt / np.maximum(reference.FAST_ROWS * dt, FAST_MIN_S))
+        slow_steps = 1 - np.exp(-np.minimum(dt / (reference.SLOW_ROWS * known.dt), 2 / reference.SLOW_ROWS))
+        fast = regime.fast if regime.fast is not None else np.zeros(r.shape[1])
+        slow = regime.slow if regime.slow is not None else np.zeros(r.shape[1])
+        fasts, slows = np.empty_like(r), np.empty_like(r)
+        for i in range(len(r)):
+            fast = fast + fast_steps[i] * present[i] * (r[i] - fast)
+            slow = slow + slow_steps[i] * present[i] * (r[i] - slow)
+            fasts[i], slows[i] = fast, slow
+        regime.fast, regime.slow = fast, slow
+        return fasts, slows
+
+    # ------------------------------------------------------------------ learning
+
+    def _new_regime(self) -> Regime:
+        prior = None
+        if self._prior_scale:
+            prior = np.array([self._prior_scale.get(m, np.nan) for m in self._metrics])
+        return Regime(prior=prior)
+
+    def _try_fit(self, regime: Regime, min_rows: int, coming: Block | None) -> bool:
+        if regime.kept < min_rows:
+            return False
+        t, x = np.concatenate(regime.times), np.concatenate(regime.rows)
+        if coming is None and t[-1] - t[0] < LEARN_SPAN_S:
+            return False
+        known = reference.fit(t, x, self._wander, regime.prior)
+        if known is None or not known.usable.any():
+            return False
+        regime.known, regime.revision = known, regime.revision + 1
+        regime.fast = regime.slow = None
+        regime.next_fit = 2 * max(regime.kept, LEARN_ROWS)
+        vouched = coming is not None and coming.healthy_until > 0
+        seen = known.evidence[known.usable]
+        enough = bool(len(seen)) and float(np.median(seen)) >= SETTLED_EVIDENCE
+        regime.settled = enough and (vouched or known.span >= SETTLED_SPAN_S)
+        if regime.settled:
+            regime.times, regime.rows = [], []
+        return True
+
+    def _learn_when_quiet(self, regime: Regime, part: Block, score: Floats) -> None:
+        if regime.settled:
+            return
+        regime.chunk_t.append(np.array(part.t))
+        regime.chunk_x.append(np.array(part.values))
+        regime.chunk_n += len(part)
+        regime.chunk_worst = max(regime.chunk_worst, float(np.nanmax(score, initial=0.0)))
+        if regime.chunk_n < CHUNK_ROWS:
+            return
+        if regime.chunk_worst < self.settings.clears and not self._evidence.open:
+            regime.remember(np.concatenate(regime.chunk_t), np.concatenate(regime.chunk_x))
+            if regime.kept >= regime.next_fit:
+                self._try_fit(regime, LEARN_ROWS, None)
+        regime.chunk_t, regime.chunk_x, regime.chunk_n, regime.chunk_worst = [], [], 0, 0.0
+
+    # ------------------------------------------------------------------ findings
+
+    def _findings(self, regime: Regime, mode: str, part: Block, score: Floats, z: Floats) -> list[FindingFacts]:
+        """Changes in these rows; a finding that lasts is told again at its rows above the level, at first each."""
+        changes = self._evidence.update(part.t, score, self.settings.opens, self.settings.clears)
+        found: list[FindingFacts] = []
+        row = 0
+        for change in changes:
+            found += self._lasting(part.t, score, row, change.row)
+            row = change.row + 1
+            if change.opened:
+                self._current = self._opened(regime, mode, part, score, z, change)
+                self._told = 0
+                found.append(self._current)
+            else:
+                found += self._end(float(part.t[change.row]), change.last_at)
+        return found + self._lasting(part.t, score, row, len(part))
+
+    def _lasting(self, t: Floats, score: Floats, start: int, stop: int) -> list[FindingFacts]:
+        if self._current is None or start >= stop:
+            return []
+        above = start + np.flatnonzero(score[start:stop] >= self.settings.opens)
+        told = []
+        for row in above if self._told < TELL_ROWS else above[-1:]:
+            peak = float(np.nanmax(score[start : row + 1]))
+            self._current = replace(
+                self._current, last_at=moment(t[row]), score=float(score[row]), peak=max(peak, self._current.peak)
+            )
+            self._told += 1
+            told.append(self._current)
+        return told
+
+    def _opened(self, regime: Regime, mode: str, part: Block, score: Floats, z: Floats, change: Change) -> FindingFacts:
+        row, known = change.row, cast(Reference, regime.known)
+        expected = known.expected(part.t[row : row + 1], part.values[row : row + 1])[0]
+        weight = z[row] ** 2
+        order = np.argsort(-weight, kind="stable")[:TOP]
+        contributions = tuple(
+            Contribution(
+                metric=self._metrics[j],
+                expected=_number(expected[j]),
+                seen=_number(part.values[row, j]),
+                deviation=float(z[row, j]),
+                share=float(weight[j] / weight.sum()),
+                note="residual_high" if z[row, j] > 0 else "residual_low",
+            )
+            for j in order
+            if weight[j] > 0
+        )
+        top = contributions[0]
+        signature = f"{top.metric}:{'high' if top.deviation > 0 else 'low'}" + (f"@{mode}" if mode else "")
+        return FindingFacts(
+            asset=self.asset, detector=self.id, layer=self.layer, signature=signature, kind="machine",
+            first_at=moment(change.first_at), last_at=moment(change.last_at), cleared_at=None,
+            score=float(score[row]), peak=float(score[row]), confidence=_confidence(known),
+            limit_open=self.settings.opens, limit_clear=self.settings.clears, contributions=contributions,
+            regime=mode, model_id=self.model_id(mode), learning=False, severity="warning",
+        )  # fmt: skip
+
+    def _end(self, cleared: float, last: float | None = None) -> list[FindingFacts]:
+        self._evidence.cut()
+        if self._current is None:
+            return []
+        last_at = max(self._current.last_at, moment(last)) if last else self._current.last_at
+        ended = replace(self._current, cleared_at=moment(cleared), last_at=last_at)
+        self._current = None
+        return [ended]
+
+    # ------------------------------------------------------------------ what others ask
+
+    def expected(self, block: Block) -> Floats:
+        """Expected values [n, m] in the block's metrics and units; NaN where this asset's model cannot tell."""
+        out = np.full(block.values.shape, np.nan)
+        if not set(block.metrics) <= set(self._metrics):
+            return out
+        aligned = self._aligned(block)
+        columns = [self._metrics.index(m) for m in block.metrics]
+        modes = np.array([self._mode_at(aligned, i) for i in range(len(aligned))])
+        for mode in sorted(set(modes.tolist())):
+            regime = self._regimes.get(mode)
+            if regime is not None and regime.known is not None:
+                rows = modes == mode
+                out[rows] = regime.known.expected(aligned.t[rows], aligned.values[rows])[:, columns]
+        return out
+
+    def model_id(self, mode: str = "") -> str:
+        """Name and content hash of the regime's reference: equal ids mean equal arithmetic."""
+        regime = self._regimes.get(mode)
+        if regime is None or regime.known is None:
+            return "residual-0"
+        known = regime.known
+        digest = hashlib.sha256()
+        for part in (known.centre, known.spread, known.precision, known.scale):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return f"residual-{regime.revision}-{digest.hexdigest()[:12]}"
+
+    def learning(self) -> Learning:
+        known = [r for r in self._regimes.values() if r.known is not None]
+        if known:
+            best = max(known, key=lambda r: r.kept)
+            reference_ = cast(Reference, best.known)
+            if best.settled:
+                return Learning("ready", 1.0)
+            evidence = float(np.median(reference_.evidence[reference_.usable]))
+            return Learning(
+                "provisional",
+                min(0.99, 0.5 + 0.5 * min(evidence / SETTLED_EVIDENCE, 1.0)),
+                {"independent_samples": max(0.0, SETTLED_EVIDENCE - evidence)},
+            )
+        kept = max((r.kept for r in self._regimes.values()), default=0)
+        spans = [float(r.times[-1][-1] - r.times[0][0]) for r in self._regimes.values() if r.times]
+        span = max(spans, default=0.0)
+        progress = 0.5 * min(kept / LEARN_ROWS, span / LEARN_SPAN_S, 1.0)
+        missing = {"samples": float(max(0, LEARN_ROWS - kept)), "span_s": max(0.0, LEARN_SPAN_S - span)}
+        return Learning("learning", progress, missing)
+
+    def rebaseline(self, at: float) -> None:
+        """The asset was repaired: learn its centre anew from the rows after `at`."""
+        for regime in self._regimes.values():
+            regime.start_over()
+        self._evidence.cut()
+        self._current = None
+
+    def state(self) -> State:
+        return {
+            "metrics": list(self._metrics),
+            "regimes": {name: regime.to_plain() for name, regime in self._regimes.items()},
+            "evidence": self._evidence.state(),
+            "current": plain.facts_to_plain(self._current),
+            "told": self._told,
+            "last_t": self._last_t,
+            "mode": self._mode,
+            "mode_since": self._mode_since,
+        }
+
+    def restore(self, state: State) -> None:
+        self._metrics = tuple(state["metrics"])
+        self._wander = np.array([metric_kinds.wander_share(m) for m in self._metrics])
+        self._scored = np.array([not metric_kinds.is_condition(m) for m in self._metrics], dtype=bool)
+        self._regimes = {name: Regime.from_plain(regime) for name, regime in state["regimes"].items()}
+        self._evidence.restore(state["evidence"])
+        self._current = plain.facts_from_plain(state["current"])
+        self._told = state["told"]
+        self._last_t, self._mode, self._mode_since = state["last_t"], state["mode"], state["mode_since"]
+
+
+def _confidence(known: Reference) -> float:
+    """More when the scale is the asset's own than when it is the template's."""
+    seen = float(np.median(known.evidence[known.usable]))
+    return 0.6 + 0.35 * (1 - float(np.exp(-seen / reference.EVIDENCE_ROWS)))
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _median(dt: Floats) -> float:
+    return float(np.median(dt)) if len(dt) else 0.0

@@ -1,0 +1,252 @@
+"""Walk a recorded fleet through time as the service would live it, write what it would have done, score it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from maintenance import decisions
+from maintenance.decisions import Decision, FindingFacts, OpenJob, Policy
+from ml import figures
+from ml.detectors.protocol import Block, Floats
+from ml.recorded_fleet import Asset, FleetUnreadable, RecordedFleet, Settings, read_fleet
+from ml.scoring import AssetSetup, FleetScorer
+
+BLOCK_ROWS = 4096
+OFF_DELAY_S = 600.0  # evidence that was away this long has ended: the planner closes the order
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One work order that the service would have opened."""
+
+    asset: str
+    opened_at: float
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What the walk through one asset's time gave."""
+
+    orders: list[Order]
+    sensor_orders: list[Order]
+    alarms: list[tuple[float, bool]]
+
+
+def policy_for(settings: Settings) -> Policy:
+    """The fleet's own patience; nobody answers the orders of a recording, so they close after `open_s`."""
+    return Policy(
+        id=f"recorded:{settings.name}",
+        on_delay_s=settings.persistence_hint_s,
+        off_delay_s=OFF_DELAY_S,
+        cool_down_s=0.0,
+        min_confidence=0.0,
+        open_s=settings.open_s,
+    )
+
+
+class Desk:
+    """The jobs of one asset in memory: the same decisions as the service's, kept in a list instead of rows."""
+
+    def __init__(self, asset: str, policy: Policy) -> None:
+        self.asset, self.policy = asset, policy
+        self.jobs: list[OpenJob] = []
+        self._ended: dict[str, datetime] = {}
+        self._count = 0
+
+    def take(self, finding: FindingFacts) -> Decision:
+        """Decide about a new or changed finding at the moment it was seen."""
+        now = finding.cleared_at or finding.last_at
+        self._close_old(now)
+        decision = decisions.decide(finding, self.policy, self.jobs, now)
+        if decision.action == decisions.OPEN:
+            self._count += 1
+            key = str(decision.params["key"])
+            self.jobs.append(
+                OpenJob(f"{self.asset}#{self._count}", key, finding.kind, now, now, decisions.EPISODE_OPEN, "order")
+            )
+        elif decision.action in (decisions.ATTACH, decisions.WAIT) and decision.episode:
+            if finding.cleared_at is None:
+                self._seen(decision.episode, finding.last_at)
+            else:
+                self._ended[decision.episode] = finding.cleared_at
+        elif decision.action == decisions.CLEAR and decision.episode:
+            self._close(decision.episode, now)
+        return decision
+
+    def _seen(self, episode: str, at: datetime) -> None:
+        self._ended.pop(episode, None)
+        self.jobs = [replace(j, last_seen_at=max(j.last_seen_at, at)) if j.episode == episode else j for j in self.jobs]
+
+    def _close(self, episode: str, at: datetime) -> None:
+        self.jobs = [replace(j, state="closed", closed_at=at) if j.episode == episode else j for j in self.jobs]
+
+    def _close_old(self, now: datetime) -> None:
+        for job in [j for j in self.jobs if j.state == decisions.EPISODE_OPEN]:
+            ends = []
+            if self.policy.open_s is not None:
+                ends.append(job.opened_at + timedelta(seconds=self.policy.open_s))
+            if job.episode in self._ended:
+                ends.append(self._ended[job.episode] + timedelta(seconds=self.policy.off_delay_s))
+            if ends and min(ends) <= now:
+                self._close(job.episode, min(ends))
+        self.jobs = self.jobs[-64:]  # enough to remember what was closed lately
+
+
+def evaluate(folder: Path, out: Path, say: Say | None = None) -> dict[str, Any]:
+    """Evaluate the detectors on a recorded fleet; write the result files into `out`, return the figures.
+
+    Raise FleetUnreadable when a file is missing or malformed.
+    """
+    say = say or (lambda line: None)
+    fleet = read_fleet(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    orders, sensor_orders, alarms = walk_telemetry(fleet, say)
+    write_orders(out / "work_orders.csv", orders)
+    write_orders(out / "sensor_orders.csv", sensor_orders)
+    result: dict[str, Any] = {
+        "fleet": fleet.settings.name, "protocol": "failure" if fleet.settings.on_failure else "onset"
+    }  # fmt: skip
+    if any(
+        figures._moment_of(fleet, i) is not None and i.asset in {a.name for a in fleet.scored()}
+        for i in fleet.incidents
+    ):
+        result["work_orders"] = figures.work_order_figures(fleet, out / "work_orders.csv")
+    if not fleet.settings.on_failure:
+        write_points(out / "points.csv", alarms)
+        if "work_orders" in result:
+            result["points"] = figures.point_figures(fleet, out / "points.csv")
+    return result
+
+
+def walk_telemetry(
+    fleet: RecordedFleet, say: Say
+) -> tuple[list[Order], list[Order], dict[str, list[tuple[float, bool]]]]:
+    orders: list[Order] = []
+    sensor_orders: list[Order] = []
+    alarms: dict[str, list[tuple[float, bool]]] = {}
+    scored = fleet.scored()
+    for done, asset in enumerate(scored, 1):
+        walk = walk_asset(fleet, asset)
+        orders += walk.orders
+        sensor_orders += walk.sensor_orders
+        alarms[asset.name] = walk.alarms
+        say(f"{fleet.settings.name}: {asset.name} ({done} of {len(scored)}): {len(walk.orders)} work orders")
+    return orders, sensor_orders, alarms
+
+
+def walk_asset(fleet: RecordedFleet, asset: Asset) -> Walk:
+    """One asset's telemetry through detectors and decisions, in order of time."""
+    t, metrics, frame = fleet.telemetry(asset.name)
+    scorer = FleetScorer(default=AssetSetup())
+    desk = Desk(asset.name, policy_for(fleet.settings))
+    walk = Walk([], [], [])
+    for block in blocks(asset, t, metrics, frame):
+        for finding in scorer.feed(block):
+            decision = desk.take(finding)
+            if decision.action != decisions.OPEN:
+                continue
+            order = Order(
+                asset.name, (finding.cleared_at or finding.last_at).timestamp(), finding.kind, reason(finding)
+            )
+            (walk.orders if finding.kind == "machine" else walk.sensor_orders).append(order)
+        walk.alarms.extend(zip(block.t.tolist(), scorer.alarms(asset.name), strict=True))
+    return walk
+
+
+def blocks(asset: Asset, t: Floats, metrics: tuple[str, ...], frame: pd.DataFrame) -> Iterator[Block]:
+    """The asset's rows, span by span, in blocks; a text column is its operating mode."""
+    if len(t) == 0:
+        return
+    texts = [m for m in metrics if not pd.api.types.is_numeric_dtype(frame[m])]
+    numbers = tuple(m for m in metrics if m not in texts)
+    modes: np.ndarray[Any, np.dtype[np.int64]] | None = None
+    names: tuple[str, ...] = ()
+    if texts:
+        joined = frame[texts[0]].astype(str) if len(texts) == 1 else frame[texts].astype(str).agg("/".join, axis=1)
+        codes, found = pd.factorize(joined)
+        modes, names = codes.astype(np.int64), tuple(str(name) for name in found)
+    values = frame[list(numbers)].to_numpy(dtype=float)
+    done = -1  # runs may share the row at which one ends and the next begins
+    for span in asset.spans:
+        rows = np.flatnonzero((t >= span.start) & (t <= span.end))
+        rows = rows[rows > done]
+        done = max(done, int(rows[-1])) if len(rows) else done
+        for start in range(0, len(rows), BLOCK_ROWS):
+            part = rows[start : start + BLOCK_ROWS]
+            yield Block(
+                asset.name, t[part], numbers, values[part], None if modes is None else modes[part], names,
+                healthy_until=span.healthy_until,
+            )  # fmt: skip
+
+
+def reason(finding: FindingFacts) -> str:
+    """What was noticed, in one line: sensor, expected against seen, how far off."""
+    parts = [
+        f"{c.metric} {c.note}: expected {_short(c.expected)}, seen {_short(c.seen)} ({c.deviation:+.1f} sigma)"
+        for c in finding.contributions
+    ]
+    return f"{finding.detector} {finding.model_id}: " + "; ".join(parts)
+
+
+def _short(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.5g}"
+
+
+def stamp(t: float) -> str:
+    """RFC 3339 UTC, with a fraction only where there is one."""
+    at = datetime.fromtimestamp(t, UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S") + (f".{at.microsecond:06d}" if at.microsecond else "") + "Z"
+
+
+def write_orders(path: Path, orders: Iterable[Order]) -> None:
+    lines = [(o.asset, stamp(o.opened_at), o.kind, o.reason) for o in orders]
+    _write(path, ("asset", "opened_at", "kind", "reason"), sorted(lines))
+
+
+def write_points(path: Path, alarms: dict[str, list[tuple[float, bool]]]) -> None:
+    lines = ((asset, stamp(t), int(alarm)) for asset, points in sorted(alarms.items()) for t, alarm in points)
+    _write(path, ("asset", "t", "alarm"), lines)
+
+
+def _write(path: Path, header: tuple[str, ...], lines: Iterable[tuple[Any, ...]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(lines)
+
+
+def evaluate_command(folder: Path, out: Path, as_json: bool) -> int:
+    """Evaluate, print progress and figures (or one JSON object), return the exit code."""
+    say: Say | None = None if as_json else lambda line: print(line, file=sys.stderr, flush=True)
+    try:
+        result = evaluate(folder, out, say)
+    except FleetUnreadable as error:
+        print(f"forewarn evaluate: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"forewarn evaluate: cannot write {out}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    if as_json:
+        print(json.dumps(result))
+        return 0
+    for part in ("work_orders", "rul", "points"):
+        if part in result:
+            print(f"{result['fleet']}: {part}, protocol {result['protocol']}")
+            for name, value in result[part].items():
+                print(f"  {name:27} {value:.4g}" if isinstance(value, float) else f"  {name:27} {value}")
+    print(f"written to {out}")
+    return 0

@@ -1,0 +1,192 @@
+"""Decide what findings lead to: take undecided ones, load what the rule needs, decide, save."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from assets.registry import Asset
+from maintenance import decisions
+from maintenance.clocks import asset_moment, try_lock_asset
+from maintenance.decisions import Decision, OpenJob, Policy, decide, grouping_key
+from maintenance.episode_life import (
+    Reason,
+    attach_finding,
+    clear_episode,
+    end_episode,
+    open_episode,
+    reopen_episode,
+    stop_watching,
+    watch,
+    work_order_of,
+)
+from maintenance.findings import facts_of
+from maintenance.models import Episode, Finding, PredictedJob
+from maintenance.policies import policies_for
+from ticketing.models import WorkOrder
+from ticketing.work_orders import transition
+
+log = logging.getLogger(__name__)
+
+RETRY = timedelta(seconds=30)  # after an error, and while an asset is paused
+SOONEST = timedelta(seconds=1)
+WATCHABLE = frozenset({"learning", "low_confidence"})  # what a planner may still want to act on
+MONITORED = frozenset({"installed", "commissioned", "in_service"})
+PAUSED_BY_WORK = timedelta(hours=24)  # work forgotten in progress must not silence a machine for ever
+
+
+def decide_pending(session: Session, now: datetime, limit: int = 200) -> int:
+    """Decide about findings that changed or are due again, at most `limit`; return how many were decided.
+
+    Several deciders may run at once: each finding and each asset is taken by one of them, the others pass by.
+    """
+    waiting = (
+        select(Finding)
+        .where(or_(Finding.decided_revision < Finding.revision, Finding.next_decision_at <= now))
+        .order_by(Finding.saved_at, Finding.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    by_asset: dict[UUID, list[Finding]] = {}
+    for finding in session.scalars(waiting, execution_options={"populate_existing": True}):
+        by_asset.setdefault(finding.asset_id, []).append(finding)
+    decided = 0
+    for asset_id, findings in by_asset.items():
+        if not try_lock_asset(session, asset_id):
+            continue  # stays in the queue
+        asset = session.get_one(Asset, asset_id, populate_existing=True)
+        policies = policies_for(session, asset)
+        for finding in sorted(findings, key=lambda f: (f.first_at, f.id)):
+            decided += _decide_safely(session, asset, finding, policies, now)
+    return decided
+
+
+def _decide_safely(session: Session, asset: Asset, finding: Finding, policies: dict[str, Policy], now: datetime) -> int:
+    """One finding that cannot be decided must not stop the others: it is tried again later."""
+    finding_id = finding.id
+    try:
+        with session.begin_nested():
+            _decide_one(session, asset, finding, policies.get(finding.kind, policies["machine"]), now)
+            session.flush()
+        return 1
+    except Exception:
+        log.exception("finding %s could not be decided; next try in %s", finding_id, RETRY)
+    session.refresh(finding)
+    session.refresh(asset)
+    _note(finding, "failed", "error", {}, now + RETRY)
+    session.flush()
+    return 1
+
+
+def _decide_one(session: Session, asset: Asset, finding: Finding, policy: Policy, now: datetime) -> None:
+    moment = asset_moment(session, asset.id, now, replayed=finding.replayed)
+    _end_unanswered(session, asset, finding.kind, policy, moment)
+    if finding.cleared_at is None and _dismissed(session, finding):
+        _note(finding, decisions.SUPPRESS, "dismissed", {}, None)
+        return
+    jobs = open_jobs(session, asset.id)
+    decision = decide(facts_of(finding), policy, jobs, moment, paused=_paused(session, asset, now))
+    apply(session, asset, finding, decision, moment)
+    _note(finding, decision.action, decision.reason, decision.params, _next_decision(decision, policy, finding, now))
+
+
+def apply(session: Session, asset: Asset, finding: Finding, decision: Decision, moment: datetime) -> None:
+    """Do what was decided. The caller holds the asset's lock."""
+    key = grouping_key(facts_of(finding))
+    reason = Reason(decision.reason, dict(decision.params))
+    episode = session.get_one(Episode, UUID(decision.episode)) if decision.episode else None
+    if decision.action == decisions.OPEN:
+        open_episode(session, asset, finding, key, moment, reason)
+    elif decision.action == decisions.ATTACH and episode:
+        attach_finding(session, asset, episode, finding, moment)
+    elif decision.action == decisions.REOPEN and episode:
+        reopen_episode(session, asset, episode, finding, moment, reason)
+    elif decision.action == decisions.CLEAR and episode:
+        clear_episode(session, asset, episode, moment)
+    elif decision.action == decisions.WATCH and decision.reason in WATCHABLE and finding.cleared_at is None:
+        watch(session, finding, key, moment, reason)
+    if finding.cleared_at is not None:
+        stop_watching(session, finding, moment)
+
+
+def open_jobs(session: Session, asset_id: UUID) -> list[OpenJob]:
+    """Return the newest episode of each trouble of the asset, with its work order."""
+    newest = (select(Episode).where(Episode.asset_id == asset_id).distinct(Episode.key)).order_by(
+        Episode.key, Episode.closed_at.desc().nulls_first()
+    )
+    return [_open_job(episode, work_order_of(session, episode.id)) for episode in session.scalars(newest)]
+
+
+def _open_job(episode: Episode, order: WorkOrder | None) -> OpenJob:
+    return OpenJob(
+        episode=str(episode.id),
+        key=episode.key,
+        kind=episode.kind,
+        opened_at=episode.opened_at,
+        last_seen_at=episode.last_seen_at,
+        # An episode whose evidence ended still waits for its outcome: new evidence belongs to it.
+        state=decisions.EPISODE_OPEN if episode.closed_at is None else "closed",
+        work_order=str(order.id) if order else None,
+        work_order_state=order.state if order else None,
+        closed_at=episode.closed_at,
+    )
+
+
+def _note(finding: Finding, action: str, reason: str, params: dict[str, Any], again_at: datetime | None) -> None:
+    finding.decision, finding.decision_reason, finding.decision_params = action, reason, dict(params)
+    finding.decided_revision, finding.next_decision_at = finding.revision, again_at
+
+
+def _next_decision(decision: Decision, policy: Policy, finding: Finding, now: datetime) -> datetime | None:
+    """When to look again without news: an off-delay runs out by itself, an on-delay only while evidence comes in."""
+    if decision.action == decisions.SUPPRESS and decision.reason == "asset_paused":
+        return now + RETRY
+    if decision.action != decisions.WAIT or decision.reason != "off_delay":
+        return None
+    quiet_s = decision.params.get("quiet_s")
+    left_s = policy.off_delay_s - (quiet_s if isinstance(quiet_s, int | float) else 0.0)
+    return now + max(SOONEST, timedelta(seconds=left_s))
+
+
+def _dismissed(session: Session, finding: Finding) -> bool:
+    """A planner said no to this very finding."""
+    said_no = select(PredictedJob.id).where(PredictedJob.finding_id == finding.id, PredictedJob.state == "dismissed")
+    return session.scalar(said_no.limit(1)) is not None
+
+
+def _paused(session: Session, asset: Asset, now: datetime) -> bool:
+    """Out of service, or people work on it for another reason: what the sensors say is their doing."""
+    if asset.lifecycle not in MONITORED:
+        return True
+    at_work = select(func.count()).where(
+        WorkOrder.asset_id == asset.id,
+        WorkOrder.state == "in_progress",
+        WorkOrder.origin != "finding",
+        WorkOrder.started_at > now - PAUSED_BY_WORK,
+    )
+    return bool(session.scalar(at_work))
+
+
+def _end_unanswered(session: Session, asset: Asset, kind: str, policy: Policy, moment: datetime) -> None:
+    """Close episodes whose order nobody took within the policy's time, so that later trouble opens a new one."""
+    if policy.open_s is None:
+        return
+    old = select(Episode).where(
+        Episode.asset_id == asset.id,
+        Episode.kind == kind,
+        Episode.closed_at.is_(None),
+        Episode.opened_at <= moment - timedelta(seconds=policy.open_s),
+    )
+    episodes: Sequence[Episode] = session.scalars(old).all()
+    for episode in episodes:
+        order = work_order_of(session, episode.id)
+        if order is None or order.state != "unscheduled" or order.assignee_id is not None:
+            continue
+        end_episode(session, asset, episode, "unknown", episode.opened_at + timedelta(seconds=policy.open_s))
+        transition(session, order, "cancelled", moment, reason="unanswered")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from edge_agent import __version__, wire
@@ -20,6 +17,7 @@ from edge_agent.publisher import Pace, Publisher
 from edge_agent.sensors import make_sensor
 from edge_agent.sensors.base import CommandFailed, CommandUnknown, DriverError, HasPast, Reading, Sensor
 from edge_agent.spool import Spool, SpoolCorrupt, SpoolError
+from edge_agent.state import write_state
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +151,7 @@ class Agent:
             self._stop.set()
         if time.monotonic() >= self._state_due:
             self._state_due = time.monotonic() + STATE_SECONDS
-            self._write_state(running=True)
+            write_state(self.config, self.spool, self.publisher, self._problems, running=True)
         busy = any(channel.past is not None for channel in self._channels)
         next_due = min((channel.due for channel in self._channels), default=time.monotonic() + TURN_SECONDS)
         wait = min(TURN_SECONDS, max(0.0, next_due - time.monotonic()))
@@ -167,7 +165,7 @@ class Agent:
                 channel.sensor.close()
             except Exception:
                 log.exception("driver %s does not close", channel.driver)
-        self._write_state(running=False)
+        write_state(self.config, self.spool, self.publisher, self._problems, running=False)
         self.spool.close()
 
     # --- readings --------------------------------------------------------------------------------------------
@@ -312,31 +310,6 @@ class Agent:
             return wire.CommandResult(command.id, "done", now_ms(), "", data)
         return wire.CommandResult(command.id, "rejected", now, f"no sensor of this device knows {command.name!r}")
 
-    # --- what others see -------------------------------------------------------------------------------------
-
-    def _write_state(self, running: bool) -> None:
-        status = self.publisher.status
-        problems = {**self._problems, **status.problems}
-        state: dict[str, Any] = {
-            "running": running,
-            "pid": os.getpid(),
-            "at": now_ms(),
-            "serial": self.config.serial,
-            "agent": __version__,
-            "boot": self.spool.boot,
-            "broker": str(self.config.broker),
-            "connected": status.connected and running,
-            "session": status.session,
-            "last_ack_at": status.last_ack_at or None,
-            "last_error": status.last_error or None,
-            "offset_ms": status.offset_ms,
-            "problems": [{"code": each.code, "text": each.text} for each in problems.values()],
-        }
-        try:
-            write_json(self.config.state_path, state | {"spool": self.spool.status().as_dict()})
-        except (OSError, SpoolError) as error:
-            log.debug("the state file cannot be written: %s", error)
-
 
 def _is_encodable(sample: wire.Sample) -> bool:
     try:
@@ -344,10 +317,3 @@ def _is_encodable(sample: wire.Sample) -> bool:
     except wire.WireError:
         return False
     return True
-
-
-def write_json(path: Path, body: Mapping[str, Any]) -> None:
-    """Replace a small file in one step, so that a reader never sees half of it."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(body), encoding="utf-8")
-    temporary.replace(path)

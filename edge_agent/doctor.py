@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -14,24 +13,10 @@ from edge_agent.link import Link, LinkFailed
 from edge_agent.sensors import make_sensor
 from edge_agent.sensors.base import DriverError
 from edge_agent.spool import SpoolUnavailable, peek
+from edge_agent.state import read_state
 
-STATE_OLD_AFTER_S = 30.0
 MIN_FREE_BYTES = 64 * 1024 * 1024
 EARLIEST_CLOCK = 1_735_689_600  # 2025-01-01: before that the clock was never set
-
-
-def read_state(config: Config) -> dict[str, Any]:
-    """Return what the agent last wrote about itself; `running` is False when it is gone."""
-    try:
-        state = json.loads(config.state_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {"running": False, "connected": False}
-    if not isinstance(state, dict):
-        return {"running": False, "connected": False}
-    is_old = time.time() * 1000 - float(state.get("at", 0)) > STATE_OLD_AFTER_S * 1000
-    if is_old or not Path(f"/proc/{state.get('pid')}").exists():
-        state |= {"running": False, "connected": False}
-    return state
 
 
 def status(config: Config) -> dict[str, Any]:

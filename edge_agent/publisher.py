@@ -18,6 +18,7 @@ from edge_agent.spool import FormedBatch, Spool, SpoolCorrupt, SpoolError
 
 log = logging.getLogger(__name__)
 
+SHORT_LIVES = 4  # connections in a row that ended soon, before we suspect a twin
 COMMAND_QUEUE = 100  # more than this unread is a flood; the broker keeps the rest of an honest backlog
 
 
@@ -99,6 +100,7 @@ class Publisher:
         self._last_turn = time.monotonic()
         self._thread: threading.Thread | None = None
         self._failures = 0
+        self._short_lives = 0
         self._result_mids: dict[int, str] = {}
 
     # --- thread-safe from outside ----------------------------------------------------------------------------
@@ -152,8 +154,15 @@ class Publisher:
                 self._report(Problem("publisher_error", f"unexpected {type(error).__name__}: {error}"))
             if not self._is_mine(generation):
                 return
+            is_stable = time.monotonic() - started > self.pace.stable_s
+            self._failures = 0 if is_stable else self._failures + 1
+            self._short_lives = self._short_lives + 1 if self.status.connected and not is_stable else 0
+            if self._short_lives >= SHORT_LIVES:
+                # Not every broker says 'session taken over': Mosquitto 2.0 just closes the older connection.
+                text = f"the broker ends each connection soon; does another computer use the serial {self.device}?"
+                self._report(Problem("connection_unstable", text))
+                wait = self.pace.refused_wait_s
             self.status.connected = False
-            self._failures = 0 if time.monotonic() - started > self.pace.stable_s else self._failures + 1
             self._pause(generation, wait)
 
     def _is_mine(self, generation: int) -> bool:
@@ -198,8 +207,11 @@ class Publisher:
             log.info("connected to %s as %s, session %d", self.broker, self.device, session)
             self._begin(link)
             turns = _Turns(session)
+            stable_at = time.monotonic() + self.pace.stable_s
             while self._is_mine(generation):
                 self._turn(link, turns)
+                if time.monotonic() > stable_at:
+                    self._clear("connection_unstable")
             self._say_goodbye(link, session)
         finally:
             link.close()

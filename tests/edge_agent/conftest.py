@@ -64,11 +64,9 @@ class Broker:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        log = open(self._folder / "mosquitto.log", "ab")
-        self.process = subprocess.Popen(
-            ["mosquitto", "-c", str(self._folder / "mosquitto.conf")], stdout=log, stderr=log
-        )
-        log.close()
+        with open(self._folder / "mosquitto.log", "ab") as log:
+            command = ["mosquitto", "-c", str(self._folder / "mosquitto.conf")]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_for(self._answers)
 
     def _answers(self) -> bool:

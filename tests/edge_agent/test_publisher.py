@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -182,19 +181,17 @@ def test_command_is_handed_over_once_and_its_result_repeated(make: Make, server:
     assert publisher.commands.empty()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_dead_thread_is_replaced(make: Make, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     spool, publisher = make()
     wait_for(lambda: publisher.status.connected)
 
-    def die(_generation: int) -> None:
+    def die(*_: object) -> None:
         raise SystemExit
 
-    monkeypatch.setattr(publisher, "_connection", die)
-    publisher._generation += 1  # the running connection ends, the thread meets its end in the next one
-    publisher._generation -= 1
-    thread: Any = publisher._thread
-    publisher._spool_error = None  # type: ignore[attr-defined]
     monkeypatch.setattr(publisher, "_turn", die)
+    thread = publisher._thread
+    assert thread is not None
     wait_for(lambda: not thread.is_alive())
     monkeypatch.undo()
     publisher.check()
@@ -207,10 +204,12 @@ def test_second_client_with_the_same_serial_is_named(make: Make, broker: Broker)
     wait_for(lambda: publisher.status.connected)
     twin = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=DEVICE, protocol=mqtt.MQTTv5)
     twin.username_pw_set(DEVICE, PASSWORD)
+    twin.reconnect_delay_set(0.05, 0.1)
     twin.connect("127.0.0.1", broker.port)
     twin.loop_start()
     try:
-        wait_for(lambda: "session_taken_over" in publisher.status.problems)
+        problem = wait_for(lambda: publisher.status.problems.get("connection_unstable"))
+        assert DEVICE in problem.text
     finally:
         twin.disconnect()
         twin.loop_stop()

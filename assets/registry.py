@@ -49,7 +49,8 @@ class AssetModel(Identified, Owned, Base):
 
     `metrics`: {name: {unit, label_en, label_zh, low_low, low, high, high_high, rate_per_s, expected_interval_s,
     role}}, limits in the metric's unit, role one of 'health', 'control', 'ambient', 'mode'.
-    `checks`: [{signature, en, zh}] suggested checks by what was noticed.
+    `checks`: [{signature, en, zh}] suggested checks by what was noticed. `repair_codes`: [{code, component, en, zh}].
+    `detectors`: which may open findings on this type; empty means all.
     """
 
     __tablename__ = "asset_models"
@@ -61,6 +62,7 @@ class AssetModel(Identified, Owned, Base):
     metrics: Mapped[dict[str, Any]] = mapped_column(default=dict)
     checks: Mapped[list[Any]] = mapped_column(default=list)
     repair_codes: Mapped[list[Any]] = mapped_column(default=list)
+    detectors: Mapped[list[Any]] = mapped_column(default=list)
     demo: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (UniqueConstraint("organisation_id", "code"),)

@@ -102,6 +102,7 @@ def ensure_host(session: Session, operator: Organisation, now: datetime) -> Iden
         metrics=HOST_METRICS,
         checks=HOST_CHECKS,
         repair_codes=[],
+        detectors=["limits"],  # what people start on a computer is no fault of the computer
     )
     session.add(model)
     session.flush()

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from maintenance.outcomes import close_episode
+from typing import TYPE_CHECKING
 
 from assets.base.consumers import Consumer
 from gateway.demo import repair_simulated_machine
+from maintenance.outcomes import KINDS, close_episode
 from ml.labels import store_label
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
 
 CONSUMERS: tuple[Consumer, ...] = (
     Consumer(
         "maintenance.outcomes",
-        frozenset({"work_order.completed", "work_order.cancelled", "work_order.closed"}),
+        KINDS,
         close_episode,
     ),
     Consumer("ml.labels", frozenset({"work_order.completed"}), store_label),
     Consumer("demo.repairs", frozenset({"work_order.completed"}), repair_simulated_machine),
 )
+
+
+def routers() -> list[APIRouter]:
+    """Return the route files; imported here so that workers do without the HTTP side."""
+    from gateway.api import assets, devices, findings, live, readings, requests, session, telemetry, visits, work_orders
+    from gateway.pages import customer
+
+    modules = (session, live, assets, readings, devices, telemetry, findings, work_orders, visits, requests, customer)
+    return [module.router for module in modules]

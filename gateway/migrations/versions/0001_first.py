@@ -169,6 +169,7 @@ def _tables() -> None:
         sa.Column("metrics", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("checks", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("repair_codes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("detectors", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("demo", sa.Boolean(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organisation_id", sa.Uuid(), nullable=False),

@@ -1,0 +1,305 @@
+"""Demo customers, people and machines; everything here is marked as demo and removed together."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from assets.base.access import Role
+from assets.base.events import Event, append_event
+from assets.base.units import unit_of_metric
+from assets.instrumentation import Binding, bind
+from assets.people import Organisation, add_organisation, add_person
+from assets.registry import Asset, AssetModel, Customer, Site, add_asset
+from gateway.demo_models import MODELS
+from gateway.first_run import Identity, provision
+from ingest.devices import device_by_serial, register_device, send_command, set_password
+from ingest.models import Device
+from ticketing.models import WorkOrder
+
+BACKFILL_DAYS = 30
+FIRST_FAULT_S = 15  # after going live: the precursor then takes PRECURSOR_S, so work opens in about two minutes
+PRECURSOR_S = 90
+REPAIR_EXPIRES_S = 24 * 3600
+
+
+@dataclass(frozen=True)
+class _Machine:
+    serial: str
+    name: str
+    kind: str
+    site: str
+    seed: int
+    first_fault: str = ""  # the fault to show soon after the first start
+
+
+_CUSTOMERS = {
+    "Riverside Foods": ("Riverside Foods, plant 1", "12 Mill Lane", 51.4545, -2.5879, "Europe/London"),
+    "Harbour Hospital": ("Harbour Hospital, energy centre", "1 Quay Road", 51.5074, -0.1278, "Europe/London"),
+}
+_MACHINES = (
+    _Machine("DEMO-PUMP-101", "Feed pump 1", "pump", "Riverside Foods", 11, "bearing_wear"),
+    _Machine("DEMO-PUMP-102", "Feed pump 2", "pump", "Riverside Foods", 12),
+    _Machine("DEMO-COMP-201", "Packaging line compressor", "compressor", "Riverside Foods", 21),
+    _Machine("DEMO-CHIL-301", "Operating theatre chiller", "chiller", "Harbour Hospital", 31),
+    _Machine("DEMO-FAN-302", "Supply air fan, ward block", "fan", "Harbour Hospital", 32),
+)
+_PEOPLE = (
+    ("Paula Planner", "planner@demo.forewarn.example", [Role.PLANNER, Role.DISPATCHER], "en"),
+    ("Tom Technician", "tom@demo.forewarn.example", [Role.TECHNICIAN], "en"),
+    ("Li Wei 李伟", "liwei@demo.forewarn.example", [Role.TECHNICIAN], "zh"),
+)
+
+
+def load(session: Session, operator: Organisation, now: datetime) -> Iterator[tuple[Identity, str]]:
+    """Make what is missing of the demo; yield each new machine's identity and its agent's sensor table."""
+    if session.scalar(select(Asset.id).where(Asset.serial == _MACHINES[0].serial)):
+        return
+    for name, email, roles, language in _PEOPLE:
+        add_person(
+            session,
+            organisation_id=operator.id,
+            name=name,
+            email=email,
+            roles=roles,
+            language=language,
+            now=now,
+            demo=True,
+        )
+    sites = {name: _customer(session, operator, number, name, now) for number, name in enumerate(_CUSTOMERS, 1)}
+    models = {kind: _model(session, operator, kind) for kind in MODELS}
+    for machine in _MACHINES:
+        owner, customer, site = sites[machine.site]
+        asset = Asset(
+            organisation_id=owner.id,
+            serial=machine.serial,
+            name=machine.name,
+            asset_model_id=models[machine.kind].id,
+            customer_id=customer.id,
+            site_id=site.id,
+            lifecycle="in_service",
+            installed_at=now - timedelta(days=400 + 50 * machine.seed % 300),
+            created_at=now,
+            demo=True,
+        )
+        add_asset(session, asset, now)
+        yield provision(session, owner, asset, machine.kind, now), _sensor(machine)
+
+
+def _customer(
+    session: Session, operator: Organisation, number: int, name: str, now: datetime
+) -> tuple[Organisation, Customer, Site]:
+    site_name, address, latitude, longitude, zone = _CUSTOMERS[name]
+    organisation = add_organisation(session, kind="customer", name=name, parent=operator, now=now, demo=True)
+    customer = Customer(organisation_id=organisation.id, number=f"DEMO-C{number:03}", name=name, demo=True)
+    session.add(customer)
+    session.flush()
+    site = Site(
+        organisation_id=organisation.id,
+        customer_id=customer.id,
+        name=site_name,
+        address=address,
+        time_zone=zone,
+        latitude_deg=latitude,
+        longitude_deg=longitude,
+        demo=True,
+    )
+    session.add(site)
+    session.flush()
+    return organisation, customer, site
+
+
+def _model(session: Session, operator: Organisation, kind: str) -> AssetModel:
+    model = AssetModel(organisation_id=operator.id, code=f"demo-{kind}", demo=True, **MODELS[kind])
+    session.add(model)
+    session.flush()
+    return model
+
+
+def _sensor(machine: _Machine) -> str:
+    lines = [
+        "[[sensors]]",
+        'driver = "simulator"',
+        "interval_seconds = 1",
+        f'machine = "{machine.kind}"',
+        f"seed = {machine.seed}",
+        f"backfill_days = {BACKFILL_DAYS}",
+        "backfill_interval_seconds = 600",
+    ]
+    if machine.first_fault:
+        lines += [
+            f'fault = "{machine.first_fault}"',
+            f"first_fault_after_seconds = {FIRST_FAULT_S}",
+            f"precursor_seconds = {PRECURSOR_S}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def customer_code(session: Session) -> str | None:
+    """Return the QR code of the demo machine that fails first."""
+    return session.scalar(select(Asset.code).where(Asset.serial == _MACHINES[0].serial))
+
+
+def repair_simulated_machine(session: Session, event: Event, now: datetime) -> None:
+    """Tell a simulated machine that its work order was finished with a repair code (consumer)."""
+    order = session.get(WorkOrder, event.subject_id)
+    if order is None or not order.repair_code:
+        return
+    asset = session.get(Asset, order.asset_id)
+    if asset is None or not asset.demo:
+        return
+    model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
+    known = {code["code"]: code.get("component", "") for code in (model.repair_codes if model else [])}
+    for device in _devices_of(session, asset.id):
+        arguments = {
+            "code": order.repair_code,
+            "component": known.get(order.repair_code, ""),
+            "work_order": order.number,
+        }
+        send_command(session, device, "repair", arguments, expires_in_s=REPAIR_EXPIRES_S, now=now)
+
+
+def _devices_of(session: Session, asset_id: UUID) -> list[Device]:
+    bound = select(Binding.device_id).where(Binding.asset_id == asset_id, Binding.valid_to.is_(None))
+    return list(session.scalars(select(Device).where(Device.id.in_(bound), Device.demo)))
+
+
+# ---- recorded fleets ------------------------------------------------------------------------------------------------
+
+
+def fleet_serial(folder: Path) -> str:
+    """Return the serial of the device that replays a recorded fleet."""
+    name = re.sub(r"[^a-z0-9-]+", "-", folder.resolve().name.lower()).strip("-")
+    return f"replay-{name}"[:60]
+
+
+def load_fleet(session: Session, operator: Organisation, folder: Path, now: datetime) -> Identity:
+    """Register a recorded fleet's assets behind one device with a sub-device each; repeatable."""
+    serial, meta = fleet_serial(folder), json.loads((folder / "fleet.json").read_text())
+    device = device_by_serial(session, serial)
+    if device is None:
+        device, _ = register_device(
+            session, serial=serial, model="replay", organisation_id=operator.id, now=now, demo=True
+        )
+    with (folder / "assets.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    models: dict[str, AssetModel] = {}
+    for row in rows:
+        name = row["asset"].strip()
+        asset = session.scalar(select(Asset).where(Asset.organisation_id == operator.id, Asset.serial == name))
+        if asset is None:
+            model = models.setdefault(row["model"], _fleet_model(session, operator, folder, row, meta))
+            asset = Asset(
+                organisation_id=operator.id,
+                serial=name,
+                name=name,
+                asset_model_id=model.id,
+                lifecycle="in_service",
+                created_at=now,
+                custom={"recorded_fleet": meta.get("name", folder.name), "about": meta.get("about", "")},
+                demo=True,
+            )
+            add_asset(session, asset, now)
+        bind(session, organisation_id=operator.id, device_id=device.id, channel=name, asset_id=asset.id, at=None)
+    return Identity(serial, "replay", set_password(session, device, now))
+
+
+def _fleet_model(
+    session: Session, operator: Organisation, folder: Path, row: dict[str, str], meta: dict[str, Any]
+) -> AssetModel:
+    code = f"recorded-{row['model']}"[:80]
+    found = session.scalar(select(AssetModel).where(AssetModel.organisation_id == operator.id, AssetModel.code == code))
+    if found:
+        return found
+    label = row["model"].replace("_", " ")
+    model = AssetModel(
+        organisation_id=operator.id,
+        code=code,
+        name_en=f"{label} (recorded)",
+        name_zh=f"{label}（录制）",
+        manufacturer=str(meta.get("source", ""))[:200],
+        metrics={metric: _recorded_metric(metric) for metric in _columns(folder, row["asset"])},
+        checks=[],
+        repair_codes=[],
+        demo=True,
+    )
+    session.add(model)
+    session.flush()
+    return model
+
+
+def _columns(folder: Path, asset: str) -> list[str]:
+    path = folder / "telemetry" / f"{asset}.csv.gz"
+    if not path.exists():
+        return []
+    with gzip.open(path, "rt", newline="") as file:
+        return [name for name in next(csv.reader(file), []) if name != "t"]
+
+
+def _recorded_metric(metric: str) -> dict[str, Any]:
+    label = metric.replace("_", " ")
+    return {"unit": unit_of_metric(metric), "label_en": label, "label_zh": label, "role": "health"}
+
+
+# ---- removal --------------------------------------------------------------------------------------------------------
+
+# In this order: what refers to something goes before it. `:assets`, `:devices` and `:organisations` are the demo's.
+_REMOVE = (
+    "DELETE FROM work_links WHERE work_order_id IN (SELECT id FROM work_orders WHERE asset_id = ANY(:assets))",
+    "DELETE FROM labels WHERE asset_id = ANY(:assets)",
+    "DELETE FROM predicted_jobs WHERE asset_id = ANY(:assets)",
+    "DELETE FROM episodes WHERE asset_id = ANY(:assets)",
+    "DELETE FROM findings WHERE asset_id = ANY(:assets)",
+    "DELETE FROM requests WHERE asset_id = ANY(:assets)",
+    "DELETE FROM work_orders WHERE asset_id = ANY(:assets)",
+    "DELETE FROM scoring_states WHERE asset_id = ANY(:assets)",
+    "DELETE FROM samples WHERE stream_id IN (SELECT id FROM streams WHERE device_id = ANY(:devices))",
+    "DELETE FROM ingest_batches WHERE device_id = ANY(:devices)",
+    "DELETE FROM quarantine WHERE device_id = ANY(:devices)",
+    "DELETE FROM bindings WHERE device_id = ANY(:devices)",
+    "DELETE FROM devices WHERE id = ANY(:devices)",
+    "DELETE FROM events WHERE asset_id = ANY(:assets) OR subject_id = ANY(:devices)"
+    " OR organisation_id = ANY(:organisations)",
+    "DELETE FROM assets WHERE id = ANY(:assets)",
+    "DELETE FROM asset_models WHERE demo",
+    "DELETE FROM sites WHERE demo",
+    "DELETE FROM customers WHERE demo",
+    "DELETE FROM quarantine WHERE organisation_id = ANY(:organisations)",
+    "DELETE FROM people WHERE demo",
+    "DELETE FROM organisations WHERE demo",
+)
+
+
+def remove(session: Session, operator_id: UUID, actor_id: UUID | None, now: datetime) -> int:
+    """Remove every demo row; return how many assets went. Needs the service role: it crosses organisations."""
+    assets = list(session.scalars(select(Asset.id).where(Asset.demo)))
+    values = {
+        "assets": assets,
+        "devices": list(session.scalars(select(Device.id).where(Device.demo))),
+        "organisations": list(session.scalars(select(Organisation.id).where(Organisation.demo))),
+    }
+    for statement in _REMOVE:
+        session.execute(text(statement), values)
+    append_event(
+        session,
+        "demo.removed",
+        at=now,
+        organisation_id=operator_id,
+        subject_kind="organisation",
+        subject_id=operator_id,
+        actor_kind="person" if actor_id else "system",
+        actor_id=actor_id,
+        payload={"assets": len(assets)},
+    )
+    return len(assets)

@@ -1,0 +1,256 @@
+"""The scorer of the service: reads fresh rows in the order in which they were stored, saves findings and state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from assets.base.db import Database
+from assets.registry import Asset, AssetModel
+from ingest.store.read import Readings, load_block
+from maintenance.findings import save_findings
+from ml.detectors.limits import MetricLimits
+from ml.detectors.plain import StateUnreadable
+from ml.detectors.protocol import Block
+from ml.models import ScoringCursor, ScoringState
+from ml.scoring import AssetSetup, FleetScorer
+
+log = logging.getLogger(__name__)
+
+NAME = "scoring"
+BATCHES = 500  # ingested batches per transaction
+ROWS = 20_000  # rows of one asset per load: bounds memory to a few MB
+KEEP_STATE = timedelta(seconds=15)  # state is saved this often; after a crash the rows since then are scored again
+SETUP_AGE = timedelta(seconds=60)  # how soon changed limits of a model are seen
+LIMITS = ("low_low", "low", "high", "high_high")
+DEADBAND = 0.02  # share of a limit that a value must come back by before the finding ends
+
+_WAITING = text(
+    "SELECT xid, id, stream_ids, t_min, t_max, lane FROM ingest_batches"
+    " WHERE (xid, id) > (:xid, :id) AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    " ORDER BY xid, id LIMIT :limit"
+)
+# A stream measures whatever it is bound to at the time of the data.
+_BOUND = text(
+    "SELECT DISTINCT t.id, b.asset_id FROM streams t"
+    " JOIN bindings b ON b.device_id = t.device_id AND b.channel = t.channel WHERE t.id = ANY(:streams)"
+)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the scorer holds of an asset between rounds."""
+
+    organisation_id: UUID
+    detectors: frozenset[str]
+    set_up_at: datetime
+    saved_at: datetime
+
+
+class Scorer:
+    """One per worker process, run by one job at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._fleet = FleetScorer()
+        self._known: dict[UUID, _Known] = {}
+
+    def run(self, now: datetime) -> bool:
+        """Score everything that waits; return whether a finding was saved."""
+        found = False
+        for _ in range(20):
+            with self.database.as_service() as session:
+                batches, saved = self._round(session, now)
+            found = found or saved
+            if batches < BATCHES:
+                break
+        return found
+
+    def _round(self, session: Session, now: datetime) -> tuple[int, bool]:
+        cursor = session.get(ScoringCursor, NAME, with_for_update=True)
+        if cursor is None:
+            cursor = ScoringCursor(name=NAME, xid=0, batch_id=0)
+            session.add(cursor)
+            session.flush()
+        batches = session.execute(_WAITING, {"xid": cursor.xid, "id": cursor.batch_id, "limit": BATCHES}).all()
+        if not batches:
+            return 0, False
+        saved = False
+        for asset_id, (until, replayed) in self._touched(session, batches).items():
+            saved = self._score(session, asset_id, until, replayed, now) or saved
+        cursor.xid, cursor.batch_id = batches[-1].xid, batches[-1].id
+        return len(batches), saved
+
+    def _touched(self, session: Session, batches: Iterable[Any]) -> dict[UUID, tuple[datetime, bool]]:
+        """Return for each asset up to when it has rows, and whether these are a replay."""
+        streams: dict[int, tuple[datetime, bool]] = {}
+        for batch in batches:
+            for stream in batch.stream_ids if batch.t_max else ():
+                until, replayed = streams.get(stream, (batch.t_max, False))
+                streams[stream] = (max(until, batch.t_max), replayed or batch.lane == "replay")
+        assets: dict[UUID, tuple[datetime, bool]] = {}
+        for stream, asset_id in session.execute(_BOUND, {"streams": list(streams)}):
+            until, replayed = streams[stream]
+            before, was_replayed = assets.get(asset_id, (until, False))
+            assets[asset_id] = (max(before, until), replayed or was_replayed)
+        return assets
+
+    def _score(self, session: Session, asset_id: UUID, until: datetime, replayed: bool, now: datetime) -> bool:
+        known = self._prepare(session, asset_id, now)
+        if known is None:
+            return False
+        key, saved = str(asset_id), False
+        while True:
+            after = _moment(self._fleet.watermark(key))
+            readings = load_block(session, asset_id, after, until, limit=ROWS)
+            if len(readings.t) == 0:
+                break
+            watermark = datetime.fromtimestamp(float(readings.t[-1]), UTC)
+            facts = [
+                f
+                for f in self._fleet.feed(_block(key, readings))
+                if not known.detectors or f.detector in known.detectors
+            ]
+            if facts:
+                save_findings(session, known.organisation_id, facts, replayed=replayed, now=now, watermark=watermark)
+                saved = True
+            if len(readings.t) < ROWS:
+                break
+        if saved or now - known.saved_at > KEEP_STATE:
+            self._save(session, asset_id, known, now)
+        return saved
+
+    def _prepare(self, session: Session, asset_id: UUID, now: datetime) -> _Known | None:
+        """Make the asset's detectors ready: restored, with the limits of its model, past its last repair."""
+        known = self._known.get(asset_id)
+        if known is None or now - known.set_up_at > SETUP_AGE:
+            asset = session.get(Asset, asset_id)
+            if asset is None:
+                return None
+            model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
+            self._fleet.set_up(str(asset_id), asset_setup(model))
+            if known is None:
+                self._restore(session, asset_id)
+            saved_at = known.saved_at if known else now
+            known = _Known(asset.organisation_id, frozenset(model.detectors if model else ()), now, saved_at)
+            self._known[asset_id] = known
+        self._rebaseline(session, asset_id)
+        return known
+
+    def _restore(self, session: Session, asset_id: UUID) -> None:
+        row = session.get(ScoringState, asset_id)
+        if row is None:
+            return
+        try:
+            self._fleet.load(str(asset_id), row.state)
+        except StateUnreadable as error:
+            # Learn anew from the stored readings rather than stop scoring this asset.
+            log.error("asset %s: %s; it learns anew", asset_id, error)
+
+    def _rebaseline(self, session: Session, asset_id: UUID) -> None:
+        row = session.get(ScoringState, asset_id)
+        if row is not None and row.rebaseline_after is not None:
+            self._fleet.rebaseline(str(asset_id), row.rebaseline_after.timestamp())
+            row.rebaseline_after = None
+
+    def _save(self, session: Session, asset_id: UUID, known: _Known, now: datetime) -> None:
+        key = str(asset_id)
+        learning = self._fleet.learning(key)
+        values: dict[str, Any] = {
+            "organisation_id": known.organisation_id,
+            "model_id": self._fleet.model_id(key),
+            "state": self._fleet.dump(key),
+            "watermark": _moment(self._fleet.watermark(key)) or now,
+            "learning": {
+                "state": learning.state,
+                "progress": round(learning.progress, 3),
+                "missing": {name: round(float(number), 3) for name, number in learning.missing.items()},
+            },
+            "updated_at": now,
+        }
+        session.execute(
+            insert(ScoringState)
+            .values(asset_id=asset_id, **values)
+            .on_conflict_do_update(index_elements=["asset_id"], set_=values)
+        )
+        known.saved_at = now
+
+
+def asset_setup(model: AssetModel | None) -> AssetSetup:
+    """Return what the detectors should know of an asset of this model before its first reading."""
+    limits: dict[str, MetricLimits] = {}
+    for metric, about in (model.metrics if model else {}).items():
+        levels = {name: float(about[name]) for name in LIMITS if about.get(name) is not None}
+        rate = about.get("rate_per_s")
+        if levels or rate is not None:
+            deadband = DEADBAND * max((abs(level) for level in levels.values()), default=0.0)
+            limits[metric] = MetricLimits(**levels, rate=rate, deadband=deadband)
+    return AssetSetup(limits=limits)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Expected values of one metric: (epoch seconds, expected, low, high)."""
+
+    model_id: str | None
+    points: list[tuple[float, float, float, float]]
+
+
+def expected_curve(
+    session: Session, asset_id: UUID, metric: str, since: datetime, until: datetime, points: int
+) -> Curve:
+    """Return what the asset's stored model expects, at about `points` moments that have readings.
+
+    The caller has checked that the asset is visible; readings and state need the service role, which this takes on.
+    """
+    session.execute(text("SET LOCAL ROLE forewarn_service"))
+    row = session.get(ScoringState, asset_id)
+    if row is None:
+        return Curve(None, [])
+    asset = session.get(Asset, asset_id)
+    model = session.get(AssetModel, asset.asset_model_id) if asset and asset.asset_model_id else None
+    fleet = FleetScorer(default=asset_setup(model))
+    try:
+        fleet.load(str(asset_id), row.state)
+    except StateUnreadable:
+        return Curve(None, [])
+    step_s = (until - since).total_seconds() / points
+    readings = load_block(session, asset_id, since, until, limit=ROWS, step_s=step_s)
+    if len(readings.t) == 0 or metric not in readings.metrics:
+        return Curve(row.model_id, [])
+    block = _block(str(asset_id), readings)
+    column = readings.metrics.index(metric)
+    expected = fleet.expected(block)[:, column]
+    band = fleet.band(block)[:, column]
+    keep = np.flatnonzero(np.isfinite(expected) & np.isfinite(band))
+    return Curve(
+        row.model_id,
+        [
+            (float(block.t[i]), float(expected[i]), float(expected[i] - band[i]), float(expected[i] + band[i]))
+            for i in keep
+        ],
+    )
+
+
+def _block(asset: str, readings: Readings) -> Block:
+    return Block(
+        asset=asset,
+        t=readings.t,
+        metrics=readings.metrics,
+        values=readings.values,
+        modes=readings.modes,
+        mode_names=readings.mode_names,
+    )
+
+
+def _moment(t: float) -> datetime | None:
+    return datetime.fromtimestamp(t, UTC) if np.isfinite(t) else None

@@ -1,0 +1,335 @@
+"""How a work order looks over HTTP: rows joined with asset, people, request and visits, cut to what the caller may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from assets.base.access import Role
+from assets.base.events import Event
+from assets.people import Person
+from assets.registry import Asset, Site
+from gateway.api.deps import Context
+from ticketing.models import Request, Visit, WorkOrder
+from ticketing.work_orders import legal_moves
+
+MAX_EVENTS = 200
+# What customers do not read in events: internal words, and who exactly did it.
+_INTERNAL = frozenset({"note", "reason", "person_id", "repair_code"})
+
+
+class AssetOfWork(BaseModel):
+    """The asset that work is about."""
+
+    id: UUID
+    name: str
+    serial: str
+    site_name: str | None
+    code: str
+
+
+class PersonOfWork(BaseModel):
+    """A person by name."""
+
+    id: UUID
+    name: str
+
+
+class Title(BaseModel):
+    """A title as code and parameters, rendered in the reader's language."""
+
+    code: str
+    params: dict[str, Any]
+
+
+class NoticedContribution(BaseModel):
+    """One sensor's share, expected against seen."""
+
+    metric: str
+    unit_label: str
+    label_en: str
+    label_zh: str
+    expected: float | None
+    seen: float | None
+    deviation: float
+    share: float
+    note: str
+
+
+class Check(BaseModel):
+    """A suggested check in both languages."""
+
+    en: str
+    zh: str
+
+
+class EvidenceLine(BaseModel):
+    """One more finding of the same trouble."""
+
+    finding_id: UUID
+    signature: str
+    first_at: datetime
+    cleared_at: datetime | None
+    peak: float
+    severity: str
+
+
+class Noticed(BaseModel):
+    """What the models noticed when the order was opened, and what came since."""
+
+    finding_id: UUID
+    signature: str
+    since: datetime
+    severity: str
+    regime: str
+    model_id: str
+    detector: str
+    layer: str
+    contributions: list[NoticedContribution]
+    checks: list[Check]
+    score: float
+    limit_open: float
+    confidence: float
+    evidence_count: int
+    evidence: list[EvidenceLine]
+    recurrence_of: str | None = None
+
+
+class RequestOfWork(BaseModel):
+    """The request that the work answers."""
+
+    id: UUID
+    number: str
+    text: str
+
+
+class VisitItem(BaseModel):
+    """One technician's visit."""
+
+    id: UUID
+    work_order_id: UUID
+    technician: PersonOfWork | None
+    state: str
+    scheduled_at: datetime | None
+    travelling_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    version: int
+
+
+class EventActor(BaseModel):
+    """Who did it; the name only for those who may read it."""
+
+    kind: str
+    name: str | None
+
+
+class WorkOrderOfEvent(BaseModel):
+    """The order that an event belongs to."""
+
+    id: UUID
+    number: str
+
+
+class WorkOrderEvent(BaseModel):
+    """One thing that happened to a work order or its visits."""
+
+    id: int
+    at: datetime
+    kind: str
+    actor: EventActor
+    payload: dict[str, Any]
+    work_order: WorkOrderOfEvent
+
+
+class WorkOrderItem(BaseModel):
+    """A work order in a list."""
+
+    id: UUID
+    number: str
+    origin: str
+    origin_ref: UUID | None
+    state: str
+    priority: str
+    kind: str
+    asset: AssetOfWork
+    title: Title
+    title_text: str | None
+    opened_at: datetime
+    since: datetime | None
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    work_done_at: datetime | None
+    documented_at: datetime | None
+    closed_at: datetime | None
+    assignee: PersonOfWork | None
+    outcome: str | None
+    outcome_note: str | None
+    repair_code: str | None
+    replayed: bool
+    demo: bool
+    noticed: Noticed | None
+    request: RequestOfWork | None
+    visits: list[VisitItem]
+    legal_moves: list[str]
+    version: int
+
+
+class WorkOrderDetail(WorkOrderItem):
+    """A work order with what happened to it, newest first."""
+
+    events: list[WorkOrderEvent]
+
+
+class WorkOrders(BaseModel):
+    """A page of work orders."""
+
+    items: list[WorkOrderItem]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around a page of orders, loaded with one query per table."""
+
+    assets: dict[UUID, Asset]
+    sites: dict[UUID, Site]
+    people: dict[UUID, Person]
+    requests: dict[UUID, Request]  # by work order
+    visits: dict[UUID, list[Visit]]  # by work order
+
+
+def only_customer(here: Context) -> bool:
+    """Return whether the caller is a customer and nothing else: no personal data, no internal notes."""
+    return here.actor.roles <= {Role.CUSTOMER}
+
+
+def items_of(here: Context, orders: Sequence[WorkOrder]) -> list[WorkOrderItem]:
+    """Return the orders as the caller may see them."""
+    around = _around(here, orders)
+    return [WorkOrderItem(**_fields(here, order, around)) for order in orders]
+
+
+def detail_of(here: Context, order: WorkOrder) -> WorkOrderDetail:
+    """Return one order with its events as the caller may see it."""
+    here.session.flush()
+    around = _around(here, [order])
+    return WorkOrderDetail(**_fields(here, order, around), events=_events(here, order, around.visits.get(order.id, [])))
+
+
+def visit_item(visit: Visit, people: dict[UUID, Person]) -> VisitItem:
+    """Return a visit; people who are not given stay unnamed."""
+    return VisitItem(
+        id=visit.id,
+        work_order_id=visit.work_order_id,
+        technician=person_of(visit.technician_id, people),
+        state=visit.state,
+        scheduled_at=visit.scheduled_at,
+        travelling_at=visit.travelling_at,
+        started_at=visit.started_at,
+        finished_at=visit.finished_at,
+        version=visit.version,
+    )
+
+
+def person_of(person_id: UUID | None, people: dict[UUID, Person]) -> PersonOfWork | None:
+    """Return a person by name, None when unknown."""
+    person = people.get(person_id) if person_id else None
+    return PersonOfWork(id=person.id, name=person.name) if person else None
+
+
+def people_by_id(here: Context, ids: set[UUID | None]) -> dict[UUID, Person]:
+    """Return the visible people among these ids."""
+    wanted = [one for one in ids if one is not None]
+    found = here.session.scalars(select(Person).where(Person.id.in_(wanted))) if wanted else ()
+    return {person.id: person for person in found}
+
+
+def _around(here: Context, orders: Sequence[WorkOrder]) -> _Around:
+    session, ids = here.session, [order.id for order in orders]
+    visits: dict[UUID, list[Visit]] = {}
+    for visit in session.scalars(select(Visit).where(Visit.work_order_id.in_(ids)).order_by(Visit.id)):
+        visits.setdefault(visit.work_order_id, []).append(visit)
+    requests: dict[UUID, Request] = {}
+    asked = select(Request).where(Request.work_order_id.in_(ids)).order_by(Request.id)
+    for request in session.scalars(asked):
+        if request.work_order_id is not None:
+            requests.setdefault(request.work_order_id, request)
+    assets = session.scalars(select(Asset).where(Asset.id.in_({order.asset_id for order in orders})))
+    sites = session.scalars(select(Site).where(Site.id.in_({o.site_id for o in orders if o.site_id})))
+    hands = {order.assignee_id for order in orders} | {v.technician_id for vs in visits.values() for v in vs}
+    return _Around(
+        assets={asset.id: asset for asset in assets},
+        sites={site.id: site for site in sites},
+        people={} if only_customer(here) else people_by_id(here, hands),
+        requests=requests,
+        visits=visits,
+    )
+
+
+def _fields(here: Context, order: WorkOrder, around: _Around) -> dict[str, Any]:
+    asset = around.assets[order.asset_id]
+    site = around.sites.get(order.site_id) if order.site_id else None
+    request = around.requests.get(order.id)
+    customer = only_customer(here)
+    return {
+        "id": order.id,
+        "number": order.number,
+        "origin": order.origin,
+        "origin_ref": order.origin_ref,
+        "state": order.state,
+        "priority": order.priority,
+        "kind": order.kind,
+        "asset": AssetOfWork(
+            id=asset.id, name=asset.name, serial=asset.serial, site_name=site.name if site else None, code=asset.code
+        ),
+        "title": Title(code=order.title_code, params=order.title_params),
+        "title_text": order.title_text,
+        "opened_at": order.opened_at,
+        "since": order.since,
+        "scheduled_at": order.scheduled_at,
+        "started_at": order.started_at,
+        "work_done_at": order.work_done_at,
+        "documented_at": order.documented_at,
+        "closed_at": order.closed_at,
+        "assignee": person_of(order.assignee_id, around.people),
+        "outcome": order.outcome,
+        "outcome_note": None if customer else order.outcome_note,
+        "repair_code": None if customer else order.repair_code,
+        "replayed": order.replayed,
+        "demo": order.demo,
+        "noticed": Noticed.model_validate(order.noticed) if order.noticed else None,
+        "request": RequestOfWork(id=request.id, number=request.number, text=request.text) if request else None,
+        "visits": [visit_item(visit, around.people) for visit in around.visits.get(order.id, [])],
+        "legal_moves": legal_moves(order, here.actor),
+        "version": order.version,
+    }
+
+
+def _events(here: Context, order: WorkOrder, visits: Sequence[Visit]) -> list[WorkOrderEvent]:
+    subjects = [order.id, *(visit.id for visit in visits)]
+    newest = select(Event).where(Event.subject_id.in_(subjects)).order_by(Event.id.desc()).limit(MAX_EVENTS)
+    events = here.session.scalars(newest).all()
+    customer = only_customer(here)
+    people = {} if customer else people_by_id(here, {event.actor_id for event in events})
+    hidden = _INTERNAL if customer else frozenset[str]()
+    return [
+        WorkOrderEvent(
+            id=event.id,
+            at=event.at,
+            kind=event.kind,
+            actor=EventActor(
+                kind=event.actor_kind,
+                name=people[event.actor_id].name if event.actor_id and event.actor_id in people else None,
+            ),
+            payload={name: value for name, value in event.payload.items() if name not in hidden},
+            work_order=WorkOrderOfEvent(id=order.id, number=order.number),
+        )
+        for event in events
+    ]

@@ -22,7 +22,7 @@ from gateway.supervise.accounts import Account
 from gateway.supervise.errors import SupervisorError
 from gateway.supervise.lock import FolderLock, cannot_write
 from gateway.supervise.progress import say
-from gateway.supervise.spawn import kept_port, port_is_free, send_signal, spawn, stop_process, tail
+from gateway.supervise.spawn import kept_port, port_is_free, read_port, send_signal, spawn, stop_process, tail
 
 SERVICE_USER = "forewarn-service"
 START_SECONDS = 30.0
@@ -58,7 +58,7 @@ class EmbeddedMosquitto:
         self._lock = FolderLock(self.home / "lock", "Forewarn's broker")
         self._process: subprocess.Popen[bytes] | None = None
         self._account = Account()
-        self.port = port or 0
+        self.port = port or read_port(self.home / "port")  # so that commands beside a running service have its URL
 
     @property
     def url(self) -> str:
@@ -148,6 +148,7 @@ class EmbeddedMosquitto:
             if self._wait_until_ready(last_attempt=attempt == 3):
                 break
         self._fixed_port = self.port  # others know this URL now: a restart keeps it
+        (self.home / "port").write_text(f"{self.port}\n")
 
     def _choose_port(self) -> int:
         if self._fixed_port is None:
@@ -235,6 +236,16 @@ class EmbeddedMosquitto:
             deadline = time.monotonic() + 5
             while any(wanted in _arguments(pid) for pid in pids) and time.monotonic() < deadline:
                 time.sleep(0.05)
+
+
+def kept_url(data: Path) -> str | None:
+    """Return the URL of the broker in a data folder from what its supervisor keeps there, None before the first run."""
+    home = data.absolute() / "mosquitto"
+    try:
+        password, port = (home / "service.password").read_text().strip(), read_port(home / "port")
+    except OSError:
+        return None
+    return f"mqtt://{SERVICE_USER}:{password}@127.0.0.1:{port}"
 
 
 def find_mosquitto() -> str:

@@ -22,7 +22,7 @@ from gateway.supervise.cluster import account_binaries, initdb, read_major, stop
 from gateway.supervise.errors import SupervisorError
 from gateway.supervise.lock import FolderLock, cannot_write
 from gateway.supervise.progress import say
-from gateway.supervise.spawn import kept_port, port_is_free, spawn, stop_process, tail
+from gateway.supervise.spawn import kept_port, port_is_free, read_port, spawn, stop_process, tail
 
 OWNER = "forewarn"
 DATABASE = "forewarn"
@@ -54,7 +54,7 @@ class EmbeddedPostgres:
         self._lock = FolderLock(self.home / "lock", "Forewarn's PostgreSQL")
         self._process: subprocess.Popen[bytes] | None = None
         self._account = Account()
-        self.port = port or 0
+        self.port = port or read_port(self.home / "port")  # so that commands beside a running service have its URL
 
     @property
     def edition(self) -> str:
@@ -141,6 +141,7 @@ class EmbeddedPostgres:
             if self._wait_until_ready(last_attempt=attempt == 3):
                 break
         self._fixed_port = self.port  # others know this URL now: a restart keeps it
+        (self.home / "port").write_text(f"{self.port}\n")
         self._prepare(binaries)
 
     def _found(self) -> Binaries:
@@ -250,6 +251,19 @@ class EmbeddedPostgres:
                 f"Only {free // 2**20} MB left on the disk of {self.home}, at least {LEAST_FREE_BYTES // 2**20} MB "
                 "are needed: free some space there, or choose another folder with --data."
             )
+
+
+def kept_url(data: Path) -> str | None:
+    """Return the URL of the database in a data folder from what its supervisor keeps there, None before the first run.
+
+    For commands beside a running `forewarn up`; whether the server runs is not checked.
+    """
+    home = data.absolute() / "postgres"
+    try:
+        password, port = (home / f"{OWNER}.password").read_text().strip(), read_port(home / "port")
+    except OSError:
+        return None
+    return f"postgresql://{OWNER}:{quote(password)}@127.0.0.1:{port}/{DATABASE}"
 
 
 def server_environment() -> dict[str, str]:

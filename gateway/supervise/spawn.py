@@ -127,14 +127,20 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def kept_port(file: Path) -> int:
-    """Return the port remembered in `file` when it is free, else a free one, which is remembered from now on."""
+def read_port(file: Path) -> int:
+    """Return the port remembered in `file`, 0 when there is none."""
     try:
         port = int(file.read_text())
-        if 0 < port < 65536 and port_is_free(port):
-            return port
     except (OSError, ValueError):
-        pass
+        return 0
+    return port if 0 < port < 65536 else 0
+
+
+def kept_port(file: Path) -> int:
+    """Return the port remembered in `file` when it is free, else a free one, which is remembered from now on."""
+    port = read_port(file)
+    if port and port_is_free(port):
+        return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

@@ -1,265 +1,22 @@
-"""The wire format between a device and the server: topics, payloads and their limits."""
+"""Everything but batches: acks, status, descriptions, commands, clocks."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, cast
-
-ROOT = "forewarn/v1"
-
-# Limits. A receiver may refuse what exceeds them; our own agent never does.
-MAX_BATCH_BYTES = 1 << 20  # an MQTT payload that every broker and a phone-class gateway still carries
-MAX_BATCH_SAMPLES = 500  # one database round trip of a few milliseconds
-MAX_BATCH_EVENTS = 500
-MAX_SAMPLE_METRICS = 200  # more metrics per asset belong into several samples
-MAX_NAME_CHARS = 120
-MAX_TEXT_CHARS = 2000
-MAX_SERIAL_CHARS = 64
-MAX_ACK_SEQS = 1000
-MAX_COMMAND_BYTES = 64 * 1024
-
-Lane = Literal["live", "backfill", "replay"]
-LANES: tuple[Lane, ...] = ("live", "backfill", "replay")
-Severity = Literal["info", "warning", "critical"]
-Quality = Literal["good", "uncertain", "bad"]
-Value = float | int | bool | str
-
-TELEMETRY = "telemetry"
-SENML = "senml"
-ACK = "ack"
-STATUS = "status"
-DESCRIBE = "describe"
-CONFIG = "config"
-CONFIG_REPORTED = "config/reported"
-TIME = "time"
-TIME_REPLY = "time/reply"
-COMMAND = "command"
-
-_SERIAL = re.compile(rf"[^\s/+#\x00-\x1f\x7f$][^/+#\x00-\x1f\x7f]{{0,{MAX_SERIAL_CHARS - 1}}}")
-_COMMAND_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-
-
-class WireError(ValueError):
-    """A payload or topic that does not follow the contract; the text says what was expected."""
-
-
-class Topic(NamedTuple):
-    """A topic below `forewarn/v1`: the device's serial and the rest, such as `command/42/result`."""
-
-    device: str
-    leaf: str
-
-
-def is_valid_serial(serial: str) -> bool:
-    """True for 1 to 64 printable characters without the ones that MQTT topics reserve."""
-    return _SERIAL.fullmatch(serial) is not None
-
-
-def _topic(device: str, leaf: str) -> str:
-    if not is_valid_serial(device):
-        raise WireError(f"serial {device!r}: expected 1 to {MAX_SERIAL_CHARS} characters without / + #")
-    return f"{ROOT}/{device}/{leaf}"
-
-
-def telemetry_topic(device: str) -> str:
-    """Topic of batches and of plain payloads."""
-    return _topic(device, TELEMETRY)
-
-
-def senml_topic(device: str) -> str:
-    """Topic of SenML payloads (RFC 8428)."""
-    return _topic(device, SENML)
-
-
-def ack_topic(device: str) -> str:
-    """Topic on which the server confirms committed batches."""
-    return _topic(device, ACK)
-
-
-def status_topic(device: str) -> str:
-    """Topic of the retained status, also the last will's."""
-    return _topic(device, STATUS)
-
-
-def describe_topic(device: str) -> str:
-    """Topic of the retained self-description."""
-    return _topic(device, DESCRIBE)
-
-
-def config_topic(device: str) -> str:
-    """Topic of the desired configuration."""
-    return _topic(device, CONFIG)
-
-
-def config_reported_topic(device: str) -> str:
-    """Topic of the applied configuration."""
-    return _topic(device, CONFIG_REPORTED)
-
-
-def time_topic(device: str) -> str:
-    """Topic of the device's question for the server's clock."""
-    return _topic(device, TIME)
-
-
-def time_reply_topic(device: str) -> str:
-    """Topic of the server's answer to `time`."""
-    return _topic(device, TIME_REPLY)
-
-
-def command_topic(device: str, command_id: str) -> str:
-    """Topic of one command; `+` as id gives the device's subscription."""
-    if command_id != "+" and _COMMAND_ID.fullmatch(command_id) is None:
-        raise WireError(f"command id {command_id!r}: expected 1 to 64 of A-Z a-z 0-9 _ . : -")
-    return _topic(device, f"{COMMAND}/{command_id}")
-
-
-def command_result_topic(device: str, command_id: str) -> str:
-    """Topic of one command's result."""
-    return f"{command_topic(device, command_id)}/result"
-
-
-def parse_topic(topic: str) -> Topic:
-    """Split a topic into (device, leaf). Raise WireError when it is not one of ours."""
-    parts = topic.split("/", 3)
-    if len(parts) != 4 or "/".join(parts[:2]) != ROOT or not is_valid_serial(parts[2]) or not parts[3]:
-        raise WireError(f"topic {topic!r}: expected {ROOT}/SERIAL/…")
-    return Topic(parts[2], parts[3])
-
-
-def command_id_of(leaf: str) -> str | None:
-    """Return the id in `command/ID` or `command/ID/result`, None for any other leaf."""
-    parts = leaf.split("/")
-    if len(parts) in (2, 3) and parts[0] == COMMAND and parts[2:] in ([], ["result"]):
-        return parts[1] if _COMMAND_ID.fullmatch(parts[1]) else None
-    return None
-
-
-# --- batches -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Values of one asset at one moment: t in ms since 1970 UTC, m in monotonic ms since the agent's start."""
-
-    t: int
-    values: Mapping[str, Value]
-    m: int | None = None
-    asset: str | None = None
-    quality: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceEvent:
-    """Something that the machine or the agent itself says happened; active False ends an earlier event."""
-
-    t: int
-    code: str
-    severity: str = "info"
-    text: str = ""
-    active: bool = True
-    asset: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """Samples first … first+n-1 of this boot will never come; t_from and t_to bound their times in ms."""
-
-    first: int
-    n: int
-    t_from: int
-    t_to: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one telemetry message carries; (device, boot, seq) is unique."""
-
-    boot: str
-    seq: int
-    first: int
-    n: int
-    sent_at: int
-    lane: Lane = "live"
-    offset_ms: int | None = None  # server clock minus device clock; None while not measured
-    samples: Sequence[Sample] = ()
-    events: Sequence[DeviceEvent] = ()
-    dropped: Sequence[Dropped] = ()
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def encode_sample(sample: Sample) -> str:
-    """Return the sample's JSON text. Raise WireError for NaN or infinite values and for too many metrics."""
-    if not 0 < len(sample.values) + len(sample.quality) <= 2 * MAX_SAMPLE_METRICS:
-        raise WireError(f"a sample has {len(sample.values)} values: expected 1 to {MAX_SAMPLE_METRICS}")
-    if len(sample.values) > MAX_SAMPLE_METRICS:
-        raise WireError(f"a sample has {len(sample.values)} values: expected 1 to {MAX_SAMPLE_METRICS}")
-    body: dict[str, Any] = {"t": sample.t}
-    if sample.m is not None:
-        body["m"] = sample.m
-    if sample.asset is not None:
-        body["asset"] = sample.asset
-    body["values"] = dict(sample.values)
-    if sample.quality:
-        body["quality"] = dict(sample.quality)
-    try:
-        return _dump(body)
-    except ValueError as error:
-        raise WireError(f"a sample of {sample.asset or 'the device'} holds a value that JSON lacks: {error}") from error
-
-
-def encode_event(event: DeviceEvent) -> str:
-    """Return the event's JSON text."""
-    body: dict[str, Any] = {"t": event.t}
-    if event.asset is not None:
-        body["asset"] = event.asset
-    body |= {"code": event.code, "severity": event.severity, "text": event.text, "active": event.active}
-    return _dump(body)
-
-
-def encode_dropped(dropped: Dropped) -> str:
-    """Return the JSON text of a report about samples that will never come."""
-    return _dump(
-        {"first": dropped.first, "n": dropped.n, "from": dropped.t_from, "to": dropped.t_to, "reason": dropped.reason}
-    )
-
-
-def join_batch(header: Batch, samples: Iterable[str], events: Iterable[str] = (), dropped: Iterable[str] = ()) -> bytes:
-    """Return a batch's payload from its header and already encoded parts (the header's own parts are ignored)."""
-    offset = "" if header.offset_ms is None else f'"offset_ms":{header.offset_ms},'
-    parts = [
-        f'{{"boot":{_dump(header.boot)},"seq":{header.seq},"first":{header.first},"n":{header.n},'
-        f'"sent_at":{header.sent_at},{offset}"lane":"{header.lane}","samples":[{",".join(samples)}]'
-    ]
-    for name, texts in (("events", ",".join(events)), ("dropped", ",".join(dropped))):
-        if texts:
-            parts.append(f',"{name}":[{texts}]')
-    parts.append("}")
-    return "".join(parts).encode()
-
-
-def encode_batch(batch: Batch) -> bytes:
-    """Return the batch's payload. Raise WireError when it exceeds a limit."""
-    if len(batch.samples) > MAX_BATCH_SAMPLES or len(batch.events) > MAX_BATCH_EVENTS:
-        raise WireError(f"a batch holds at most {MAX_BATCH_SAMPLES} samples and {MAX_BATCH_EVENTS} events")
-    payload = join_batch(
-        batch,
-        map(encode_sample, batch.samples),
-        map(encode_event, batch.events),
-        map(encode_dropped, batch.dropped),
-    )
-    if len(payload) > MAX_BATCH_BYTES:
-        raise WireError(f"a batch of {len(payload)} bytes: expected at most {MAX_BATCH_BYTES}")
-    return payload
-
-
-# --- everything else -----------------------------------------------------------------------------------------
+from typing import Any, Literal, cast
+
+from edge_agent.wire.batches import dump
+from edge_agent.wire.topics import (
+    MAX_ACK_SEQS,
+    MAX_COMMAND_BYTES,
+    MAX_NAME_CHARS,
+    MAX_SAMPLE_METRICS,
+    MAX_TEXT_CHARS,
+    WireError,
+    is_valid_serial,
+)
 
 
 def _object(payload: bytes | str, what: str) -> dict[str, Any]:
@@ -300,7 +57,7 @@ class Ack:
 
 def encode_ack(ack: Ack) -> bytes:
     """Return the payload of `ack`."""
-    return _dump({"boot": ack.boot, "seqs": list(ack.seqs)}).encode()
+    return dump({"boot": ack.boot, "seqs": list(ack.seqs)}).encode()
 
 
 def decode_ack(payload: bytes) -> Ack:
@@ -341,7 +98,7 @@ def encode_status(status: Status) -> bytes:
         body["problems"] = [dict(problem) for problem in status.problems]
     if status.spool:
         body["spool"] = dict(status.spool)
-    return _dump(body).encode()
+    return dump(body).encode()
 
 
 def decode_status(payload: bytes) -> Status:
@@ -439,7 +196,7 @@ def encode_describe(describe: Describe) -> bytes:
         for asset in describe.assets
     ]
     body["about"] = dict(describe.about)
-    return _dump(body).encode()
+    return dump(body).encode()
 
 
 def _metrics_from(body: Mapping[str, Any]) -> list[Metric]:
@@ -489,7 +246,7 @@ def encode_command(command: Command) -> bytes:
     body: dict[str, Any] = {"name": command.name, "arguments": dict(command.arguments)}
     if command.expires_at is not None:
         body["expires_at"] = command.expires_at
-    return _dump(body).encode()
+    return dump(body).encode()
 
 
 def decode_command(command_id: str, payload: bytes) -> Command:
@@ -520,7 +277,7 @@ class CommandResult:
 
 def encode_command_result(result: CommandResult) -> bytes:
     """Return the payload of `command/{id}/result`."""
-    return _dump({"outcome": result.outcome, "at": result.at, "text": result.text, "data": dict(result.data)}).encode()
+    return dump({"outcome": result.outcome, "at": result.at, "text": result.text, "data": dict(result.data)}).encode()
 
 
 def decode_command_result(command_id: str, payload: bytes) -> CommandResult:
@@ -537,7 +294,7 @@ def decode_command_result(command_id: str, payload: bytes) -> CommandResult:
 
 def encode_time_request(sent_at: int) -> bytes:
     """Return the payload of `time`: the device's clock in ms when it asked."""
-    return _dump({"sent_at": sent_at}).encode()
+    return dump({"sent_at": sent_at}).encode()
 
 
 def decode_time_request(payload: bytes) -> int:
@@ -547,7 +304,7 @@ def decode_time_request(payload: bytes) -> int:
 
 def encode_time_reply(sent_at: int, server_at: int) -> bytes:
     """Return the payload of `time/reply`: the question's stamp, repeated, and the server's clock in ms."""
-    return _dump({"sent_at": sent_at, "server_at": server_at}).encode()
+    return dump({"sent_at": sent_at, "server_at": server_at}).encode()
 
 
 def decode_time_reply(payload: bytes) -> tuple[int, int]:

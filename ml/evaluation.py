@@ -18,6 +18,7 @@ from maintenance import decisions
 from maintenance.decisions import Decision, FindingFacts, OpenJob, Policy
 from ml import figures
 from ml.detectors.protocol import Block, Floats
+from ml.detectors.residual import ResidualSettings
 from ml.recorded_fleet import Asset, FleetUnreadable, RecordedFleet, Settings, read_fleet
 from ml.scoring import AssetSetup, FleetScorer
 
@@ -56,6 +57,13 @@ def policy_for(settings: Settings) -> Policy:
         min_confidence=0.0,
         open_s=settings.open_s,
     )
+
+
+def settings_for(settings: Settings) -> ResidualSettings:
+    """The budget as the time in which one false work order is acceptable."""
+    if not settings.budget_per_month:
+        return ResidualSettings()
+    return ResidualSettings(patience_s=settings.month_s / settings.budget_per_month)
 
 
 class Desk:
@@ -151,7 +159,7 @@ def walk_telemetry(
 def walk_asset(fleet: RecordedFleet, asset: Asset) -> Walk:
     """One asset's telemetry through detectors and decisions, in order of time."""
     t, metrics, frame = fleet.telemetry(asset.name)
-    scorer = FleetScorer(default=AssetSetup())
+    scorer = FleetScorer(default=AssetSetup(residual=settings_for(fleet.settings)))
     desk = Desk(asset.name, policy_for(fleet.settings))
     walk = Walk([], [], [])
     for block in blocks(asset, t, metrics, frame):

@@ -10,13 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import select, text
+from ingest.store.read import Readings, load_block
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from assets.base.db import Database
 from assets.registry import Asset, AssetModel
-from ingest.store.read import Readings, load_block
 from maintenance.findings import save_findings
 from ml.detectors.limits import MetricLimits
 from ml.detectors.plain import StateUnreadable

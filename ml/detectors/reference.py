@@ -16,6 +16,8 @@ RIDGE_FLOOR = 0.02
 EVIDENCE_ROWS = 20.0  # independent samples after which the template fades (its share is exp(-n / this))
 BLOCKS = 8
 ACCURACY = 0.001  # of the level: what an industrial transmitter can tell apart; less is never news
+REACH_SIGMA = 8.0  # the score at which a work order opens: the tail may reach it once in the patience
+NORMAL_EXCESS, PEAKS_PRIOR = 0.45, 5.0
 TAIL_SIGMA = 5.0  # healthy rows held out from the fit may reach this many sigma, by construction of the scale
 FAST_ROWS, SLOW_ROWS = 3.0, 20.0
 
@@ -33,7 +35,8 @@ class Reference:
     spread: Floats
     precision: Floats
     usable: Bools
-    scale: Floats  # [3, m]
+    scale: Floats  # [3, m]: raw, fast, slow
+    joint: Floats  # [2, 2]: usual level and reach of the root sum of squares over sensors, fast and slow
     evidence: Floats  # independent samples per metric
     dt: float
     span: float
@@ -85,11 +88,15 @@ def independent_rows(z: Floats) -> Floats:
     return np.asarray(np.clip(np.minimum(by_lag, by_block), 1.0, None))
 
 
-def fit(t: Floats, values: Floats, wander: Floats, prior: Floats | None = None) -> Reference | None:
+def fit(
+    t: Floats, values: Floats, wander: Floats, scored: Bools, patience_s: float, prior: Floats | None = None
+) -> Reference | None:
     """Fit a reference to healthy rows, or None when there is nothing to learn from.
 
     `wander` [m] is the template's scale as a share of the level; `prior` [m] an earlier scale of this asset (or its
-    peers) in the metric's own unit, NaN where there is none.
+    peers) in the metric's own unit, NaN where there is none. `scored` [m] are the sensors whose residuals count,
+    `patience_s` the time in which one false work order is acceptable: scales reach as far as the tails of held-out
+    residuals say that healthy rows get in this time.
     """
     if len(t) < MIN_ROWS:
         return None
@@ -114,10 +121,13 @@ def fit(t: Floats, values: Floats, wander: Floats, prior: Floats | None = None) 
     full = with_hours(t, z) if hours else z
     fade = np.exp(-evidence / EVIDENCE_ROWS)
     precision = _precision(full, _typical(evidence[usable]))
-    scale = _held_out_scale(full, values.shape[1], _typical(evidence[usable]), np.isfinite(z))
-    scale = np.sqrt(scale**2 + fade * (believed / spread) ** 2 + (ACCURACY * np.abs(centre) / spread) ** 2)
-    dt = float(np.median(np.diff(t))) if len(t) > 1 else 1.0
-    return Reference(centre, spread, precision, usable, scale, evidence, max(dt, 1e-3), span, len(t), hours)
+    dt = max(float(np.median(np.diff(t))), 1e-3)
+    levels = _held_out_levels(full, values.shape[1], _typical(evidence[usable]), np.isfinite(z))
+    scale = _scales(levels, patience_s / dt)
+    template = fade * (believed / spread) ** 2 + (ACCURACY * np.abs(centre) / spread) ** 2
+    scale = np.sqrt(scale**2 + template)
+    joint = np.stack([_joint_reach(levels[i], scale[i], usable & scored, patience_s / dt) for i in (1, 2)])
+    return Reference(centre, spread, precision, usable, scale, joint, evidence, dt, span, len(t), hours)
 
 
 def _mean(z: Floats) -> Floats:
@@ -148,8 +158,8 @@ def _precision(z: Floats, evidence: float) -> Floats:
     return np.asarray(np.linalg.inv(c + ridge * np.eye(m)))
 
 
-def _held_out_scale(z: Floats, m: int, evidence: float, known: Bools) -> Floats:
-    """Scale of residuals on the half not fitted on, raw, fast and slow: [3, m]. Drift between halves counts."""
+def _held_out_levels(z: Floats, m: int, evidence: float, known: Bools) -> list[Floats]:
+    """Residuals on the half not fitted on: raw, fast and slow, [n, m] each. Drift between halves counts."""
     half = len(z) // 2
     residual = np.empty((len(z), m))
     for fit_rows, test_rows in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
@@ -157,17 +167,54 @@ def _held_out_scale(z: Floats, m: int, evidence: float, known: Bools) -> Floats:
         p = _precision(z[fit_rows] - centre, evidence / 2)
         residual[test_rows] = ((np.nan_to_num(z[test_rows] - centre) @ p) / np.diag(p))[:, :m]
     residual = np.where(known, residual, np.nan)
-    levels = [residual, smooth(residual, FAST_ROWS), smooth(residual, SLOW_ROWS)]
-    scales = np.stack([_tail_scale(level) for level in levels])
+    return [residual, smooth(residual, FAST_ROWS), smooth(residual, SLOW_ROWS)]
+
+
+def _scales(levels: list[Floats], patience_rows: float) -> Floats:
+    scales = np.stack([_tail_scale(level, patience_rows) for level in levels])
     # Smoothing cannot be trusted to help more than it does on independent rows.
     scales[1] = np.maximum(scales[1], scales[0] / np.sqrt(2 * FAST_ROWS))
     scales[2] = np.maximum(scales[2], scales[0] / np.sqrt(2 * SLOW_ROWS))
     return np.maximum(scales, 1e-3)
 
 
-def _tail_scale(level: Floats) -> Floats:
+def _tail_scale(level: Floats, patience_rows: float) -> Floats:
+    """One sigma per column such that neither spread, nor the worst row, nor the extrapolated tail is news."""
     off = np.abs(np.nan_to_num(level))
-    return np.asarray(np.maximum(np.sqrt((off**2).mean(0)), off.max(0) / TAIL_SIGMA))
+    spread = np.sqrt((off**2).mean(0))
+    return np.asarray(np.maximum.reduce([spread, off.max(0) / TAIL_SIGMA, reach(off, patience_rows) / REACH_SIGMA]))
+
+
+def reach(off: Floats, patience_rows: float) -> Floats:
+    """The level per column that independent excursions pass once in `patience_rows` rows (exponential tail).
+
+    Peaks over the 90 % quantile u, one per excursion, with mean excess b and rate r per row: u + b log(r rows).
+    The mean excess is shrunk to a normal tail's with the weight of PEAKS_PRIOR peaks.
+    """
+    u = np.quantile(off, 0.9, axis=0)
+    above = off > u
+    begins = above & ~np.vstack([np.zeros((1, off.shape[1]), dtype=bool), above[:-1]])
+    count = begins.sum(0)
+    peak_excess = np.zeros(off.shape[1])
+    for j in np.flatnonzero(count):
+        starts = np.flatnonzero(begins[:, j])
+        peak_excess[j] = (np.maximum.reduceat(np.where(above[:, j], off[:, j], u[j]), starts) - u[j]).sum()
+    normal = NORMAL_EXCESS * np.sqrt((off**2).mean(0))
+    excess = (peak_excess + PEAKS_PRIOR * normal) / (count + PEAKS_PRIOR)
+    return np.asarray(u + excess * np.log(np.maximum(patience_rows * np.maximum(count, 1) / len(off), 1.0)))
+
+
+def joint_level(z: Floats) -> Floats:
+    """Root of the sum of squares over sensors: small deviations of many count together."""
+    return np.asarray(np.sqrt((np.nan_to_num(z) ** 2).sum(1)))
+
+
+def _joint_reach(level: Floats, scale: Floats, counted: Bools, patience_rows: float) -> Floats:
+    """Usual level and reach beyond it; reach at least what independent normal sensors would show."""
+    d = joint_level(np.where(counted, level / scale, 0.0))
+    usual = max(float(np.median(d)), float(np.sqrt(counted.sum())))
+    far = max(float(reach(d[:, None], patience_rows)[0]), float(d.max()) * REACH_SIGMA / TAIL_SIGMA)
+    return np.array([usual, max(far - usual, REACH_SIGMA, REACH_SIGMA - usual)])
 
 
 def smooth(residual: Floats, rows: float) -> Floats:

@@ -22,6 +22,7 @@ GAP_S, GAP_ROWS = 590.0, 20.0  # a silence this long (and longer than all that w
 SETTLED_EVIDENCE, SETTLED_SPAN_S = 40.0, 7 * 86400.0
 SETTLE_AFTER_MODE_S, SETTLE_AFTER_MODE_ROWS = 30.0, 2.0
 FAST_MIN_S = 3.0
+TOLERANCE_FADES_S = 60 * 86400.0
 TOP = 3
 TELL_ROWS = 60  # rows for which a lasting finding is told again row by row; later once per chunk
 
@@ -36,6 +37,7 @@ class ResidualSettings:
     k: int = 2
     n: int = 3
     quiet_rows: int = 10
+    patience_s: float = 300 * 86400.0  # one false work order in this time is acceptable: 0.1 per asset-month
 
 
 class ResidualDetector:
@@ -55,6 +57,9 @@ class ResidualDetector:
         self._evidence = Evidence(self.settings.k, self.settings.n, self.settings.quiet_rows)
         self._current: FindingFacts | None = None
         self._told = 0
+        self._worst: Floats | None = None  # per sensor, while the finding lasts
+        self._tolerance: Floats | None = None
+        self._tolerance_since = 0.0
         self._last_t = 0.0
         self._mode: str | None = None
         self._mode_since = 0.0
@@ -89,7 +94,7 @@ class ResidualDetector:
             return block
         if not set(block.metrics) <= set(self._metrics):
             self._metrics = tuple(dict.fromkeys((*self._metrics, *block.metrics)))
-            self._regimes = {}
+            self._regimes, self._tolerance, self._worst = {}, None, None
             self._wander = np.array([metric_kinds.wander_share(m) for m in self._metrics])
             self._scored = np.array([not metric_kinds.is_condition(m) for m in self._metrics])
         values = np.full((len(block), len(self._metrics)), np.nan)
@@ -170,11 +175,15 @@ class ResidualDetector:
         fast, slow = self._smooth(regime, known, r, np.maximum(dt, 1e-3))
         # Sampled faster than it learned, the fast smoothing averages less than it did then.
         fast_scale = np.maximum(known.scale[1], known.scale[0]) if _median(dt) < known.dt / 2 else known.scale[1]
-        z = np.where(
-            np.abs(fast / fast_scale) >= np.abs(slow / known.scale[2]), fast / fast_scale, slow / known.scale[2]
-        )
-        z = np.where(self._scored & known.usable, z, 0.0)
+        counted = self._scored & known.usable
+        tolerance = self._tolerance_at(part.t)
+        quick = np.where(counted, fast / fast_scale / tolerance, 0.0)
+        steady = np.where(counted, slow / known.scale[2] / tolerance, 0.0)
+        z = np.where(np.abs(quick) >= np.abs(steady), quick, steady)
         score = np.abs(z).max(axis=1, initial=0.0)
+        for level, (usual, beyond) in zip((quick, steady), known.joint, strict=True):
+            joint = (reference.joint_level(level) - usual) / beyond * reference.REACH_SIGMA
+            score = np.maximum(score, joint)
         blind = ~np.isfinite(r[:, self._scored]).any(axis=1)
         if self._mode and len(self._regimes) > 1:
             blind |= part.t < self._mode_since + max(SETTLE_AFTER_MODE_S, SETTLE_AFTER_MODE_ROWS * float(np.median(dt)))
@@ -195,6 +204,21 @@ class ResidualDetector:
         regime.fast, regime.slow = fast, slow
         return fasts, slows
 
+    def _tolerance_at(self, t: Floats) -> Floats:
+        """How much wider each sensor's scale is [n, m], fading since the last excursion that healed by itself."""
+        if self._tolerance is None:
+            return np.ones((1, len(self._metrics)))
+        fading = np.exp(-(t - self._tolerance_since) / TOLERANCE_FADES_S)[:, None]
+        return np.asarray(1 + (self._tolerance - 1) * fading)
+
+    def _tolerate(self, t: float) -> None:
+        """An excursion that healed without anybody's help shows how far this asset goes when healthy."""
+        if self._worst is None:
+            return
+        now = self._tolerance_at(np.array([t]))[0]
+        self._tolerance = np.maximum(now, now * self._worst / reference.TAIL_SIGMA)
+        self._tolerance_since = t
+
     # ------------------------------------------------------------------ learning
 
     def _new_regime(self) -> Regime:
@@ -209,7 +233,7 @@ class ResidualDetector:
         t, x = np.concatenate(regime.times), np.concatenate(regime.rows)
         if coming is None and t[-1] - t[0] < LEARN_SPAN_S:
             return False
-        known = reference.fit(t, x, self._wander, regime.prior)
+        known = reference.fit(t, x, self._wander, self._scored, self.settings.patience_s, regime.prior)
         if known is None or not known.usable.any():
             return False
         regime.known, regime.revision = known, regime.revision + 1
@@ -246,19 +270,21 @@ class ResidualDetector:
         found: list[FindingFacts] = []
         row = 0
         for change in changes:
-            found += self._lasting(part.t, score, row, change.row)
+            found += self._lasting(part.t, score, z, row, change.row)
             row = change.row + 1
             if change.opened:
                 self._current = self._opened(regime, mode, part, score, z, change)
-                self._told = 0
+                self._told, self._worst = 0, np.abs(z[change.row])
                 found.append(self._current)
             else:
+                self._tolerate(float(part.t[change.row]))
                 found += self._end(float(part.t[change.row]), change.last_at)
-        return found + self._lasting(part.t, score, row, len(part))
+        return found + self._lasting(part.t, score, z, row, len(part))
 
-    def _lasting(self, t: Floats, score: Floats, start: int, stop: int) -> list[FindingFacts]:
-        if self._current is None or start >= stop:
+    def _lasting(self, t: Floats, score: Floats, z: Floats, start: int, stop: int) -> list[FindingFacts]:
+        if self._current is None or self._worst is None or start >= stop:
             return []
+        self._worst = np.maximum(self._worst, np.abs(z[start:stop]).max(axis=0))
         above = start + np.flatnonzero(score[start:stop] >= self.settings.opens)
         told = []
         for row in above if self._told < TELL_ROWS else above[-1:]:
@@ -359,7 +385,7 @@ class ResidualDetector:
         for regime in self._regimes.values():
             regime.start_over()
         self._evidence.cut()
-        self._current = None
+        self._current = self._tolerance = self._worst = None
 
     def state(self) -> State:
         return {
@@ -368,6 +394,9 @@ class ResidualDetector:
             "evidence": self._evidence.state(),
             "current": plain.facts_to_plain(self._current),
             "told": self._told,
+            "worst": self._worst,
+            "tolerance": self._tolerance,
+            "tolerance_since": self._tolerance_since,
             "last_t": self._last_t,
             "mode": self._mode,
             "mode_since": self._mode_since,
@@ -380,7 +409,8 @@ class ResidualDetector:
         self._regimes = {name: Regime.from_plain(regime) for name, regime in state["regimes"].items()}
         self._evidence.restore(state["evidence"])
         self._current = plain.facts_from_plain(state["current"])
-        self._told = state["told"]
+        self._told, self._worst = state["told"], state["worst"]
+        self._tolerance, self._tolerance_since = state["tolerance"], state["tolerance_since"]
         self._last_t, self._mode, self._mode_since = state["last_t"], state["mode"], state["mode_since"]
 
 

@@ -74,8 +74,8 @@ BEGIN
     name := 'samples_' || to_char(month, 'YYYY_MM');
     CONTINUE WHEN to_regclass('public.' || name) IS NOT NULL;
     EXECUTE format('CREATE TABLE public.%I (LIKE samples INCLUDING ALL)', name);
-    EXECUTE format('WITH moved AS (DELETE FROM samples_default WHERE measured_at >= %L AND measured_at < %L RETURNING *)'
-                   ' INSERT INTO public.%I SELECT * FROM moved', month, month + interval '1 month', name);
+    EXECUTE format('WITH moved AS (DELETE FROM samples_default WHERE measured_at >= %L AND measured_at < %L'
+                   ' RETURNING *) INSERT INTO public.%I SELECT * FROM moved', month, month + interval '1 month', name);
     EXECUTE format('ALTER TABLE samples ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
                    name, month, month + interval '1 month');
     made := made + 1;

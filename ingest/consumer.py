@@ -1,0 +1,195 @@
+"""The role `ingest`: takes messages from the broker, commits them, and only then acknowledges."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+from assets.base.db import SERVICE_ROLE, Database, plain_url
+from edge_agent.wire import MAX_ACK_SEQS, TELEMETRY, Ack, ack_topic, encode_ack
+from ingest.commands import publish_commands
+from ingest.control import handle_control, problem_of
+from ingest.link import Link
+from ingest.messages import Message, Prepared, Receipt
+from ingest.store.base import Connection
+from ingest.writer import Writer, prepare
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+GROUP_MESSAGES = 500  # one transaction; half the link's window, so that the broker refills while we commit
+GROUP_BYTES = 4 * 2**20  # some 40,000 values: a second of work at most
+WAIT_S = 0.05
+RETRY_MOST_S = 10.0
+COMMANDS_EVERY_S = 0.5
+TELEMETRY_LEAVES = (f"/{TELEMETRY}", "/senml")
+
+# The payload is to blame: value errors (22), broken constraints (23), too big for a limit (54). Everything else
+# (connection, disk, rights, a missing table, a deadlock) is our side's and passes: the messages wait.
+_PAYLOAD_CLASSES = ("22", "23", "54")
+
+
+class Stopped(Exception):
+    """Told to stop while the database is away: nothing more is acknowledged."""
+
+
+class Consumer:
+    """Writes what one link receives until told to stop."""
+
+    def __init__(self, database_url: str, broker_url: str, stop: threading.Event) -> None:
+        self._database_url = plain_url(database_url)
+        self._database = Database(database_url, pool_size=1)
+        self._broker_url = broker_url
+        self._stop = stop
+        self._link = Link(self._broker_url)
+        self._writer = Writer()
+        self._connection: Connection | None = None
+        self._commands_at = 0.0
+
+    def run(self) -> None:
+        """Work until `stop` is set."""
+        self._link.start()
+        try:
+            while not self._stop.is_set():
+                self._watch()
+                messages = self._link.take(GROUP_MESSAGES, GROUP_BYTES, WAIT_S)
+                if messages:
+                    self._handle(messages)
+                self._send_commands()
+        finally:
+            self._link.stop()
+            self._close()
+            self._database.dispose()
+
+    def _watch(self) -> None:
+        """Replace a link whose network thread died or hangs: the broker keeps what was not acknowledged."""
+        if self._link.is_dead:
+            log.error("the broker connection hangs; making a new one")
+            self._link.stop()
+            self._link = Link(self._broker_url)
+            self._link.start()
+
+    def _handle(self, messages: Sequence[Message]) -> None:
+        group = [prepare(each) for each in messages if each.topic.endswith(TELEMETRY_LEAVES)]
+        receipts = self._commit(group) if group else []
+        for message in messages:
+            if not message.topic.endswith(TELEMETRY_LEAVES):
+                self._control(message)
+        # After the commit: a crash before this line means a repeat, not a loss.
+        self._acknowledge_devices(receipts)
+        self._link.acknowledge(messages)
+
+    def _commit(self, group: Sequence[Prepared]) -> list[Receipt]:
+        """Store a group; split it until what the database refuses stands alone. Raise Stopped."""
+        try:
+            return self._persist(lambda: self._writer.write(self._connected(), group))
+        except Exception as error:
+            if isinstance(error, Stopped):
+                raise
+            if len(group) == 1:
+                return self._set_aside(group[0], error)
+            log.warning("a group of %d messages was refused, splitting it: %s", len(group), error)
+        half = len(group) // 2
+        return self._commit(group[:half]) + self._commit(group[half:])
+
+    def _set_aside(self, each: Prepared, error: Exception) -> list[Receipt]:
+        detail = f"{type(error).__name__}: {error}".replace("\x00", "").encode(errors="replace").decode()
+        log.error("set aside a message on %s: %s", each.message.topic, detail)
+        try:
+            return self._persist(lambda: self._writer.set_aside(self._connected(), each, detail))
+        except Stopped:
+            raise
+        except Exception:
+            # Even its names are refused: keep the bytes under no name.
+            bare = Prepared(each.message._replace(topic="?"), "", prepare(each.message._replace(topic="?")).decoded)
+            return self._persist(lambda: self._writer.set_aside(self._connected(), bare, detail))
+
+    def _control(self, message: Message) -> None:
+        """Apply a status, a description or a command's result; what is wrong with it goes to quarantine."""
+
+        def apply() -> str | None:
+            with self._database.as_service() as session:
+                return handle_control(session, message)
+
+        try:
+            problem = self._persist(apply)
+        except Stopped:
+            raise
+        except Exception as error:
+            self._set_aside(prepare(message), error)
+            return
+        if problem is not None:
+            self._persist(lambda: self._writer.write(self._connected(), [problem_of(message, problem)]))
+
+    def _persist(self, work: Callable[[], T]) -> T:
+        """Do work on the database, waiting while it is away; errors that the payload causes pass through."""
+        failures = 0
+        while True:
+            try:
+                return work()
+            except (psycopg.Error, DBAPIError) as error:
+                if blames_payload(error):
+                    raise
+                failures += 1
+                self._close()
+                pause_s = random.uniform(0, min(RETRY_MOST_S, 0.2 * 2 ** min(failures, 10)))
+                log.warning("the database is away, trying again in %.1f s: %s", pause_s, error)
+            self._watch()
+            if self._stop.wait(pause_s):
+                raise Stopped
+
+    def _acknowledge_devices(self, receipts: Sequence[Receipt]) -> None:
+        by_boot: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for receipt in receipts:
+            by_boot[(receipt.device, receipt.boot)].append(receipt.seq)
+        for (device, boot), seqs in by_boot.items():
+            for start in range(0, len(seqs), MAX_ACK_SEQS):
+                self._link.publish(ack_topic(device), encode_ack(Ack(boot, seqs[start : start + MAX_ACK_SEQS])))
+
+    def _send_commands(self) -> None:
+        if not self._link.is_connected or time.monotonic() < self._commands_at:
+            return
+        self._commands_at = time.monotonic() + COMMANDS_EVERY_S
+
+        def send() -> int:
+            with self._database.as_service() as session:
+                return publish_commands(session, self._link.publish, datetime.now(UTC))
+
+        self._persist(send)
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            connection = psycopg.connect(self._database_url, autocommit=True, connect_timeout=10)
+            connection.execute(f"SET ROLE {SERVICE_ROLE}")
+            self._connection = connection
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def blames_payload(error: psycopg.Error | DBAPIError) -> bool:
+    """True when the same message would be refused again, whatever the state of the server."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, psycopg.DataError) and cause.sqlstate is None:
+        return True  # refused by the driver: it cannot even be sent
+    return (getattr(cause, "sqlstate", None) or "")[:2] in _PAYLOAD_CLASSES
+
+
+def run_ingest(database_url: str, broker_url: str, stop: threading.Event) -> None:
+    """Run the role until `stop` is set."""
+    consumer = Consumer(database_url, broker_url, stop)
+    with suppress(Stopped):
+        consumer.run()

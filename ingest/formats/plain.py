@@ -1,0 +1,56 @@
+"""The plain forms that most firmware already sends: values alone, values with a time, or a list of these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_agent.wire import MAX_BATCH_BYTES
+from ingest.formats.batch import MAX_SAMPLES
+from ingest.formats.decoded import FLAG_LATE, LATE_AFTER_US, Decoded, ProblemList, Reason, Sample, Unreadable
+from ingest.formats.values import BadTime, clean_values, is_channel, parse_json, read_time
+
+
+def decode_plain(payload: bytes, received_us: int) -> Decoded:
+    """Read one plain payload. Raise Unreadable when it is none."""
+    return read_plain(parse_json(payload, MAX_BATCH_BYTES), received_us)
+
+
+def read_plain(body: Any, received_us: int) -> Decoded:
+    """Read a plain payload that is already JSON; values without a time are of the moment they were received."""
+    listed = body if isinstance(body, list) else [body]
+    if not listed or not all(isinstance(each, dict) for each in listed[: MAX_SAMPLES + 1]):
+        raise Unreadable(Reason.UNREADABLE, "expected an object or a list of objects")
+    if len(listed) > MAX_SAMPLES:
+        raise Unreadable(Reason.TOO_MANY_SAMPLES, f"{len(listed)} samples, at most {MAX_SAMPLES} are read")
+    problems = ProblemList()
+    decoded = Decoded(n=len(listed))
+    for position, each in enumerate(listed):
+        sample = _sample(each, position, received_us, problems)
+        if sample is None:
+            decoded.lost_samples += 1
+        else:
+            decoded.samples.append(sample)
+    decoded.problems = problems.all()
+    return decoded
+
+
+def _sample(each: dict[str, Any], position: int, received_us: int, problems: ProblemList) -> Sample | None:
+    if "values" not in each:
+        values = clean_values(each, position, problems)
+        return Sample("", received_us, values, None, 0, position) if values else None
+    channel = each.get("asset") or ""
+    if channel and not is_channel(channel):
+        problems.add(Reason.BAD_NAME, "asset must be a short text", position, each)
+        return None
+    flags = 0
+    t_us = received_us
+    if "ts" in each:
+        try:
+            t_us, flags = read_time(each["ts"], received_us, None)
+        except BadTime as error:
+            problems.add(error.reason, error.detail, position, each)
+            return None
+    values = clean_values(each["values"], position, problems)
+    if received_us - t_us > LATE_AFTER_US:
+        flags |= FLAG_LATE
+    return Sample(channel, t_us, values, None, flags, position) if values else None

@@ -1,0 +1,117 @@
+"""The store on PostgreSQL and on both editions of TimescaleDB: COPY what is new, merge what may be a repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from psycopg import errors
+
+from ingest.store.base import Connection, Repeats, Row
+from ingest.store.rows import COLUMNS, HEADER, TRAILER, copy_blocks
+
+_COPY = f"COPY {{}} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+# A plain device that repeats itself would make every direct COPY fail: after one failure merge for a while.
+_MERGE_NEXT = 20
+
+_STAGING = "CREATE TEMPORARY TABLE IF NOT EXISTS samples_staging (LIKE samples) ON COMMIT DELETE ROWS"
+# OFFSET 0 keeps this a look-up by key for each row: a hash join would read whole partitions.
+_COUNT = """
+SELECT g.batch_id,
+       count(*) FILTER (WHERE forewarn_fill(s.values, g.values) IS NOT DISTINCT FROM s.values),
+       count(*) FILTER (WHERE forewarn_conflicts(s.values, g.values))
+FROM samples_staging g CROSS JOIN LATERAL (
+  SELECT s.values FROM samples s
+  WHERE s.stream_id = g.stream_id AND s.measured_at = g.measured_at AND s.measured_at BETWEEN %s AND %s OFFSET 0) s
+GROUP BY g.batch_id
+"""
+_MERGE = f"""
+INSERT INTO samples ({COLUMNS}) SELECT {COLUMNS} FROM samples_staging
+ON CONFLICT (stream_id, measured_at) DO UPDATE SET
+  values = forewarn_fill(samples.values, excluded.values),
+  quality = forewarn_fill_quality(samples.values, samples.quality, excluded.quality,
+                                  greatest(cardinality(samples.values), cardinality(excluded.values)))
+WHERE forewarn_fill(samples.values, excluded.values) IS DISTINCT FROM samples.values
+"""
+
+
+class PostgresStore:
+    """One per writer: it remembers whether repeats are about."""
+
+    def __init__(self) -> None:
+        self._merges_left = 0
+
+    def insert(self, connection: Connection, rows: Sequence[Row]) -> Repeats:
+        """Store rows within the caller's transaction; see `Store`."""
+        repeats = Repeats()
+        distinct = merge_rows(rows, repeats)
+        if not distinct:
+            return repeats
+        if self._merges_left == 0:
+            try:
+                with connection.transaction():  # a savepoint
+                    _copy(connection, "samples", distinct)
+                return repeats
+            except errors.UniqueViolation:
+                self._merges_left = _MERGE_NEXT
+        else:
+            self._merges_left -= 1
+        self._merge(connection, distinct, repeats)
+        return repeats
+
+    def _merge(self, connection: Connection, rows: Sequence[Row], repeats: Repeats) -> None:
+        connection.execute(_STAGING)
+        connection.execute("TRUNCATE samples_staging")
+        _copy(connection, "samples_staging", rows)
+        times = [row.t_us for row in rows]
+        span = (_moment(min(times)), _moment(max(times)))
+        for batch_id, repeated, conflicting in connection.execute(_COUNT, span):
+            repeats.count(batch_id, repeated=repeated, conflicting=conflicting)
+        connection.execute(_MERGE)
+
+
+def merge_rows(rows: Sequence[Row], repeats: Repeats) -> list[Row]:
+    """Return one row per (stream, moment) in the order of the first; the first value of each slot stays."""
+    kept: dict[tuple[int, int], Row] = {}
+    for row in rows:
+        key = (row.stream_id, row.t_us)
+        known = kept.setdefault(key, row)
+        if known is not row:
+            kept[key] = _fill(known, row, repeats)
+    return list(kept.values())
+
+
+def _fill(kept: Row, new: Row, repeats: Repeats) -> Row:
+    width = max(len(kept.values), len(new.values))
+    old_values = kept.values + [None] * (width - len(kept.values))
+    new_values = new.values + [None] * (width - len(new.values))
+    values = [old if old is not None else fresh for old, fresh in zip(old_values, new_values, strict=True)]
+    pairs = zip(old_values, new_values, strict=True)
+    differ = any(old is not None and fresh is not None and old != fresh for old, fresh in pairs)
+    repeats.count(new.batch_id, repeated=int(values == old_values), conflicting=int(differ))
+    return kept._replace(values=values, quality=_fill_quality(old_values, kept.quality, new.quality, width))
+
+
+def _fill_quality(
+    kept_values: list[float | None], kept: list[int] | None, new: list[int] | None, width: int
+) -> list[int] | None:
+    if kept is None and new is None:
+        return None
+    old = (kept or []) + [0] * width
+    fresh = (new or []) + [0] * width
+    return [fresh[i] if kept_values[i] is None else old[i] for i in range(width)]
+
+
+def _copy(connection: Connection, table: str, rows: Sequence[Row]) -> None:
+    with connection.cursor() as cursor, cursor.copy(_COPY.format(table)) as copy:
+        copy.write(HEADER)
+        for block in copy_blocks(rows):
+            copy.write(block)
+        copy.write(TRAILER)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _moment(t_us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=t_us)

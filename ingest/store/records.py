@@ -1,0 +1,246 @@
+"""What is written beside the readings in the same transaction: batches, streams, devices, ledger, quarantine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from assets.base.ids import uuid7
+from ingest.formats.decoded import FLAG_LATE, MAX_EXCERPT_BYTES
+from ingest.messages import Prepared, moment
+from ingest.store.base import Connection, Repeats, Row
+
+_CLAIM = """
+INSERT INTO ingest_batches (organisation_id, device_id, boot, seq, lane, first, n, received_at, t_min, t_max,
+                            stored, repeated, conflicting, quarantined, stream_ids)
+SELECT organisation_id, device_id, boot, seq, lane, first, n, received_at, t_min, t_max, stored, 0, 0, quarantined,
+       stream_ids::int[]
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::timestamptz[],
+            %s::timestamptz[], %s::timestamptz[], %s::int[], %s::int[], %s::text[])
+  AS b(organisation_id, device_id, boot, seq, lane, first, n, received_at, t_min, t_max, stored, quarantined,
+       stream_ids)
+ON CONFLICT (device_id, boot, seq) DO NOTHING RETURNING id, device_id, boot, seq
+"""
+_REPEATS = """
+UPDATE ingest_batches b SET repeated = v.repeated, conflicting = v.conflicting, stored = b.stored - v.repeated
+FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS v(id, repeated, conflicting) WHERE b.id = v.id
+"""
+# Slot by slot, the newer measurement stays: late data never turns `latest` back.
+_STREAMS = """
+UPDATE streams s SET last_received_at = greatest(s.last_received_at, v.received_at),
+  latest_at = greatest(s.latest_at, v.latest_at),
+  (latest, latest_times) = (
+    SELECT array_agg(CASE WHEN nt IS NULL OR ot > nt THEN o ELSE n END ORDER BY i),
+           array_agg(greatest(ot, nt) ORDER BY i)
+    FROM unnest(s.latest, s.latest_times, v.latest::float8[], v.times::float8[]) WITH ORDINALITY AS u(o, ot, n, nt, i))
+FROM unnest(%s::int[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[])
+  AS v(id, received_at, latest_at, latest, times)
+WHERE s.id = v.id
+"""
+_DEVICES = """
+UPDATE devices d SET last_seen_at = greatest(d.last_seen_at, v.seen_at),
+  clock_offset_ms = coalesce(v.offset_ms, d.clock_offset_ms)
+FROM unnest(%s::uuid[], %s::timestamptz[], %s::bigint[]) AS v(id, seen_at, offset_ms) WHERE d.id = v.id
+"""
+_BOOTS = """
+INSERT INTO device_boots AS b (device_id, boot, organisation_id, first_seen_at, last_seen_at, highest, received,
+                               given_up, stored, late, dropped, quarantined)
+SELECT device_id, boot, organisation_id, seen_at, seen_at, highest, received::int8multirange,
+       given_up::int8multirange, stored, late, dropped, quarantined
+FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::bigint[],
+            %s::bigint[], %s::bigint[], %s::bigint[])
+  AS v(device_id, boot, organisation_id, seen_at, highest, received, given_up, stored, late, dropped, quarantined)
+ON CONFLICT (device_id, boot) DO UPDATE SET
+  last_seen_at = greatest(b.last_seen_at, excluded.last_seen_at), highest = greatest(b.highest, excluded.highest),
+  received = b.received + excluded.received, given_up = b.given_up + excluded.given_up,
+  stored = b.stored + excluded.stored, late = b.late + excluded.late,
+  dropped = b.dropped + excluded.dropped, quarantined = b.quarantined + excluded.quarantined
+"""
+_EVENT = """
+INSERT INTO device_events (id, organisation_id, device_id, channel, at, code, severity, text, active, batch_id)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+# What no device owns belongs to the operator, so that somebody sees it.
+_QUARANTINE = """
+INSERT INTO quarantine (id, organisation_id, device_id, topic, received_at, reason, detail, payload, position, samples)
+VALUES (%s, coalesce(%s::uuid, (SELECT id FROM organisations WHERE parent_id IS NULL ORDER BY created_at LIMIT 1)),
+        %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+_LATEST_ROWS = 64  # how far back in a group a slot's newest value is looked for
+MAX_TOPIC_CHARS = 300
+
+
+def claim_batches(connection: Connection, keyed: Sequence[Prepared], plain: Sequence[Prepared]) -> None:
+    """Insert the batches' rows and set `batch_id`; a batch that is there already becomes a repeat."""
+    if not keyed and not plain:
+        return
+    values = [_batch_values(each) for each in (*keyed, *plain)]
+    made: dict[tuple[UUID, str, int], int] = {}
+    plain_ids: list[int] = []
+    for key, device_id, boot, seq in connection.execute(_CLAIM, _columns(values)):
+        if boot is None:
+            plain_ids.append(key)
+        else:
+            made[(device_id, boot, seq)] = key
+    for each in keyed:
+        device, boot, seq = each.device, each.decoded.boot, each.decoded.seq
+        assert device is not None
+        assert boot is not None
+        assert seq is not None
+        each.batch_id = made.get((device.id, boot, seq))
+        each.is_repeat = each.batch_id is None
+    for each, plain_id in zip(plain, plain_ids, strict=True):  # without boot nothing conflicts: all of them, in order
+        each.batch_id = plain_id
+
+
+def note_repeats(connection: Connection, repeats: Repeats) -> None:
+    """Correct the counts of batches whose readings were partly there before."""
+    ids = sorted(repeats.repeated.keys() | repeats.conflicting.keys())
+    if ids:
+        repeated = [repeats.repeated.get(each, 0) for each in ids]
+        connection.execute(_REPEATS, [ids, repeated, [repeats.conflicting.get(each, 0) for each in ids]])
+
+
+def update_streams(connection: Connection, rows: Sequence[Row]) -> None:
+    """Keep each stream's newest value per slot and when it was heard of."""
+    by_stream: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_stream[row.stream_id].append(row)
+    values = []
+    for stream_id in sorted(by_stream):  # always in this order: two writers must not wait for each other
+        mine = by_stream[stream_id]
+        latest, times = _latest(mine)
+        received_us = max(row.received_us for row in mine)
+        newest_us = max(row.t_us for row in mine)
+        values.append((stream_id, moment(received_us), moment(newest_us), _array(latest), _array(times)))
+    connection.execute(_STREAMS, _columns(values))
+
+
+def update_devices(connection: Connection, group: Sequence[Prepared]) -> None:
+    """Note when each device was heard of, and its clock's offset."""
+    seen: dict[UUID, tuple[UUID, Any, int | None]] = {}
+    for each in group:
+        assert each.device is not None
+        known = seen.get(each.device.id)
+        offset = each.decoded.offset_ms
+        if offset is None and known is not None:
+            offset = known[2]
+        at = max(each.received_at, known[1]) if known is not None else each.received_at
+        seen[each.device.id] = (each.device.id, at, offset)
+    connection.execute(_DEVICES, _columns([seen[key] for key in sorted(seen)]))
+
+
+def update_boots(connection: Connection, group: Sequence[Prepared]) -> None:
+    """Add to the ledger: counts as ranges, so that nothing is counted twice."""
+    by_boot: dict[tuple[UUID, str], list[Prepared]] = defaultdict(list)
+    for each in group:
+        if each.decoded.boot is not None and each.device is not None:
+            by_boot[(each.device.id, each.decoded.boot)].append(each)
+    values = [_boot_values(device_id, boot, by_boot[(device_id, boot)]) for device_id, boot in sorted(by_boot)]
+    if values:
+        connection.execute(_BOOTS, _columns(values))
+
+
+def add_events(connection: Connection, group: Sequence[Prepared]) -> None:
+    """Store what the machines say happened."""
+    values = [
+        (
+            uuid7(), each.device.organisation_id, each.device.id, event.channel, moment(event.t_us), event.code,
+            event.severity, event.text, event.active, each.batch_id,
+        )
+        for each in group
+        if each.device is not None
+        for event in each.decoded.events
+    ]  # fmt: skip
+    if values:
+        with connection.cursor() as cursor:
+            cursor.executemany(_EVENT, values)
+
+
+def add_quarantine(connection: Connection, group: Sequence[Prepared]) -> None:
+    """Set aside what could not be stored, each with its reason and a bounded piece of the payload."""
+    values = []
+    for each in group:
+        organisation_id = each.device.organisation_id if each.device else None
+        device_id = each.device.id if each.device else None
+        for problem in each.problems:
+            payload = (problem.excerpt or each.message.payload)[:MAX_EXCERPT_BYTES]
+            values.append(
+                (
+                    uuid7(), organisation_id, device_id, each.message.topic[:MAX_TOPIC_CHARS], each.received_at,
+                    str(problem.reason), problem.detail, payload, problem.position, problem.samples,
+                )
+            )  # fmt: skip
+    if values:
+        with connection.cursor() as cursor:
+            cursor.executemany(_QUARANTINE, values)
+
+
+def _batch_values(each: Prepared) -> tuple[Any, ...]:
+    assert each.device is not None
+    decoded, times = each.decoded, [row.t_us for row in each.rows]
+    stream_ids = sorted({row.stream_id for row in each.rows})
+    return (
+        each.device.organisation_id,
+        each.device.id,
+        decoded.boot,
+        decoded.seq,
+        decoded.lane,
+        decoded.first,
+        decoded.n,
+        each.received_at,
+        moment(min(times)) if times else None,
+        moment(max(times)) if times else None,
+        len(times),
+        each.lost,
+        "{" + ",".join(map(str, stream_ids)) + "}",
+    )
+
+
+def _boot_values(device_id: UUID, boot: str, group: Sequence[Prepared]) -> tuple[Any, ...]:
+    received = [(each.decoded.first, each.decoded.n) for each in group if each.decoded.first is not None]
+    given_up = [(dropped.first, dropped.n) for each in group for dropped in each.decoded.dropped]
+    device = group[0].device
+    assert device is not None
+    return (
+        device_id,
+        boot,
+        device.organisation_id,
+        max(each.received_at for each in group),
+        max((first + n for first, n in (*received, *given_up)), default=0),
+        _ranges(received),
+        _ranges(given_up),
+        sum(len(each.rows) for each in group),
+        sum(1 for each in group for row in each.rows if row.flags & FLAG_LATE),
+        sum(n for _, n in given_up),
+        sum(each.lost for each in group),
+    )
+
+
+def _latest(rows: list[Row]) -> tuple[list[float | None], list[float | None]]:
+    width = max(len(row.values) for row in rows)
+    latest: list[float | None] = [None] * width
+    times: list[float | None] = [None] * width
+    missing = width
+    for row in sorted(rows, key=lambda row: row.t_us, reverse=True)[:_LATEST_ROWS]:
+        for index, value in enumerate(row.values):
+            if value is not None and latest[index] is None:
+                latest[index], times[index] = value, row.t_us / 1e6
+                missing -= 1
+        if missing == 0:
+            break
+    return latest, times
+
+
+def _ranges(spans: Iterable[tuple[int, int]]) -> str:
+    return "{" + ",".join(f"[{first},{first + n})" for first, n in spans if n > 0) + "}"
+
+
+def _array(values: Iterable[float | None]) -> str:
+    return "{" + ",".join("NULL" if value is None else repr(float(value)) for value in values) + "}"
+
+
+def _columns(values: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*values, strict=True)]

@@ -1,0 +1,134 @@
+"""Store a group of telemetry messages in one transaction: batches, readings, ledger, quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_agent.wire import WireError, parse_topic
+from ingest.formats import decode
+from ingest.formats.decoded import Decoded, Problem, Reason, Unreadable
+from ingest.messages import Message, Prepared, Receipt
+from ingest.store import records
+from ingest.store.base import Connection, Row, Store
+from ingest.store.catalog import Catalog
+from ingest.store.postgres import PostgresStore
+
+
+def prepare(message: Message) -> Prepared:
+    """Decode one message; pure. What cannot be read becomes a problem, never an exception."""
+    try:
+        serial, leaf = parse_topic(message.topic)
+    except WireError as error:
+        return Prepared(message, "", Decoded(problems=[Problem(Reason.UNKNOWN_TOPIC, str(error))]))
+    try:
+        decoded = decode(leaf, message.payload, serial, message.received_us)
+    except Unreadable as error:
+        decoded = Decoded(problems=[Problem(error.reason, error.detail, samples=0)])
+    return Prepared(message, serial, decoded)
+
+
+class Writer:
+    """Writes groups over one connection at a time; remembers devices, streams and series between groups."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = store or PostgresStore()
+        self._catalog = Catalog()
+
+    def write(self, connection: Connection, group: Sequence[Prepared]) -> list[Receipt]:
+        """Store a group in one transaction and commit it; return what may now be acknowledged to the devices.
+
+        Any exception means that nothing of the group is known to be stored.
+        """
+        try:
+            with connection.transaction():
+                return self.store(connection, group)
+        except BaseException:
+            self.forget()
+            raise
+
+    def store(self, connection: Connection, group: Sequence[Prepared]) -> list[Receipt]:
+        """Store a group within the caller's transaction; after a roll-back call `forget`."""
+        for each in group:
+            each.reset()
+            self._identify(connection, each)
+            if each.device is not None and not each.device.disabled:
+                self._place(connection, each)
+        self._claim(connection, group)
+        fresh = [each for each in group if each.batch_id is not None]
+        rows = [row._replace(batch_id=each.batch_id or 0) for each in fresh for row in each.rows]
+        if rows:
+            records.note_repeats(connection, self._store.insert(connection, rows))
+            records.update_streams(connection, rows)
+        if fresh:
+            records.update_devices(connection, fresh)
+            records.update_boots(connection, fresh)
+            records.add_events(connection, fresh)
+        # What a repeat had wrong was recorded the first time.
+        records.add_quarantine(connection, [each for each in group if each.problems and not each.is_repeat])
+        return [
+            Receipt(each.serial, each.decoded.boot, each.decoded.seq)
+            for each in group
+            if each.device is not None and each.decoded.boot is not None and each.decoded.seq is not None
+        ]
+
+    def set_aside(self, connection: Connection, each: Prepared, detail: str) -> list[Receipt]:
+        """Put one message that the database refused into quarantine, in a transaction of its own."""
+        refused = Decoded(each.decoded.boot, each.decoded.seq, each.decoded.first, each.decoded.n)
+        refused.lost_samples = refused.n
+        refused.problems = [Problem(Reason.REFUSED, detail[:500], samples=refused.n)]
+        return self.write(connection, [Prepared(each.message, each.serial, refused)])
+
+    def forget(self) -> None:
+        """Drop what is remembered of a transaction that was rolled back."""
+        self._catalog.forget()
+
+    def _identify(self, connection: Connection, each: Prepared) -> None:
+        if not each.serial:
+            return
+        each.device = self._catalog.device(connection, each.serial)
+        if each.device is None:
+            each.problems = [Problem(Reason.UNKNOWN_DEVICE, f"no device {each.serial!r} is registered")]
+        elif each.device.disabled:
+            each.problems = [Problem(Reason.DISABLED_DEVICE, "the device is switched off")]
+
+    def _place(self, connection: Connection, each: Prepared) -> None:
+        """Find stream and slot of every value of one message."""
+        assert each.device is not None
+        received_us = each.message.received_us
+        refused: dict[tuple[Reason, str], Problem] = {}
+        for sample in each.decoded.samples:
+            stream = self._catalog.stream(connection, each.device, sample.channel)
+            if stream is None:
+                _count(refused, Reason.TOO_MANY_CHANNELS, "more sub-devices than a device may have", sample.position)
+                each.lost += 1
+                continue
+            placed = self._catalog.place(connection, stream, sample)
+            for reason, detail in placed.refused:
+                _count(refused, reason, detail, sample.position)
+            if placed.values:
+                each.rows.append(
+                    Row(stream.id, sample.t_us, received_us, 0, sample.flags, placed.quality, placed.values)
+                )
+            else:
+                each.lost += 1
+        each.problems.extend(refused.values())
+
+    def _claim(self, connection: Connection, group: Sequence[Prepared]) -> None:
+        """Make the batches' rows; a batch that is there already is a repeat and stores nothing."""
+        keyed: dict[tuple[object, ...], Prepared] = {}
+        plain: list[Prepared] = []
+        for each in group:
+            if each.device is None or each.device.disabled:
+                continue
+            if each.decoded.boot is None:
+                plain += [each] if each.rows else []
+                continue
+            key = (each.device.id, each.decoded.boot, each.decoded.seq)
+            each.is_repeat = keyed.setdefault(key, each) is not each
+        records.claim_batches(connection, list(keyed.values()), plain)
+
+
+def _count(found: dict[tuple[Reason, str], Problem], reason: Reason, detail: str, position: int) -> None:
+    key = (reason, detail)
+    known = found.get(key)
+    found[key] = known._replace(samples=known.samples + 1) if known else Problem(reason, detail, position)

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_agent.config import Config, ConfigError, read_config
 from edge_agent.link import Link, LinkFailed
+from edge_agent.publisher import Pace
 from edge_agent.sensors import make_sensor
 from edge_agent.sensors.base import DriverError
 from edge_agent.spool import SpoolUnavailable, peek
@@ -115,7 +116,7 @@ def _check_broker(config: Config, state: dict[str, Any]) -> dict[str, Any]:
     if state.get("running"):
         text = f"the agent is {'connected to' if state.get('connected') else 'not connected to'} {config.broker}"
         return _check("broker", bool(state.get("connected")), text)
-    link = Link(config.broker, config.serial, None, 10, 0)
+    link = Link(config.broker, config.serial, None, 10, Pace().session_expiry_s, takes_messages=False)
     try:
         link.open(lambda: True)
     except LinkFailed as failure:

@@ -77,7 +77,13 @@ class Link:
     """Made for one connection and then thrown away, so that no late callback reaches the next one."""
 
     def __init__(
-        self, broker: BrokerAddress, device: str, will: bytes | None, keepalive_s: int, session_expiry_s: int
+        self,
+        broker: BrokerAddress,
+        device: str,
+        will: bytes | None,
+        keepalive_s: int,
+        session_expiry_s: int,
+        takes_messages: bool = True,
     ) -> None:
         self.broker = broker
         self.device = device
@@ -85,13 +91,18 @@ class Link:
         self.messages: deque[tuple[str, bytes]] = deque(maxlen=MAX_UNREAD_MESSAGES)
         self.pubacks: deque[tuple[int, Problem | None]] = deque()
         self._unconfirmed: dict[int, str] = {}
+        self._takes_messages = takes_messages
         self._keepalive_s = keepalive_s
         self._session_expiry_s = session_expiry_s
         self._connack: ReasonCode | None = None
         self._suback: list[ReasonCode] | None = None
         self._ended: ReasonCode | None = None
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=device, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2,
+            client_id=device,
+            protocol=mqtt.MQTTv5,
+            reconnect_on_failure=False,
+            manual_ack=not takes_messages,  # what a mere probe receives stays at the broker for the agent
         )
         self._client.connect_timeout = CONNECT_TIMEOUT_S
         if broker.username:
@@ -159,7 +170,7 @@ class Link:
         self._await(lambda: self._connack is not None, go_on)
         if self._connack is not None and self._connack.is_failure:
             raise self._refusal(self._connack)
-        if not go_on():
+        if not go_on() or not self._takes_messages:
             return
         leaves = (wire.ack_topic, wire.config_topic, wire.time_reply_topic)
         topics = [leaf(self.device) for leaf in leaves] + [wire.command_topic(self.device, "+")]

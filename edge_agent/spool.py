@@ -2,68 +2,39 @@
 
 from __future__ import annotations
 
-import fcntl
+import json
 import logging
-import os
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from edge_agent import boot_id, wire
+from edge_agent.spool_file import SpoolCorrupt, SpoolError, SpoolInUse, SpoolUnavailable, SpoolWriteFailed
+from edge_agent.spool_notes import SpoolNotes
+
+__all__ = [
+    "FormedBatch",
+    "Spool",
+    "SpoolCorrupt",
+    "SpoolError",
+    "SpoolInUse",
+    "SpoolStatus",
+    "SpoolUnavailable",
+    "SpoolWriteFailed",
+    "peek",
+]
 
 log = logging.getLogger(__name__)
 
 RECORD_OVERHEAD_BYTES = 48  # key, row header and page slack of one record, counted into the bound
 BATCH_BYTES = 256 * 1024  # well under wire.MAX_BATCH_BYTES, so that eight in flight fit a small computer's memory
 MIN_MAX_BYTES = 4 * 1024 * 1024  # room for a full window of batches, which are never dropped
-KEEP_SET_ASIDE = 3  # corrupt files kept for a look; older ones are deleted
-KEEP_COMMAND_RESULTS = 200
 
 _SAMPLE, _EVENT, _DROPPED = 0, 1, 2
 _LIVE = 0
-_CORRUPT_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS boot (
-    number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, next_seq INTEGER NOT NULL, next_index INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS record (
-    lane INTEGER NOT NULL, id INTEGER NOT NULL, boot INTEGER NOT NULL, idx INTEGER NOT NULL, kind INTEGER NOT NULL,
-    t INTEGER NOT NULL, payload TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (lane, id)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS batch (
-    boot INTEGER NOT NULL, seq INTEGER NOT NULL, lane INTEGER NOT NULL, first_id INTEGER NOT NULL,
-    last_id INTEGER NOT NULL, first INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (boot, seq)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS command (
-    id TEXT PRIMARY KEY, result TEXT NOT NULL, at INTEGER NOT NULL, sent INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
-"""
-
-T = TypeVar("T")
-
-
-class SpoolError(Exception):
-    """What went wrong with the queue on disk; each kind below says what it means for the caller."""
-
-
-class SpoolWriteFailed(SpoolError):
-    """Nothing of this call was stored (disk full, no permission, input/output error)."""
-
-
-class SpoolUnavailable(SpoolError):
-    """The file cannot be opened at all."""
-
-
-class SpoolInUse(SpoolError):
-    """Another process works with this spool."""
-
-
-class SpoolCorrupt(SpoolError):
-    """The file was damaged and has been set aside; the spool goes on empty, under a new boot id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,65 +74,19 @@ class SpoolStatus:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-class Spool:
-    """SQLite in WAL mode with synchronous=FULL: a call that returns has reached the disk.
+class Spool(SpoolNotes):
+    """Records in two kinds of lanes, live before backfill and replay, bounded in bytes.
 
-    Safe to use from several threads. One process at a time (`SpoolInUse`).
+    A batch once formed keeps its (boot, seq) and its content until it is acknowledged, also over a crash.
     """
 
     def __init__(self, path: Path, max_bytes: int, batch_bytes: int = BATCH_BYTES) -> None:
-        self.path = path
         self.max_bytes = max(max_bytes, MIN_MAX_BYTES)
         self.batch_bytes = batch_bytes
-        self.write_failures = 0
         self.dropped_samples = 0
-        self.set_aside: list[Path] = []  # damaged files found since the start
-        self._lock = threading.RLock()
         self._started = time.monotonic()
         self._live_bytes = 0  # appended to the live lane since the start, for the estimate of hours left
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._guard = open(path.with_name(path.name + ".lock"), "a")  # noqa: SIM115 - held while the spool lives
-        except OSError as error:
-            raise SpoolUnavailable(f"{path}: {error.strerror}; check the folder's owner and free space") from error
-        try:
-            fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._guard.close()
-            raise SpoolInUse(f"{path}: another forewarn-edge process uses this spool; stop it first") from error
-        try:
-            self._open_or_begin_anew()
-        except sqlite3.Error as error:
-            self._guard.close()
-            raise SpoolUnavailable(f"{path}: {error}; check the folder's owner and free space") from error
-
-    # --- opening and closing ---------------------------------------------------------------------------------
-
-    def _open_or_begin_anew(self) -> None:
-        try:
-            self._open()
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF not in _CORRUPT_CODES:
-                raise
-            self._set_aside(str(error))
-            self._open()
-
-    def _open(self) -> None:
-        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5.0)
-        try:
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute("PRAGMA cache_size=-2048")
-            check = self._db.execute("PRAGMA quick_check(1)").fetchone()
-            if check != ("ok",):
-                damage = sqlite3.DatabaseError(str(check[0]) if check else "quick_check says nothing")
-                damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-                raise damage
-            self._db.executescript(_SCHEMA)
-            self._load()
-        except BaseException:
-            self._db.close()
-            raise
+        super().__init__(path)
 
     def _load(self) -> None:
         one = self._db.execute
@@ -180,58 +105,6 @@ class Spool:
             number = one("SELECT COALESCE(MAX(number), 0) + 1 FROM boot").fetchone()[0]
             one("INSERT INTO boot VALUES (?, ?, 1, 0)", (number, self.boot))
         self._number = int(number)
-
-    def _set_aside(self, reason: str) -> None:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        target = self.path.with_name(f"{self.path.name}.corrupt-{stamp}")
-        log.error("spool %s is damaged (%s): set aside as %s, a new one begins", self.path, reason, target.name)
-        self.path.rename(target)
-        for suffix in ("-wal", "-shm"):
-            extra = self.path.with_name(self.path.name + suffix)
-            if extra.exists():
-                extra.rename(target.with_name(target.name + suffix))
-        self.set_aside.append(target)
-        old = sorted(each for each in self.path.parent.glob(f"{self.path.name}.corrupt-*") if each.name[-1:] == "Z")[
-            :-KEEP_SET_ASIDE
-        ]
-        for each in old:
-            for suffix in ("", "-wal", "-shm"):
-                each.with_name(each.name + suffix).unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Close the file and let another process have it."""
-        with self._lock:
-            self._db.close()
-            self._guard.close()
-
-    # --- transactions ----------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
-    def _guarded(self, work: Callable[[], T]) -> T:
-        """Run one piece of database work; translate its failures into this module's errors."""
-        with self._lock:
-            try:
-                return work()
-            except sqlite3.DatabaseError as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT_CODES:
-                    self._db.close()
-                    self._set_aside(str(error))
-                    self._open()
-                    raise SpoolCorrupt(
-                        f"{self.path} was damaged: {error}; set aside as {self.set_aside[-1]}"
-                    ) from error
-                self.write_failures += 1
-                raise SpoolWriteFailed(f"{self.path}: {error}; free some space on its disk") from error
 
     # --- putting in ------------------------------------------------------------------------------------------
 
@@ -312,10 +185,12 @@ class Spool:
                     break
                 victims.append(row)
                 excess -= row[-1]
-        reports = [
-            self._dropped_row(next_id + offset, number, report)
-            for offset, (number, report) in enumerate(_report_runs(victims))
-        ]
+        runs = _report_runs(victims)
+        earlier = self._last_report()
+        if runs and earlier is not None and _continues(earlier[1:], runs[0]):
+            runs[0] = (runs[0][0], _joined(earlier[2], runs[0][1]))
+            victims.append(earlier[0])  # replaced by the longer report
+        reports = [self._dropped_row(next_id + offset, number, report) for offset, (number, report) in enumerate(runs)]
         self._db.executemany("DELETE FROM record WHERE lane = ? AND id = ?", [row[:2] for row in victims])
         self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", reports)
         samples = sum(row[4] == _SAMPLE for row in victims)
@@ -323,6 +198,19 @@ class Spool:
         log.warning("spool %s is full: dropped its %d oldest records", self.path, len(victims))
         freed = sum(row[-1] for row in victims) - sum(row[-1] for row in reports)
         return len(victims) - len(reports), freed, len(reports)
+
+    def _last_report(self) -> tuple[tuple[int, ...], int, wire.Dropped] | None:
+        """Return the newest report of drops that is in no batch yet: (record, boot number, report)."""
+        row = self._db.execute(
+            "SELECT lane, id, boot, idx, kind, t, payload, size FROM record"
+            " WHERE lane = ? AND id > ? AND kind = ? ORDER BY id DESC LIMIT 1",
+            (_LIVE, self._formed_to[_LIVE], _DROPPED),
+        ).fetchone()
+        if row is None:
+            return None
+        body = json.loads(row[6])
+        report = wire.Dropped(body["first"], body["n"], body["from"], body["to"], body["reason"])
+        return (*row[:6], row[7]), row[2], report
 
     # --- taking out ------------------------------------------------------------------------------------------
 
@@ -427,52 +315,6 @@ class Spool:
         self.bytes -= size
         return known
 
-    # --- small durable facts ---------------------------------------------------------------------------------
-
-    def next_session(self) -> int:
-        """Count one more connection, over all boots of this spool."""
-        return self._guarded(self._next_session)
-
-    def _next_session(self) -> int:
-        with self._transaction():
-            row = self._db.execute(
-                "INSERT INTO fact VALUES ('session', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
-                " RETURNING value"
-            ).fetchall()
-        return int(row[0][0])
-
-    def keep_result(self, command_id: str, result: str, at: int) -> None:
-        """Keep a command's result until it is sent, and a while longer to answer repeats of the command."""
-
-        def work() -> None:
-            with self._transaction():
-                self._db.execute("INSERT OR REPLACE INTO command VALUES (?, ?, ?, 0)", (command_id, result, at))
-                self._db.execute(
-                    "DELETE FROM command WHERE id NOT IN (SELECT id FROM command ORDER BY at DESC LIMIT ?)",
-                    (KEEP_COMMAND_RESULTS,),
-                )
-
-        self._guarded(work)
-
-    def result_of(self, command_id: str) -> str | None:
-        """Return the kept result of a command that was already carried out."""
-        row = self._guarded(
-            lambda: self._db.execute("SELECT result FROM command WHERE id = ?", (command_id,)).fetchone()
-        )
-        return None if row is None else str(row[0])
-
-    def unsent_results(self) -> list[tuple[str, str]]:
-        """Return (command id, result) not yet taken by the broker."""
-        return self._guarded(
-            lambda: self._db.execute("SELECT id, result FROM command WHERE sent = 0 ORDER BY at").fetchall()
-        )
-
-    def mark_result(self, command_id: str, sent: bool) -> None:
-        """Note that the broker has (or must again be given) a command's result."""
-        self._guarded(
-            lambda: self._db.execute("UPDATE command SET sent = ? WHERE id = ?", (int(sent), command_id)).close()
-        )
-
     def status(self) -> SpoolStatus:
         """Return depth, age and the estimate of the hours until the oldest records would be dropped."""
         row = self._guarded(lambda: self._db.execute("SELECT MIN(t) FROM record WHERE kind = 0").fetchone())
@@ -497,13 +339,21 @@ def _report_runs(victims: Sequence[tuple[int, ...]]) -> list[tuple[int, wire.Dro
     for _lane, _id, number, index, kind, t, _size in victims:
         if kind != _SAMPLE:
             continue
-        if runs and runs[-1][0] == number and index == runs[-1][1].first + runs[-1][1].n:
-            last = runs[-1][1]
-            grown = wire.Dropped(last.first, last.n + 1, min(last.t_from, t), max(last.t_to, t), last.reason)
-            runs[-1] = (number, grown)
+        run = (number, wire.Dropped(index, 1, t, t, "spool full"))
+        if runs and _continues(runs[-1], run):
+            runs[-1] = (number, _joined(runs[-1][1], run[1]))
         else:
-            runs.append((number, wire.Dropped(index, 1, t, t, "spool full")))
+            runs.append(run)
     return runs
+
+
+def _continues(earlier: tuple[int, wire.Dropped], later: tuple[int, wire.Dropped]) -> bool:
+    (number, before), (later_number, after) = earlier, later
+    return number == later_number and after.first == before.first + before.n and before.reason == after.reason
+
+
+def _joined(a: wire.Dropped, b: wire.Dropped) -> wire.Dropped:
+    return wire.Dropped(a.first, a.n + b.n, min(a.t_from, b.t_from), max(a.t_to, b.t_to), a.reason)
 
 
 def peek(path: Path) -> dict[str, Any]:
@@ -520,4 +370,4 @@ def peek(path: Path) -> dict[str, Any]:
     except sqlite3.Error as error:
         raise SpoolUnavailable(f"{path}: {error}") from error
     depth = {lane: lanes.get(number, 0) for number, lane in enumerate(wire.LANES)}
-    return {"records": count, "bytes": size, "oldest_t": oldest, "lanes": depth, "file_bytes": os.stat(path).st_size}
+    return {"records": count, "bytes": size, "oldest_t": oldest, "lanes": depth, "file_bytes": path.stat().st_size}

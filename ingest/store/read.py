@@ -1,0 +1,303 @@
+"""Readings by asset and event time: newest values, downsampled stretches, blocks for the models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from assets.base.db import APP_ROLE
+
+MAX_POINTS = 5000
+QUALITIES = ("good", "uncertain", "bad")
+
+
+class Latest(NamedTuple):
+    """The newest value of a metric of an asset."""
+
+    metric: str
+    unit: str | None
+    t: datetime
+    value: float | str | bool
+    quality: str
+
+
+class Point(NamedTuple):
+    """One bucket: what was lowest, highest and average in it, and of how many readings; `t` is its beginning."""
+
+    t: datetime
+    min: float
+    max: float
+    mean: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A downsampled stretch of one metric; a text metric has the names of its codes in `states`."""
+
+    metric: str
+    unit: str | None
+    kind: str
+    states: tuple[str, ...]
+    bucket_s: float
+    points: list[Point]
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Rows of one asset in time order: `t` epoch seconds [n], `values` [n, metrics], NaN where missing.
+
+    Text metrics are not among `metrics`: `states` holds their codes (-1 unknown) and the codes' names, `modes` and
+    `mode_names` those of the metric that tells the operating mode, None when there is none.
+    """
+
+    t: NDArray[np.float64]
+    metrics: tuple[str, ...]
+    values: NDArray[np.float64]
+    modes: NDArray[np.int64] | None
+    mode_names: tuple[str, ...]
+    states: Mapping[str, tuple[NDArray[np.int64], tuple[str, ...]]]
+
+
+class _Source(NamedTuple):
+    """A series of a stream that measures the asset from `since` on, until `until`."""
+
+    stream_id: int
+    since: datetime | None
+    until: datetime | None
+    slot: int
+    metric: str
+    unit: str | None
+    kind: str
+    states: list[str]
+
+
+_SOURCES = """
+SELECT t.id, b.valid_from, b.valid_to, r.slot, r.metric, r.unit, r.kind, r.states
+FROM bindings b
+JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
+JOIN series r ON r.stream_id = t.id
+WHERE b.asset_id = :asset AND (CAST(:metric AS text) IS NULL OR r.metric = :metric)
+ORDER BY b.valid_from NULLS FIRST, t.id, r.slot
+"""
+_LATEST = """
+SELECT b.asset_id, r.metric, r.unit, to_timestamp(t.latest_times[r.slot]), t.latest[r.slot], r.kind, r.states,
+       CASE WHEN t.latest_times[r.slot] = extract(epoch FROM t.latest_at) THEN q.quality[r.slot] END
+FROM bindings b
+JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
+JOIN series r ON r.stream_id = t.id
+LEFT JOIN LATERAL (SELECT s.quality FROM {samples} s
+                   WHERE s.stream_id = t.id AND s.measured_at = t.latest_at OFFSET 0) q ON true
+WHERE b.asset_id = ANY(:assets) AND b.valid_to IS NULL AND t.latest[r.slot] IS NOT NULL
+  AND to_timestamp(t.latest_times[r.slot]) >= coalesce(b.valid_from, '-infinity')
+ORDER BY b.asset_id, t.id, r.slot
+"""
+_BUCKETS = """
+SELECT date_bin(make_interval(secs => :bucket), s.measured_at, :origin), min(v), max(v), avg(v), count(*)
+FROM {samples} s, LATERAL (SELECT s.values[:slot] AS v) AS one
+WHERE s.stream_id = :stream AND s.measured_at >= :since AND s.measured_at < :until AND v IS NOT NULL
+GROUP BY 1 ORDER BY 1
+"""
+_SPARKS = """
+SELECT w.asset_id, spark.bucket, spark.mean
+FROM unnest(CAST(:assets AS uuid[]), CAST(:metrics AS text[])) AS w(asset_id, metric)
+JOIN bindings b ON b.asset_id = w.asset_id AND b.valid_to IS NULL
+JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
+JOIN series r ON r.stream_id = t.id AND r.metric = w.metric
+CROSS JOIN LATERAL (
+  SELECT floor(extract(epoch FROM s.measured_at - :since) / :bucket)::int AS bucket, avg(s.values[r.slot]) AS mean
+  FROM {samples} s
+  WHERE s.stream_id = t.id AND s.measured_at >= :since AND s.measured_at < :until AND s.values[r.slot] IS NOT NULL
+  GROUP BY 1) AS spark
+"""
+
+
+def latest_values(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, list[Latest]]:
+    """Return the newest value of every metric of the assets, by asset; what was never measured is not there."""
+    found: dict[UUID, list[Latest]] = {}
+    rows = session.execute(text(_LATEST.format(samples=_samples(session))), {"assets": list(asset_ids)})
+    for asset_id, metric, unit, t, value, kind, states, quality in rows:
+        latest = Latest(metric, unit, t, value_of(kind, states, value), QUALITIES[quality or 0])
+        found.setdefault(asset_id, []).append(latest)
+    return found
+
+
+def value_of(kind: str, states: Sequence[str], stored: float) -> float | str | bool:
+    """Return a stored number as what it means."""
+    if kind == "boolean":
+        return bool(stored)
+    if kind == "text":
+        return states[int(stored)] if 0 <= int(stored) < len(states) else ""
+    return float(stored)
+
+
+def read_stretch(
+    session: Session, asset_id: UUID, metric: str, since: datetime, until: datetime, points: int
+) -> Stretch | None:
+    """Return a metric between two times in at most `points` buckets; None when the asset never had it.
+
+    Minimum and maximum are those of the readings themselves, so that no spike is lost.
+    """
+    sources = _sources(session, asset_id, metric)
+    if not sources:
+        return None
+    span_s = (until - since).total_seconds()
+    bucket_s = max(span_s / max(1, min(points, MAX_POINTS)), 0.001)
+    buckets: dict[datetime, Point] = {}
+    statement = text(_BUCKETS.format(samples=_samples(session)))
+    for source in sources:
+        begin, end = max(since, source.since or since), min(until, source.until or until)
+        if begin >= end:
+            continue
+        values = {
+            "bucket": bucket_s,
+            "origin": since,
+            "slot": source.slot,
+            "stream": source.stream_id,
+            "since": begin,
+            "until": end,
+        }
+        for row in session.execute(statement, values):
+            point = Point(*row)
+            buckets[point.t] = _join(buckets[point.t], point) if point.t in buckets else point
+    newest = sources[-1]
+    ordered = [buckets[t] for t in sorted(buckets)]
+    return Stretch(metric, newest.unit, newest.kind, tuple(newest.states), bucket_s, ordered)
+
+
+def sparklines(
+    session: Session, wanted: Mapping[UUID, str], span: timedelta, points: int, now: datetime
+) -> dict[UUID, list[float | None]]:
+    """Return the means of one metric per asset over the last `span`, in `points` buckets; None where nothing was."""
+    if not wanted:
+        return {}
+    lines: dict[UUID, list[float | None]] = {asset_id: [None] * points for asset_id in wanted}
+    values = {
+        "assets": list(wanted),
+        "metrics": list(wanted.values()),
+        "since": now - span,
+        "until": now,
+        "bucket": span.total_seconds() / points,
+    }
+    for asset_id, bucket, mean in session.execute(text(_SPARKS.format(samples=_samples(session))), values):
+        lines[asset_id][min(max(bucket, 0), points - 1)] = mean
+    return lines
+
+
+def load_block(
+    session: Session,
+    asset_id: UUID,
+    after: datetime | None,
+    until: datetime,
+    *,
+    limit: int = 20_000,
+    step_s: float | None = None,
+) -> Readings:
+    """Return the asset's rows with after < t <= until, oldest first; when more than `limit` wait, at least so many.
+
+    With `step_s` only the first row of each step is returned. Needs the service role.
+    """
+    by_range: dict[tuple[int, datetime | None, datetime | None], list[_Source]] = {}
+    for source in _sources(session, asset_id, None):
+        by_range.setdefault((source.stream_id, source.since, source.until), []).append(source)
+    parts = [
+        (sources, _load(session, sources, after, until, limit, step_s)) for sources in by_range.values()
+    ]
+    parts = [(sources, rows) for sources, rows in parts if len(rows[0])]
+    # A part that was cut ends the block for all: what follows comes with the next one.
+    cut = min((float(rows[0][-1]) for _, rows in parts if len(rows[0]) >= limit), default=np.inf)
+    return _merge(parts, cut)
+
+
+def _samples(session: Session) -> str:
+    """The application role reads through the view that hides other organisations' streams."""
+    return "stream_samples" if session.scalar(text("SELECT current_user")) == APP_ROLE else "samples"
+
+
+def _sources(session: Session, asset_id: UUID, metric: str | None) -> list[_Source]:
+    return [_Source(*row) for row in session.execute(text(_SOURCES), {"asset": asset_id, "metric": metric})]
+
+
+def _join(one: Point, other: Point) -> Point:
+    count = one.count + other.count
+    mean = (one.mean * one.count + other.mean * other.count) / count
+    return Point(one.t, min(one.min, other.min), max(one.max, other.max), mean, count)
+
+
+def _load(
+    session: Session,
+    sources: Sequence[_Source],
+    after: datetime | None,
+    until: datetime,
+    limit: int,
+    step_s: float | None,
+) -> list[NDArray[np.float64]]:
+    """Return times and one column per source, of one stream within one binding."""
+    columns = ", ".join(f"array_agg(v[{int(source.slot)}])" for source in sources)
+    step = "DISTINCT ON (floor(extract(epoch FROM measured_at) / %(step)s))" if step_s else ""
+    order = "floor(extract(epoch FROM measured_at) / %(step)s), measured_at" if step_s else "measured_at"
+    statement = (
+        f"SELECT array_agg(extract(epoch FROM measured_at)::float8), {columns}"
+        f" FROM (SELECT {step} measured_at, samples.values AS v FROM samples"
+        " WHERE stream_id = %(stream)s AND measured_at > %(after)s AND measured_at <= %(until)s"
+        " AND measured_at >= %(since)s AND measured_at < %(end)s"
+        f" ORDER BY {order} LIMIT %(limit)s) AS s"
+    )
+    first = sources[0]
+    oldest = datetime(1, 1, 2, tzinfo=UTC)
+    values: dict[str, Any] = {
+        "stream": first.stream_id,
+        "after": after or oldest,
+        "until": until,
+        "since": first.since or oldest,
+        "end": first.until or datetime(9999, 12, 30, tzinfo=UTC),
+        "limit": limit,
+        "step": step_s,
+    }
+    driver: Any = session.connection().connection.driver_connection
+    # Binary: parsing a million floats from text would take seconds.
+    with driver.cursor(binary=True) as cursor:
+        row = cursor.execute(statement, values).fetchone()
+    return [np.array(column if column is not None else (), dtype=np.float64) for column in row]
+
+
+def _merge(parts: Sequence[tuple[list[_Source], list[NDArray[np.float64]]]], cut: float) -> Readings:
+    sources = [source for of_part, _ in parts for source in of_part]
+    metrics = tuple(dict.fromkeys(source.metric for source in sources if source.kind != "text"))
+    texts = tuple(dict.fromkeys(source.metric for source in sources if source.kind == "text"))
+    times = [rows[0][rows[0] <= cut] for _, rows in parts]
+    t = np.unique(np.concatenate(times)) if times else np.empty(0)
+    values = np.full((len(t), len(metrics)), np.nan)
+    codes = {name: np.full(len(t), -1, dtype=np.int64) for name in texts}
+    names: dict[str, list[str]] = {name: [] for name in texts}
+    for (of_part, rows), kept in zip(parts, times, strict=True):
+        at = np.searchsorted(t, kept)
+        for source, column in zip(of_part, rows[1:], strict=True):
+            column = column[: len(kept)]
+            there = np.isfinite(column)
+            if source.kind == "text":
+                codes[source.metric][at[there]] = _recode(column[there], source.states, names[source.metric])
+            elif source.metric in metrics:
+                values[at[there], metrics.index(source.metric)] = column[there]
+    states = {name: (codes[name], tuple(names[name])) for name in texts}
+    mode = next((name for name in texts if name == "mode" or name.endswith("_mode")), next(iter(texts), None))
+    modes, mode_names = states[mode] if mode else (None, ())
+    return Readings(t, metrics, values, modes, mode_names, states)
+
+
+def _recode(codes: NDArray[np.float64], states: Sequence[str], names: list[str]) -> NDArray[np.int64]:
+    """Codes of one stream as codes of all: another device may have learned the same words in another order."""
+    for state in states:
+        if state not in names:
+            names.append(state)
+    table = np.array([names.index(state) for state in states], dtype=np.int64)
+    result: NDArray[np.int64] = table[codes.astype(np.int64)]
+    return result

@@ -314,17 +314,15 @@ def test_no_permission_is_one_sentence(ordinary_user: str, folder: Path) -> None
 
 @needs_root
 def test_root_without_user_namespaces_uses_a_system_user(
-    data: Path, ordinary_user: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, ordinary_user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in containers and chroots; the folder keeps its new owner from then on."""
     monkeypatch.setattr(accounts, "namespace_works", lambda: False)
     monkeypatch.setattr(accounts, "SYSTEM_USER", ordinary_user)
-    with EmbeddedPostgres(data) as server:
-        assert kept(server) == 7
+    with EmbeddedPostgres(folder) as server:
         assert server.cluster.stat().st_uid == pwd.getpwnam(ordinary_user).pw_uid
     monkeypatch.undo()
-    with EmbeddedPostgres(data) as server:
-        assert kept(server) == 7
+    with EmbeddedPostgres(folder) as server:
         assert server.cluster.stat().st_uid == pwd.getpwnam(ordinary_user).pw_uid
 
 

@@ -87,10 +87,10 @@ def test_stop_takes_less_than_five_seconds_even_from_the_stubborn_and_their_chil
 
 
 PARENT = """
-import sys
+import contextlib, sys
 from pathlib import Path
 from gateway.supervise.processes import Supervisor
-with Supervisor(Path(sys.argv[1])) as supervisor:
+with contextlib.suppress(KeyboardInterrupt), Supervisor(Path(sys.argv[1])) as supervisor:
     supervisor.start("sleeper", ["sleep", "60"])
     print(supervisor.health()[0].pid, flush=True)
     supervisor.wait()

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from assets.registry import Asset
@@ -117,8 +118,11 @@ def apply(session: Session, asset: Asset, finding: Finding, decision: Decision, 
 
 def open_jobs(session: Session, asset_id: UUID) -> list[OpenJob]:
     """Return the newest episode of each trouble of the asset, with its work order."""
-    newest = (select(Episode).where(Episode.asset_id == asset_id).distinct(Episode.key)).order_by(
-        Episode.key, Episode.closed_at.desc().nulls_first()
+    newest = (
+        select(Episode)
+        .where(Episode.asset_id == asset_id)
+        .ext(distinct_on(Episode.key))
+        .order_by(Episode.key, Episode.closed_at.desc().nulls_first())
     )
     return [_open_job(episode, work_order_of(session, episode.id)) for episode in session.scalars(newest)]
 

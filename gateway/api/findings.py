@@ -244,7 +244,10 @@ def _orders_of_episodes(here: Context, episodes: list[UUID]) -> dict[UUID, WorkO
         .where(WorkLink.episode_id.in_(episodes))
         .order_by(WorkLink.linked_at, WorkOrder.id)
     )
-    return {episode_id: order for episode_id, order in here.session.execute(linked)}  # the newest wins
+    newest: dict[UUID, WorkOrder] = {}
+    for episode_id, order in here.session.execute(linked):
+        newest[episode_id] = order
+    return newest
 
 
 def _asset(asset: Asset) -> AssetOfFinding:

@@ -1,4 +1,4 @@
-"""How a work order looks over HTTP: rows joined with asset, people, request and visits, cut to what the caller may see."""
+"""How a work order looks over HTTP: rows with what stands around them, cut to what the caller may see."""
 
 from __future__ import annotations
 

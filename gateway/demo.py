@@ -23,8 +23,9 @@ from assets.instrumentation import Binding, bind
 from assets.people import Organisation, add_organisation, add_person
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
 from gateway.demo_models import MODELS
-from gateway.first_run import Identity, provision
-from ingest.devices import device_by_serial, register_device, send_command, set_password
+from gateway.first_run import Identity, device_by_serial, identify, provision
+from ingest.commands import send_command
+from ingest.devices import register_device
 from ingest.models import Device
 from ticketing.models import WorkOrder
 
@@ -212,7 +213,7 @@ def load_fleet(session: Session, operator: Organisation, folder: Path, now: date
             )
             add_asset(session, asset, now)
         bind(session, organisation_id=operator.id, device_id=device.id, channel=name, asset_id=asset.id, at=None)
-    return Identity(serial, "replay", set_password(session, device, now))
+    return identify(session, device, now)
 
 
 def _fleet_model(

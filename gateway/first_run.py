@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ingest.devices import device_by_serial, register_device, set_password
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assets.base.access import Role
@@ -15,6 +15,9 @@ from assets.instrumentation import bind
 from assets.people import Organisation, Person, add_organisation, add_person, root_organisation
 from assets.registry import Asset, AssetModel, add_asset
 from gateway.sign_in import make_link, people_with_role
+from ingest.devices import register_device, set_password
+from ingest.models import Device
+from ingest.passwords import new_password
 
 HOST_METRICS: dict[str, dict[str, object]] = {
     "cpu_percent": {"unit": "%", "label_en": "CPU load", "label_zh": "处理器负载", "role": "control"},
@@ -125,4 +128,17 @@ def provision(session: Session, owner: Organisation, asset: Asset, model: str, n
         session, serial=asset.serial, model=model, organisation_id=owner.id, now=now, demo=asset.demo
     )
     bind(session, organisation_id=owner.id, device_id=device.id, channel="", asset_id=asset.id, at=None)
-    return Identity(asset.serial, model, set_password(session, device, now))
+    return identify(session, device, now)
+
+
+def identify(session: Session, device: Device, now: datetime) -> Identity:
+    """Give a device of this machine's own a new password, without the detour of a claim code."""
+    password = new_password()
+    set_password(session, device, password)
+    device.claim_code_hash, device.claimed_at = None, device.claimed_at or now
+    return Identity(device.serial, device.model, password)
+
+
+def device_by_serial(session: Session, serial: str) -> Device | None:
+    """Return the device with this serial number."""
+    return session.scalar(select(Device).where(Device.serial == serial))

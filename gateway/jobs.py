@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ingest.presence import update_presence as mark_presence
-from maintenance.episodes import decide_pending
-from ml.worker import Scorer
 from sqlalchemy import text
 
 from assets.base.consumers import run_consumer
@@ -15,6 +13,9 @@ from assets.base.db import Database
 from assets.base.events import seal_heads
 from gateway.wiring import CONSUMERS
 from ingest.store.schema import ensure_partitions as make_partitions
+from maintenance.episodes import decide_pending
+from ml.presence import watch_devices
+from ml.worker import Scorer
 
 Job = Callable[[Database, datetime], None]
 
@@ -22,6 +23,7 @@ MAX_ROUNDS = 50  # a job gives its place back after so many batches, so that one
 KEEP_QUARANTINE = timedelta(days=30)
 KEEP_BATCHES = timedelta(days=90)
 
+_STARTED = datetime.now(UTC)
 _scorer: Scorer | None = None
 
 
@@ -51,9 +53,11 @@ def consume_events(database: Database, now: datetime) -> None:
 
 
 def update_presence(database: Database, now: datetime) -> None:
-    """Mark devices online, stale or offline."""
+    """Mark devices online, stale or offline; silence becomes a finding."""
     with database.as_service() as session:
         mark_presence(session, now)
+    with database.as_service() as session:
+        watch_devices(session, now, _STARTED)
 
 
 def seal_events(database: Database, now: datetime) -> None:

@@ -98,6 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
+    import gateway.models  # noqa: F401  every role works with all tables known
     match options.command:
         case "up":
             return _up(options, settings)
@@ -238,11 +239,10 @@ def _token(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _device_add(options: argparse.Namespace, settings: Settings) -> int:
-    from ingest.devices import register_device
-
     from assets.base.db import Database
     from assets.base.errors import RuleError
     from assets.people import root_organisation
+    from ingest.devices import register_device
 
     database = Database(running_database_url(settings), pool_size=1)
     try:

@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ingest.devices import broker_credentials, credentials_stamp
-
 from assets.base.access import Role
 from assets.base.db import Database
 from gateway import agents, demo, first_run
@@ -29,6 +27,7 @@ from gateway.supervise.mosquitto import EmbeddedMosquitto
 from gateway.supervise.postgres import EmbeddedPostgres
 from gateway.supervise.processes import Supervisor
 from gateway.supervise.progress import say
+from ingest.devices import broker_credentials, credentials_stamp
 
 READY_S = 90.0  # generous: a first start on a slow disk
 SYNC_S = 1.0  # how soon the broker learns of a new, changed or revoked device
@@ -225,7 +224,8 @@ def require_free_port(host: str, port: int) -> None:
             ) from None
         except OSError as error:
             raise SupervisorError(
-                f"Cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set FOREWARN_HTTP={host}:{port + 1}."
+                f"Cannot listen on {host}:{port} ({error.strerror}):"
+                f" stop what uses it, or set FOREWARN_HTTP={host}:{port + 1}."
             ) from None
 
 

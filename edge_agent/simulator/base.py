@@ -174,7 +174,7 @@ class Machine:
             shown = values.get(each.name)
             if isinstance(shown, float):
                 low = each.low if each.low is not None and each.low >= 0 else None
-                values[each.name] = round(shown if low is None else max(shown, low), each.decimals)
+                values[each.name] = round(shown if low is None else max(shown, float(low)), each.decimals)
         return values
 
     def _advance(self, t_s: float, dt_s: float) -> None:
@@ -250,13 +250,14 @@ class Machine:
     def repair(self, code: str, component: str, t_s: float) -> list[str]:
         """Heal what the work done heals and return its names: all, or only the given component's faults.
 
+        The component `sensor` (or one metric's name) stands for the sensors' faults.
         A code of NO_REPAIR_CODES heals nothing. A component that this machine does not have counts as 'all',
         since a technician may name it in his own words.
         """
         if code.strip().lower() in NO_REPAIR_CODES:
             return []
         wanted = component.strip().lower().replace(" ", "_")
-        known = {kind.component for kind in self.faults.values()} | set(self.sensor_faults)
+        known = {kind.component for kind in self.faults.values()} | {each.name for each in self.measured} | {"sensor"}
         is_all = wanted not in known
         healed = [each for each in self.active if is_all or self.faults[each.name].component == wanted]
         for fault in healed:
@@ -264,7 +265,7 @@ class Machine:
             if fault.failed:
                 kind = self.faults[fault.name]
                 self._events.append(MachineEvent(t_s, kind.code, "info", f"{kind.text}: ended", False))
-        sensors = [metric for metric in self.sensor_faults if is_all or metric == wanted]
+        sensors = [metric for metric in self.sensor_faults if is_all or wanted in ("sensor", metric)]
         for metric in sensors:
             del self.sensor_faults[metric]
         if healed:

@@ -35,7 +35,7 @@ class Compressor(Machine):
 
     def __init__(self, seed: int, idle_hour: float = 3.0) -> None:
         super().__init__(seed, idle_hour)
-        self.wanders["network"] = Wander(0.05, 1800)
+        self.wanders["network"] = Wander(0.03, 1800)
         self.lags |= {"oil": Lag(120)}
 
     def settle(self, dt_s: float) -> None:

@@ -16,7 +16,7 @@ _FAULTS = (
 
 
 class Fan(Machine):
-    """Air flow follows the speed, pressure its square, current its cube."""
+    """Air flow follows the speed, pressure and current its square."""
 
     kind = "fan"
     model = "Supply fan SF-12"
@@ -51,7 +51,7 @@ class Fan(Machine):
             "speed_rpm": 1450.0 * share,
             "air_flow_m3_s": flow,
             "filter_pressure_difference_pa": 2.0 * flow**2 * (1 + 1.2 * clogged) + 5.0 * self.wear_years,
-            "motor_current_ampere": (4.0 + 18.0 * share**3 + 1.2 * bearing - 2.0 * slip) if share else 0.0,
+            "motor_current_ampere": (4.0 + 13.0 * share**2 + 1.2 * bearing - 2.0 * slip) if share else 0.0,
             "bearing_temperature_celsius": self.ambient + (self.lags["bearing"].value or 0.0) + 18.0 * bearing,
             "vibration_mm_s": 0.1 + (1.6 * share + 4.5 * uneven + 1.4 * bearing + 0.8 * slip if share else 0.0),
             "ambient_temperature_celsius": self.ambient,

@@ -34,7 +34,7 @@ class Pump(Machine):
 
     def __init__(self, seed: int, idle_hour: float = 3.0) -> None:
         super().__init__(seed, idle_hour)
-        self.wanders["suction"] = Wander(0.03, 3600)
+        self.wanders["suction"] = Wander(0.015, 3600)
         self.lags |= {"bearing": Lag(120), "winding": Lag(150)}
 
     def settle(self, dt_s: float) -> None:

@@ -1,0 +1,47 @@
+/** Changes from the server as they happen; while the stream is away, the pages' own intervals carry on. */
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+
+const GATHER_MS = 800; // one refetch for a burst of changes
+
+const CONCERNS: Record<string, string[]> = {
+  finding: ["overview", "asset", "findings", "predicted-jobs", "timeline"],
+  episode: ["overview", "asset", "episodes", "predicted-jobs", "timeline", "work-order"],
+  work_order: ["overview", "asset", "work-orders", "work-order", "timeline", "predicted-jobs", "requests"],
+  visit: ["work-orders", "work-order", "timeline"],
+  request: ["requests", "timeline", "work-orders"],
+  device: ["overview", "devices", "device", "asset", "timeline"],
+  asset: ["overview", "asset", "timeline"],
+  reading: ["first-reading"],
+  predicted_job: ["predicted-jobs"],
+  demo: ["me", "overview", "devices", "work-orders", "people", "requests", "predicted-jobs"],
+};
+
+export function useLive(enabled: boolean): boolean {
+  const client = useQueryClient();
+  const [live, setLive] = useState(false);
+  useEffect(() => {
+    if (!enabled) return;
+    const stale = new Set<string>();
+    let timer: number | undefined;
+    const flush = () => {
+      timer = undefined;
+      const names = new Set(stale);
+      stale.clear();
+      void client.invalidateQueries({ predicate: (held) => names.has(String(held.queryKey[0])) });
+    };
+    const source = new EventSource("/api/v1/events");
+    source.onopen = () => setLive(true);
+    source.onerror = () => setLive(false);
+    source.addEventListener("change", (event) => {
+      const kind = String((JSON.parse((event as MessageEvent<string>).data) as { kind?: string }).kind ?? "");
+      for (const name of CONCERNS[kind.split(".")[0] ?? ""] ?? []) stale.add(name);
+      timer ??= window.setTimeout(flush, GATHER_MS);
+    });
+    return () => {
+      window.clearTimeout(timer);
+      source.close();
+    };
+  }, [client, enabled]);
+  return live;
+}

@@ -1,0 +1,128 @@
+/** The desk's frame: rail of pages, top bar, who is signed in. */
+import { Burger, Drawer, Menu } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { useQueryClient } from "@tanstack/react-query";
+import {
+  CircleUserRound, ClipboardList, Cpu, Gauge, LogOut, MessageSquareText, Radar, Smartphone, UsersRound, type LucideIcon,
+} from "lucide-react";
+import { useEffect } from "react";
+import { Link, Navigate, NavLink, Outlet, useLocation } from "react-router";
+
+import { ApiError, post } from "../api/client";
+import { useMe, useOverview, useRequests } from "../api/hooks";
+import { useLive } from "../api/live";
+import type { Me } from "../api/types";
+import { remembered, setLanguage } from "../i18n";
+import { useText } from "../i18n/useText";
+import mark from "../ui/mark.svg";
+import { LanguageSwitch } from "../ui/parts";
+import { Bones, Failure } from "../ui/states";
+import { DemoBanner } from "./DemoBanner";
+
+type Place = { to: string; key: string; icon: LucideIcon; tally?: number; hot?: boolean };
+
+function usePlaces(): Place[] {
+  const counts = useOverview().data?.counts;
+  const fresh = useRequests().data?.items.filter((request) => request.state === "new").length ?? 0;
+  return [
+    { to: "/", key: "nav.overview", icon: Gauge, tally: counts?.in_trouble, hot: true },
+    { to: "/work-orders", key: "nav.work_orders", icon: ClipboardList, tally: counts?.open_work_orders },
+    { to: "/planner", key: "nav.planner", icon: Radar },
+    { to: "/requests", key: "nav.requests", icon: MessageSquareText, tally: fresh, hot: true },
+    { to: "/devices", key: "nav.devices", icon: Cpu },
+    { to: "/people", key: "nav.people", icon: UsersRound },
+  ];
+}
+
+function Rail(props: { me: Me; done?: () => void }) {
+  const { t } = useText();
+  const places = usePlaces();
+  return (
+    <>
+      <Link to="/" className="brand" onClick={props.done}><img src={mark} width={28} height={28} alt="" />Forewarn</Link>
+      <nav aria-label={t("nav.pages")}>
+        {places.map((place) => (
+          <NavLink key={place.to} to={place.to} end={place.to === "/"} onClick={props.done}>
+            <place.icon size={18} strokeWidth={1.9} aria-hidden />
+            <span className="clamp1">{t(place.key)}</span>
+            {!!place.tally && <span className={place.hot ? "tally hot" : "tally"}>{place.tally}</span>}
+          </NavLink>
+        ))}
+      </nav>
+      <div className="foot">
+        <div style={{ color: "#cfe0e4", fontWeight: 560 }}>{props.me.organisation.name}</div>
+        <div>Forewarn {props.me.server.version}</div>
+        {props.me.server.store_edition && <div>{props.me.server.store_edition}</div>}
+      </div>
+    </>
+  );
+}
+
+export function Shell() {
+  const text = useText();
+  const me = useMe();
+  const [open, menu] = useDisclosure(false);
+  const live = useLive(me.data !== undefined);
+  const { pathname } = useLocation();
+  useEffect(() => window.scrollTo(0, 0), [pathname]);
+  useEffect(() => {
+    if (me.data && !remembered()) setLanguage(me.data.person.language === "zh" ? "zh" : "en");
+  }, [me.data]);
+  if (me.error instanceof ApiError && me.error.status === 401)
+    return <Navigate to={`/sign-in?to=${encodeURIComponent(pathname)}`} replace />;
+  if (me.error) return <div className="content" style={{ margin: "10vh auto" }}><Failure error={me.error} retry={() => void me.refetch()} /></div>;
+  if (!me.data) return <div className="content"><Bones rows={8} /></div>;
+  return (
+    <div className="frame">
+      <aside className="rail desktop"><Rail me={me.data} /></aside>
+      <Drawer opened={open} onClose={menu.close} size={260} withCloseButton={false} padding={0} styles={{ content: { background: "#0f2a33" }, body: { height: "100%" } }}>
+        <div className="rail" style={{ height: "100%" }}><Rail me={me.data} done={menu.close} /></div>
+      </Drawer>
+      <div style={{ minWidth: 0 }}>
+        <header className="topbar">
+          <div className="only-phone row">
+            <Burger size="sm" opened={open} onClick={menu.toggle} aria-label={text.t("nav.menu")} />
+            <Link to="/" className="plain" style={{ fontWeight: 680 }}>Forewarn</Link>
+          </div>
+          <div className="grow" />
+          <span className={live ? "live hide-phone" : "live off hide-phone"} role="status"><i />{live ? text.t("live.on") : text.t("live.off")}</span>
+          <LanguageSwitch signedIn />
+          <UserMenu me={me.data} />
+        </header>
+        <main className="content">
+          {me.data.demo && <DemoBanner me={me.data} />}
+          <Outlet context={me.data} />
+        </main>
+      </div>
+    </div>
+  );
+}
+
+function UserMenu(props: { me: Me }) {
+  const text = useText();
+  const client = useQueryClient();
+  const leave = async () => {
+    await post("/sign-out").catch(() => undefined);
+    client.clear();
+    location.assign("/sign-in");
+  };
+  return (
+    <Menu position="bottom-end" width={240}>
+      <Menu.Target>
+        <button type="button" className="plainbutton row" style={{ minHeight: 36 }} aria-label={props.me.person.name}>
+          <CircleUserRound size={22} strokeWidth={1.7} aria-hidden />
+          <span className="small hide-phone clamp1" style={{ fontWeight: 560, maxWidth: 150 }}>{props.me.person.name}</span>
+        </button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>
+          <div style={{ color: "var(--ink)", fontWeight: 600, overflowWrap: "anywhere" }}>{props.me.person.name}</div>
+          <div>{props.me.roles.map((role) => text.code("role", role)).join(", ")}</div>
+        </Menu.Label>
+        <Menu.Item component="a" href="/m" leftSection={<Smartphone size={16} />}>{text.t("nav.technician_view")}</Menu.Item>
+        <Menu.Divider />
+        <Menu.Item leftSection={<LogOut size={16} />} onClick={() => void leave()}>{text.t("action.sign_out")}</Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

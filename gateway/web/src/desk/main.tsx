@@ -1,0 +1,47 @@
+/** The desk's entry: providers and the map of pages. */
+import "@fontsource-variable/inter";
+import "@mantine/core/styles.css";
+import "@mantine/notifications/styles.css";
+import "../ui/styles.css";
+import "../i18n";
+
+import { createRoot } from "react-dom/client";
+import { BrowserRouter, Route, Routes } from "react-router";
+
+import { Providers } from "../ui/Providers";
+import { AssetPage } from "./AssetPage";
+import { ConnectPage } from "./ConnectPage";
+import { DevicePage } from "./DevicePage";
+import { DevicesPage } from "./DevicesPage";
+import { NotFoundPage } from "./NotFoundPage";
+import { OverviewPage } from "./OverviewPage";
+import { PeoplePage } from "./PeoplePage";
+import { PlannerPage } from "./PlannerPage";
+import { RequestsPage } from "./RequestsPage";
+import { Shell } from "./Shell";
+import { SignInPage } from "./SignInPage";
+import { WorkOrderPage } from "./WorkOrderPage";
+import { WorkOrdersPage } from "./WorkOrdersPage";
+
+createRoot(document.getElementById("root")!).render(
+  <Providers>
+    <BrowserRouter>
+      <Routes>
+        <Route path="/sign-in" element={<SignInPage />} />
+        <Route element={<Shell />}>
+          <Route index element={<OverviewPage />} />
+          <Route path="assets/:id" element={<AssetPage />} />
+          <Route path="work-orders" element={<WorkOrdersPage />} />
+          <Route path="work-orders/:id" element={<WorkOrderPage />} />
+          <Route path="planner" element={<PlannerPage />} />
+          <Route path="requests" element={<RequestsPage />} />
+          <Route path="devices" element={<DevicesPage />} />
+          <Route path="devices/connect" element={<ConnectPage />} />
+          <Route path="devices/:id" element={<DevicePage />} />
+          <Route path="people" element={<PeoplePage />} />
+          <Route path="*" element={<NotFoundPage />} />
+        </Route>
+      </Routes>
+    </BrowserRouter>
+  </Providers>,
+);

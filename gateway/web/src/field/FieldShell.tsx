@@ -1,0 +1,88 @@
+/** The phone's frame: what waits to be sent on top, three places at the bottom. */
+import { useOnlineStatus } from "./online";
+import { Briefcase, CircleUserRound, CloudOff, ListChecks, TriangleAlert } from "lucide-react";
+import { useEffect } from "react";
+import { Link, NavLink, Outlet, useLocation } from "react-router";
+
+import { ApiError, Unreachable } from "../api/client";
+import { useLive } from "../api/live";
+import type { Me, Page, WorkOrder } from "../api/types";
+import { remembered, setLanguage } from "../i18n";
+import { useText } from "../i18n/useText";
+import { isOpen } from "../ui/chips";
+import mark from "../ui/mark.svg";
+import { LanguageSwitch, useTitle } from "../ui/parts";
+import { Bones, Failure } from "../ui/states";
+import { useKept } from "./kept";
+import { applied, useOutbox, useSender } from "./outbox";
+
+export const MINE = "/work-orders?assignee=me&limit=100";
+export const FREE = "/work-orders?open=true&assignee=nobody&limit=100";
+
+export function FieldShell() {
+  const text = useText();
+  const { t } = text;
+  const me = useKept<Me>(["me"], "/me", 60_000);
+  const { pathname } = useLocation();
+  useLive(me.data !== undefined);
+  useSender();
+  useTitle(t("field.title"));
+  useEffect(() => window.scrollTo(0, 0), [pathname]);
+  useEffect(() => {
+    if (me.data?.person && !remembered()) setLanguage(me.data.person.language === "zh" ? "zh" : "en");
+  }, [me.data]);
+  const signedOut = me.error instanceof ApiError && me.error.status === 401;
+  useEffect(() => {
+    if (signedOut) location.assign(`/m/sign-in?to=${encodeURIComponent(location.pathname)}`);
+  }, [signedOut]);
+  const inJob = pathname.startsWith("/work/");
+  return (
+    <div className="field" style={inJob ? { paddingBottom: "calc(90px + env(safe-area-inset-bottom))" } : undefined}>
+      <header>
+        <Link to="/" style={{ textDecoration: "none", fontWeight: 660, gap: 9 }}><img src={mark} width={26} height={26} alt="" />Forewarn</Link>
+        <span style={{ flex: 1 }} />
+        <LanguageSwitch signedIn={!!me.data} />
+      </header>
+      <Waiting unreachable={me.error instanceof Unreachable} />
+      <main>{me.data ? <Outlet context={me.data} /> : me.error && !signedOut ? <Failure error={me.error} retry={() => void me.refetch()} /> : <Bones rows={6} height={26} />}</main>
+      {!inJob && me.data && <Bottom me={me.data} />}
+    </div>
+  );
+}
+
+function Waiting(props: { unreachable: boolean }) {
+  const { t } = useText();
+  const online = useOnlineStatus();
+  const { entries } = useOutbox();
+  const waiting = entries.filter((entry) => !entry.problem).length;
+  if (waiting > 0) return <div className="waiting" role="status"><CloudOff size={16} aria-hidden />{t("field.waiting", { count: waiting })}</div>;
+  if (!online || props.unreachable) return <div className="waiting" role="status"><TriangleAlert size={16} aria-hidden />{t("field.offline")}</div>;
+  return null;
+}
+
+function Bottom(props: { me: Me }) {
+  const { t } = useText();
+  const mine = useKept<Page<WorkOrder>>(["work-orders"], MINE);
+  const free = useKept<Page<WorkOrder>>(["work-orders"], FREE);
+  const { entries } = useOutbox();
+  const person = props.me.person;
+  const open = [...(mine.data?.items ?? [])].map((order) => applied(order, entries, person)).filter(isOpen).length;
+  const places = [
+    { to: "/", label: t("field.mine"), icon: ListChecks, tally: open },
+    { to: "/available", label: t("field.available"), icon: Briefcase, tally: free.data?.items.length ?? 0 },
+    { to: "/me", label: t("field.me"), icon: CircleUserRound, tally: 0 },
+  ];
+  return (
+    <div className="bottom">
+      <nav aria-label={t("nav.pages")}>
+        {places.map((place) => (
+          <NavLink key={place.to} to={place.to} end>
+            <place.icon size={22} strokeWidth={1.9} aria-hidden />
+            {place.label}
+            {place.tally > 0 && <span className="tally">{place.tally}</span>}
+          </NavLink>
+        ))}
+      </nav>
+    </div>
+  );
+}

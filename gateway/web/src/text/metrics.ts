@@ -1,0 +1,46 @@
+/** Metrics in words: the asset model's label when there is one, else the stored name taken apart. */
+import type { Language } from "../api/types";
+
+type Labelled = { metric: string; label_en?: string | null; label_zh?: string | null };
+
+// A metric's name ends with its unit; the unit is shown beside the value.
+const UNIT_ENDINGS =
+  /_(celsius|kelvin|percent|pa|kpa|bar|mbar|a|ma|ampere|v|volt|kw|w|kwh|hz|rpm|mm_s|mm|m_s|g|s|hours|m3_s|m3_min|m3_h|l_min|l_s|bytes_per_s|bytes|count)$/;
+
+const CHINESE: Record<string, string> = {
+  active: "有功", air: "空气", all: "全部", ambient: "环境", annulus: "环空", bearing: "轴承", body: "机体", brine: "盐水",
+  bus: "总线", chilled: "冷冻", choke: "油嘴", compressor: "压缩机", condenser: "冷凝器", difference: "差", entering: "进", leaving: "出", coolant: "冷却液",
+  cooling: "冷却", core: "核心", cpu: "处理器", current: "电流", cycles: "循环数", delta: "差", differential: "压差",
+  discharge: "出口", disk: "磁盘", drive: "驱动端", efficiency: "效率", energy: "能耗", evaporator: "蒸发器",
+  fan: "风扇", filter: "过滤器", flow: "流量", free: "可用", frequency: "频率", gas: "气", gearbox: "齿轮箱",
+  head: "扬程", heat: "热", horizontal: "水平", hours: "小时", humidity: "湿度", inlet: "进口", in: "进", lift: "举升",
+  level: "液位", load: "负载", machine: "机器", mean: "平均", memory: "内存", mode: "运行模式", motor: "电机",
+  network: "网络", non: "非", oil: "油", outlet: "出口", out: "出", outside: "室外", position: "开度", power: "功率",
+  pressure: "压力", pump: "泵", received: "接收", receive: "接收", return: "回水", rms: "有效值", room: "室内",
+  root: "根分区", rotor: "转子", running: "运行", runtime: "运行时间", sent: "发送", send: "发送", setpoint: "设定值",
+  shaft: "轴", signal: "信号", speed: "转速", stator: "定子", suction: "吸入", supply: "供水", swap: "交换区",
+  system: "系统", tank: "罐", temperature: "温度", throughput: "流量", torque: "扭矩", total: "总", transmit: "发送",
+  tubing: "油管", unit: "机组", uptime: "已运行时间", used: "占用", utilisation: "利用率", value: "数值", valve: "阀门",
+  velocity: "速度", vertical: "垂直", vibration: "振动", voltage: "电压", volume: "体积", water: "水", winding: "绕组",
+};
+
+export function metricLabel(of: Labelled | string, language: Language): string {
+  const item: Labelled = typeof of === "string" ? { metric: of } : of;
+  const given = language === "zh" ? item.label_zh : item.label_en;
+  // Without an asset model the server repeats the stored name; the words below read better.
+  const plain = given === item.metric.replaceAll("_", " ") || given === item.metric;
+  return given && !plain ? given : spoken(item.metric, language);
+}
+
+function spoken(metric: string, language: Language): string {
+  const bare = metric.toLowerCase() === metric ? metric.replace(UNIT_ENDINGS, "") : metric;
+  if (language === "zh") {
+    const words = bare.toLowerCase().split(/[_\s.]+/);
+    // Half a translation reads worse than the stored name.
+    if (words.every((word) => CHINESE[word] ?? /^\d+$/.test(word))) {
+      return words.map((word) => CHINESE[word] ?? ` ${word}`).join("");
+    }
+  }
+  const plain = bare.replace(/[_]+/g, " ").trim();
+  return plain.charAt(0).toUpperCase() + plain.slice(1);
+}

@@ -19,10 +19,12 @@ from assets.base.db import SERVICE_ROLE, Database, plain_url
 from edge_agent.wire import MAX_ACK_SEQS, TELEMETRY, Ack, ack_topic, encode_ack
 from ingest.commands import publish_commands
 from ingest.control import handle_control, problem_of
+from ingest.faults import blames_payload
+from ingest.formats.decoded import Decoded
 from ingest.link import Link
 from ingest.messages import Message, Prepared, Receipt
 from ingest.store.base import Connection
-from ingest.writer import Writer, prepare
+from ingest.writer import Writer, prepare, refused
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -33,10 +35,6 @@ WAIT_S = 0.05
 RETRY_MOST_S = 10.0
 COMMANDS_EVERY_S = 0.5
 TELEMETRY_LEAVES = (f"/{TELEMETRY}", "/senml")
-
-# The payload is to blame: value errors (22), broken constraints (23), too big for a limit (54). Everything else
-# (connection, disk, rights, a missing table, a deadlock) is our side's and passes: the messages wait.
-_PAYLOAD_CLASSES = ("22", "23", "54")
 
 
 class Stopped(Exception):
@@ -103,16 +101,16 @@ class Consumer:
         return self._commit(group[:half]) + self._commit(group[half:])
 
     def _set_aside(self, each: Prepared, error: Exception) -> list[Receipt]:
-        detail = f"{type(error).__name__}: {error}".replace("\x00", "").encode(errors="replace").decode()
-        log.error("set aside a message on %s: %s", each.message.topic, detail)
+        log.error("set aside a message on %s: %s: %s", each.message.topic, type(error).__name__, error)
+        aside = refused(each, f"{type(error).__name__}: {error}")
         try:
-            return self._persist(lambda: self._writer.set_aside(self._connected(), each, detail))
+            return self._persist(lambda: self._writer.write(self._connected(), [aside]))
         except Stopped:
             raise
         except Exception:
-            # Even its names are refused: keep the bytes under no name.
-            bare = Prepared(each.message._replace(topic="?"), "", prepare(each.message._replace(topic="?")).decoded)
-            return self._persist(lambda: self._writer.set_aside(self._connected(), bare, detail))
+            log.exception("even its names are refused; keeping the bytes under no name")
+            bare = Prepared(each.message._replace(topic="?"), "", Decoded(problems=aside.decoded.problems))
+            return self._persist(lambda: self._writer.write(self._connected(), [bare]))
 
     def _control(self, message: Message) -> None:
         """Apply a status, a description or a command's result; what is wrong with it goes to quarantine."""
@@ -178,14 +176,6 @@ class Consumer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def blames_payload(error: psycopg.Error | DBAPIError) -> bool:
-    """True when the same message would be refused again, whatever the state of the server."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, psycopg.DataError) and cause.sqlstate is None:
-        return True  # refused by the driver: it cannot even be sent
-    return (getattr(cause, "sqlstate", None) or "")[:2] in _PAYLOAD_CLASSES
 
 
 def run_ingest(database_url: str, broker_url: str, stop: threading.Event) -> None:

@@ -27,6 +27,15 @@ def prepare(message: Message) -> Prepared:
     return Prepared(message, serial, decoded)
 
 
+def refused(each: Prepared, detail: str) -> Prepared:
+    """Return a message that the database refused, as one that only goes to quarantine."""
+    nothing = Decoded(each.decoded.boot, each.decoded.seq, each.decoded.first, each.decoded.n)
+    nothing.lost_samples = nothing.n
+    text = detail.replace("\x00", "").encode(errors="replace").decode()[:500]
+    nothing.problems = [Problem(Reason.REFUSED, text, samples=nothing.n)]
+    return Prepared(each.message, each.serial, nothing)
+
+
 class Writer:
     """Writes groups over one connection at a time; remembers devices, streams and series between groups."""
 
@@ -70,13 +79,6 @@ class Writer:
             for each in group
             if each.device is not None and each.decoded.boot is not None and each.decoded.seq is not None
         ]
-
-    def set_aside(self, connection: Connection, each: Prepared, detail: str) -> list[Receipt]:
-        """Put one message that the database refused into quarantine, in a transaction of its own."""
-        refused = Decoded(each.decoded.boot, each.decoded.seq, each.decoded.first, each.decoded.n)
-        refused.lost_samples = refused.n
-        refused.problems = [Problem(Reason.REFUSED, detail[:500], samples=refused.n)]
-        return self.write(connection, [Prepared(each.message, each.serial, refused)])
 
     def forget(self) -> None:
         """Drop what is remembered of a transaction that was rolled back."""

@@ -29,7 +29,8 @@ class Latest(NamedTuple):
     quality: str
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Point:
     """One bucket: what was lowest, highest and average in it, and of how many readings; `t` is its beginning."""
 
     t: datetime

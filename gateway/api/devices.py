@@ -1,0 +1,438 @@
+"""Devices: registration and claim, presence, completeness, commands, quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from sqlalchemy import select, tuple_
+
+from assets.base.errors import Invalid, NotFound
+from assets.instrumentation import Binding, bind
+from assets.registry import Asset, add_asset
+from gateway.api.deps import Context, Here, Public
+from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.settings import Settings
+from ingest.commands import LONGEST_S, send_command
+from ingest.devices import claim_device, register_device, renew_claim
+from ingest.ledger import device_ledger, missing_samples
+from ingest.models import Device, DeviceCommand, Quarantined, Series, Stream
+
+router = APIRouter(prefix="/api/v1", tags=["devices"])
+
+EXCERPT_CHARS = 400
+RECENT = 20
+
+
+class AssetName(BaseModel):
+    """An asset by name."""
+
+    id: UUID
+    name: str
+
+
+class DeviceItem(BaseModel):
+    """A device at a glance; `gaps` counts samples that it says it took and that are nowhere."""
+
+    id: UUID
+    serial: str
+    model: str
+    presence: str
+    presence_since: datetime | None
+    last_seen_at: datetime | None
+    claimed_at: datetime | None
+    assets: list[AssetName]
+    spool: dict[str, Any] | None
+    problems: list[dict[str, str]]
+    demo: bool
+    quarantined: int
+    gaps: int
+
+
+class DevicePage(BaseModel):
+    """One page of devices."""
+
+    items: list[DeviceItem]
+    next: str | None
+
+
+class GapRange(BaseModel):
+    """Running counts that are missing."""
+
+    first: int
+    n: int
+
+
+class BootRow(BaseModel):
+    """The ledger of one boot: expected = stored + dropped + quarantined + missing."""
+
+    boot: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    expected: int
+    stored: int
+    late: int
+    dropped: int
+    quarantined: int
+    missing: int
+    gaps: list[GapRange]
+
+
+class QuarantineItem(BaseModel):
+    """Something that could not be stored, with its reason."""
+
+    id: UUID
+    device: str | None
+    topic: str
+    received_at: datetime
+    reason: str
+    detail: str
+    position: int | None
+    samples: int
+    excerpt: str
+
+
+class QuarantinePage(BaseModel):
+    """One page of quarantine, newest first."""
+
+    items: list[QuarantineItem]
+    next: str | None
+
+
+class DeviceDetail(DeviceItem):
+    """All that one page shows of a device."""
+
+    hostname: str | None
+    agent_version: str | None
+    clock_offset_ms: int | None
+    expected_interval_s: float | None
+    describe: dict[str, Any]
+    boots: list[BootRow]
+    quarantine: list[QuarantineItem]
+
+
+class NewDevice(BaseModel):
+    """A device to register, and what it measures: an asset that is there, or a new one."""
+
+    serial: str = Field(min_length=1, max_length=64)
+    model: str = Field(default="", max_length=120)
+    asset_id: UUID | None = None
+    asset_name: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class RegisteredDevice(BaseModel):
+    """A new device with the code and the commands that connect it."""
+
+    device: DeviceItem
+    claim_code: str
+    claim_expires_at: datetime
+    command: str
+    install: str
+
+
+class ClaimRequest(BaseModel):
+    """A claim code, typed at the machine."""
+
+    code: str = Field(min_length=1, max_length=64)
+    hostname: str = Field(default="", max_length=255)
+
+
+class ClaimedDevice(BaseModel):
+    """The identity that a device gets, once."""
+
+    serial: str
+    model: str
+    broker: str
+    username: str
+    password: str
+    http: str
+
+
+class FirstReading(BaseModel):
+    """Whether a device's first reading is there."""
+
+    arrived: bool
+    at: datetime | None
+    metrics: list[str]
+    asset_id: UUID | None
+
+
+class NewCommand(BaseModel):
+    """An order to a device."""
+
+    name: str = Field(min_length=1, max_length=120)
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    expires_in_s: float | None = Field(default=3600, gt=0, le=LONGEST_S)
+
+
+class CommandId(BaseModel):
+    """A command that waits to be sent."""
+
+    id: UUID
+
+
+class CommandItem(BaseModel):
+    """A command and what became of it."""
+
+    id: UUID
+    name: str
+    arguments: dict[str, Any]
+    created_at: datetime
+    expires_at: datetime | None
+    sent_at: datetime | None
+    finished_at: datetime | None
+    result: dict[str, Any] | None
+
+
+class CommandList(BaseModel):
+    """Commands, newest first."""
+
+    items: list[CommandItem]
+    next: str | None = None
+
+
+@router.get("/devices", operation_id="list_devices")
+def list_devices(here: Here, serial: str | None = None, limit: Limit = 100, after: After = None) -> DevicePage:
+    """List devices by serial."""
+    here.require("device.read")
+    statement = select(Device).order_by(Device.serial).limit(limit + 1)
+    if serial:
+        statement = statement.where(Device.serial == serial)
+    if after:
+        (last,) = read_cursor(after, 1)
+        statement = statement.where(Device.serial > last)
+    rows = list(here.session.scalars(statement))
+    page = rows[:limit]
+    return DevicePage(items=_items(here, page), next=cursor_of(page[-1].serial) if len(rows) > limit else None)
+
+
+@router.post("/devices", operation_id="create_device", status_code=201)
+def create_device(body: NewDevice, here: Here) -> RegisteredDevice:
+    """Register a device, bind it to its asset, and give out its claim code."""
+    here.require("device.manage")
+    asset = _asset_for(here, body)
+    owner = asset.organisation_id if asset else here.actor.organisation_id
+    device, code = register_device(here.session, body.serial.strip(), body.model.strip(), owner, here.now)
+    if asset:
+        bind(
+            here.session, organisation_id=owner, device_id=device.id, channel="", asset_id=asset.id, at=None
+        )
+    return _registered(here, device, code)
+
+
+@router.post("/devices/claim", operation_id="claim_device")
+def claim(body: ClaimRequest, here: Public) -> ClaimedDevice:
+    """Exchange a claim code for the device's identity; needs no sign-in, works once."""
+    claimed = claim_device(here.session, body.code, body.hostname, here.now)
+    return ClaimedDevice(
+        serial=claimed.serial,
+        model=claimed.model,
+        broker=_public_broker(here.settings),
+        username=claimed.serial,
+        password=claimed.password,
+        http=here.settings.base_url,
+    )
+
+
+@router.get("/devices/{device_id}", operation_id="get_device")
+def get_device(device_id: UUID, here: Here) -> DeviceDetail:
+    """One device with its description, its ledger and what of it went to quarantine lately."""
+    here.require("device.read")
+    device = _device(here, device_id)
+    recent = select(Quarantined).where(Quarantined.device_id == device.id)
+    recent = recent.order_by(Quarantined.received_at.desc(), Quarantined.id.desc()).limit(RECENT)
+    return DeviceDetail(
+        **_items(here, [device])[0].model_dump(),
+        hostname=device.hostname,
+        agent_version=device.agent_version,
+        clock_offset_ms=device.clock_offset_ms,
+        expected_interval_s=device.expected_interval_s,
+        describe=device.describe,
+        boots=[
+            BootRow(**{**row._asdict(), "gaps": [GapRange(first=gap.first, n=gap.n) for gap in row.gaps]})
+            for row in device_ledger(here.session, device.id)
+        ],
+        quarantine=[_quarantine_item(row, device.serial) for row in here.session.scalars(recent)],
+    )
+
+
+@router.post("/devices/{device_id}/claim-code", operation_id="renew_claim_code")
+def renew_claim_code(device_id: UUID, here: Here) -> RegisteredDevice:
+    """Give out a new claim code; an earlier one is void, the present password stays until the code is used."""
+    here.require("device.manage")
+    device = _device(here, device_id)
+    return _registered(here, device, renew_claim(here.session, device, here.now))
+
+
+@router.get("/devices/{device_id}/first-reading", operation_id="get_first_reading")
+def get_first_reading(device_id: UUID, here: Here) -> FirstReading:
+    """Whether readings of this device have arrived, and of which metrics."""
+    here.require("device.read")
+    device = _device(here, device_id)
+    streams = here.session.execute(
+        select(Stream.id, Stream.latest_at).where(Stream.device_id == device.id, Stream.latest_at.is_not(None))
+    ).all()
+    metrics = here.session.scalars(
+        select(Series.metric).where(Series.stream_id.in_([row.id for row in streams])).distinct().limit(100)
+    )
+    bound = select(Binding.asset_id).where(Binding.device_id == device.id, Binding.valid_to.is_(None)).limit(1)
+    return FirstReading(
+        arrived=bool(streams),
+        at=max((row.latest_at for row in streams), default=None),
+        metrics=sorted(metrics),
+        asset_id=here.session.scalar(bound),
+    )
+
+
+@router.post("/devices/{device_id}/commands", operation_id="create_command", status_code=201)
+def create_command(device_id: UUID, body: NewCommand, here: Here) -> CommandId:
+    """Order something of a device; it is sent within about a second when the device is there."""
+    here.require("device.manage")
+    device = _device(here, device_id)
+    command = send_command(here.session, device, body.name, body.arguments, body.expires_in_s, here.now)
+    return CommandId(id=command.id)
+
+
+@router.get("/devices/{device_id}/commands", operation_id="list_commands")
+def list_commands(device_id: UUID, here: Here, limit: Limit = 50) -> CommandList:
+    """A device's commands, newest first."""
+    here.require("device.read")
+    device = _device(here, device_id)
+    rows = here.session.scalars(
+        select(DeviceCommand)
+        .where(DeviceCommand.device_id == device.id)
+        .order_by(DeviceCommand.created_at.desc(), DeviceCommand.id.desc())
+        .limit(limit)
+    )
+    return CommandList(
+        items=[
+            CommandItem(
+                id=row.id,
+                name=row.name,
+                arguments=row.arguments,
+                created_at=row.created_at,
+                expires_at=row.expires_at,
+                sent_at=row.sent_at,
+                finished_at=row.finished_at,
+                result=row.result,
+            )
+            for row in rows
+        ]
+    )
+
+
+@router.get("/quarantine", operation_id="list_quarantine")
+def list_quarantine(here: Here, limit: Limit = 100, after: After = None) -> QuarantinePage:
+    """What could not be stored, newest first."""
+    here.require("device.read")
+    statement = (
+        select(Quarantined, Device.serial)
+        .outerjoin(Device, Device.id == Quarantined.device_id)
+        .order_by(Quarantined.received_at.desc(), Quarantined.id.desc())
+        .limit(limit + 1)
+    )
+    if after:
+        at, key = read_cursor(after, 2)
+        statement = statement.where(
+            tuple_(Quarantined.received_at, Quarantined.id) < tuple_(datetime.fromisoformat(at), UUID(key))
+        )
+    rows = here.session.execute(statement).tuples().all()
+    page = rows[:limit]
+    following = cursor_of(page[-1][0].received_at.isoformat(), page[-1][0].id) if len(rows) > limit else None
+    return QuarantinePage(items=[_quarantine_item(row, serial) for row, serial in page], next=following)
+
+
+def _device(here: Context, device_id: UUID) -> Device:
+    device = here.session.get(Device, device_id)
+    if device is None:
+        raise NotFound("no such device")
+    return device
+
+
+def _asset_for(here: Context, body: NewDevice) -> Asset | None:
+    if body.asset_id:
+        asset = here.session.get(Asset, body.asset_id)
+        if asset is None:
+            raise Invalid("no such asset", field="asset_id")
+        return asset
+    if not body.asset_name:
+        return None
+    here.require("asset.manage")
+    asset = Asset(
+        organisation_id=here.actor.organisation_id,
+        serial=body.serial.strip(),
+        name=body.asset_name.strip(),
+        created_at=here.now,
+    )
+    return add_asset(here.session, asset, here.now)
+
+
+def _registered(here: Context, device: Device, code: str) -> RegisteredDevice:
+    assert device.claim_expires_at is not None
+    server = here.settings.base_url
+    return RegisteredDevice(
+        device=_items(here, [device])[0],
+        claim_code=code,
+        claim_expires_at=device.claim_expires_at,
+        command=f"forewarn-edge claim {code} --server {server}",
+        install="pipx install forewarn",
+    )
+
+
+def _public_broker(settings: Settings) -> str:
+    """The broker's address as devices see it, without the account that ingest uses."""
+    if settings.public_broker:
+        return settings.public_broker
+    parts = urlsplit(settings.broker_url or "mqtt://127.0.0.1:1883")
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}"
+
+
+def _items(here: Context, devices: Sequence[Device]) -> list[DeviceItem]:
+    ids = [device.id for device in devices]
+    counts = missing_samples(here.session, ids)
+    bound: dict[UUID, list[AssetName]] = {}
+    rows = here.session.execute(
+        select(Binding.device_id, Asset.id, Asset.name)
+        .join(Asset, Asset.id == Binding.asset_id)
+        .where(Binding.device_id.in_(ids), Binding.valid_to.is_(None))
+        .order_by(Asset.name)
+    )
+    for device_id, asset_id, name in rows.tuples():
+        bound.setdefault(device_id, []).append(AssetName(id=asset_id, name=name))
+    return [
+        DeviceItem(
+            id=device.id,
+            serial=device.serial,
+            model=device.model,
+            presence=device.presence,
+            presence_since=device.presence_since,
+            last_seen_at=device.last_seen_at,
+            claimed_at=device.claimed_at,
+            assets=bound.get(device.id, []),
+            spool=device.status.get("spool") or None,
+            problems=device.status.get("problems") or [],
+            demo=device.demo,
+            gaps=counts.get(device.id, (0, 0))[0],
+            quarantined=counts.get(device.id, (0, 0))[1],
+        )
+        for device in devices
+    ]
+
+
+def _quarantine_item(row: Quarantined, serial: str | None) -> QuarantineItem:
+    return QuarantineItem(
+        id=row.id,
+        device=serial,
+        topic=row.topic,
+        received_at=row.received_at,
+        reason=row.reason,
+        detail=row.detail,
+        position=row.position,
+        samples=row.samples,
+        excerpt=row.payload[: EXCERPT_CHARS * 4].decode(errors="replace")[:EXCERPT_CHARS],
+    )

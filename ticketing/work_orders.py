@@ -31,7 +31,7 @@ LEGAL_MOVES: dict[str, tuple[str, ...]] = {
     "on_hold": ("unscheduled", "scheduled", "in_progress", "cannot_complete", "cancelled"),
     "completed": ("documented", "closed", "in_progress", "unscheduled"),
     "documented": ("closed", "in_progress", "unscheduled"),
-    "cannot_complete": ("unscheduled", "closed", "cancelled"),
+    "cannot_complete": ("unscheduled", "scheduled", "in_progress", "closed", "cancelled"),
     "closed": (),
     "cancelled": (),
 }
@@ -60,6 +60,12 @@ _EVENT_OF_MOVE = {
 MAX_NOTE = 4000  # characters: a page of text
 MAX_TITLE = 200
 MAX_CODE = 100
+
+
+class StaleVersion(Conflict):
+    """The edit was based on an older version; params: `expected`, `version`."""
+
+    code = "stale_version"
 
 
 def legal_moves(order: WorkOrder, actor: Actor | None = None) -> list[str]:
@@ -131,15 +137,14 @@ def get_work_order(
 ) -> WorkOrder:
     """Return the order, locked until the transaction ends when asked.
 
-    Raises NotFound, and Conflict when it is no longer at `expected_version`.
+    Raises NotFound, and StaleVersion when it is no longer at `expected_version`.
     """
     order = session.get(WorkOrder, order_id, with_for_update=lock or None, populate_existing=lock)
     if order is None:
         raise NotFound("no such work order", kind="work_order")
     if expected_version is not None and order.version != expected_version:
-        raise Conflict(
-            f"{order.number} changed in the meantime", what="version", expected=expected_version, version=order.version
-        )
+        text = f"{order.number} changed in the meantime"
+        raise StaleVersion(text, expected=expected_version, version=order.version)
     return order
 
 

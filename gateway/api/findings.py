@@ -133,6 +133,7 @@ class PredictedJobItem(BaseModel):
     work_order: WorkOrderOfEpisode | None
     dismiss_reason: str | None
     replayed: bool
+    demo: bool
 
 
 class PredictedJobs(BaseModel):
@@ -319,13 +320,14 @@ def _jobs(here: Context, jobs: list[PredictedJob]) -> list[PredictedJobItem]:
         _job(
             job,
             _finding(findings[job.finding_id], assets[job.asset_id], models),
+            assets[job.asset_id].demo,
             orders.get(job.work_order_id) if job.work_order_id else None,
         )
         for job in jobs
     ]
 
 
-def _job(job: PredictedJob, finding: FindingItem, order: WorkOrder | None) -> PredictedJobItem:
+def _job(job: PredictedJob, finding: FindingItem, demo: bool, order: WorkOrder | None) -> PredictedJobItem:
     return PredictedJobItem(
         id=job.id,
         asset=finding.asset,
@@ -341,4 +343,5 @@ def _job(job: PredictedJob, finding: FindingItem, order: WorkOrder | None) -> Pr
         work_order=_order(order),
         dismiss_reason=job.dismiss_reason,
         replayed=finding.replayed,
+        demo=demo,
     )

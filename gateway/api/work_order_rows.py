@@ -14,7 +14,7 @@ from sqlalchemy import select
 from assets.base.access import Role
 from assets.base.events import Event
 from assets.people import Person
-from assets.registry import Asset, Site
+from assets.registry import Asset, AssetModel, Site
 from gateway.api.deps import Context
 from ticketing.models import Request, Visit, WorkOrder
 from ticketing.work_orders import legal_moves
@@ -181,10 +181,19 @@ class WorkOrderItem(BaseModel):
     version: int
 
 
+class RepairCode(BaseModel):
+    """A repair that people of this asset model choose from."""
+
+    code: str
+    en: str
+    zh: str
+
+
 class WorkOrderDetail(WorkOrderItem):
-    """A work order with what happened to it, newest first."""
+    """A work order with what happened to it, newest first, and the repairs to choose from."""
 
     events: list[WorkOrderEvent]
+    repair_codes: list[RepairCode]
 
 
 class WorkOrders(BaseModel):
@@ -310,6 +319,12 @@ def _fields(here: Context, order: WorkOrder, around: _Around) -> dict[str, Any]:
         "legal_moves": legal_moves(order, here.actor),
         "version": order.version,
     }
+
+
+def _repair_codes(here: Context, asset: Asset) -> list[RepairCode]:
+    model = here.session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
+    known = model.repair_codes if model else []
+    return [RepairCode(code=one["code"], en=one.get("en", one["code"]), zh=one.get("zh", "")) for one in known]
 
 
 def _events(here: Context, order: WorkOrder, visits: Sequence[Visit]) -> list[WorkOrderEvent]:

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import Any
 from edge_agent import wire
 
 MAX_GAP_S = 600.0  # longer gaps are shortened to exactly this
-MAX_LINE_CHARS = 1 << 20
+_UNREADABLE = (csv.Error, UnicodeDecodeError, EOFError, OSError, zlib.error)
 _SUFFIX_UNITS = {
     "celsius": "Cel",
     "kelvin": "K",
@@ -147,7 +148,7 @@ class Recording:
                     values = {name: parse_value(cell) for name, cell in named if cell and name and name != "t"}
                     clean = {name: value for name, value in values.items() if value is not None}
                     yield parse_time(row[where], f"{self.path} line {line}"), clean
-            except (csv.Error, UnicodeDecodeError, EOFError, OSError) as error:
+            except _UNREADABLE as error:
                 raise RecordingError(f"{self.path}: cannot be read ({error}); expected CSV, plain or gzip") from error
 
 
@@ -247,5 +248,8 @@ def _table(path: Path) -> Iterator[dict[str, str]]:
     if not path.exists():
         return
     with _open_text(path) as text:
-        for row in csv.DictReader(text):
-            yield {key: value or "" for key, value in row.items() if isinstance(key, str)}
+        try:
+            for row in csv.DictReader(text):
+                yield {key: value or "" for key, value in row.items() if isinstance(key, str)}
+        except _UNREADABLE as error:
+            raise RecordingError(f"{path}: cannot be read ({error}); expected CSV") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import pwd
@@ -21,6 +22,7 @@ from typing import Self
 from gateway.supervise.accounts import Account
 from gateway.supervise.errors import SupervisorError
 from gateway.supervise.lock import FolderLock, cannot_write
+from gateway.supervise.packages import install, line_to_type
 from gateway.supervise.progress import say
 from gateway.supervise.spawn import kept_port, port_is_free, read_port, send_signal, spawn, stop_process, tail
 
@@ -79,6 +81,7 @@ class EmbeddedMosquitto:
 
         Raises SupervisorError: not installed, another one runs on the same data, port in use, no permission.
         """
+        install_if_allowed(self._progress)
         program = find_mosquitto()
         self._lock.acquire()
         try:
@@ -253,11 +256,18 @@ def find_mosquitto() -> str:
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"])
     program = shutil.which("mosquitto", path=path)
     if program is None:
-        prefix = "" if os.geteuid() == 0 else "sudo "
-        raise SupervisorError(
-            f"The MQTT broker is missing: type `{prefix}apt-get install mosquitto`, or set FOREWARN_BROKER_URL."
-        )
+        line = line_to_type(["mosquitto"])
+        raise SupervisorError(f"The MQTT broker is missing: type `{line}`, or set FOREWARN_BROKER_URL.")
     return program
+
+
+def install_if_allowed(progress: Callable[[str], None]) -> None:
+    """Install Mosquitto when it is missing and we are root on a system with apt; else leave it to `find_mosquitto`."""
+    with contextlib.suppress(SupervisorError):
+        find_mosquitto()
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get") is not None:
+        install(["mosquitto"], progress)
 
 
 def broker_account(home: Path) -> Account:
@@ -284,9 +294,9 @@ def hash_password(password: str, salt: bytes | None = None) -> str:
     return f"$7${HASH_ITERATIONS}${'$'.join(parts)}"
 
 
-def access_list() -> str:
+def access_list(service_user: str = SERVICE_USER) -> str:
     """Return the ACL file: the service account everything of ours, a device its own subtree."""
-    lines = [f"user {SERVICE_USER}", "topic readwrite forewarn/#", "topic readwrite spBv1.0/#", "topic read $SYS/#", ""]
+    lines = [f"user {service_user}", "topic readwrite forewarn/#", "topic readwrite spBv1.0/#", "topic read $SYS/#", ""]
     lines += [f"pattern write forewarn/v1/%u/{branch}" for branch in DEVICE_WRITES]
     lines += [f"pattern read forewarn/v1/%u/{branch}" for branch in DEVICE_READS]
     return "\n".join(lines) + "\n"

@@ -30,17 +30,24 @@ def install(packages: Sequence[str], progress: Callable[[str], None] = say) -> N
     missing = [name for name in packages if not is_installed(name)]
     if not missing:
         return
-    line = f"apt-get install {' '.join(missing)}"
     if shutil.which("apt-get") is None:
         raise SupervisorError(f"Missing: {', '.join(missing)}. Install with this system's package manager, then again.")
     if os.geteuid() != 0:
-        raise SupervisorError(f"Missing: {', '.join(missing)}. Type: sudo {line}")
+        raise SupervisorError(f"Missing: {', '.join(missing)}. Type: {line_to_type(missing)}")
     progress(f"Installing {', '.join(missing)} ...")
     with services_left_alone(missing):
         if not _apt_get(["install", "-y", "-q", "--no-install-recommends", *missing]):
             refresh_lists(progress)
             if not _apt_get(["install", "-y", "-q", "--no-install-recommends", *missing], show=True):
-                raise SupervisorError(f"apt-get could not install them (see above). Type: {line}")
+                raise SupervisorError(f"apt-get could not install them (see above). Type: {line_to_type(missing)}")
+
+
+def line_to_type(packages: Sequence[str]) -> str:
+    """Return the line that installs packages for whoever we are: as root, with sudo, or with su."""
+    line = f"apt-get update && apt-get install -y {' '.join(packages)}"
+    if os.geteuid() == 0:
+        return line
+    return line.replace("apt-get", "sudo apt-get") if shutil.which("sudo") else f"su -c '{line}'"
 
 
 def is_installed(package: str) -> bool:

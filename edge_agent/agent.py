@@ -26,6 +26,7 @@ FLUSH_SAMPLES = 200
 MAX_HELD_SAMPLES = 5000  # in memory while the disk does not take any; about 2 MB
 TURN_SECONDS = 0.5
 STATE_SECONDS = 5.0
+PAST_RETRY_SECONDS = 5.0
 PAST_ROOM = 0.5  # the past waits while the spool is more than half full
 
 
@@ -86,7 +87,7 @@ class Agent:
         self._born = monotonic_ms()
         self._held = _Held()
         self._problems: dict[str, Problem] = {}
-        self._state_due = 0.0
+        self._state_due = self._past_due = 0.0
         self._channels: list[_Channel] = []
         try:
             self._make_channels()
@@ -152,7 +153,7 @@ class Agent:
         if time.monotonic() >= self._state_due:
             self._state_due = time.monotonic() + STATE_SECONDS
             write_state(self.config, self.spool, self.publisher, self._problems, running=True)
-        busy = any(channel.past is not None for channel in self._channels)
+        busy = self._past_due < time.monotonic() and any(channel.past is not None for channel in self._channels)
         next_due = min((channel.due for channel in self._channels), default=time.monotonic() + TURN_SECONDS)
         wait = min(TURN_SECONDS, max(0.0, next_due - time.monotonic()))
         self._stop.wait(0.01 if busy else wait)
@@ -209,7 +210,7 @@ class Agent:
         for channel in self._channels:
             if channel.past is None:
                 continue
-            if self.spool.bytes > PAST_ROOM * self.spool.max_bytes:
+            if self.spool.bytes > PAST_ROOM * self.spool.max_bytes or time.monotonic() < self._past_due:
                 return
             chunk = next(channel.past, None)
             try:
@@ -224,6 +225,7 @@ class Agent:
                     self.spool.append(samples, events, lane="backfill")
             except SpoolError as error:
                 self._spool_failed(error)
+                self._past_due = time.monotonic() + PAST_RETRY_SECONDS
                 if isinstance(channel.sensor, HasPast):
                     channel.past = channel.sensor.past(now_ms())  # from its beginning: repeats are harmless
             return

@@ -88,6 +88,7 @@ class Link:
         self.broker = broker
         self.device = device
         self.receive_maximum = OWN_INFLIGHT
+        self.packet_maximum = wire.MAX_BATCH_BYTES
         self.messages: deque[tuple[str, bytes]] = deque(maxlen=MAX_UNREAD_MESSAGES)
         self.pubacks: deque[tuple[int, Problem | None]] = deque()
         self._unconfirmed: dict[int, str] = {}
@@ -108,7 +109,11 @@ class Link:
         if broker.username:
             self._client.username_pw_set(broker.username, broker.password)
         if broker.tls:
-            self._client.tls_set_context(ssl.create_default_context(cafile=broker.ca_file))
+            try:
+                self._client.tls_set_context(ssl.create_default_context(cafile=broker.ca_file))
+            except OSError as error:
+                text = f"{broker.ca_file} is no CA certificate ({error}); check ca_file in [server]"
+                raise LinkFailed(Problem("broker_refused", text), is_refusal=True) from error
         if will is not None:
             self._client.will_set(wire.status_topic(device), will, qos=1, retain=True)
         self._client.on_connect = self._on_connect
@@ -129,6 +134,7 @@ class Link:
         limit = getattr(properties, "ReceiveMaximum", None)
         if limit:
             self.receive_maximum = min(OWN_INFLIGHT, int(limit))
+        self.packet_maximum = int(getattr(properties, "MaximumPacketSize", None) or wire.MAX_BATCH_BYTES)
 
     def _on_subscribe(self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
         self._suback = reasons

@@ -19,6 +19,7 @@ from edge_agent.spool import FormedBatch, Spool, SpoolCorrupt, SpoolError
 log = logging.getLogger(__name__)
 
 SHORT_LIVES = 4  # connections in a row that ended soon, before we suspect a twin
+PACKET_HEADER_BYTES = 512  # topic, batch header and MQTT's own fields
 COMMAND_QUEUE = 100  # more than this unread is a flood; the broker keeps the rest of an honest backlog
 
 
@@ -227,7 +228,7 @@ class Publisher:
         try:
             self._take_messages(link)
             self._take_pubacks(link)
-            self._form()
+            self._form(link)
             self._send(link)
             self._send_results(link)
         except SpoolCorrupt as error:
@@ -332,16 +333,17 @@ class Publisher:
 
     # --- what goes out ---------------------------------------------------------------------------------------
 
-    def _form(self) -> None:
-        """Fill the window with new batches, live ones first."""
+    def _form(self, link: Link) -> None:
+        """Fill the window with new batches, live ones first, none larger than the broker takes."""
+        largest = min(self.spool.batch_bytes, link.packet_maximum - PACKET_HEADER_BYTES)
         free = self.pace.window - len(self._flight)
         if free <= 0:
             return
-        made = self.spool.form(background=False, count=free)
+        made = self.spool.form(background=False, count=free, max_bytes=largest)
         background = sum(each.batch.lane != "live" for each in self._flight.values())
         room = min(free - len(made), self.pace.background_window - background)
         if room > 0:
-            made += self.spool.form(background=True, count=room)
+            made += self.spool.form(background=True, count=room, max_bytes=largest)
         for batch in made:
             self._flight[batch.key] = _InFlight(batch)
 

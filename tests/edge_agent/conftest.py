@@ -101,7 +101,7 @@ class Server:
         self.lock = threading.Lock()
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="server", protocol=mqtt.MQTTv5)
         self.client.username_pw_set("server", "server-1")
-        self.client.reconnect_delay_set(0.1, 0.3)
+        self.client.reconnect_delay_set(1, 1)
         self.client.on_connect = lambda client, *_: client.subscribe("forewarn/v1/+/#", qos=1)
         self.client.on_message = self._take
         self.client.connect("127.0.0.1", port)

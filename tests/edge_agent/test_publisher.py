@@ -204,7 +204,7 @@ def test_second_client_with_the_same_serial_is_named(make: Make, broker: Broker)
     wait_for(lambda: publisher.status.connected)
     twin = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=DEVICE, protocol=mqtt.MQTTv5)
     twin.username_pw_set(DEVICE, PASSWORD)
-    twin.reconnect_delay_set(0.05, 0.1)
+    twin.reconnect_delay_set(1, 1)
     twin.connect("127.0.0.1", broker.port)
     twin.loop_start()
     try:

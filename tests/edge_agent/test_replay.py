@@ -108,8 +108,8 @@ def test_deep_spool_holds_the_replay_back(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("edge_agent.replay.MAX_WAITING_RECORDS", 1000)
     config = Config(DEVICE, "m", "mqtt://127.0.0.1:1", DEVICE, "p", tmp_path / "r.spool")
     replay = Replay(config, [file], 100_000.0)
-    monkeypatch.setattr(replay, "_is_over", lambda: replay.samples >= 1000 and time.time() > give_up)
     give_up = time.time() + 1.0
+    monkeypatch.setattr(replay, "_is_over", lambda: replay.samples >= 1000 and time.time() > give_up)
     figures = replay.run()
     assert figures["complete"] is False
     assert figures["samples"] == figures["unacknowledged"] <= 1500

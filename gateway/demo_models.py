@@ -68,12 +68,17 @@ def _repair(code: str, component: str, en: str, zh: str) -> dict[str, str]:
     return {"code": code, "component": component, "en": en, "zh": zh}
 
 
+def _ordered(metrics: Metrics) -> Metrics:
+    """Number the metrics in the order of this page: JSON objects in the database keep none."""
+    return {name: about | {"position": position} for position, (name, about) in enumerate(metrics.items())}
+
+
 MODELS: dict[str, dict[str, Any]] = {
     "pump": {
         "manufacturer": "Forewarn demo",
         "name_en": "Centrifugal pump CP-80",
         "name_zh": "离心泵 CP-80",
-        "metrics": _PUMP,
+        "metrics": _ordered(_PUMP),
         "checks": [
             _check(
                 "vibration_mm_s",
@@ -101,7 +106,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "manufacturer": "Forewarn demo",
         "name_en": "Screw compressor SC-55",
         "name_zh": "螺杆压缩机 SC-55",
-        "metrics": _COMPRESSOR,
+        "metrics": _ordered(_COMPRESSOR),
         "checks": [
             _check("filter_pressure_difference_mbar", "Inspect the air filter.", "检查空气过滤器。"),
             _check("oil_temperature_celsius", "Clean the oil cooler; check the oil level.", "清洁油冷却器，检查油位。"),
@@ -123,7 +128,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "manufacturer": "Forewarn demo",
         "name_en": "Water chiller WC-200",
         "name_zh": "冷水机组 WC-200",
-        "metrics": _CHILLER,
+        "metrics": _ordered(_CHILLER),
         "checks": [
             _check("condenser_pressure_bar", "Clean the condenser; check the fans.", "清洗冷凝器，检查风机。"),
             _check(
@@ -150,7 +155,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "manufacturer": "Forewarn demo",
         "name_en": "Supply fan SF-12",
         "name_zh": "送风机 SF-12",
-        "metrics": _FAN,
+        "metrics": _ordered(_FAN),
         "checks": [
             _check(
                 "vibration_mm_s",

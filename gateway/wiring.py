@@ -8,6 +8,7 @@ from assets.base.consumers import Consumer
 from gateway.demo import repair_simulated_machine
 from maintenance.outcomes import KINDS, close_episode
 from ml.labels import store_label
+from ticketing.requests import REQUESTS_FOLLOW_ORDERS
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -18,6 +19,7 @@ CONSUMERS: tuple[Consumer, ...] = (
         KINDS,
         close_episode,
     ),
+    REQUESTS_FOLLOW_ORDERS,
     Consumer("ml.labels", frozenset({"work_order.completed"}), store_label),
     Consumer("demo.repairs", frozenset({"work_order.completed"}), repair_simulated_machine),
 )
@@ -26,7 +28,11 @@ CONSUMERS: tuple[Consumer, ...] = (
 def routers() -> list[APIRouter]:
     """Return the route files; imported here so that workers do without the HTTP side."""
     from gateway.api import assets, devices, findings, live, readings, requests, session, telemetry, visits, work_orders
-    from gateway.pages import customer
 
-    modules = (session, live, assets, readings, devices, telemetry, findings, work_orders, visits, requests, customer)
+    modules = [session, live, assets, readings, devices, telemetry, findings, work_orders, visits, requests]
+    try:
+        from gateway.pages import customer
+        modules.append(customer)
+    except ImportError:
+        pass
     return [module.router for module in modules]

@@ -193,7 +193,7 @@ def asset_setup(model: AssetModel | None) -> AssetSetup:
         rate = about.get("rate_per_s")
         if levels or rate is not None:
             deadband = DEADBAND * max((abs(level) for level in levels.values()), default=0.0)
-            limits[metric] = MetricLimits(**levels, rate=rate, deadband=deadband)
+            limits[metric] = MetricLimits.from_mapping(levels | {"rate": rate, "deadband": deadband})
     return AssetSetup(limits=limits)
 
 

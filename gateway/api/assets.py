@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from ingest.store.read import latest_values
 from pydantic import BaseModel, Field
 from sqlalchemy import func, or_, select, text, tuple_
 
@@ -17,11 +18,10 @@ from assets.instrumentation import Binding
 from assets.people import Person, root_organisation
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
 from gateway import demo
-from gateway.api.cards import AssetCard, make_cards
+from gateway.api.cards import AssetCard, in_order, make_cards
 from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from ingest.models import Device
-from ingest.store.read import latest_values
 from ml.models import ScoringState
 from ml.worker import expected_curve
 from ticketing.models import WorkOrder
@@ -305,7 +305,7 @@ def _metrics(here: Context, asset: Asset, model: AssetModel | None) -> list[Metr
     known: dict[str, Any] = model.metrics if model else {}
     latest = {value.metric: value for value in latest_values(here.session, [asset.id]).get(asset.id, [])}
     described = []
-    for metric in [*known, *sorted(set(latest) - set(known))]:
+    for metric in [*in_order(known), *sorted(set(latest) - set(known))]:
         about, value = known.get(metric, {}), latest.get(metric)
         unit = (value.unit if value else None) or about.get("unit")
         label = metric.replace("_", " ")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from ingest.store.read import Latest, latest_values, sparklines
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,7 +16,6 @@ from assets.base.units import unit_label
 from assets.instrumentation import Binding
 from assets.registry import Asset, AssetModel, Customer, Site
 from ingest.models import Device
-from ingest.store.read import Latest, latest_values, sparklines
 from maintenance.models import Episode, Finding, PredictedJob
 from ml.models import ScoringState
 from ticketing.models import WorkOrder
@@ -195,12 +195,18 @@ def _headline(facts: _Facts, asset: Asset, latest: list[Latest]) -> Headline | N
     orders = facts.orders.get(asset.id, [])
     named += [c["metric"] for o in orders if o.noticed for c in o.noticed.get("contributions", [])[:1]]
     model = facts.models.get(asset.asset_model_id)
-    usual = [name for name, about in model.metrics.items() if about.get("role") == "health"] if model else []
+    metrics: dict[str, Any] = model.metrics if model else {}
+    usual = [name for name in in_order(metrics) if metrics[name].get("role") == "health"]
     numeric = [v.metric for v in latest if isinstance(v.value, float) and not isinstance(v.value, bool)]
     chosen = next((by_metric[m] for m in [*named, *usual, *numeric] if m in by_metric), None)
     if chosen is None:
         return None
     return Headline(metric=chosen.metric, value=chosen.value, unit=chosen.unit, unit_label=unit_label(chosen.unit))
+
+
+def in_order(metrics: dict[str, Any]) -> list[str]:
+    """Return the names of a model's metrics in the order in which its maker lists them."""
+    return sorted(metrics, key=lambda name: (metrics[name].get("position", len(metrics)), name))
 
 
 def _by_id(session: Session, kind: type[Any], ids: set[Any]) -> dict[Any, Any]:

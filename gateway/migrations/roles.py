@@ -5,15 +5,18 @@ from __future__ import annotations
 from sqlalchemy import MetaData
 
 from assets.base.access import (
-    ASSET_VISIBILITY,
-    SITE_VISIBILITY,
+    ASSET_READ,
+    CATALOGUE_ORGANISATIONS,
+    CUSTOMER_READ,
+    MODEL_READ,
+    ORGANISATION,
+    SITE_READ,
     VISIBLE_ORGANISATIONS,
     executed_policies,
-    organisation_policies,
     owned_policies,
-    row_policies,
 )
 from assets.base.db import APP_ROLE, READER_ROLE, SERVICE_ROLE
+from assets.base.events import CHAIN_HEAD
 
 ROLES = (APP_ROLE, SERVICE_ROLE, READER_ROLE)
 
@@ -34,6 +37,15 @@ SERVICE_ONLY = frozenset(
     }
 )
 
+# What an analyst does not need: secrets, and what identifies people.
+HIDDEN_FROM_READER = {
+    "devices": frozenset({"password_hash", "claim_code_hash"}),
+    "events": frozenset({"personal", "salt"}),
+    "people": frozenset({"email", "phone"}),
+    "customers": frozenset({"email", "phone"}),
+    "requests": frozenset({"contact", "tracking_code"}),
+}
+
 
 def create_roles() -> list[str]:
     """Return the statements that make the roles, which belong to the whole server and may be there already."""
@@ -47,45 +59,61 @@ def create_roles() -> list[str]:
 
 
 def visible_organisations() -> list[str]:
-    """Return the statements that make the function all row policies ask."""
+    """Return the statements that make the functions which look past the row policies, with the service's rights."""
+    functions = {
+        "forewarn_visible_organisations()": VISIBLE_ORGANISATIONS,
+        "forewarn_catalogue_organisations()": CATALOGUE_ORGANISATIONS,
+        "forewarn_chain_head(uuid)": CHAIN_HEAD,
+    }
+    owned = [f"ALTER FUNCTION {name} OWNER TO {SERVICE_ROLE}" for name in functions]
     return [
-        VISIBLE_ORGANISATIONS,
+        *functions.values(),
         f"GRANT CREATE ON SCHEMA public TO {SERVICE_ROLE}",
-        f"ALTER FUNCTION forewarn_visible_organisations() OWNER TO {SERVICE_ROLE}",
+        *owned,
         f"REVOKE CREATE ON SCHEMA public FROM {SERVICE_ROLE}",
     ]
+
+
+_WIDER_READ = {"assets": ASSET_READ, "sites": SITE_READ, "customers": CUSTOMER_READ, "asset_models": MODEL_READ}
 
 
 def policies(metadata: MetaData) -> list[str]:
     """Return the row policies of every table that belongs to an organisation."""
     statements: list[str] = []
     for table in metadata.sorted_tables:
-        columns = set(table.columns.keys())
         if table.name == "organisations":
-            statements += organisation_policies()
-        elif table.name == "assets":
-            statements += row_policies(table.name, ASSET_VISIBILITY)
-        elif table.name == "sites":
-            statements += row_policies(table.name, SITE_VISIBILITY)
-        elif "executing_organisation_id" in columns:
+            statements += owned_policies(table.name, read=ORGANISATION, own=ORGANISATION)
+        elif table.name in _WIDER_READ:
+            statements += owned_policies(table.name, read=_WIDER_READ[table.name])
+        elif "executing_organisation_id" in table.columns:
             statements += executed_policies(table.name)
-        elif "organisation_id" in columns:
+        elif "organisation_id" in table.columns:
             statements += owned_policies(table.name)
     return statements
 
 
 def rights(metadata: MetaData) -> list[str]:
     """Return the rights of the three roles on tables and sequences."""
-    tables = [table.name for table in metadata.sorted_tables]
+    tables = {table.name: table for table in metadata.sorted_tables}
     shared = [name for name in tables if name not in SERVICE_ONLY]
-    appendable = ("events", "event_seals")  # the log is append-only for everybody but erasure by the owner
+    readable = [name for name in shared if name not in HIDDEN_FROM_READER]
     statements = [
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(tables)} TO {SERVICE_ROLE}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(shared)} TO {APP_ROLE}",
-        f"GRANT SELECT ON {', '.join(shared)} TO {READER_ROLE}",
-        f"REVOKE UPDATE, DELETE ON {', '.join(appendable)} FROM {APP_ROLE}",
-        f"REVOKE UPDATE ON {', '.join(appendable)} FROM {SERVICE_ROLE}",
+        f"GRANT SELECT ON {', '.join(readable)} TO {READER_ROLE}",
+        # The log is append-only; the service may only erase what is personal, and the demo's rows.
+        f"REVOKE UPDATE, DELETE ON events FROM {APP_ROLE}",
+        f"REVOKE UPDATE ON events, event_seals FROM {SERVICE_ROLE}",
+        f"GRANT UPDATE (personal, salt) ON events TO {SERVICE_ROLE}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE}, {SERVICE_ROLE}",
     ]
+    for name, hidden in HIDDEN_FROM_READER.items():
+        columns = ", ".join(f'"{column}"' for column in sorted(set(tables[name].columns.keys()) - hidden))
+        statements.append(f"GRANT SELECT ({columns}) ON {name} TO {READER_ROLE}")
     queue = "procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers"
-    return [*statements, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {queue} TO {APP_ROLE}, {SERVICE_ROLE}"]
+    return [
+        *statements,
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {queue} TO {SERVICE_ROLE}",
+        # Requests enqueue; only workers take jobs and change them.
+        f"GRANT SELECT, INSERT ON procrastinate_jobs, procrastinate_events TO {APP_ROLE}",
+    ]

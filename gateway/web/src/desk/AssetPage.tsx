@@ -104,7 +104,7 @@ function Callout(props: { asset: AssetDetail }) {
         <div className="small" style={{ color: tone.ink }}>{asset.worst && <Since at={asset.worst.since} />}</div>
       </div>
       {asset.open_work_order && (
-        <Button component={Link} to={`/work-orders/${asset.open_work_order.id}`} color="dark" rightSection={<ChevronRight size={15} />}>{asset.open_work_order.number}</Button>
+        <Button component={Link} to={`/work-orders/${asset.open_work_order.id}`} color="gray.9" rightSection={<ChevronRight size={15} />}>{asset.open_work_order.number}</Button>
       )}
     </div>
   );
@@ -171,7 +171,7 @@ function Findings(props: { asset: AssetDetail }) {
           ) : (
             <div className="stack" style={{ gap: 14 }}>
               {page.items.slice(0, all ? undefined : 5).map((finding) => <FindingRow key={finding.id} finding={finding} />)}
-              {!all && page.items.length > 5 && <button type="button" className="plainbutton small" style={{ color: "#0f6662", fontWeight: 560 }} onClick={() => setAll(true)}>{text.t("action.show_all", { count: page.items.length })}</button>}
+              {!all && page.items.length > 5 && <button type="button" className="plainbutton small link" onClick={() => setAll(true)}>{text.t("action.show_all", { count: page.items.length })}</button>}
             </div>
           )
         }

@@ -186,7 +186,7 @@ function TroubleCard(props: { asset: AssetCard }) {
       </div>
       <div className="foot">
         {order ? (
-          <Button component={Link} to={`/work-orders/${order.id}`} size="compact-md" variant="filled" color="dark" rightSection={<ChevronRight size={15} />}>{order.number}</Button>
+          <Button component={Link} to={`/work-orders/${order.id}`} size="compact-md" variant="filled" color="gray.9" rightSection={<ChevronRight size={15} />}>{order.number}</Button>
         ) : (
           <Button component={Link} to={`/assets/${asset.id}`} size="compact-md" variant="default" rightSection={<ChevronRight size={15} />}>{text.t("overview.see_machine")}</Button>
         )}

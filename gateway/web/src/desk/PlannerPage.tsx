@@ -9,7 +9,7 @@ import type { PredictedJob, WorkOrder } from "../api/types";
 import { useText, type Text } from "../i18n/useText";
 import { noticed } from "../text/noticed";
 import { Chip, Marks, SeverityChip } from "../ui/chips";
-import { EvidenceTable } from "../ui/Evidence";
+import { EvidenceChart, EvidenceTable } from "../ui/Evidence";
 import { PageHead, Since, useTitle } from "../ui/parts";
 import { say } from "../ui/Providers";
 import { Bones, Empty, errorText, Loaded } from "../ui/states";
@@ -77,14 +77,14 @@ function Job(props: { job: PredictedJob }) {
           <div className="eyebrow">{text.t("planner.confidence")}</div>
           <div style={{ fontSize: 20, fontWeight: 660 }} className="num">{text.percent(job.confidence)}</div>
           {finding && (
-            <button type="button" className="plainbutton small" style={{ color: "#0f6662", fontWeight: 560 }} aria-expanded={open} onClick={() => setOpen(!open)}>
+            <button type="button" className="plainbutton small link" aria-expanded={open} onClick={() => setOpen(!open)}>
               {open ? text.t("planner.hide_why") : text.t("planner.show_why")}
             </button>
           )}
         </div>
         <Choices job={job} />
       </div>
-      {open && finding && <div style={{ borderTop: "1px solid var(--line-soft)" }}><EvidenceTable contributions={finding.contributions} /></div>}
+      {open && finding && <div style={{ borderTop: "1px solid var(--line-soft)" }}><EvidenceTable contributions={finding.contributions} /><div style={{ padding: "8px 20px 18px" }}><EvidenceChart asset={job.asset.id} contributions={finding.contributions} since={finding.first_at} until={finding.cleared_at} now={job.replayed ? finding.last_at : null} height={220} /></div></div>}
     </article>
   );
 }

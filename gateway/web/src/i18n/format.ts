@@ -118,28 +118,25 @@ function make(language: Language): Formats {
     lasted: (from, to) => {
       if (!from) return "–";
       const seconds = Math.max(0, ((to ? new Date(to).getTime() : Date.now()) - new Date(from).getTime()) / 1000);
-      return duration(seconds, locale);
+      return duration(seconds, language);
     },
   };
 }
 
-/** The two largest units of a duration, for instance '2 h 5 min'. */
-export function duration(seconds: number, locale: string): string {
-  const parts: [number, string][] = [
-    [Math.floor(seconds / 86_400), "day"],
-    [Math.floor((seconds % 86_400) / 3_600), "hour"],
-    [Math.floor((seconds % 3_600) / 60), "minute"],
-    [Math.floor(seconds % 60), "second"],
-  ];
-  const from = parts.findIndex(([amount]) => amount > 0);
-  if (from < 0) return unit(0, "second", locale);
-  return parts
-    .slice(from, from + 2)
-    .filter(([amount]) => amount > 0)
-    .map(([amount, name]) => unit(amount, name, locale))
-    .join(locale.startsWith("zh") ? "" : " ");
-}
+const SHORT: Record<Language, string[]> = { en: [" d", " h", " min", " s"], zh: ["天", "小时", "分钟", "秒"] };
 
-function unit(amount: number, name: string, locale: string): string {
-  return new Intl.NumberFormat(locale, { style: "unit", unit: name, unitDisplay: "short" }).format(amount);
+/** The two largest units of a duration, for instance '2 h 5 min'; seconds only below ten minutes. */
+export function duration(seconds: number, language: Language): string {
+  const amounts = [
+    Math.floor(seconds / 86_400),
+    Math.floor((seconds % 86_400) / 3_600),
+    Math.floor((seconds % 3_600) / 60),
+    seconds < 600 ? Math.floor(seconds % 60) : 0,
+  ];
+  const first = amounts.findIndex((amount) => amount > 0);
+  if (first < 0) return `0${SHORT[language][3]}`;
+  const parts = amounts.flatMap((amount, index) =>
+    amount > 0 && index <= first + 1 ? [`${amount}${SHORT[language][index]}`] : [],
+  );
+  return parts.join(language === "zh" ? "" : " ");
 }

@@ -116,7 +116,10 @@ function tickText(text: Text, span: number) {
   return (value: number) => format.format(new Date(value * 1000));
 }
 
-function options(width: number, props: Props, text: Text, frame: { from: number; to: number; factor: number; unit: string }) {
+type Frame = { from: number; to: number; factor: number; unit: string };
+
+function options(width: number, latest: { current: { props: Props; frame: Frame } }, text: Text): uPlot.Options {
+  const { props, frame } = latest.current;
   const limitLines = limitsOf(props, frame.factor, text);
   const tick = tickText(text, frame.to - frame.from);
   const axis = {
@@ -132,11 +135,11 @@ function options(width: number, props: Props, text: Text, frame: { from: number;
     legend: { show: false },
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     scales: {
-      x: { time: true, range: [frame.from, frame.to] },
+      x: { time: true, range: () => [latest.current.frame.from, latest.current.frame.to] },
       y: { range: (plot) => range(plot.data, limitLines.map((line) => line.value)) },
     },
     axes: [
-      { ...axis, space: text.language === "zh" || frame.to - frame.from <= 1200 ? 90 : 70, values: (_plot, splits) => splits.map(tick) },
+      { ...axis, size: 30, space: text.language === "zh" || frame.to - frame.from <= 1200 ? 90 : 70, values: (_plot, splits) => splits.map(tick) },
       { ...axis, size: 58, values: (_plot, splits) => splits.map((value) => text.number(value)) },
     ],
     series: [
@@ -153,11 +156,11 @@ function options(width: number, props: Props, text: Text, frame: { from: number;
       { series: [5, 4], fill: MODEL_BAND },
     ],
     hooks: {
-      drawClear: [(plot) => drawRegions(plot, props.regions ?? [], frame)],
+      drawClear: [(plot) => drawRegions(plot, latest.current.props.regions ?? [], latest.current.frame)],
       draw: [
         (plot) => {
           drawLimits(plot, limitLines);
-          drawMarkers(plot, props.markers ?? [], frame);
+          drawMarkers(plot, latest.current.props.markers ?? [], latest.current.frame);
         },
       ],
     },
@@ -179,6 +182,7 @@ function limitsOf(props: Props, factor: number, text: Text): LimitLine[] {
 function drawLimits(plot: uPlot, lines: LimitLine[]): void {
   const { ctx, bbox } = plot;
   ctx.save();
+  ctx.textBaseline = "bottom";
   ctx.font = `${11 * devicePixelRatio}px "Inter Variable", "Noto Sans CJK SC", sans-serif`;
   for (const line of lines) {
     const y = plot.valToPos(line.value, "y", true);
@@ -193,7 +197,7 @@ function drawLimits(plot: uPlot, lines: LimitLine[]): void {
     ctx.stroke();
     ctx.globalAlpha = 1;
     ctx.textAlign = "left";
-    ctx.fillText(line.label, bbox.left + 6 * devicePixelRatio, y - 4 * devicePixelRatio);
+    ctx.fillText(line.label, bbox.left + 6 * devicePixelRatio, y - 2 * devicePixelRatio);
   }
   ctx.restore();
 }
@@ -259,20 +263,28 @@ export function TimeChart(props: Props) {
   const scale = scaled(readings.unit_label ?? readings.unit, biggest);
   const data = useMemo(() => columns(readings, expected, scale.factor), [readings, expected, scale.factor]);
   const frame = { from: seconds(readings.from), to: seconds(readings.to), factor: scale.factor, unit: scale.label };
-  const shape = JSON.stringify([frame.to - frame.from > 172_800, props.regions, props.markers, props.limits, text.language, frame.unit]);
+  const latest = useRef({ props, frame });
+  latest.current = { props, frame };
+  // New readings move an existing plot along; only another language, span, unit or set of limits needs a new one.
+  const shape = JSON.stringify([Math.round((frame.to - frame.from) / 60), props.limits, props.height, text.language, frame.unit]);
 
   useEffect(() => {
     if (!holder.current || width < 40) return;
-    const made = options(width, props, text, frame);
-    made.hooks!.setCursor = [(shown) => showReadout(shown, readout.current, text, frame.unit)];
+    const made = options(width, latest, text);
+    made.hooks!.setCursor = [(shown) => showReadout(shown, readout.current, text, latest.current.frame.unit)];
     const drawn = new uPlot(made, data, holder.current);
     plot.current = drawn;
     return () => {
       drawn.destroy();
       plot.current = null;
     };
-    // The frame moves with every reading; only a new shape needs a new plot, see below for new data.
-  }, [width, shape, props.height, data, frame.from, frame.to]); // eslint-disable-line react-hooks/exhaustive-deps
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [width, shape]);
+
+  const marks = JSON.stringify([props.regions, props.markers]);
+  useEffect(() => {
+    if (plot.current) plot.current.setData(data);
+  }, [data, marks, frame.from, frame.to]);
 
   return (
     <div className="chart" ref={ref}>

@@ -5,7 +5,7 @@ const sea: MantineColorsTuple = [
   "#e8f6f5", "#d5eae9", "#aad3d1", "#7cbbb8", "#57a7a3", "#3f9a96", "#2f8a86", "#1d7470", "#0f6662", "#005753",
 ];
 const ink: MantineColorsTuple = [
-  "#f4f6f8", "#e6eaee", "#cbd3da", "#aeb9c4", "#8c99a6", "#6b7a88", "#52616f", "#3a4855", "#24313c", "#14202b",
+  "#f7f9fa", "#eff2f5", "#e3e8ed", "#d5dce2", "#c6cfd7", "#93a0ac", "#73818e", "#52606d", "#33424f", "#14202b",
 ];
 
 export const theme = createTheme({

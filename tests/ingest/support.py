@@ -158,16 +158,25 @@ class Publisher:
         self.sent_at[(boot, seq)] = time.monotonic()
         self.send("telemetry", payload)
 
+    def resend(self) -> None:
+        """Send again what waits too long for its acknowledgement."""
+        for key, payload in list(self.waiting.items()):
+            if time.monotonic() - self.sent_at[key] > self.resend_s and self.client.is_connected():
+                self.sent_at[key] = time.monotonic()
+                self.send("telemetry", payload)
+
     def send_until_acknowledged(self, seconds: float = 60.0) -> None:
-        """Send again whatever waits too long, until nothing waits."""
+        """Wait until nothing waits any more."""
         deadline = time.monotonic() + seconds
         while self.waiting:
             assert time.monotonic() < deadline, f"{len(self.waiting)} batches were never acknowledged"
-            for key, payload in list(self.waiting.items()):
-                if time.monotonic() - self.sent_at[key] > self.resend_s and self.client.is_connected():
-                    self.sent_at[key] = time.monotonic()
-                    self.send("telemetry", payload)
+            self.resend()
             time.sleep(0.05)
+
+    def wait_for_ingest(self) -> None:
+        """Return once a batch of ours was stored: ingest has subscribed."""
+        self.send_batch("probe", 0, batch("probe", 0, []))
+        self.send_until_acknowledged()
 
     def close(self) -> None:
         self.client.disconnect()

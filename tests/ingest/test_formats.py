@@ -1,0 +1,212 @@
+"""What each format makes of good and bad payloads; no database."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.formats import decode
+from ingest.formats.decoded import (
+    FLAG_BACKFILL,
+    FLAG_CLOCK_CORRECTED,
+    FLAG_LATE,
+    Decoded,
+    Reason,
+    Unreadable,
+)
+
+RECEIVED_US = 1_790_000_000_000_000
+T = RECEIVED_US // 1000
+
+
+def read(body: Any, leaf: str = "telemetry") -> Decoded:
+    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return decode(leaf, payload, "D-1", RECEIVED_US)
+
+
+def read_samples(*samples: Any, **header: Any) -> Decoded:
+    return read({"boot": "b", "seq": 1, "first": 0, "n": len(samples), "samples": list(samples), **header})
+
+
+def reasons(decoded: Decoded) -> list[str]:
+    return [str(problem.reason) for problem in decoded.problems]
+
+
+def test_batch_keeps_header_samples_quality_and_events() -> None:
+    decoded = read_samples(
+        {"t": T, "values": {"a": 1.5, "on": True, "mode": "load"}, "quality": {"a": "uncertain", "on": "bad"}},
+        {"t": T + 1, "asset": "P-7", "values": {"a": 2}},
+        lane="backfill",
+        offset_ms=-35,
+        events=[{"t": T, "asset": "P-7", "code": "E41", "severity": "warning", "text": "hot", "active": True}],
+        dropped=[{"first": 5, "n": 2, "from": T, "to": T, "reason": "spool full"}],
+    )
+    assert (decoded.boot, decoded.seq, decoded.first, decoded.n, decoded.lane) == ("b", 1, 0, 2, "backfill")
+    assert decoded.offset_ms == -35
+    first, second = decoded.samples
+    assert first.values == {"a": 1.5, "on": True, "mode": "load"}
+    assert first.quality == {"a": 1, "on": 2}
+    assert first.flags == FLAG_BACKFILL
+    assert (second.channel, second.t_us) == ("P-7", (T + 1) * 1000)
+    assert [(event.code, event.active) for event in decoded.events] == [("E41", True)]
+    assert [tuple(dropped) for dropped in decoded.dropped] == [(5, 2)]
+    assert decoded.problems == []
+
+
+@pytest.mark.parametrize(
+    ("sample", "reason"),
+    [
+        (3, Reason.BAD_SAMPLE),
+        ({"t": T}, Reason.BAD_SAMPLE),
+        ({"t": T, "values": [1]}, Reason.BAD_SAMPLE),
+        ({"t": T, "values": {}}, Reason.BAD_SAMPLE),
+        ({"values": {"a": 1}}, Reason.BAD_TIME),
+        ({"t": True, "values": {"a": 1}}, Reason.BAD_TIME),
+        ({"t": "yesterday", "values": {"a": 1}}, Reason.BAD_TIME),
+        ({"t": "2026-11-21T12:00:00", "values": {"a": 1}}, Reason.NAIVE_TIME),
+        ({"t": 0, "values": {"a": 1}}, Reason.ABSURD_TIME),
+        ({"t": T + 90_000_000, "values": {"a": 1}}, Reason.ABSURD_TIME),
+        ({"t": 10**400, "values": {"a": 1}}, Reason.ABSURD_TIME),
+        ({"t": T, "values": {f"m{i}": 1 for i in range(257)}}, Reason.TOO_MANY_METRICS),
+        ({"t": T, "values": {"": 1}}, Reason.BAD_NAME),
+        ({"t": T, "values": {"x" * 121: 1}}, Reason.BAD_NAME),
+        ({"t": T, "values": {"a\ud800": 1}}, Reason.BAD_NAME),
+        ({"t": T, "asset": 7, "values": {"a": 1}}, Reason.BAD_NAME),
+        ({"t": T, "values": {"a": [1]}}, Reason.NESTED_VALUE),
+        ({"t": T, "values": {"a": {"b": 1}}}, Reason.NESTED_VALUE),
+        ({"t": T, "values": {"a": float("nan")}}, Reason.NOT_FINITE),
+        ({"t": T, "values": {"a": float("inf")}}, Reason.NOT_FINITE),
+        ({"t": T, "values": {"a": 10**400}}, Reason.NOT_FINITE),
+        ({"t": T, "values": {"a": "x" * 201}}, Reason.TOO_LONG),
+        ({"t": T, "values": {"a": "\x00"}}, Reason.BAD_TEXT),
+        ({"t": T, "values": {"a": "\ud800"}}, Reason.BAD_TEXT),
+    ],
+)
+def test_bad_sample_is_named_and_the_rest_of_the_batch_kept(sample: Any, reason: Reason) -> None:
+    good = {"t": T, "values": {"a": 1}}
+    decoded = read_samples(good, sample, good)
+    assert len(decoded.samples) == 2
+    assert reasons(decoded) == [reason]
+    assert decoded.problems[0].position == 1
+    assert decoded.lost_samples == 1
+
+
+def test_bad_value_leaves_the_other_values_of_its_sample() -> None:
+    decoded = read_samples({"t": T, "values": {"a": 1, "b": float("nan"), "c": None}})
+    assert decoded.samples[0].values == {"a": 1}
+    assert (reasons(decoded), decoded.lost_samples) == (["not_finite"], 0)
+
+
+def test_sensor_that_is_nan_in_every_sample_makes_one_entry() -> None:
+    decoded = read_samples(*({"t": T + i, "values": {"a": 1, "b": float("nan")}} for i in range(50)))
+    (problem,) = decoded.problems
+    assert (problem.detail, problem.position, problem.samples) == ("b", 0, 50)
+
+
+def test_zoned_text_time_is_read() -> None:
+    decoded = read_samples({"t": "2026-09-21T18:13:20+02:00", "values": {"a": 1}})
+    assert decoded.samples[0].t_us == 1_790_007_200_000_000
+
+
+def test_absurd_clock_is_corrected_by_its_measured_offset() -> None:
+    decoded = read_samples({"t": 5_000, "values": {"a": 1}}, offset_ms=T - 6_000)
+    assert decoded.samples[0].t_us == (T - 1000) * 1000
+    assert decoded.samples[0].flags & FLAG_CLOCK_CORRECTED
+
+
+def test_late_sample_is_flagged() -> None:
+    decoded = read_samples({"t": T - 301_000, "values": {"a": 1}}, {"t": T, "values": {"a": 1}})
+    assert [bool(sample.flags & FLAG_LATE) for sample in decoded.samples] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"{", Reason.UNREADABLE),
+        (b"", Reason.UNREADABLE),
+        (b"\xff\xfe", Reason.UNREADABLE),
+        (b"[" * 100_000, Reason.UNREADABLE),
+        (b"3", Reason.UNREADABLE),
+        (b"[]", Reason.UNREADABLE),
+        (b'{"samples": []}', Reason.BAD_HEADER),
+        (b'{"boot": 1, "seq": 1, "samples": []}', Reason.BAD_HEADER),
+        (b'{"boot": "b", "seq": -1, "samples": []}', Reason.BAD_HEADER),
+        (b'{"boot": "b", "seq": true, "samples": []}', Reason.BAD_HEADER),
+        (b'{"boot": "b", "seq": 1, "samples": [], "device": "D-2"}', Reason.WRONG_DEVICE),
+        (b" " * (2 << 20), Reason.TOO_LARGE),
+    ],
+)
+def test_unreadable_payload_has_its_reason(payload: bytes, reason: Reason) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read(payload)
+    assert caught.value.reason == reason
+
+
+def test_batch_whose_samples_cannot_be_read_still_has_its_sequence() -> None:
+    decoded = read({"boot": "b", "seq": 4, "first": 9, "n": 3, "samples": "x"})
+    assert (decoded.boot, decoded.seq, decoded.lost_samples) == ("b", 4, 3)
+    assert reasons(decoded) == ["bad_sample"]
+
+
+def test_million_keys_are_refused_at_once() -> None:
+    payload = json.dumps({f"k{i}": 1 for i in range(1_000_000)}).encode()
+    begun = time.perf_counter()
+    with pytest.raises(Unreadable, match="at most"):
+        read(payload)
+    assert time.perf_counter() - begun < 0.05
+
+
+def test_as_many_keys_as_fit_into_a_message_are_refused_quickly() -> None:
+    payload = json.dumps({f"k{i}": 1 for i in range(70_000)}).encode()
+    begun = time.perf_counter()
+    decoded = read(payload)
+    assert reasons(decoded) == ["too_many_metrics"]
+    assert time.perf_counter() - begun < 0.5
+
+
+def test_plain_values_are_of_the_moment_they_came() -> None:
+    decoded = read({"temperature": 21.5})
+    assert decoded.boot is None
+    assert [(sample.t_us, dict(sample.values)) for sample in decoded.samples] == [(RECEIVED_US, {"temperature": 21.5})]
+
+
+def test_timestamped_values_and_a_list_of_them() -> None:
+    one = {"ts": T - 5, "values": {"a": 1}}
+    assert read(one).samples[0].t_us == (T - 5) * 1000
+    decoded = read([one, {"temperature": 2}, {"ts": "2026-09-21T00:00:00", "values": {"a": 1}}])
+    assert len(decoded.samples) == 2
+    assert (reasons(decoded), decoded.problems[0].position) == (["naive_time"], 2)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = st.sampled_from(["boot", "seq", "first", "n", "lane", "offset_ms", "samples", "events", "dropped", "device", "ts"])
+SAMPLE = st.dictionaries(st.sampled_from(["t", "asset", "values", "quality", "m", "ts"]), JSON, max_size=6)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(KEYS, JSON | st.lists(SAMPLE, max_size=3), max_size=8) | JSON)
+def test_any_json_is_decoded_or_named_unreadable(body: Any) -> None:
+    try:
+        decoded = read(json.dumps(body).encode())
+    except Unreadable as error:
+        assert error.reason in set(Reason)
+    else:
+        assert len(decoded.samples) + decoded.lost_samples >= 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_decoded_or_named_unreadable(payload: bytes) -> None:
+    try:
+        read(payload)
+    except Unreadable as error:
+        assert error.reason in set(Reason)

@@ -37,6 +37,7 @@ def install(packages: Sequence[str], progress: Callable[[str], None] = say) -> N
     progress(f"Installing {', '.join(missing)} ...")
     with services_left_alone(missing):
         if not _apt_get(["install", "-y", "-q", "--no-install-recommends", *missing]):
+            _run(["dpkg", "--configure", "-a"])  # an earlier installation may have been interrupted
             refresh_lists(progress)
             if not _apt_get(["install", "-y", "-q", "--no-install-recommends", *missing], show=True):
                 raise SupervisorError(f"apt-get could not install them (see above). Type: {line_to_type(missing)}")
@@ -119,7 +120,7 @@ def _apt_get(arguments: Sequence[str], show: bool = False) -> bool:
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return subprocess.CompletedProcess(list(command), 1, "", "")
 
@@ -145,6 +146,8 @@ def main(arguments: Sequence[str]) -> int:
     except SupervisorError as error:
         print(error.message, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

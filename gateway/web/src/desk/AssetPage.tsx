@@ -203,7 +203,7 @@ function History(props: { asset: AssetDetail }) {
   const [limit, setLimit] = useState(20);
   const timeline = useTimeline(props.asset.id, limit);
   return (
-    <CardBlock title={text.t("timeline.title")}>
+    <CardBlock title={text.t("timeline.title")} last>
       <Loaded of={timeline} skeleton={<Bones rows={4} />}>
         {(page) => (
           <>

@@ -2,6 +2,7 @@
 import { Button, Group, Modal } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { FlaskConical } from "lucide-react";
+import { useLocation } from "react-router";
 
 import { useAct } from "../api/hooks";
 import type { Me } from "../api/types";
@@ -11,6 +12,7 @@ import { errorText } from "../ui/states";
 
 export function DemoBanner(props: { me: Me }) {
   const text = useText();
+  const { pathname } = useLocation();
   const [asking, ask] = useDisclosure(false);
   const remove = useAct();
   const confirm = () =>
@@ -25,7 +27,7 @@ export function DemoBanner(props: { me: Me }) {
       },
     );
   return (
-    <div className="demo-banner">
+    <div className={pathname === "/" ? "demo-banner" : "demo-banner elsewhere"}>
       <FlaskConical size={17} style={{ flex: "none" }} aria-hidden />
       <div className="grow" style={{ flexBasis: 220 }}>{text.t("demo.banner")}</div>
       {props.me.roles.includes("administrator") && (

@@ -70,7 +70,7 @@ function Ledger(props: { boots: BootRow[] }) {
   if (props.boots.length === 0) return <Empty bare icon={CheckCircle2} sentence={text.t("ledger.empty")} />;
   return (
     <>
-      <p className="small muted" style={{ margin: "0 20px 6px" }}>{text.t("ledger.hint")}</p>
+      <p className="small muted inset" style={{ margin: "0 0 6px" }}>{text.t("ledger.hint")}</p>
       <div className="scroll">
         <table className="grid">
           <thead>
@@ -104,7 +104,7 @@ function Quarantine(props: { device: DeviceDetail }) {
           {rows.map((row) => (
             <tr key={row.id}>
               <td style={{ minWidth: 160 }}><div style={{ fontWeight: 560 }}>{text.code("quarantine_reason", row.reason)}</div>{row.detail && <div className="tiny muted break">{row.detail}</div>}</td>
-              <td><div className="mono tiny break clamp3" style={{ maxWidth: 340 }}>{row.excerpt ?? row.topic}</div></td>
+              <td style={{ minWidth: 200 }}><div className="mono tiny break clamp3" style={{ maxWidth: 340 }}>{row.excerpt ?? row.topic}</div></td>
               <td className="small muted" style={{ whiteSpace: "nowrap" }}><Ago at={row.received_at} /></td>
             </tr>
           ))}

@@ -56,7 +56,7 @@ function Order(props: { order: WorkOrder }) {
         <div>
           {order.noticed && <NoticedCard order={order} />}
           {order.request && <CardBlock title={text.t("order.request", { number: order.request.number })}><div className="break">“{order.request.text}”</div></CardBlock>}
-          <CardBlock title={text.t("order.history")}>
+          <CardBlock title={text.t("order.history")} last>
             {order.events?.length ? <Timeline items={order.events} hideOrder /> : <div className="small muted">{text.t("timeline.empty")}</div>}
           </CardBlock>
         </div>
@@ -80,7 +80,7 @@ function NoticedCard(props: { order: WorkOrder }) {
   return (
     <>
       <CardBlock title={text.t("order.noticed")} right={<SeverityChip severity={found.severity} small />} flush>
-        <div style={{ padding: "0 20px 6px" }}>
+        <div className="inset" style={{ paddingBottom: 6 }}>
           <div style={{ fontSize: 17, fontWeight: 620, lineHeight: 1.4 }}>{noticed({ ...found, kind: order.kind }, text)}</div>
           <div className="small muted">{text.t("order.since", { at: text.moment(found.since ?? order.since) })} · <Since at={found.since ?? order.since} /></div>
           {found.recurrence_of && <div className="small" style={{ marginTop: 4 }}>{text.t("order.again", { number: found.recurrence_of })}</div>}

@@ -6,6 +6,7 @@ import { noticed } from "./noticed";
 const FAMILY: Record<string, Record<string, string>> = {
   // field of the payload -> family of words, by the first part of the event's kind
   work_order: { to: "state", from: "state", state: "state", outcome: "outcome", origin: "origin", priority: "priority" },
+  "work_order.priority_raised": { to: "priority", from: "priority" },
   visit: { to: "visit", from: "visit", state: "visit", outcome: "outcome" },
   asset: { to: "operation", from: "operation", operation: "operation" },
   device: { to: "presence", from: "presence", presence: "presence" },
@@ -29,7 +30,7 @@ function variant(item: TimelineItem, text: Text): string {
 }
 
 function params(item: TimelineItem, text: Text): Record<string, unknown> {
-  const families = FAMILY[item.kind.split(".")[0] ?? ""] ?? {};
+  const families = FAMILY[item.kind] ?? FAMILY[item.kind.split(".")[0] ?? ""] ?? {};
   const said: Record<string, unknown> = { ...item.payload };
   for (const [field, family] of Object.entries(families))
     if (typeof said[field] === "string") said[field] = text.code(family, said[field] as string);

@@ -15,7 +15,9 @@ export function EvidenceTable(props: { contributions: Contribution[]; chosen?: s
   const text = useText();
   const rows = props.contributions.slice(0, MOST_ROWS);
   return (
-    <div className="scroll">
+    <>
+    <EvidenceList rows={rows} choose={props.choose} chosen={props.chosen} />
+    <div className="scroll hide-phone">
       <table className="grid">
         <thead>
           <tr>
@@ -50,6 +52,29 @@ export function EvidenceTable(props: { contributions: Contribution[]; chosen?: s
           ))}
         </tbody>
       </table>
+    </div>
+    </>
+  );
+}
+
+/** The same rows for a narrow screen. */
+function EvidenceList(props: { rows: Contribution[]; chosen?: string | null; choose?: (metric: string) => void }) {
+  const text = useText();
+  return (
+    <div className="only-phone" style={{ padding: "4px 0" }}>
+      {props.rows.map((row) => (
+        <div key={row.metric} className="inset" style={{ paddingTop: 9, paddingBottom: 9, background: props.chosen === row.metric ? "#edf6f5" : undefined }} onClick={() => props.choose?.(row.metric)}>
+          <div className="row" style={{ alignItems: "baseline" }}>
+            <span className="grow break" style={{ fontWeight: 580 }}>{metricLabel(row, text.language)}</span>
+            <span className="num nowrap"><span className="muted small">{text.value(row.expected, row.unit_label)} → </span><b>{text.value(row.seen, row.unit_label)}</b></span>
+          </div>
+          <div className="row" style={{ marginTop: 5 }}>
+            <span className="tiny muted grow">{row.note ? text.code("note", row.note) : ""}{row.deviation ? ` · ${deviation(row, text)}` : ""}</span>
+            <div className="bar" style={{ width: 84 }}><i style={{ width: `${Math.max(2, Math.min(100, row.share * 100))}%` }} /></div>
+            <span className="tiny num muted" style={{ minWidth: 30, textAlign: "right" }}>{text.percent(row.share)}</span>
+          </div>
+        </div>
+      ))}
     </div>
   );
 }

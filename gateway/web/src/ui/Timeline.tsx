@@ -49,7 +49,7 @@ export function Timeline(props: { items: TimelineItem[]; base?: string; hideOrde
             <div className="break">
               {sentence(item, text)}
               {item.work_order && !props.hideOrder && (
-                <>{" "}<Link className="link" to={`${base}/${item.work_order.id}`}>{item.work_order.number}</Link></>
+                <>{" "}<Link className="link nowrap" to={`${base}/${item.work_order.id}`}>{item.work_order.number}</Link></>
               )}
             </div>
             {typeof note === "string" && note && item.kind !== "finding.opened" && <div className="muted break">“{note}”</div>}

@@ -102,9 +102,9 @@ export function PageHead(props: { title: ReactNode; sub?: ReactNode; back?: { to
   );
 }
 
-export function CardBlock(props: { title: ReactNode; right?: ReactNode; children: ReactNode; flush?: boolean }) {
+export function CardBlock(props: { title: ReactNode; right?: ReactNode; children: ReactNode; flush?: boolean; last?: boolean }) {
   return (
-    <section className="card">
+    <section className={props.last ? "card last" : "card"}>
       <div className="card-head"><h2 className="grow">{props.title}</h2>{props.right}</div>
       {props.flush ? <div style={{ paddingTop: 8 }}>{props.children}</div> : <div className="card-body">{props.children}</div>}
     </section>

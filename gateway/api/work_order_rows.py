@@ -229,7 +229,11 @@ def detail_of(here: Context, order: WorkOrder) -> WorkOrderDetail:
     """Return one order with its events as the caller may see it."""
     here.session.flush()
     around = _around(here, [order])
-    return WorkOrderDetail(**_fields(here, order, around), events=_events(here, order, around.visits.get(order.id, [])))
+    return WorkOrderDetail(
+        **_fields(here, order, around),
+        events=_events(here, order, around.visits.get(order.id, [])),
+        repair_codes=_repair_codes(here, around.assets[order.asset_id]),
+    )
 
 
 def visit_item(visit: Visit, people: dict[UUID, Person]) -> VisitItem:

@@ -75,6 +75,7 @@ def test_technician_does_the_work_with_three_buttons(world: World, sign_in: As) 
     assert post(ann, f"{path}/start")["state"] == "in_progress"
     done = post(ann, f"{path}/finish", {"outcome": "confirmed", "note": "greased", "repair_code": "R1"})
     assert (done["state"], done["outcome"], done["visits"][0]["state"]) == ("completed", "confirmed", "completed")
+    assert [one["code"] for one in done["repair_codes"]] == ["bearing_replaced"]
     kinds = [event["kind"] for event in done["events"]]
     assert kinds.index("work_order.completed") < kinds.index("work_order.opened")  # newest first
     assert done["events"][0]["actor"]["name"] == "Ann"

@@ -61,6 +61,7 @@ def make_world(database: Database) -> World:
             name_en="Pump",
             name_zh="泵",
             metrics={"bearing_temperature_celsius": {"unit": "Cel", "label_en": "Bearing", "label_zh": "轴承"}},
+            repair_codes=[{"code": "bearing_replaced", "en": "Bearing replaced", "zh": "更换轴承"}],
             checks=[{"signature": "bearing_temperature_celsius:high", "en": "Grease the bearing", "zh": "给轴承加脂"}],
         )
         session.add(model)

@@ -35,13 +35,19 @@ ReplayError = RecordingError
 class Clock:
     """Turns an asset's clock into event times and into moments to send.
 
-    All assets end together, at begin + longest / speed; the shorter ones begin later. An event time is never
-    later than the moment of sending, for speeds of 1 and more.
+    All assets begin together; each ends at begin + its length / speed, and its last sample falls there: a well with
+    five hours on record need not wait for one with five hundred. An event time is never later than the moment of
+    sending, for speeds of 1 and more.
     """
 
     end_s: float
     length_s: float
     speed: float
+
+    @classmethod
+    def beginning(cls, begin_s: float, length_s: float, speed: float) -> Clock:
+        """Return the clock of an asset whose replay begins at begin_s."""
+        return cls(begin_s + length_s / speed, length_s, speed)
 
     def event_time_ms(self, clock_s: float) -> int:
         """Return the shifted time of a moment: spacing kept, the last sample at the end."""
@@ -101,7 +107,7 @@ class Replay:
                 longest / 3600,
                 longest / self.speed,
             )
-            complete = self._send_all(time.time() + longest / self.speed) and self._await_acks()
+            complete = self._send_all(time.time()) and self._await_acks()
         finally:
             self.publisher.stop()
             self._state(running=False)
@@ -117,9 +123,9 @@ class Replay:
             "complete": complete,
         }
 
-    def _send_all(self, end_s: float) -> bool:
+    def _send_all(self, begin_s: float) -> bool:
         """Send each moment when it is due; return False when stopped before the end."""
-        ahead = heapq.merge(*(self._lane_of(each, end_s) for each in self.recordings), key=lambda each: each[0])
+        ahead = heapq.merge(*(self._lane_of(each, begin_s) for each in self.recordings), key=lambda each: each[0])
         samples: list[wire.Sample] = []
         events: list[wire.DeviceEvent] = []
         for send_at, recording, clock, moment in ahead:
@@ -132,8 +138,8 @@ class Replay:
             self._add(recording, clock, moment, samples, events)
         return self._store(samples, events)
 
-    def _lane_of(self, recording: Recording, end_s: float) -> Iterator[tuple[float, Recording, Clock, Moment]]:
-        clock = Clock(end_s, recording.length_s, self.speed)
+    def _lane_of(self, recording: Recording, begin_s: float) -> Iterator[tuple[float, Recording, Clock, Moment]]:
+        clock = Clock.beginning(begin_s, recording.length_s, self.speed)
         for moment in recording.moments():
             yield clock.send_at_s(moment.clock_s), recording, clock, moment
 

@@ -74,6 +74,16 @@ class SpoolStatus:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What making room has changed: records gone, reports written, samples among the gone, bytes freed."""
+
+    victims: int = 0
+    reports: int = 0
+    samples: int = 0
+    bytes: int = 0
+
+
 class Spool(SpoolNotes):
     """Records in two kinds of lanes, live before backfill and replay, bounded in bytes.
 
@@ -131,13 +141,16 @@ class Spool(SpoolNotes):
             index += kind == _SAMPLE
             size += row_size
         with self._transaction():
-            dropped_records, dropped_bytes, extra_ids = self._make_room(size, self._next_id + len(rows))
+            made = self._make_room(size, self._next_id + len(rows))
             self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             self._db.execute("UPDATE boot SET next_index = ? WHERE number = ?", (index, self._number))
-        self._next_id += len(rows) + extra_ids
+        self._next_id += len(rows) + made.reports
         self._next_index = index
-        self.records += len(rows) - dropped_records
-        self.bytes += size - dropped_bytes
+        self.records += len(rows) + made.reports - made.victims
+        self.bytes += size - made.bytes
+        if made.victims:
+            self.dropped_samples += made.samples
+            log.warning("spool %s is full: dropped its %d oldest samples", self.path, made.samples)
         if lane == _LIVE:
             self._live_bytes += size
         return first
@@ -164,14 +177,14 @@ class Spool(SpoolNotes):
         size = len(payload) + RECORD_OVERHEAD_BYTES
         return (_LIVE, row_id, number, report.first, _DROPPED, report.t_to, payload, size)
 
-    def _make_room(self, size: int, next_id: int) -> tuple[int, int, int]:
-        """Drop the oldest records, background lanes first; return (records, bytes, ids used) of what changed.
+    def _make_room(self, size: int, next_id: int) -> _Room:
+        """Drop the oldest records, background lanes first, and put reports of them under ids from next_id on.
 
         Batches already formed stay: a window of them is small, and their content must not change.
         """
         excess = self.bytes + size - self.max_bytes
         if excess <= 0:
-            return 0, 0, 0
+            return _Room()
         excess += self.max_bytes // 50  # in steps of 2 %, not record by record
         victims: list[tuple[int, ...]] = []
         for lane in (2, 1, 0):
@@ -194,10 +207,8 @@ class Spool(SpoolNotes):
         self._db.executemany("DELETE FROM record WHERE lane = ? AND id = ?", [row[:2] for row in victims])
         self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", reports)
         samples = sum(row[4] == _SAMPLE for row in victims)
-        self.dropped_samples += samples
-        log.warning("spool %s is full: dropped its %d oldest records", self.path, len(victims))
         freed = sum(row[-1] for row in victims) - sum(row[-1] for row in reports)
-        return len(victims) - len(reports), freed, len(reports)
+        return _Room(len(victims), len(reports), samples, freed)
 
     def _last_report(self) -> tuple[tuple[int, ...], int, wire.Dropped] | None:
         """Return the newest report of drops that is in no batch yet: (record, boot number, report)."""

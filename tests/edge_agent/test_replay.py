@@ -60,7 +60,7 @@ def test_gaps_are_shortened_and_events_keep_their_place(fleet: Path) -> None:
 @pytest.mark.parametrize("length_s", [0.0, 5.0, 1220.0])
 def test_times_end_at_the_end_and_are_never_in_the_future(speed: float, length_s: float) -> None:
     end = 1_763_726_400.0
-    clock = Clock(end, length_s, speed)
+    clock = Clock.beginning(end - length_s / speed, length_s, speed)
     assert clock.event_time_ms(length_s) == end * 1000
     for at in (-700.0, 0.0, length_s / 3, length_s):
         assert clock.event_time_ms(at) <= clock.send_at_s(at) * 1000 + 1

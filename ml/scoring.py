@@ -101,6 +101,10 @@ class FleetScorer:
         """What the asset's model expects for each value of the block [n, m], NaN where it cannot tell."""
         return self._of(block.asset).residual.expected(block)
 
+    def band(self, block: Block) -> Floats:
+        """How far from the expected value a reading must be to count [n, m], in the metrics' units."""
+        return self._of(block.asset).residual.band(block)
+
     def dump(self, asset: str) -> bytes:
         """The asset's whole state as bytes, without pickle; `load` continues exactly where it stopped."""
         own = self._of(asset)

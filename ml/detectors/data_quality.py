@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from maintenance.decisions import Contribution, FindingFacts
 from ml.detectors import metric_kinds, plain
 from ml.detectors.evidence import Change, Evidence
-from ml.detectors.protocol import Block, Bools, Floats, Learning, State, moment
+from ml.detectors.protocol import Block, Bools, Floats, Learning, State, Strings, moment
 
 MIN_CHANGES = 20  # a sensor must have moved this often before standing still is news
 FROZEN_ROWS = 30
@@ -24,6 +24,7 @@ UNIT_TOLERANCE = 0.02
 # factors by which people change units: m/s and km/h, kPa and psi, bar and psi, bar and kPa, milli, bar and Pa
 UNIT_FACTORS = (3.6, 6.894757, 14.50377, 100.0, 1000.0, 1e5)
 MAX_RANGE_ROWS = 3
+RATE_STEPS_S = (0.4, 4.0, 40.0, 400.0, 4000.0)  # between the usual rates: a habit is one rate's
 
 
 @dataclass(slots=True)
@@ -41,7 +42,6 @@ class _Sensor:
     unit_candidate: float = 0.0
     unit_before: float = math.nan
     unit_rows: int = 0
-    evidence: dict[str, Evidence] = field(default_factory=dict)
 
 
 class DataQualityDetector:
@@ -53,38 +53,60 @@ class DataQualityDetector:
     def __init__(self, asset: str) -> None:
         self.asset = asset
         self.mask: Bools = np.zeros((0, 0), dtype=bool)
-        self._sensors: dict[str, _Sensor] = {}
+        self._sensors: dict[str, dict[str, _Sensor]] = {}  # by habit, then by metric
+        self._evidence: dict[str, Evidence] = {}
         self._current: dict[str, FindingFacts] = {}
         self._last_t = 0.0
         self._steps: list[float] = []
 
     def update(self, block: Block) -> list[FindingFacts]:
         """Return new and changed findings; afterwards `mask` [n, m] is True where a value is not to be believed."""
-        n, m = block.values.shape
-        self.mask = np.zeros((n, m), dtype=bool)
-        if n == 0:
+        self.mask = np.zeros(block.values.shape, dtype=bool)
+        if len(block) == 0:
             return []
+        habits = self._habits(block)
         found = self._gaps(block.t)
-        sensors = [self._sensors.setdefault(metric, _Sensor()) for metric in block.metrics]
+        starts = np.flatnonzero(np.concatenate([[True], habits[1:] != habits[:-1]]))
+        for start, stop in zip(starts, [*starts[1:], len(block)], strict=True):
+            found += self._stretch(block.rows(int(start), int(stop)), str(habits[start]), self.mask[start:stop])
+        self._last_t = float(block.t[-1])
+        return sorted(found, key=lambda f: (f.cleared_at or f.last_at, f.signature))
+
+    def _habits(self, block: Block) -> Strings:
+        """What a sensor's habits depend on, per row: the mode, and roughly how often it is read."""
+        steps = np.diff(block.t, prepend=self._last_t or block.t[0] - 1.0)
+        rate = np.searchsorted(RATE_STEPS_S, steps).astype(str)
+        if block.modes is None:
+            return rate
+        names = np.array([*block.mode_names, "?"])
+        known = (block.modes >= 0) & (block.modes < len(block.mode_names))
+        modes = names[np.where(known, block.modes, len(block.mode_names))]
+        return np.char.add(np.char.add(rate, "@"), modes)
+
+    def _stretch(self, block: Block, habit: str, mask: Bools) -> list[FindingFacts]:
+        """Rows of one mode and rate; fills `mask` in place."""
+        n, m = block.values.shape
+        own = self._sensors.setdefault(habit, {})
+        sensors = [own.setdefault(metric, _Sensor()) for metric in block.metrics]
         still = np.full((n, m), 10**9)
         frozen = np.zeros((n, m), dtype=bool)
         for j, sensor in enumerate(sensors):
             still[:, j], frozen[:, j] = _stillness(sensor, block.values[:, j])
         alive = still < ALIVE_ROWS
+        found: list[FindingFacts] = []
         for j, (metric, sensor) in enumerate(zip(block.metrics, sensors, strict=True)):
             others = alive.sum(1) - alive[:, j] > 0
             x = block.values[:, j]
             signals = {
                 "frozen": frozen[:, j] & others,
                 "out_of_range": _out_of_range(metric, x),
-                "unit": _unit_jump(metric, sensor, x),
+                "unit": _unit_jump(sensor, x),
                 "missing": _missing(sensor, x),
             }
             for what, flags in signals.items():
-                found += self._watch(metric, what, block.t, x, flags, sensor)
-                self.mask[:, j] |= flags
-        self._last_t = float(block.t[-1])
-        return sorted(found, key=lambda f: (f.first_at, f.signature))
+                found += self._watch(metric, what, block.t, x, flags)
+                mask[:, j] |= flags
+        return found
 
     def _gaps(self, t: Floats) -> list[FindingFacts]:
         before = self._last_t or float(t[0])
@@ -100,14 +122,13 @@ class DataQualityDetector:
             )
         return [replace(f, cleared_at=f.last_at) for f in found]
 
-    def _watch(self, metric: str, what: str, t: Floats, x: Floats, flags: Bools, sensor: _Sensor) -> list[FindingFacts]:
-        rows = 1 if what in ("frozen", "unit", "missing") else MAX_RANGE_ROWS
-        if what not in sensor.evidence:
+    def _watch(self, metric: str, what: str, t: Floats, x: Floats, flags: Bools) -> list[FindingFacts]:
+        signature = f"{metric}:{what}"
+        evidence = self._evidence.get(signature)
+        if evidence is None:
             if not flags.any():
                 return []
-            sensor.evidence[what] = Evidence(rows, rows, rows)
-        signature = f"{metric}:{what}"
-        evidence = sensor.evidence[what]
+            evidence = self._evidence[signature] = _evidence(what)
         was = self._current.get(signature)
         found: list[FindingFacts] = []
         for change in evidence.update(t, flags.astype(float), 0.5, 0.5):
@@ -150,24 +171,34 @@ class DataQualityDetector:
     def rebaseline(self, at: float) -> None:
         """A repaired or exchanged sensor may have other habits: learn them again."""
         self._sensors.clear()
+        self._evidence.clear()
         self._current.clear()
 
     def state(self) -> State:
         return {
-            "sensors": {metric: _sensor_to_plain(sensor) for metric, sensor in self._sensors.items()},
+            "sensors": {h: {m: asdict(sensor) for m, sensor in own.items()} for h, own in self._sensors.items()},
+            "evidence": {name: evidence.state() for name, evidence in self._evidence.items()},
             "current": {name: plain.facts_to_plain(facts) for name, facts in self._current.items()},
             "last_t": self._last_t,
             "steps": list(self._steps),
         }
 
     def restore(self, state: State) -> None:
-        self._sensors = {metric: _sensor_from_plain(stored) for metric, stored in state["sensors"].items()}
-        self._current = {}
+        self._sensors = {h: {m: _Sensor(**s) for m, s in own.items()} for h, own in state["sensors"].items()}
+        self._evidence, self._current = {}, {}
+        for name, stored in state["evidence"].items():
+            self._evidence[name] = _evidence(name.rpartition(":")[2])
+            self._evidence[name].restore(stored)
         for name, stored in state["current"].items():
             facts = plain.facts_from_plain(stored)
             if facts is not None:
                 self._current[name] = facts
         self._last_t, self._steps = state["last_t"], list(state["steps"])
+
+
+def _evidence(what: str) -> Evidence:
+    rows = MAX_RANGE_ROWS if what == "out_of_range" else 1
+    return Evidence(rows, rows, rows)
 
 
 def _stillness(sensor: _Sensor, x: Floats) -> tuple[np.ndarray[Any, Any], Bools]:
@@ -235,7 +266,7 @@ def _missing(sensor: _Sensor, x: Floats) -> Bools:
     return np.asarray((streak >= MISSING_ROWS) & usual)
 
 
-def _unit_jump(metric: str, sensor: _Sensor, x: Floats) -> Bools:
+def _unit_jump(sensor: _Sensor, x: Floats) -> Bools:
     """True while the readings stand a unit's factor away from where they were before one sudden step."""
     flags = np.zeros(len(x), dtype=bool)
     rows = np.flatnonzero(np.isfinite(x) & (x > 0))
@@ -274,18 +305,3 @@ def _unit_step(sensor: _Sensor, step: float) -> None:
 
 def _is_unit_factor(step: float) -> bool:
     return any(abs(abs(step) - math.log(factor)) < UNIT_TOLERANCE for factor in UNIT_FACTORS)
-
-
-def _sensor_to_plain(sensor: _Sensor) -> dict[str, Any]:
-    names = [name for name in _Sensor.__dataclass_fields__ if name != "evidence"]
-    stored: dict[str, Any] = {name: getattr(sensor, name) for name in names}
-    stored["evidence"] = {what: [e.k, e.state()] for what, e in sensor.evidence.items()}
-    return stored
-
-
-def _sensor_from_plain(stored: dict[str, Any]) -> _Sensor:
-    sensor = _Sensor(**{name: value for name, value in stored.items() if name != "evidence"})
-    for what, (rows, state) in stored["evidence"].items():
-        sensor.evidence[what] = Evidence(rows, rows, rows)
-        sensor.evidence[what].restore(state)
-    return sensor

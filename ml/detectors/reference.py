@@ -32,6 +32,7 @@ class Reference:
     """
 
     centre: Floats
+    offset: Floats  # of the residuals, standardised: zero until a repair moved the asset
     spread: Floats
     precision: Floats
     usable: Bools
@@ -49,7 +50,7 @@ class Reference:
         full = with_hours(t, z) if self.hours else z
         known = np.nan_to_num(full, nan=0.0)
         r = (known @ self.precision) / np.diag(self.precision)
-        r = r[:, : values.shape[1]]
+        r = r[:, : values.shape[1]] - self.offset
         return np.where(np.isfinite(z), r, np.nan)
 
     def expected(self, t: Floats, values: Floats) -> Floats:
@@ -127,7 +128,9 @@ def fit(
     template = fade * (believed / spread) ** 2 + (ACCURACY * np.abs(centre) / spread) ** 2
     scale = np.sqrt(scale**2 + template)
     joint = np.stack([_joint_reach(levels[i], scale[i], usable & scored, patience_s / dt) for i in (1, 2)])
-    return Reference(centre, spread, precision, usable, scale, joint, evidence, dt, span, len(t), hours)
+    return Reference(
+        centre, np.zeros_like(centre), spread, precision, usable, scale, joint, evidence, dt, span, len(t), hours
+    )
 
 
 def _mean(z: Floats) -> Floats:

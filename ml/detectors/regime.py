@@ -35,13 +35,14 @@ class Regime:
     chunk_worst: float = 0.0
     last_t: float = 0.0
     revision: int = 0
+    recentring: list[Floats] | None = None  # residuals seen since a repair, until there are enough
 
     def start_over(self) -> None:
         """A new start: the centre is learned again, the scale so far stays as what is believed."""
         if self.known is not None:
             own = self.known.own_scale()
             self.prior = own if self.prior is None else np.where(np.isfinite(own), own, self.prior)
-        self.known = self.fast = self.slow = None
+        self.known = self.fast = self.slow = self.recentring = None
         self.times, self.rows, self.kept = [], [], 0
         self.forget_chunk()
         self.next_fit, self.settled = LEARN_ROWS, False
@@ -76,6 +77,7 @@ class Regime:
             "chunk_worst": self.chunk_worst,
             "last_t": self.last_t,
             "revision": self.revision,
+            "recentring": None if self.recentring is None else list(self.recentring),
         }
 
     @classmethod

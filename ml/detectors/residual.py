@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -18,10 +18,11 @@ from ml.detectors.regime import CHUNK_ROWS, LEARN_ROWS, Regime
 
 LEARN_SPAN_S = 590.0  # with LEARN_ROWS the evidence that ends learning: ten minutes at 10 s are enough
 KNOWN_HEALTHY_ROWS = 20  # fewer are enough when somebody vouched for them
-GAP_S, GAP_ROWS = 590.0, 20.0  # a silence this long (and longer than all that was learned from) is a new start
+GAP_S, GAP_ROWS, STEPS_KEPT = 590.0, 20.0, 20  # a longer silence is a gap; longer than all learned from: a new start
 SETTLED_EVIDENCE, SETTLED_SPAN_S = 40.0, 7 * 86400.0
-SETTLE_AFTER_MODE_S, SETTLE_AFTER_MODE_ROWS = 30.0, 2.0
+SETTLE_S, SETTLE_STEPS, SETTLE_MAX_S = 60.0, 1.5, 1800.0  # after a change of mode
 FAST_MIN_S = 3.0
+FOUNDED_SPAN_S = 86400.0  # relations learned over a day of cycles survive a repair
 TOLERANCE_FADES_S = 60 * 86400.0
 TOP = 3
 TELL_ROWS = 60  # rows for which a lasting finding is told again row by row; later once per chunk
@@ -61,6 +62,8 @@ class ResidualDetector:
         self._tolerance: Floats | None = None
         self._tolerance_since = 0.0
         self._last_t = 0.0
+        self._steps: list[float] = []  # the last STEPS_KEPT time steps
+        self._ended: list[FindingFacts] = []  # ended by a rebaseline, not yet told
         self._mode: str | None = None
         self._mode_since = 0.0
         self._wander = np.zeros(0)
@@ -72,18 +75,21 @@ class ResidualDetector:
     def update(self, block: Block) -> list[FindingFacts]:
         """Score the rows, learn from the quiet ones; return findings that began, changed or ended."""
         block = self._aligned(block)
-        found: list[FindingFacts] = []
+        found, self._ended = self._ended, []
         pos = 0
         self.abnormal = [False] * len(block)
         while pos < len(block):
             mode = self._mode_at(block, pos)
-            found += self._on_gap(float(block.t[pos]), mode)
+            found += self._on_gap(float(block.t[pos]))
             stop = self._same_until(block, pos, mode)
             part = block.rows(pos, stop)
             if mode != self._mode:
                 self._mode, self._mode_since = mode, float(part.t[0])
+                if mode in self._regimes:
+                    self._regimes[mode].fast = self._regimes[mode].slow = None
             regime = self._regimes.setdefault(mode, self._new_regime())
             found += self._step(regime, mode, part, pos)
+            self._note_steps(part.t)
             self._last_t = float(part.t[-1])
             pos = stop
         return found
@@ -116,26 +122,28 @@ class ResidualDetector:
         stop = min(len(block), pos + (LEARN_ROWS if healthy else room))
         t = block.t[pos:stop]
         cut = np.zeros(len(t), dtype=bool)
-        cut[1:] = np.diff(t) > GAP_S
+        cut[1:] = np.diff(t) > self._gap_s()
         cut |= (t <= block.healthy_until) != healthy
         if block.modes is not None:
             cut |= block.modes[pos:stop] != block.modes[pos]
         return pos + (int(np.argmax(cut)) if cut.any() else len(t))
 
-    def _on_gap(self, t: float, mode: str) -> list[FindingFacts]:
+    def _gap_s(self) -> float:
+        """A silence longer than this is a gap: beyond ten minutes, and beyond what is usual for this asset."""
+        return max(GAP_S, GAP_ROWS * float(np.median(self._steps))) if self._steps else np.inf
+
+    def _note_steps(self, t: Floats) -> None:
+        steps = np.diff(t, prepend=self._last_t) if self._last_t else np.diff(t)
+        self._steps = (self._steps + steps[-STEPS_KEPT:].tolist())[-STEPS_KEPT:]
+
+    def _on_gap(self, t: float) -> list[FindingFacts]:
         silence = t - self._last_t
-        if self._last_t == 0.0 or silence <= GAP_S:
+        if self._last_t == 0.0 or silence <= self._gap_s():
             return []
-        ended: list[FindingFacts] = []
-        regime = self._regimes.get(mode)
-        dt = regime.known.dt if regime and regime.known else 0.0
-        if silence > GAP_ROWS * dt:
-            ended = self._end(t)
-            for each in self._regimes.values():
-                learned = each.known.span if each.known else 0.0
-                if silence > learned:
-                    each.start_over()
-        return ended
+        for regime in self._regimes.values():
+            if silence > (regime.known.span if regime.known else 0.0):
+                regime.start_over()
+        return self._end(t)
 
     # ------------------------------------------------------------------ one stretch of equal rows
 
@@ -145,10 +153,11 @@ class ResidualDetector:
             self._accept_known_healthy(regime, part)
             regime.last_t = float(part.t[-1])
             return []
-        rows_needed = KNOWN_HEALTHY_ROWS if part.healthy_until else LEARN_ROWS
-        if regime.known is None and not self._try_fit(regime, rows_needed, part):
-            regime.remember(part.t, part.values)
-            self._try_fit(regime, LEARN_ROWS, None)
+        if regime.known is None and not self._ready(regime, part):
+            regime.last_t = float(part.t[-1])
+            return []
+        if regime.recentring is not None:
+            self._recentre(regime, part)
             regime.last_t = float(part.t[-1])
             return []
         score, z = self._score(regime, part)
@@ -157,6 +166,25 @@ class ResidualDetector:
         self._learn_when_quiet(regime, part, score)
         regime.last_t = float(part.t[-1])
         return found
+
+    def _ready(self, regime: Regime, part: Block) -> bool:
+        """Learn from the rows; True once there is a reference and the rows are to be scored."""
+        if part.healthy_until and self._try_fit(regime, KNOWN_HEALTHY_ROWS, vouched=True):
+            return True
+        if not self._evidence.open:  # a regime first met during trouble (a trip) is not what healthy looks like
+            regime.remember(part.t, part.values)
+            self._try_fit(regime, LEARN_ROWS)
+        return False
+
+    def _recentre(self, regime: Regime, part: Block) -> None:
+        """After a repair the relations stay and the offsets are learned anew from LEARN_ROWS rows."""
+        known, waiting = cast(Reference, regime.known), cast(list[Floats], regime.recentring)
+        waiting.append(known.residual(part.t, part.values))
+        if sum(map(len, waiting)) >= LEARN_ROWS:
+            offset = np.nan_to_num(_column_median(np.concatenate(waiting)))
+            regime.known = replace(known, offset=known.offset + offset)
+            regime.recentring, regime.fast, regime.slow = None, None, None
+            regime.revision += 1
 
     def _accept_known_healthy(self, regime: Regime, part: Block) -> None:
         """Vouched rows are learned from; where they do not fit the reference, the reference is out of date."""
@@ -171,6 +199,7 @@ class ResidualDetector:
         """Score per row and the signed deviation per row and sensor, in sigma."""
         known = cast(Reference, regime.known)
         r = known.residual(part.t, part.values)
+        r[part.t < self._settled_at(known)] = np.nan
         dt = np.diff(part.t, prepend=regime.last_t or part.t[0] - known.dt)
         fast, slow = self._smooth(regime, known, r, np.maximum(dt, 1e-3))
         # Sampled faster than it learned, the fast smoothing averages less than it did then.
@@ -185,9 +214,13 @@ class ResidualDetector:
             joint = (reference.joint_level(level) - usual) / beyond * reference.REACH_SIGMA
             score = np.maximum(score, joint)
         blind = ~np.isfinite(r[:, self._scored]).any(axis=1)
-        if self._mode and len(self._regimes) > 1:
-            blind |= part.t < self._mode_since + max(SETTLE_AFTER_MODE_S, SETTLE_AFTER_MODE_ROWS * float(np.median(dt)))
         return np.where(blind, np.nan, score), z
+
+    def _settled_at(self, known: Reference) -> float:
+        """Until then the machine is on its way from one mode to the next, finer than the reference ever saw."""
+        if not self._mode or len(self._regimes) < 2:
+            return -np.inf
+        return self._mode_since + min(max(SETTLE_S, SETTLE_STEPS * known.dt), SETTLE_MAX_S)
 
     def _smooth(self, regime: Regime, known: Reference, r: Floats, dt: Floats) -> tuple[Floats, Floats]:
         present = np.isfinite(r)
@@ -227,11 +260,11 @@ class ResidualDetector:
             prior = np.array([self._prior_scale.get(m, np.nan) for m in self._metrics])
         return Regime(prior=prior)
 
-    def _try_fit(self, regime: Regime, min_rows: int, coming: Block | None) -> bool:
+    def _try_fit(self, regime: Regime, min_rows: int, vouched: bool = False) -> bool:
         if regime.kept < min_rows:
             return False
         t, x = np.concatenate(regime.times), np.concatenate(regime.rows)
-        if coming is None and t[-1] - t[0] < LEARN_SPAN_S:
+        if not vouched and t[-1] - t[0] < LEARN_SPAN_S:
             return False
         known = reference.fit(t, x, self._wander, self._scored, self.settings.patience_s, regime.prior)
         if known is None or not known.usable.any():
@@ -239,7 +272,6 @@ class ResidualDetector:
         regime.known, regime.revision = known, regime.revision + 1
         regime.fast = regime.slow = None
         regime.next_fit = 2 * max(regime.kept, LEARN_ROWS)
-        vouched = coming is not None and coming.healthy_until > 0
         seen = known.evidence[known.usable]
         enough = bool(len(seen)) and float(np.median(seen)) >= SETTLED_EVIDENCE
         regime.settled = enough and (vouched or known.span >= SETTLED_SPAN_S)
@@ -259,7 +291,7 @@ class ResidualDetector:
         if regime.chunk_worst < self.settings.clears and not self._evidence.open:
             regime.remember(np.concatenate(regime.chunk_t), np.concatenate(regime.chunk_x))
             if regime.kept >= regime.next_fit:
-                self._try_fit(regime, LEARN_ROWS, None)
+                self._try_fit(regime, LEARN_ROWS)
         regime.chunk_t, regime.chunk_x, regime.chunk_n, regime.chunk_worst = [], [], 0, 0.0
 
     # ------------------------------------------------------------------ findings
@@ -336,6 +368,18 @@ class ResidualDetector:
 
     def expected(self, block: Block) -> Floats:
         """Expected values [n, m] in the block's metrics and units; NaN where this asset's model cannot tell."""
+        return self._by_regime(block, lambda known, part: known.expected(part.t, part.values))
+
+    def band(self, block: Block) -> Floats:
+        """How far from the expected value a reading must be to count [n, m], in the metrics' units."""
+
+        def width(known: Reference, part: Block) -> Floats:
+            own = self.settings.opens * np.where(known.usable, known.scale[1] * known.spread, np.nan)
+            return np.asarray(self._tolerance_at(part.t) * np.ones((len(part), 1)) * own)
+
+        return self._by_regime(block, width)
+
+    def _by_regime(self, block: Block, of: Callable[[Reference, Block], Floats]) -> Floats:
         out = np.full(block.values.shape, np.nan)
         if not set(block.metrics) <= set(self._metrics):
             return out
@@ -345,8 +389,9 @@ class ResidualDetector:
         for mode in sorted(set(modes.tolist())):
             regime = self._regimes.get(mode)
             if regime is not None and regime.known is not None:
-                rows = modes == mode
-                out[rows] = regime.known.expected(aligned.t[rows], aligned.values[rows])[:, columns]
+                rows = np.flatnonzero(modes == mode)
+                part = replace(aligned, t=aligned.t[rows], values=aligned.values[rows], modes=None)
+                out[rows] = of(regime.known, part)[:, columns]
         return out
 
     def model_id(self, mode: str = "") -> str:
@@ -381,11 +426,15 @@ class ResidualDetector:
         return Learning("learning", progress, missing)
 
     def rebaseline(self, at: float) -> None:
-        """The asset was repaired: learn its centre anew from the rows after `at`."""
+        """The asset was repaired. Well-founded relations stay and only offsets are learned anew; else all is."""
         for regime in self._regimes.values():
-            regime.start_over()
-        self._evidence.cut()
-        self._current = self._tolerance = self._worst = None
+            if regime.known is not None and regime.known.span >= FOUNDED_SPAN_S:
+                regime.recentring = []
+                regime.forget_chunk()
+            else:
+                regime.start_over()
+        self._ended += self._end(max(at, self._last_t))
+        self._tolerance = self._worst = None
 
     def state(self) -> State:
         return {
@@ -398,6 +447,8 @@ class ResidualDetector:
             "tolerance": self._tolerance,
             "tolerance_since": self._tolerance_since,
             "last_t": self._last_t,
+            "steps": list(self._steps),
+            "ended": [plain.facts_to_plain(facts) for facts in self._ended],
             "mode": self._mode,
             "mode_since": self._mode_since,
         }
@@ -409,6 +460,10 @@ class ResidualDetector:
         self._regimes = {name: Regime.from_plain(regime) for name, regime in state["regimes"].items()}
         self._evidence.restore(state["evidence"])
         self._current = plain.facts_from_plain(state["current"])
+        self._steps = list(state["steps"])
+        self._ended = [facts for each in state["ended"] if (facts := plain.facts_from_plain(each)) is not None]
+        self._steps = list(state["steps"])
+        self._ended = [facts for each in state["ended"] if (facts := plain.facts_from_plain(each)) is not None]
         self._told, self._worst = state["told"], state["worst"]
         self._tolerance, self._tolerance_since = state["tolerance"], state["tolerance_since"]
         self._last_t, self._mode, self._mode_since = state["last_t"], state["mode"], state["mode_since"]
@@ -418,6 +473,13 @@ def _confidence(known: Reference) -> float:
     """More when the scale is the asset's own than when it is the template's."""
     seen = float(np.median(known.evidence[known.usable]))
     return 0.6 + 0.35 * (1 - float(np.exp(-seen / reference.EVIDENCE_ROWS)))
+
+
+def _column_median(values: Floats) -> Floats:
+    known = np.isfinite(values).any(axis=0)
+    out = np.zeros(values.shape[1])
+    out[known] = np.nanmedian(values[:, known], axis=0)
+    return out
 
 
 def _number(value: float) -> float | None:

@@ -31,17 +31,33 @@ class Binding(Identified, Owned, Base):
 def bind(
     session: Session, *, organisation_id: UUID, device_id: UUID, channel: str, asset_id: UUID, at: datetime | None
 ) -> Binding:
-    """Bind a channel to an asset from `at` on (None: since ever), ending what it measured before."""
+    """Bind a channel to an asset from `at` on (None: since ever), ending what it measured before.
+
+    A binding that would end before it begins never measured anything and goes.
+    """
     current = select(Binding).where(
         Binding.device_id == device_id, Binding.channel == channel, Binding.valid_to.is_(None)
     )
     for open_binding in session.scalars(current):
         if open_binding.asset_id == asset_id:
             return open_binding
-        open_binding.valid_to = at
+        begins = open_binding.valid_from
+        if at is None or (begins is not None and begins >= at):
+            session.delete(open_binding)
+        else:
+            open_binding.valid_to = at
     binding = Binding(
         organisation_id=organisation_id, device_id=device_id, channel=channel, asset_id=asset_id, valid_from=at
     )
     session.add(binding)
     session.flush()
     return binding
+
+
+def asset_of_device(session: Session, device_id: UUID) -> UUID | None:
+    """Return the asset that the device itself (not a sub-device) measures now, for its timeline; None for a gateway."""
+    return session.scalar(
+        select(Binding.asset_id).where(
+            Binding.device_id == device_id, Binding.channel == "", Binding.valid_to.is_(None)
+        )
+    )

@@ -83,15 +83,25 @@ def add_person(
     language: str = "en",
     demo: bool = False,
 ) -> Person:
-    """Add a person with roles in one organisation."""
+    """Add a person with roles in one organisation; the e-mail is kept in small letters."""
     person = Person(
-        organisation_id=organisation_id, name=name, email=email, language=language, demo=demo, created_at=now
+        organisation_id=organisation_id,
+        name=name,
+        email=normal_email(email) if email else None,
+        language=language,
+        demo=demo,
+        created_at=now,
     )
     session.add(person)
     session.flush()
     session.add_all(Membership(organisation_id=organisation_id, person_id=person.id, role=role) for role in roles)
     session.flush()
     return person
+
+
+def normal_email(email: str) -> str:
+    """Return the one spelling under which an address is stored and found."""
+    return email.strip().lower()
 
 
 def actor_of(session: Session, person: Person) -> Actor:

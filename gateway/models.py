@@ -5,6 +5,7 @@ from __future__ import annotations
 import assets.base.calendars
 import assets.base.consumers
 import assets.base.events
+import assets.base.seals
 import assets.instrumentation
 import assets.people
 import assets.registry

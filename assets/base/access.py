@@ -88,45 +88,62 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 $$
 """
 
+# The type catalogue is shared downwards: customers and partners below an operator read its asset models.
+CATALOGUE_ORGANISATIONS = """
+CREATE OR REPLACE FUNCTION forewarn_catalogue_organisations() RETURNS uuid[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT coalesce((SELECT ancestors FROM public.organisations
+                   WHERE id = nullif(current_setting('forewarn.organisation_id', true), '')::uuid), '{}')
+$$
+"""
+
 # A scalar sub-select is evaluated once per statement; a bare call would run for every row.
-_OWNED = "organisation_id = ANY ((SELECT forewarn_visible_organisations())::uuid[])"
-_EXECUTED = f"({_OWNED} OR executing_organisation_id = ANY ((SELECT forewarn_visible_organisations())::uuid[]))"
+_VISIBLE = "((SELECT forewarn_visible_organisations())::uuid[])"
+OWNED = f"organisation_id = ANY ({_VISIBLE})"
+EXECUTED = f"({OWNED} OR executing_organisation_id = ANY ({_VISIBLE}))"
+ORGANISATION = f"id = ANY ({_VISIBLE})"
+
+# The executor sees the asset, site and contact of its order while it is open and 30 days after. The owners must
+# agree: otherwise a row of one's own that names somebody else's asset or site would open it.
+ASSET_READ = f"""
+{OWNED} OR EXISTS (
+  SELECT 1 FROM work_orders w WHERE w.asset_id = assets.id AND w.organisation_id = assets.organisation_id
+  AND w.executing_organisation_id = ANY ({_VISIBLE})
+  AND (w.closed_at IS NULL OR w.closed_at > now() - interval '30 days'))
+"""
+SITE_READ = f"""
+{OWNED} OR EXISTS (
+  SELECT 1 FROM assets a WHERE a.site_id = sites.id AND a.organisation_id = sites.organisation_id)
+"""
+CUSTOMER_READ = f"""
+{OWNED} OR EXISTS (
+  SELECT 1 FROM assets a WHERE a.customer_id = customers.id AND a.organisation_id = customers.organisation_id)
+"""
+MODEL_READ = f"{OWNED} OR organisation_id = ANY ((SELECT forewarn_catalogue_organisations())::uuid[])"
 
 
-def row_policies(table: str, condition: str) -> list[str]:
-    """Return the statements that force row-level security on a table with the given visibility condition."""
+def row_policies(table: str, *, read: str, insert: str, update: str, delete: str) -> list[str]:
+    """Return the statements that force row-level security on a table, with a condition for each command."""
+    # The login role too: after a commit in mid-request it finds no actor set, and so sees nothing.
+    to = "TO forewarn_app, CURRENT_USER"
     return [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
-        # The login role too: after a commit in mid-request it finds no actor set, and so sees nothing.
-        f"CREATE POLICY tenant ON {table} TO forewarn_app, CURRENT_USER USING ({condition}) WITH CHECK ({condition})",
+        f"CREATE POLICY tenant_read ON {table} FOR SELECT {to} USING ({read})",
+        f"CREATE POLICY tenant_insert ON {table} FOR INSERT {to} WITH CHECK ({insert})",
+        f"CREATE POLICY tenant_update ON {table} FOR UPDATE {to} USING ({update}) WITH CHECK ({update})",
+        f"CREATE POLICY tenant_delete ON {table} FOR DELETE {to} USING ({delete})",
         f"CREATE POLICY service ON {table} TO forewarn_service USING (true) WITH CHECK (true)",
         f"CREATE POLICY reader ON {table} FOR SELECT TO forewarn_reader USING (true)",
     ]
 
 
-def owned_policies(table: str) -> list[str]:
-    """Visible to the owner and its ancestors."""
-    return row_policies(table, _OWNED)
+def owned_policies(table: str, *, read: str = OWNED, own: str = OWNED) -> list[str]:
+    """Changed by the owner and its ancestors; `read` may let others look."""
+    return row_policies(table, read=read, insert=own, update=own, delete=own)
 
 
 def executed_policies(table: str) -> list[str]:
-    """Visible to the owner, its ancestors and the executor."""
-    return row_policies(table, _EXECUTED)
-
-
-def organisation_policies() -> list[str]:
-    """An organisation sees itself and what is below it."""
-    return row_policies("organisations", "id = ANY ((SELECT forewarn_visible_organisations())::uuid[])")
-
-
-# The executor sees the asset, site and contact of its order while it is open and 30 days after.
-ASSET_VISIBILITY = f"""
-{_OWNED} OR EXISTS (
-  SELECT 1 FROM work_orders w WHERE w.asset_id = assets.id
-  AND w.executing_organisation_id = ANY ((SELECT forewarn_visible_organisations())::uuid[])
-  AND (w.closed_at IS NULL OR w.closed_at > now() - interval '30 days'))
-"""
-SITE_VISIBILITY = f"""
-{_OWNED} OR EXISTS (SELECT 1 FROM assets a WHERE a.site_id = sites.id)
-"""
+    """Read and moved along by the executor too, who adds visits and events but no work, and removes nothing."""
+    insert = OWNED if table == "work_orders" else EXECUTED
+    return row_policies(table, read=EXECUTED, insert=insert, update=EXECUTED, delete=OWNED)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,39 +39,40 @@ class WorkingTime:
     exceptions: Mapping[date, Sequence[Span]] = field(default_factory=dict)
 
     def spans(self, after: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Yield open spans that end after the given moment, in order, up to the horizon."""
-        day = after.astimezone(self.zone).date()
-        last = day + HORIZON
-        while day <= last:
-            for opens, closes in self.exceptions.get(day, self.hours.get(day.weekday(), ())):
-                start = datetime.combine(day, opens, self.zone)
-                end = datetime.combine(day, closes, self.zone)
-                if closes <= opens:  # a span over midnight
-                    end += timedelta(days=1)
-                if end > after:
+        """Yield open spans in UTC that end after the given moment, by their start, up to the horizon.
+
+        They overlap where last night's shift runs into this morning's.
+        """
+        today = after.astimezone(self.zone).date()
+        day = today - timedelta(days=1)  # a span over midnight may still be open
+        while day <= today + HORIZON:
+            listed = self.exceptions.get(day, self.hours.get(day.weekday(), ()))
+            for opens, closes in sorted(listed):
+                # In UTC: aware subtraction and comparison within one zone ignore DST shifts.
+                start = datetime.combine(day, opens, self.zone).astimezone(UTC)
+                last = day + timedelta(days=1) if closes <= opens else day
+                end = datetime.combine(last, closes, self.zone).astimezone(UTC)
+                if start < end and end > after:
                     yield start, end
             day += timedelta(days=1)
 
 
 def is_open(calendar: WorkingTime, at: datetime) -> bool:
     """Return whether the calendar is open at an aware moment."""
-    return any(start <= at < end for start, end in _first(calendar, at))
+    moment = at.astimezone(UTC)
+    return any(start <= moment for start, _ in islice(calendar.spans(moment), 1))
 
 
 def add_working_time(calendar: WorkingTime, start: datetime, amount: timedelta) -> datetime | None:
-    """Return when `amount` of open time has passed since `start`; None when the calendar never opens long enough."""
-    left = amount
-    for opens, closes in calendar.spans(start):
-        # Aware subtraction within one zone ignores DST shifts, so measure in UTC.
-        begin = max(opens.timestamp(), start.timestamp())
-        room = timedelta(seconds=closes.timestamp() - begin)
+    """Return when `amount` of open time has passed since `start`, in the zone of `start`.
+
+    No time at all has passed at the first open moment. None when the calendar never opens long enough.
+    """
+    begin, left = start.astimezone(UTC), amount
+    for opens, closes in calendar.spans(begin):
+        begin = max(opens, begin)
+        room = max(closes - begin, timedelta(0))
         if room >= left:
-            return datetime.fromtimestamp(begin, tz=start.tzinfo) + left
-        left -= room
+            return (begin + left).astimezone(start.tzinfo)
+        begin, left = begin + room, left - room
     return None
-
-
-def _first(calendar: WorkingTime, at: datetime) -> list[tuple[datetime, datetime]]:
-    for span in calendar.spans(at):
-        return [span]
-    return []

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Text, select, text, tuple_
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from assets.base.db import Base, Database
-from assets.base.events import _OLDEST_RUNNING, Event
+from assets.base.events import OLDEST_RUNNING, Event
 
 log = logging.getLogger(__name__)
 
@@ -53,28 +54,27 @@ class ConsumerFailure(Base):
 
 
 def run_consumer(database: Database, consumer: Consumer, now: datetime) -> int:
-    """Handle what is waiting, at most one batch; return how many events were handled."""
-    try:
-        with database.as_service() as session:
-            return _run(session, consumer, now, BATCH)
-    except Exception:
-        log.exception("consumer %s failed on a batch; trying one event at a time", consumer.name)
-    try:
-        with database.as_service() as session:
-            return _run(session, consumer, now, 1)
-    except Exception as error:
-        with database.as_service() as session:
-            _note_failure(session, consumer, now, error)
-        return 0
+    """Handle what is waiting, at most one batch; return how many events were handled.
 
-
-def _run(session: Session, consumer: Consumer, now: datetime, limit: int) -> int:
-    cursor = _locked_cursor(session, consumer.name)
-    events = _waiting(session, consumer, cursor, limit)
-    for event in events:
-        consumer.handle(session, event, now)
-        cursor.xid, cursor.event_id, cursor.failures = event.xid, event.id, 0
-    return len(events)
+    What an event did and the cursor behind it are committed together. An event that fails is undone alone and stops
+    the batch; it is tried again next time, and set aside after so many tries. A database that is away is no try.
+    """
+    with database.as_service() as session:
+        cursor = _locked_cursor(session, consumer.name)
+        handled = 0
+        for event in _waiting(session, consumer, cursor, BATCH):
+            xid, number = event.xid, event.id  # read now: undoing a failure expires the row
+            try:
+                with session.begin_nested():
+                    consumer.handle(session, event, now)
+            except Exception as error:
+                if isinstance(error, DBAPIError) and error.connection_invalidated:
+                    raise
+                _note_failure(session, consumer.name, cursor, (xid, number), now, error)
+                break
+            cursor.xid, cursor.event_id, cursor.failures = xid, number, 0
+            handled += 1
+        return handled
 
 
 def _locked_cursor(session: Session, name: str) -> ConsumerCursor:
@@ -92,7 +92,7 @@ def _waiting(session: Session, consumer: Consumer, cursor: ConsumerCursor, limit
             select(Event)
             .where(
                 tuple_(Event.xid, Event.id) > tuple_(cursor.xid, cursor.event_id),
-                Event.xid < text(_OLDEST_RUNNING),
+                Event.xid < text(OLDEST_RUNNING),
                 Event.kind.in_(consumer.kinds),
             )
             .order_by(Event.xid, Event.id)
@@ -101,14 +101,11 @@ def _waiting(session: Session, consumer: Consumer, cursor: ConsumerCursor, limit
     )
 
 
-def _note_failure(session: Session, consumer: Consumer, now: datetime, error: Exception) -> None:
-    cursor = _locked_cursor(session, consumer.name)
+def _note_failure(
+    session: Session, name: str, cursor: ConsumerCursor, event: tuple[int, int], now: datetime, error: Exception
+) -> None:
     cursor.failures += 1
-    if cursor.failures < TRIES:
-        return
-    for event in _waiting(session, consumer, cursor, 1):
-        log.error("consumer %s sets event %s aside after %s tries: %s", consumer.name, event.id, TRIES, error)
-        session.merge(
-            ConsumerFailure(consumer=consumer.name, event_id=event.id, failed_at=now, error=repr(error), details={})
-        )
-        cursor.xid, cursor.event_id, cursor.failures = event.xid, event.id, 0
+    log.error("consumer %s failed on event %s, try %s of %s", name, event[1], cursor.failures, TRIES, exc_info=error)
+    if cursor.failures >= TRIES:
+        session.merge(ConsumerFailure(consumer=name, event_id=event[1], failed_at=now, error=repr(error)[:2000]))
+        cursor.xid, cursor.event_id, cursor.failures = *event, 0

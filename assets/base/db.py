@@ -18,6 +18,7 @@ from assets.base.ids import uuid7
 APP_ROLE = "forewarn_app"
 SERVICE_ROLE = "forewarn_service"
 READER_ROLE = "forewarn_reader"
+CONNECT_S = 10  # a server that does not answer is away; without a limit libpq waits for minutes
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -34,8 +35,9 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB,
-        list[Any]: JSONB,
+        # None is SQL NULL, never the JSON word null: `IS NULL` must find it.
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[Any]: JSONB(none_as_null=True),
     }
 
 
@@ -71,7 +73,12 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         # Bounded: a request that finds no connection within 10 s fails clearly instead of piling up.
         self.engine: Engine = create_engine(
-            sqlalchemy_url(url), pool_size=pool_size, max_overflow=10, pool_timeout=10, pool_pre_ping=True
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=10,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_S},
         )
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 

@@ -9,10 +9,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, Text, func, select, text
+from sqlalchemy import BigInteger, Identity, Index, LargeBinary, Text, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from assets.base.db import Base, Executed
+
+# Every transaction below it has ended: what it wrote is visible, and nothing more will come.
+OLDEST_RUNNING = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+EXACT = 2**53  # integers up to here are the same number in Python, JSON and float8
+
+
+# Runs as the service role, so that the head is found whoever appends.
+CHAIN_HEAD = """
+CREATE OR REPLACE FUNCTION forewarn_chain_head(subject uuid) RETURNS bytea
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT hash FROM public.events WHERE subject_id = subject ORDER BY id DESC LIMIT 1
+$$
+"""
 
 
 class Event(Executed, Base):
@@ -44,19 +58,6 @@ class Event(Executed, Base):
     )
 
 
-class EventSeal(Base):
-    """All chain heads that moved since the last seal, hashed together with it."""
-
-    __tablename__ = "event_seals"
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    sealed_at: Mapped[datetime]
-    last_event_id: Mapped[int] = mapped_column(BigInteger)
-    heads: Mapped[int]
-    hash: Mapped[bytes] = mapped_column(LargeBinary)
-    previous_id: Mapped[int | None] = mapped_column(ForeignKey("event_seals.id"))
-
-
 def append_event(
     session: Session,
     kind: str,
@@ -78,11 +79,10 @@ def append_event(
     """
     # Serialises writers of one subject only, until this transaction ends.
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:s, 7))"), {"s": str(subject_id)})
-    previous = session.scalar(
-        select(Event.hash).where(Event.subject_id == subject_id).order_by(Event.id.desc()).limit(1)
-    )
+    # Asked as the service: an executor who does not see the newest event would fork the chain.
+    previous = session.scalar(text("SELECT forewarn_chain_head(:s)"), {"s": subject_id})
     salt = secrets.token_bytes(16) if personal else None
-    personal_hash = hashlib.sha256(salt + _canonical(personal)).digest() if salt and personal else None
+    personal_hash = _personal_hash(salt, personal) if salt and personal else None
     event = Event(
         at=at,
         kind=kind,
@@ -94,7 +94,7 @@ def append_event(
         subject_id=subject_id,
         asset_id=asset_id,
         payload=payload or {},
-        personal=personal,
+        personal=personal or None,
         salt=salt,
         personal_hash=personal_hash,
         previous_hash=previous,
@@ -112,6 +112,8 @@ def chain_hash(event: Event) -> bytes:
         "kind": event.kind,
         "actor": [event.actor_kind, str(event.actor_id)],
         "subject": [event.subject_kind, str(event.subject_id)],
+        "asset": str(event.asset_id),
+        "owner": str(event.organisation_id),
         "payload": event.payload,
     }
     return hashlib.sha256((event.previous_hash or b"") + (event.personal_hash or b"") + _canonical(facts)).digest()
@@ -121,49 +123,49 @@ def broken_links(session: Session, subject_id: UUID) -> list[int]:
     """Return the ids of events of one subject whose hash or link does not hold; empty when the chain is whole."""
     broken, previous = [], None
     for event in session.scalars(select(Event).where(Event.subject_id == subject_id).order_by(Event.id)):
-        erased = event.personal is None
-        altered = (
-            event.salt is not None
-            and not erased
-            and (hashlib.sha256(event.salt + _canonical(event.personal)).digest() != event.personal_hash)
-        )
-        if event.previous_hash != previous or chain_hash(event) != event.hash or altered:
+        if event.previous_hash != previous or chain_hash(event) != event.hash or not _personal_holds(event):
             broken.append(event.id)
         previous = event.hash
     return broken
 
 
-def seal_heads(session: Session, now: datetime) -> EventSeal | None:
-    """Seal every chain head that moved since the last seal; None when nothing moved."""
-    last = session.scalar(select(EventSeal).order_by(EventSeal.id.desc()).limit(1))
-    since = last.last_event_id if last else 0
-    horizon = session.scalar(select(func.max(Event.id)).where(Event.xid < text(_OLDEST_RUNNING))) or 0
-    if horizon <= since:
-        return None
-    moved = (
-        select(Event.subject_id, func.max(Event.id).label("id"))
-        .where(Event.id > since, Event.id <= horizon)
-        .group_by(Event.subject_id)
-        .subquery()
-    )
-    heads = session.execute(select(Event.id, Event.hash).join(moved, moved.c.id == Event.id).order_by(Event.id)).all()
-    digest = hashlib.sha256(last.hash if last else b"")
-    for event_id, event_hash in heads:
-        digest.update(event_id.to_bytes(8, "big") + event_hash)
-    seal = EventSeal(
-        sealed_at=now,
-        last_event_id=horizon,
-        heads=len(heads),
-        hash=digest.digest(),
-        previous_id=last.id if last else None,
-    )
-    session.add(seal)
-    session.flush()
-    return seal
+def _personal_holds(event: Event) -> bool:
+    """Erased personal data leaves its hash behind; personal data that is there must match it."""
+    if event.personal is None:
+        return True
+    return event.salt is not None and _personal_hash(event.salt, event.personal) == event.personal_hash
 
 
-_OLDEST_RUNNING = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+def erase_personal(session: Session, subject_id: UUID) -> int:
+    """Erase what identifies people in the events of one subject; return how many events had it. The chain holds.
+
+    The salt goes too: with it, a name could be guessed from its hash. Needs the service role.
+    """
+    erased = session.execute(
+        update(Event)
+        .where(Event.subject_id == subject_id, Event.personal.is_not(None))
+        .values(personal=None, salt=None)
+        .returning(Event.id)
+    )
+    return len(erased.all())
+
+
+def _personal_hash(salt: bytes, personal: dict[str, Any]) -> bytes:
+    return hashlib.sha256(salt + _canonical(personal)).digest()
 
 
 def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    plain = _plain(value)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _plain(value: object) -> object:
+    """Write each number in one way: PostgreSQL returns 1e16 as an integer and -0.0 without its sign."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    whole = isinstance(value, int) or value.is_integer()
+    return int(value) if whole and abs(value) < EXACT else float(value)

@@ -10,6 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+WAITING = "procrastinate_jobs_queueing_lock_idx"  # the index that lets one job per queueing lock wait
+
 
 def enqueue(
     session: Session,
@@ -40,6 +42,8 @@ def enqueue(
     try:
         with session.begin_nested():
             session.execute(statement, values)
-    except IntegrityError:
+    except IntegrityError as error:
+        if WAITING not in str(error.orig):
+            raise
         return False
     return True

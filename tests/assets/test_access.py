@@ -1,0 +1,69 @@
+"""Who may do what: the table of roles and actions, in full."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from assets.base.access import ACTIONS, Actor, Role, may, require
+from assets.base.errors import Forbidden
+
+# What the outside relies on, role by role; `administrator` may everything a person may.
+ALLOWED: dict[Role, str] = {
+    Role.PLANNER: "people.read asset.read asset.manage reading.read device.read device.manage finding.read"
+    " predicted_job.decide policy.manage request.read request.open request.triage work_order.read work_order.open"
+    " work_order.assign work_order.cancel work_order.review event.read",
+    Role.DISPATCHER: "people.read asset.read reading.read device.read finding.read request.read request.open"
+    " request.triage work_order.read work_order.open work_order.assign work_order.cancel work_order.review"
+    " visit.perform event.read",
+    Role.TECHNICIAN: "people.read asset.read reading.read device.read finding.read request.read request.open"
+    " work_order.read work_order.open visit.perform event.read",
+    Role.STOREKEEPER: "people.read asset.read reading.read device.read finding.read request.read request.open"
+    " work_order.read event.read",
+    Role.ANALYST: "people.read asset.read reading.read device.read finding.read request.read request.open"
+    " work_order.read event.read",
+    Role.PARTNER: "people.read asset.read reading.read finding.read work_order.read visit.perform event.read",
+    Role.CUSTOMER: "asset.read reading.read request.read request.open work_order.read event.read",
+    Role.DEVICE: "device.send",
+}
+
+
+def actor(*roles: Role) -> Actor:
+    return Actor("person", UUID(int=1), frozenset(roles))
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_each_role_may_exactly_its_actions(role: Role) -> None:
+    assert {action for action in ACTIONS if may(actor(role), action)} == set(ALLOWED[role].split())
+
+
+def test_administrator_may_everything_but_speak_as_a_device() -> None:
+    assert {action for action in ACTIONS if not may(actor(Role.ADMINISTRATOR), action)} == {"device.send"}
+
+
+def test_stored_words_of_roles_stay() -> None:
+    words = "administrator planner dispatcher technician storekeeper partner customer analyst device"
+    assert [str(role) for role in Role] == words.split()
+
+
+def test_nobody_may_an_unknown_action() -> None:
+    assert not may(actor(*Role), "asset.explode")
+    with pytest.raises(Forbidden):
+        require(actor(*Role), "asset.explode")
+
+
+def test_roles_add_up() -> None:
+    both = actor(Role.CUSTOMER, Role.DISPATCHER)
+    assert may(both, "request.open")
+    assert may(both, "work_order.assign")
+
+
+def test_without_a_role_nothing_is_allowed() -> None:
+    assert not any(may(actor(), action) for action in ACTIONS)
+
+
+def test_refusal_names_the_roles_that_may() -> None:
+    with pytest.raises(Forbidden, match=r"people\.manage needs one of: administrator") as refused:
+        require(actor(Role.PLANNER), "people.manage")
+    assert refused.value.params == {"action": "people.manage"}

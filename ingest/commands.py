@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from assets.base.errors import Invalid
 from assets.base.events import append_event
+from assets.instrumentation import asset_of_device
 from edge_agent.wire import MAX_COMMAND_BYTES, MAX_NAME_CHARS, Command, command_topic, encode_command
 from ingest.models import Device, DeviceCommand
 
@@ -113,5 +114,6 @@ def _note(session: Session, kind: str, command: DeviceCommand, now: datetime, pa
         organisation_id=command.organisation_id,
         subject_kind="device",
         subject_id=command.device_id,
+        asset_id=asset_of_device(session, command.device_id),
         payload={"command_id": str(command.id), **payload},
     )

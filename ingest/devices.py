@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from assets.base.errors import Conflict, Invalid, NotFound
 from assets.base.events import append_event
 from assets.base.ids import CODE_ALPHABET, new_code
+from assets.instrumentation import asset_of_device
 from edge_agent.wire import MAX_NAME_CHARS, is_valid_serial
 from ingest.commands import finish_command, send_command
 from ingest.models import Device
@@ -141,5 +142,6 @@ def _note(session: Session, device: Device, kind: str, now: datetime, payload: d
         organisation_id=device.organisation_id,
         subject_kind="device",
         subject_id=device.id,
+        asset_id=asset_of_device(session, device.id),
         payload=payload,
     )

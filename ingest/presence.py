@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assets.base.events import append_event
+from assets.instrumentation import asset_of_device
 from ingest.models import Device
 
 
@@ -86,6 +87,7 @@ def update_presence(session: Session, now: datetime) -> int:
             organisation_id=device.organisation_id,
             subject_kind="device",
             subject_id=device.id,
+            asset_id=asset_of_device(session, device.id),
             payload={"serial": device.serial, "from": before, "to": str(word)},
         )
         changed += 1

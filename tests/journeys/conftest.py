@@ -155,9 +155,8 @@ def _logs(data: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def service(server_folder: Path) -> Iterator[Running]:
     """`forewarn up --demo` on an empty data folder."""
-    data = tmp_path_factory.mktemp("service") / "data"
-    running = start_service(data, free_port(), "--demo")
+    running = start_service(server_folder / "service", free_port(), "--demo")
     yield running
     stop_service(running.process)

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from assets.base.consumers import Consumer, run_consumer
@@ -325,3 +326,28 @@ def test_finding_that_cannot_be_decided_does_not_stop_the_others(world: World, m
         assert len(orders(session)) == 1
         failed = session.scalars(select(Finding).where(Finding.signature == "broken:high")).one()
         assert (failed.decision, failed.next_decision_at) == ("failed", after(30))
+
+
+def test_episode_lasts_as_long_as_one_of_its_findings(world: World) -> None:
+    bearing = hot_bearing(world.pump)
+    notice(world, bearing, hot_bearing(world.pump, signature="vibration_mm_s:high"))
+    notice(world, replace(bearing, last_at=after(10), cleared_at=after(10)))
+    decide_all(world, after(100))
+    with world.database.as_service() as session:
+        assert session.scalars(select(Episode)).one().state == "open"
+        assert world.asset(session).operation == "degraded"
+
+
+def test_database_refuses_a_second_open_episode_of_one_trouble(world: World) -> None:
+    notice(world, hot_bearing(world.pump))
+    with pytest.raises(IntegrityError), world.database.as_service() as session:
+        episode = session.scalars(select(Episode)).one()
+        session.execute(
+            text(
+                "INSERT INTO episodes (id, organisation_id, asset_id, key, kind, severity, opened_at, last_seen_at,"
+                " state, count, peak, recurrence_no, replayed) SELECT gen_random_uuid(), organisation_id, asset_id,"
+                " key, kind, severity, opened_at, last_seen_at, state, count, peak, recurrence_no, replayed"
+                " FROM episodes WHERE id = :id"
+            ),
+            {"id": episode.id},
+        )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,11 +23,13 @@ from gateway.supervise.binaries import Binaries, find_binaries
 from gateway.supervise.cluster import account_binaries, initdb, read_major, stop_leftovers, write_settings
 from gateway.supervise.errors import SupervisorError
 from gateway.supervise.lock import FolderLock, cannot_write
+from gateway.supervise.packages import line_to_type
 from gateway.supervise.progress import say
 from gateway.supervise.spawn import kept_port, port_is_free, read_port, spawn, stop_process, tail
 
 OWNER = "forewarn"
 DATABASE = "forewarn"
+TIMESCALEDB_MARK = "timescaledb"  # a file that says what the cluster was made with
 EXTENSIONS = ("btree_gist", "pg_trgm")
 START_SECONDS = 300  # recovery after a crash replays up to max_wal_size, slow on a small disk
 STOP_SECONDS = 4.0
@@ -134,6 +138,8 @@ class EmbeddedPostgres:
         is_new = not self.cluster.exists()
         if is_new:
             self._progress(f"Creating the database ({binaries.edition}) in {self.home}.")
+            if binaries.timescaledb:
+                (self.home / TIMESCALEDB_MARK).touch()
             initdb(binaries, self._account, self.cluster, self._password("postgres"))
         for attempt in (1, 2, 3):  # between the choice of a free port and its use somebody may take it
             self.port = self._choose_port()
@@ -145,8 +151,11 @@ class EmbeddedPostgres:
         self._prepare(binaries)
 
     def _found(self) -> Binaries:
+        """Return the programs for our data: new data take the best there are, old data what they were made with."""
         if self._binaries is None:
             self._binaries = find_binaries(read_major(self.cluster), self.home)
+        if self.cluster.exists():
+            self._binaries = same_edition(self._binaries, (self.home / TIMESCALEDB_MARK).exists(), self.home)
         return self._binaries
 
     def _choose_port(self) -> int:
@@ -208,8 +217,11 @@ class EmbeddedPostgres:
 
     def create_extensions(self, database: str) -> None:
         """Create the extensions that Forewarn uses, TimescaleDB included when it is there."""
-        names = [*EXTENSIONS, *(["timescaledb"] if self.has_timescaledb else [])]
+        names = list(EXTENSIONS)
         with psycopg.connect(self.url_of(database, user="postgres"), autocommit=True) as connection:
+            if self.has_timescaledb:
+                names.append("timescaledb")
+                update_timescaledb(connection)
             for name in names:
                 connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name)))
 
@@ -251,6 +263,25 @@ class EmbeddedPostgres:
                 f"Only {free // 2**20} MB left on the disk of {self.home}, at least {LEAST_FREE_BYTES // 2**20} MB "
                 "are needed: free some space there, or choose another folder with --data."
             )
+
+
+def same_edition(binaries: Binaries, has_timescaledb: bool, home: Path) -> Binaries:
+    """Keep data with or without TimescaleDB as they were made: their tables differ."""
+    if has_timescaledb and binaries.timescaledb is None:
+        raise SupervisorError(
+            f"The data in {home} need TimescaleDB, which is not here: "
+            f"type `{line_to_type([f'postgresql-{binaries.major}-timescaledb'])}`."
+        )
+    return binaries if has_timescaledb else replace(binaries, timescaledb=None)
+
+
+def update_timescaledb(connection: psycopg.Connection) -> None:
+    """Bring the extension to the version installed: after an upgrade of the system the old library is gone.
+
+    Must be the session's first statement, and says so only in a notice when there is nothing to do.
+    """
+    with contextlib.suppress(psycopg.errors.UndefinedObject):  # not created yet
+        connection.execute("ALTER EXTENSION timescaledb UPDATE")
 
 
 def kept_url(data: Path) -> str | None:

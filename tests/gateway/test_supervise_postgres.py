@@ -215,6 +215,17 @@ def test_data_of_another_version_are_refused_with_its_name(data: Path) -> None:
         EmbeddedPostgres(data).start()
 
 
+def test_data_made_with_timescaledb_are_not_opened_without_it(data: Path) -> None:
+    (data / "postgres" / "timescaledb").touch()
+    with pytest.raises(SupervisorError, match=r"need TimescaleDB.*postgresql-18-timescaledb"):
+        EmbeddedPostgres(data, binaries=Binaries(Path("/nowhere"), "18.6", "system")).start()
+
+
+def test_data_made_without_timescaledb_stay_without_it(data: Path) -> None:
+    server = EmbeddedPostgres(data, binaries=Binaries(Path("/nowhere"), "18.6", "system", timescaledb="2.19.3"))
+    assert not server.has_timescaledb
+
+
 def test_deep_folder_does_without_a_socket(folder: Path) -> None:
     deep = folder / ("d" * 60) / ("e" * 60)
     with EmbeddedPostgres(deep, settings=QUICK) as server, psycopg.connect(server.superuser_url) as connection:

@@ -40,9 +40,9 @@ def test_same_seed_gives_the_same_values(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_thirty_days_of_history_take_less_than_a_second(kind: str) -> None:
-    machine, begin = make(kind), time.perf_counter()
+    machine, begin = make(kind), time.process_time()
     modes = {machine.step(T0 - number * 600, 600)["mode"] for number in range(4320, 0, -1)}
-    assert time.perf_counter() - begin < 1.0
+    assert time.process_time() - begin < 1.0
     assert modes == set(machine.modes), "a day has hours at work and hours at rest"
 
 

@@ -62,7 +62,7 @@ def publish_commands(session: Session, publish: Callable[[str, bytes], bool], no
         .with_for_update(of=DeviceCommand, skip_locked=True)
     )
     sent = 0
-    for command, serial in session.execute(waiting).tuples():
+    for command, serial in session.execute(waiting):
         if command.expires_at is not None and command.expires_at <= now:
             finish_command(session, command, {"outcome": "expired", "text": ""}, now)
             continue

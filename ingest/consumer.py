@@ -110,7 +110,10 @@ class Consumer:
         except Exception:
             log.exception("even its names are refused; keeping the bytes under no name")
             bare = Prepared(each.message._replace(topic="?"), "", Decoded(problems=aside.decoded.problems))
-            return self._persist(lambda: self._writer.write(self._connected(), [bare]))
+            self._persist(lambda: self._writer.write(self._connected(), [bare]))
+        # Its bytes are kept, so the device may forget them: sending it for ever would help nobody.
+        boot, seq = each.decoded.boot, each.decoded.seq
+        return [Receipt(each.serial, boot, seq)] if boot is not None and seq is not None else []
 
     def _control(self, message: Message) -> None:
         """Apply a status, a description or a command's result; what is wrong with it goes to quarantine."""

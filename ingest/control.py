@@ -89,12 +89,14 @@ def apply_status(session: Session, device: Device, status: Status, now: datetime
     """Note that a device came or went. A retained status was said earlier: it is no sign of life now."""
     if is_stale(device, status):
         return
+    # First what may be refused, so that nothing is half applied.
+    reported = _storable(
+        {"spool": dict(status.spool), "problems": [dict(each) for each in status.problems], "at": status.at}
+    )
     came_back = status.online and (device.session, device.boot) != (status.session, status.boot)
     device.online, device.boot, device.session = status.online, status.boot, status.session
     device.agent_version = status.agent or device.agent_version
-    device.status = _storable(
-        {"spool": dict(status.spool), "problems": [dict(each) for each in status.problems], "at": status.at}
-    )
+    device.status = reported
     if is_live and status.online:
         device.last_seen_at = max(device.last_seen_at or now, now)
     if came_back:
@@ -103,6 +105,7 @@ def apply_status(session: Session, device: Device, status: Status, now: datetime
 
 def _apply_describe(session: Session, device: Device, payload: bytes) -> None:
     described = decode_describe(payload)
+    body = _storable(json.loads(payload))
     if len(described.assets) >= MAX_CHANNELS_PER_DEVICE:
         raise WireError(f"describe: at most {MAX_CHANNELS_PER_DEVICE} sub-devices")
     connection: Connection = session.connection().connection.driver_connection  # type: ignore[assignment]
@@ -114,7 +117,7 @@ def _apply_describe(session: Session, device: Device, payload: bytes) -> None:
     everything = [*described.metrics, *(metric for each in described.assets for metric in each.metrics)]
     intervals = [metric.interval_seconds for metric in everything if metric.interval_seconds]
     device.expected_interval_s = min(intervals) if intervals else None
-    device.describe = _storable(json.loads(payload))
+    device.describe = body
     device.agent_version = described.agent or device.agent_version
     if described.model and not device.model:
         device.model = described.model

@@ -117,7 +117,7 @@ def broker_credentials(session: Session) -> dict[str, str]:
     allowed = select(Device.serial, Device.password_hash).where(
         Device.password_hash.is_not(None), Device.disabled_at.is_(None)
     )
-    return {serial: hashed for serial, hashed in session.execute(allowed).tuples() if hashed}
+    return {serial: hashed for serial, hashed in session.execute(allowed) if hashed}
 
 
 def credentials_stamp(session: Session) -> tuple[int, int]:

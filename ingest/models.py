@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
+import assets.people  # noqa: F401  the owners that these tables refer to by name
 from assets.base.db import Base, Identified, Owned
 
 # Rows that every batch updates: room on the page lets PostgreSQL update in place without touching indexes (HOT).

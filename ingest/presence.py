@@ -72,7 +72,7 @@ def update_presence(session: Session, now: datetime) -> int:
     devices = select(
         Device.id, Device.presence, Device.last_seen_at, Device.expected_interval_s, Device.online, Device.status
     ).where(Device.disabled_at.is_(None))
-    for key, before, last_seen_at, interval_s, online, status in session.execute(devices).tuples():
+    for key, before, last_seen_at, interval_s, online, status in session.execute(devices):
         word = presence_of(last_seen_at, interval_s, online, None, now, has_problems=bool(status.get("problems")))
         if word == before:
             continue

@@ -204,7 +204,7 @@ def list_devices(here: Here, serial: str | None = None, limit: Limit = 100, afte
     if serial:
         statement = statement.where(Device.serial == serial)
     if after:
-        (last,) = read_cursor(after, 1)
+        (last,) = read_cursor(after, str)
         statement = statement.where(Device.serial > last)
     rows = list(here.session.scalars(statement))
     page = rows[:limit]
@@ -219,9 +219,7 @@ def create_device(body: NewDevice, here: Here) -> RegisteredDevice:
     owner = asset.organisation_id if asset else here.actor.organisation_id
     device, code = register_device(here.session, body.serial.strip(), body.model.strip(), owner, here.now)
     if asset:
-        bind(
-            here.session, organisation_id=owner, device_id=device.id, channel="", asset_id=asset.id, at=None
-        )
+        bind(here.session, organisation_id=owner, device_id=device.id, channel="", asset_id=asset.id, at=None)
     return _registered(here, device, code)
 
 
@@ -337,11 +335,9 @@ def list_quarantine(here: Here, limit: Limit = 100, after: After = None) -> Quar
         .limit(limit + 1)
     )
     if after:
-        at, key = read_cursor(after, 2)
-        statement = statement.where(
-            tuple_(Quarantined.received_at, Quarantined.id) < tuple_(datetime.fromisoformat(at), UUID(key))
-        )
-    rows = here.session.execute(statement).tuples().all()
+        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        statement = statement.where(tuple_(Quarantined.received_at, Quarantined.id) < tuple_(at, key))
+    rows = here.session.execute(statement).all()
     page = rows[:limit]
     following = cursor_of(page[-1][0].received_at.isoformat(), page[-1][0].id) if len(rows) > limit else None
     return QuarantinePage(items=[_quarantine_item(row, serial) for row, serial in page], next=following)
@@ -402,7 +398,7 @@ def _items(here: Context, devices: Sequence[Device]) -> list[DeviceItem]:
         .where(Binding.device_id.in_(ids), Binding.valid_to.is_(None))
         .order_by(Asset.name)
     )
-    for device_id, asset_id, name in rows.tuples():
+    for device_id, asset_id, name in rows:
         bound.setdefault(device_id, []).append(AssetName(id=asset_id, name=name))
     return [
         DeviceItem(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -188,25 +189,25 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-KEYS = st.sampled_from(["boot", "seq", "first", "n", "lane", "offset_ms", "samples", "events", "dropped", "device", "ts"])
+HEADER = ("boot", "seq", "first", "n", "lane", "offset_ms", "samples", "events", "dropped", "device", "ts")
+KEYS = st.sampled_from(HEADER)
 SAMPLE = st.dictionaries(st.sampled_from(["t", "asset", "values", "quality", "m", "ts"]), JSON, max_size=6)
 
 
-@settings(max_examples=400, deadline=None)
+def assert_decoded_or_named(payload: bytes) -> None:
+    """Nothing but Unreadable may come out of a decoder."""
+    with suppress(Unreadable):
+        decoded = read(payload)
+        assert len(decoded.samples) <= decoded.n
+
+
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(KEYS, JSON | st.lists(SAMPLE, max_size=3), max_size=8) | JSON)
 def test_any_json_is_decoded_or_named_unreadable(body: Any) -> None:
-    try:
-        decoded = read(json.dumps(body).encode())
-    except Unreadable as error:
-        assert error.reason in set(Reason)
-    else:
-        assert len(decoded.samples) + decoded.lost_samples >= 0
+    assert_decoded_or_named(json.dumps(body).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_decoded_or_named_unreadable(payload: bytes) -> None:
-    try:
-        read(payload)
-    except Unreadable as error:
-        assert error.reason in set(Reason)
+    assert_decoded_or_named(payload)

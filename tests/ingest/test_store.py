@@ -264,7 +264,8 @@ def test_readings_view_gives_one_row_per_value(world: World, connection: Connect
     send(connection, "ours", payload)
     with psycopg.connect(url) as reader:
         reader.execute("SET ROLE forewarn_reader")
-        rows = reader.execute("SELECT asset_serial, metric, unit, value, quality FROM readings_v1 ORDER BY 2").fetchall()
+        columns = "asset_serial, metric, unit, value, quality"
+        rows = reader.execute(f"SELECT {columns} FROM readings_v1 ORDER BY metric").fetchall()
     assert rows == [("ours", "b", None, 1.0, "uncertain"), ("ours", "temperature_celsius", "Cel", 20.0, "good")]
 
 

@@ -43,7 +43,7 @@ def point_to_broker(folder: Path, broker: str) -> None:
     """Rewrite the broker's address in every agent's configuration: our broker's port may have moved."""
     for path in folder.glob("*/agent.toml"):
         before = path.read_text()
-        after = re.sub(r"(?m)^broker = .*$", f"broker = {json.dumps(broker)}", before)
+        after = re.sub(r"(?m)^broker = .*$", lambda _: f"broker = {json.dumps(broker)}", before)
         if after != before:
             path.write_text(after)
 

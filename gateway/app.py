@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,10 +15,13 @@ from starlette.staticfiles import StaticFiles
 from assets.base.db import Database
 from gateway.api import problems
 from gateway.api.live import Broadcaster
+from gateway.guard import Guard
 from gateway.idempotency import IdempotencyMiddleware
 from gateway.metrics import render_metrics
 from gateway.settings import VERSION, Settings
 from gateway.wiring import routers
+
+log = logging.getLogger(__name__)
 
 DIST = Path(__file__).parent / "web" / "dist"
 
@@ -37,6 +41,7 @@ def make_app(settings: Settings, database: Database) -> FastAPI:
     app = FastAPI(title="Forewarn", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings, app.state.database, app.state.broadcaster = settings, database, broadcaster
     app.add_middleware(IdempotencyMiddleware, database=database)
+    app.add_middleware(Guard)
     problems.install(app)
     for router in routers():
         app.include_router(router)
@@ -56,7 +61,8 @@ def _health(app: FastAPI, database: Database) -> None:
             with database.as_service() as session:
                 session.execute(text("SELECT 1 FROM organisations LIMIT 1"))
         except Exception as error:
-            return JSONResponse({"ready": False, "database": str(error).splitlines()[0]}, status_code=503)
+            log.warning("not ready: %s", error)  # names host and user: not for whoever reaches the port
+            return JSONResponse({"ready": False, "database": "not available"}, status_code=503)
         return JSONResponse({"ready": True})
 
     @app.get("/metrics", include_in_schema=False)

@@ -67,6 +67,12 @@ class Clock:
     def stop(self) -> None:
         """Stop ticking and let another worker have the lock."""
         self._scheduler.shutdown(wait=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the connection itself: back in the pool it would keep the lock."""
+        self._holding = False
+        self._holder.invalidate()
         self._holder.close()
 
     def _tick(self, task: str, seconds: float) -> None:
@@ -88,8 +94,7 @@ class Clock:
                 self._holder.execute(text("SELECT 1"))
                 self._holder.commit()
         except Exception:
-            self._holding = False
-            self._holder.close()
+            self._let_go()
             self._holder = self._database.engine.connect()
             raise
         return self._holding

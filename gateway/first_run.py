@@ -97,18 +97,7 @@ def ensure_host(session: Session, operator: Organisation, now: datetime) -> Iden
     serial = f"host-{socket.gethostname()}"[:60]
     if device_by_serial(session, serial):
         return None
-    model = AssetModel(
-        organisation_id=operator.id,
-        code="computer",
-        name_en="Computer",
-        name_zh="计算机",
-        metrics=HOST_METRICS,
-        checks=HOST_CHECKS,
-        repair_codes=[],
-        detectors=["limits"],  # what people start on a computer is no fault of the computer
-    )
-    session.add(model)
-    session.flush()
+    model = _computer(session, operator)
     asset = Asset(
         organisation_id=operator.id,
         serial=serial,
@@ -120,6 +109,26 @@ def ensure_host(session: Session, operator: Organisation, now: datetime) -> Iden
     )
     add_asset(session, asset, now)
     return provision(session, operator, asset, "computer", now)
+
+
+def _computer(session: Session, operator: Organisation) -> AssetModel:
+    """The asset model of computers; there already when this one was renamed."""
+    known = select(AssetModel).where(AssetModel.organisation_id == operator.id, AssetModel.code == "computer")
+    model = session.scalar(known)
+    if model is None:
+        model = AssetModel(
+            organisation_id=operator.id,
+            code="computer",
+            name_en="Computer",
+            name_zh="计算机",
+            metrics=HOST_METRICS,
+            checks=HOST_CHECKS,
+            repair_codes=[],
+            detectors=["limits"],  # what people start on a computer is no fault of the computer
+        )
+        session.add(model)
+        session.flush()
+    return model
 
 
 def provision(session: Session, owner: Organisation, asset: Asset, model: str, now: datetime) -> Identity:

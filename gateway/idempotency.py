@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import LargeBinary, Text
+from sqlalchemy import ColumnElement, LargeBinary, Text, delete, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Mapped, Session, mapped_column
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.base.db import Base, Database
 
+log = logging.getLogger(__name__)
+
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-MAX_KEY = 200
+CLAIM_LIFE = timedelta(minutes=1)  # no request runs that long: its first one died
 MAX_BODY = 256 * 1024  # larger answers are not kept: such a request is simply done again
 
 
@@ -30,8 +39,43 @@ class IdempotencyKey(Base):
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
+@dataclass(frozen=True)
+class Claim:
+    """One request's hold on a key; the moment tells it from a request that took the key over."""
+
+    digest: bytes
+    at: datetime
+
+    def mine(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """Return the conditions under which the row is still this claim's."""
+        return IdempotencyKey.digest == self.digest, IdempotencyKey.created_at == self.at
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent for a repeated request."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+def _problem(status: int, title: str, detail: str, code: str) -> Answer:
+    # Not from gateway.api: workers know this table too, and do without the HTTP side.
+    body = {"type": f"urn:forewarn:problem:{code}", "title": title, "status": status, "detail": detail, "code": code}
+    return Answer(status, "application/problem+json", json.dumps(body | {"params": {}}).encode())
+
+
+IN_PROGRESS = _problem(409, "In progress", "the first request with this Idempotency-Key still runs", "in_progress")
+AWAY = _problem(503, "Database not available", "try again in a few seconds", "database_unavailable")
+
+
 class IdempotencyMiddleware:
-    """Answers a repeated write from the first answer; a repeat while the first still runs gets 409."""
+    """Answers a repeated write from the first answer; a repeat while the first still runs gets 409.
+
+    The answer is kept before it is sent. A first request that dies leaves its claim without an answer; after
+    `CLAIM_LIFE` the next one takes the claim over and does the write.
+    """
 
     def __init__(self, app: ASGIApp, database: Database) -> None:
         self._app, self._database = app, database
@@ -39,72 +83,98 @@ class IdempotencyMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         headers = dict(scope.get("headers") or ())
-        key = headers.get(b"idempotency-key", b"")[:MAX_KEY]
+        key = headers.get(b"idempotency-key", b"")
         if scope["type"] != "http" or scope["method"] not in UNSAFE or not key:
             await self._app(scope, receive, send)
             return
         who = headers.get(b"authorization", b"") + headers.get(b"cookie", b"")
-        digest = hashlib.sha256(b"\0".join((key, who, scope["method"].encode(), scope["path"].encode()))).digest()
-        known = await run_in_threadpool(self._claim, digest)
-        if known is not None:
-            await _answer(send, *known)
+        what = (key, who, scope["method"].encode(), scope["path"].encode(), scope.get("query_string", b""))
+        claim = Claim(hashlib.sha256(b"\0".join(what)).digest(), datetime.now(UTC))
+        try:
+            known = await run_in_threadpool(self._claim, claim)
+        except (OperationalError, PoolTimeout):
+            await _answer(send, AWAY)
             return
-        await self._run(scope, receive, send, digest)
+        if known is not None:
+            await _answer(send, known, replayed=True)
+            return
+        await self._run(scope, receive, send, claim)
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send, digest: bytes) -> None:
-        kept: list[bytes] = []
-        start: dict[str, object] = {}
+    async def _run(self, scope: Scope, receive: Receive, send: Send, claim: Claim) -> None:
+        messages: list[Message] = []
 
         async def keep(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                start.update(message)
-            elif message["type"] == "http.response.body":
-                kept.append(message.get("body", b""))
-            await send(message)
+            messages.append(message)
 
         try:
             await self._app(scope, receive, keep)
         except BaseException:
-            await run_in_threadpool(self._forget, digest)
+            await run_in_threadpool(self._forget, claim)
             raise
-        status = start.get("status")
-        if not isinstance(status, int) or status >= 400 or sum(map(len, kept)) > MAX_BODY:
-            await run_in_threadpool(self._forget, digest)  # a refused write may be tried again
-            return
-        raw = start.get("headers")
-        content_type = dict(raw).get(b"content-type", b"") if isinstance(raw, list) else b""
-        await run_in_threadpool(self._store, digest, status, content_type.decode(), b"".join(kept))
+        await self._settle(messages, claim)
+        for message in messages:
+            await send(message)
 
-    def _claim(self, digest: bytes) -> tuple[int, str, bytes] | None:
-        """Claim the key; None when it is new, else the answer to give."""
+    async def _settle(self, messages: list[Message], claim: Claim) -> None:
+        """Keep the answer, or forget the claim: a refused write may be tried again."""
+        body = b"".join(message.get("body", b"") for message in messages)
+        headers = dict(messages[0]["headers"]) if messages else {}
+        status = int(messages[0]["status"]) if messages else 500
+        if status >= 400 or len(body) > MAX_BODY or _secret(headers):
+            await run_in_threadpool(self._forget, claim)
+        else:
+            answer = Answer(status, headers.get(b"content-type", b"").decode(), body)
+            await run_in_threadpool(self._store, claim, answer)
+
+    def _claim(self, claim: Claim) -> Answer | None:
+        """Claim the key; None when it is new or its first request died, else the answer to give."""
+        dead = IdempotencyKey.status.is_(None) & (IdempotencyKey.created_at < claim.at - CLAIM_LIFE)
         with self._database.as_service() as session:
             made = session.execute(
                 insert(IdempotencyKey)
-                .values(digest=digest, created_at=datetime.now(UTC))
-                .on_conflict_do_nothing()
+                .values(digest=claim.digest, created_at=claim.at)
+                .on_conflict_do_update(
+                    index_elements=[IdempotencyKey.digest], set_={"created_at": claim.at}, where=dead
+                )
                 .returning(IdempotencyKey.digest)
             ).first()
             if made:
                 return None
-            row = session.get(IdempotencyKey, digest)
+            row = session.get(IdempotencyKey, claim.digest)
             if row is None or row.status is None:
-                return 409, "application/problem+json", b'{"status":409,"code":"in_progress","title":"In progress"}'
-            return row.status, row.content_type or "application/json", row.body or b""
+                return IN_PROGRESS
+            return Answer(row.status, row.content_type or "", row.body or b"")
 
-    def _store(self, digest: bytes, status: int, content_type: str, body: bytes) -> None:
-        with self._database.as_service() as session:
-            row = session.get(IdempotencyKey, digest)
-            if row:
-                row.status, row.content_type, row.body = status, content_type, body
+    def _store(self, claim: Claim, answer: Answer) -> None:
+        with self._quietly() as session:
+            session.execute(
+                update(IdempotencyKey)
+                .where(*claim.mine())
+                .values(status=answer.status, content_type=answer.content_type, body=answer.body)
+            )
 
-    def _forget(self, digest: bytes) -> None:
-        with self._database.as_service() as session:
-            row = session.get(IdempotencyKey, digest)
-            if row:
-                session.delete(row)
+    def _forget(self, claim: Claim) -> None:
+        with self._quietly() as session:
+            session.execute(delete(IdempotencyKey).where(*claim.mine()))
+
+    @contextmanager
+    def _quietly(self) -> Iterator[Session]:
+        """The write is done, or refused, by now: a database that has just gone away must not change that answer."""
+        try:
+            with self._database.as_service() as session:
+                yield session
+        except (OperationalError, PoolTimeout) as error:
+            log.warning("claim of an Idempotency-Key stays without its answer: %s", error)
 
 
-async def _answer(send: Send, status: int, content_type: str, body: bytes) -> None:
-    headers = [(b"content-type", content_type.encode()), (b"idempotency-replayed", b"true")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _secret(headers: dict[bytes, bytes]) -> bool:
+    """Answers that carry a cookie or a secret are not written down; such a request is simply done again."""
+    return b"set-cookie" in headers or b"no-store" in headers.get(b"cache-control", b"")
+
+
+async def _answer(send: Send, answer: Answer, *, replayed: bool = False) -> None:
+    headers = [(b"content-type", answer.content_type.encode())] if answer.content_type else []
+    if replayed:
+        headers.append((b"idempotency-replayed", b"true"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

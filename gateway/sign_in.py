@@ -15,11 +15,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from assets.base.access import Actor, Role
 from assets.base.db import Base, Identified
 from assets.base.errors import Invalid, RuleError
-from assets.people import Membership, Person, actor_of
+from assets.people import Membership, Person, actor_of, normal_email
 
 SESSION_LIFE = timedelta(days=14)
 LINK_LIFE = timedelta(hours=24)
 MIN_PASSWORD = 10
+MAX_PASSWORD = 1000  # hashing time grows with length
 MAX_FAILURES = 10  # per person and quarter of an hour: guessing stays slow, a person who mistypes is not locked out
 FAILURE_WINDOW = timedelta(minutes=15)
 
@@ -96,11 +97,22 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def set_password(session: Session, person: Person, password: str, now: datetime) -> None:
-    """Store a new password. Raises Invalid when it is too short."""
-    if len(password) < MIN_PASSWORD:
+def set_password(
+    session: Session, person: Person, password: str, now: datetime, *, keep_session: str | None = None
+) -> None:
+    """Store a new password; every other way in ends: open sessions but the one kept, and unused links.
+
+    Raises Invalid when it is too short or too long.
+    """
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise Invalid(f"a password has at least {MIN_PASSWORD} characters", field="password", minimum=MIN_PASSWORD)
     session.merge(Credential(person_id=person.id, password_hash=_hasher.hash(password), changed_at=now))
+    others = delete(SignInSession).where(SignInSession.person_id == person.id)
+    if keep_session:
+        others = others.where(SignInSession.token_hash != token_hash(keep_session))
+    session.execute(others)
+    session.execute(delete(SignInLink).where(SignInLink.person_id == person.id, SignInLink.used_at.is_(None)))
+    session.execute(delete(SignInFailure).where(SignInFailure.person_id == person.id))
 
 
 def sign_in(session: Session, email: str, password: str, now: datetime) -> Person:
@@ -108,7 +120,7 @@ def sign_in(session: Session, email: str, password: str, now: datetime) -> Perso
 
     Raises SignInFailed, or TooManyFailures after ten failures in a quarter of an hour.
     """
-    person = session.scalar(select(Person).where(func.lower(Person.email) == email.strip().lower()))
+    person = session.scalar(select(Person).where(Person.email == normal_email(email)))
     credential = session.get(Credential, person.id) if person and not person.disabled_at else None
     if person is None or credential is None:
         _hasher.hash(password)  # as slow as a real check, so that time does not tell who exists
@@ -122,6 +134,8 @@ def sign_in(session: Session, email: str, password: str, now: datetime) -> Perso
         session.add(SignInFailure(person_id=person.id, at=now))
         raise SignInFailed from None
     session.execute(delete(SignInFailure).where(SignInFailure.person_id == person.id))
+    if _hasher.check_needs_rehash(credential.password_hash):
+        credential.password_hash = _hasher.hash(password)
     return person
 
 
@@ -136,7 +150,7 @@ def make_link(session: Session, person_id: UUID, now: datetime) -> str:
 def use_link(session: Session, token: str, now: datetime) -> Person:
     """Use up a one-time link. Raises SignInFailed when it was used, has expired or never was."""
     link = session.get(SignInLink, token_hash(token), with_for_update=True)
-    if link is None or link.used_at or link.expires_at < now:
+    if link is None or link.used_at or link.expires_at <= now:
         raise SignInFailed("this sign-in link was used or has expired; ask for a new one", link=True)
     person = session.get(Person, link.person_id)
     if person is None or person.disabled_at:
@@ -146,8 +160,9 @@ def use_link(session: Session, token: str, now: datetime) -> Person:
 
 
 def open_session(session: Session, person: Person, now: datetime) -> str:
-    """Return the token of a new signed-in session; forgets expired ones on the way."""
+    """Return the token of a new signed-in session; forgets expired sessions and links on the way."""
     session.execute(delete(SignInSession).where(SignInSession.expires_at < now))
+    session.execute(delete(SignInLink).where(SignInLink.expires_at < now - LINK_LIFE))
     token = secrets.token_urlsafe(32)
     session.add(
         SignInSession(token_hash=token_hash(token), person_id=person.id, created_at=now, expires_at=now + SESSION_LIFE)

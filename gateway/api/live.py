@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -15,8 +16,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from sqlalchemy import text
 
-from assets.base.db import Database
-from gateway.api.deps import Here
+from assets.base.access import require
+from assets.base.db import Database, enter_actor
+from assets.base.events import OLDEST_RUNNING
+from gateway.api.deps import authenticate, database_of
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +29,13 @@ POLL_S = 1.0
 HEARTBEAT_S = 15.0  # keeps proxies from closing an idle stream
 QUEUE = 200  # a page that does not read is told to reload everything instead of growing a backlog
 MAX_PAGES = 500
+MAX_LIFE_S = 600.0  # then the page connects again: whoever was signed out or disabled hears no more
+RELOAD = '{"kind": "reload"}'
+END = ""
 
 _NEW_EVENTS = text(
     "SELECT xid, id, kind, organisation_id, executing_organisation_id, asset_id, subject_id FROM events"
-    " WHERE (xid, id) > (:xid, :id) AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    f" WHERE (xid, id) > (:xid, :id) AND xid < {OLDEST_RUNNING}"
     " ORDER BY xid, id LIMIT 500"
 )
 
@@ -47,7 +53,7 @@ class Page:
         if self.queue.full():
             while not self.queue.empty():
                 self.queue.get_nowait()
-            message = '{"kind": "reload"}'
+            message = message and RELOAD
         self.queue.put_nowait(message)
 
 
@@ -71,7 +77,7 @@ class Broadcaster:
         with self._guard:
             pages = list(self._pages)
         for page in pages:
-            page.loop.call_soon_threadsafe(page.offer, "")
+            page.loop.call_soon_threadsafe(page.offer, END)
         self._thread.join(timeout=3)
 
     def open(self, page: Page) -> bool:
@@ -100,8 +106,8 @@ class Broadcaster:
     def _read(self, cursor: tuple[int, int] | None, pages: list[Page]) -> tuple[int, int]:
         with self._database.as_service() as session:
             if cursor is None or not pages:  # begin at the end: pages load the past themselves
-                row = session.execute(text("SELECT xid, id FROM events ORDER BY xid DESC, id DESC LIMIT 1")).first()
-                return (row[0], row[1]) if row else (0, 0)
+                # At what has ended, not at the newest event: an older transaction may still bring some.
+                return (session.scalar(text(f"SELECT {OLDEST_RUNNING}")) or 0, 0)
             rows = session.execute(_NEW_EVENTS, {"xid": cursor[0], "id": cursor[1]}).all()
         for xid, number, kind, owner, executor, asset_id, subject_id in rows:
             cursor = (xid, number)
@@ -115,7 +121,7 @@ class Broadcaster:
 @router.get("/events", operation_id="stream_events", response_class=StreamingResponse)
 async def stream_events(request: Request) -> StreamingResponse:
     """Stream changes; each `change` event carries kind, asset_id and subject_id, the page fetches what it shows."""
-    organisations = await run_in_threadpool(_visible, request)
+    organisations = await run_in_threadpool(_listener, request)
     broadcaster: Broadcaster = request.app.state.broadcaster
     page = Page(organisations, asyncio.get_running_loop())
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -128,28 +134,24 @@ async def _messages(broadcaster: Broadcaster, page: Page) -> AsyncIterator[str]:
         return
     try:
         yield "retry: 3000\n\n"
-        while True:
+        ends = page.loop.time() + MAX_LIFE_S
+        while page.loop.time() < ends:
             try:
                 message = await asyncio.wait_for(page.queue.get(), HEARTBEAT_S)
             except TimeoutError:
                 yield ": still here\n\n"
                 continue
-            if not message:
+            if message == END:
                 return
             yield f"event: change\ndata: {message}\n\n"
     finally:
         broadcaster.close(page)
 
 
-def _visible(request: Request) -> frozenset[UUID]:
-    from datetime import UTC, datetime
-
-    from assets.base.db import enter_actor
-    from gateway.api.deps import authenticate, database_of
-
+def _listener(request: Request) -> frozenset[UUID]:
+    """Return the organisations that the caller may hear about; no transaction stays open while the stream lasts."""
     with database_of(request).as_service() as session:
-        enter_actor(session, authenticate(session, request, datetime.now(UTC)))
+        actor = authenticate(session, request, datetime.now(UTC))
+        require(actor, "event.read")
+        enter_actor(session, actor)
         return frozenset(session.scalar(text("SELECT forewarn_visible_organisations()")) or ())
-
-
-__all__ = ["Broadcaster", "Here", "router"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -21,12 +22,15 @@ def cursor_of(*keys: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(keys, default=str).encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, size: int) -> list[Any]:
-    """Decode a cursor of `size` keys. Raises Invalid when it was not made by `cursor_of`."""
+def read_cursor(cursor: str, *kinds: Callable[[Any], Any]) -> list[Any]:
+    """Decode a cursor, one kind per key: `read_cursor(after, str, UUID)`.
+
+    Raises Invalid when it was not made by `cursor_of` of such keys.
+    """
     try:
         keys = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:
-        keys = None
-    if not isinstance(keys, list) or len(keys) != size:
-        raise Invalid("not a cursor that this server gave out", field="after")
-    return keys
+        if not isinstance(keys, list):
+            raise TypeError
+        return [kind(key) for kind, key in zip(kinds, keys, strict=True)]
+    except (ValueError, TypeError, AttributeError):
+        raise Invalid("not a cursor that this server gave out", field="after") from None

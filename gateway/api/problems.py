@@ -9,8 +9,9 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from assets.base.errors import Conflict, Forbidden, Invalid, NotFound, RuleError
@@ -66,7 +67,9 @@ def _validation(_: Request, error: Exception) -> JSONResponse:
 
 def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, str(error.detail), str(error.detail), f"http_{error.status_code}")
+    answer = problem(error.status_code, str(error.detail), str(error.detail), f"http_{error.status_code}")
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _database_away(request: Request, error: Exception) -> JSONResponse:
@@ -74,10 +77,29 @@ def _database_away(request: Request, error: Exception) -> JSONResponse:
     return problem(503, "Database not available", "try again in a few seconds", "database_unavailable")
 
 
+def _bad_value(request: Request, error: Exception) -> JSONResponse:
+    log.info("%s %s: value refused by the database: %s", request.method, request.url.path, error)
+    return problem(422, "Invalid", "a value is out of range or holds a character that cannot be stored", "invalid")
+
+
+def _changed(request: Request, error: Exception) -> JSONResponse:
+    log.info("%s %s: conflict: %s", request.method, request.url.path, error)
+    return problem(409, "Conflict", "this changed in the meantime, already exists or is still in use", "conflict")
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    # The server logs the traceback; the caller learns nothing of it.
+    return problem(500, "Internal error", "this is a defect of the server; its log says more", "internal")
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers."""
     app.add_exception_handler(RuleError, _rule_error)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(OperationalError, _database_away)
-    app.add_exception_handler(PoolTimeout, _database_away)
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(away, _database_away)
+    for changed in (IntegrityError, StaleDataError):
+        app.add_exception_handler(changed, _changed)
+    app.add_exception_handler(DataError, _bad_value)
+    app.add_exception_handler(Exception, _unexpected)

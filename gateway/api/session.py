@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Cookie, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from assets.base.access import Role
-from assets.base.errors import Invalid, NotFound
+from assets.base.errors import Conflict, Invalid, NotFound
 from assets.base.events import append_event
 from assets.people import Membership, Organisation, Person, actor_of, add_person
 from gateway.api.deps import COOKIE, Context, Here, Public
 from gateway.settings import VERSION
 from gateway.sign_in import (
+    MAX_PASSWORD,
     SESSION_LIFE,
     Credential,
     SignInFailed,
@@ -71,22 +74,22 @@ class Me(BaseModel):
 class SignIn(BaseModel):
     """E-mail and password."""
 
-    email: str
-    password: str
+    email: str = Field(max_length=320)
+    password: str = Field(max_length=MAX_PASSWORD)
 
 
 class SignInWithLink(BaseModel):
     """A one-time token, and a password to set on the way."""
 
-    token: str
-    password: str | None = None
+    token: str = Field(max_length=200)
+    password: str | None = Field(default=None, max_length=MAX_PASSWORD)
 
 
 class MeChange(BaseModel):
     """What one may change about oneself."""
 
     language: str | None = None
-    password: str | None = None
+    password: str | None = Field(default=None, max_length=MAX_PASSWORD)
 
 
 @router.post("/sign-in", operation_id="sign_in")
@@ -125,8 +128,8 @@ def get_me(here: Here) -> Me:
 
 
 @router.patch("/me", operation_id="change_me")
-def change_me(body: MeChange, here: Here) -> Me:
-    """Change one's language or password."""
+def change_me(body: MeChange, here: Here, forewarn_session: Annotated[str | None, Cookie()] = None) -> Me:
+    """Change one's language or password; a new password signs every other browser out."""
     person = here.session.get(Person, here.actor.person_id) if here.actor.person_id else None
     if person is None:
         raise NotFound("a token has no person to change")
@@ -134,9 +137,10 @@ def change_me(body: MeChange, here: Here) -> Me:
         if body.language not in LANGUAGES:
             raise Invalid(f"language is one of {', '.join(LANGUAGES)}", field="language")
         person.language = body.language
-    if body.password:
+    if body.password is not None:
         _as_service(here.session)
-        set_password(here.session, person, body.password, here.now)
+        set_password(here.session, person, body.password, here.now, keep_session=forewarn_session)
+        _note(here, "person.password_changed", person)
     return _me(here.session, person, here.actor.organisation_id, sorted(here.actor.roles))
 
 
@@ -148,19 +152,10 @@ def _signed_in(here: Context, person: Person, request: Request, response: Respon
         max_age=int(SESSION_LIFE.total_seconds()),
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure="https" in (request.url.scheme, urlsplit(here.settings.base_url).scheme),
     )
     actor = actor_of(here.session, person)
-    append_event(
-        here.session,
-        "person.signed_in",
-        at=here.now,
-        organisation_id=person.organisation_id,
-        subject_kind="person",
-        subject_id=person.id,
-        actor_kind="person",
-        actor_id=person.id,
-    )
+    _note(here, "person.signed_in", person, by=person.id)
     return _me(here.session, person, person.organisation_id, sorted(actor.roles))
 
 
@@ -179,6 +174,22 @@ def _me(session: Session, person: Person | None, organisation_id: UUID, roles: l
         demo=demo,
         has_password=has_password,
         server=ServerInfo(version=VERSION, store_edition=edition),
+    )
+
+
+def _note(here: Context, kind: str, person: Person, by: UUID | None = None, **payload: object) -> None:
+    """Who lets whom in is part of the audit trail; names and addresses stand beside, where they can be erased."""
+    append_event(
+        here.session,
+        kind,
+        at=here.now,
+        organisation_id=person.organisation_id,
+        subject_kind="person",
+        subject_id=person.id,
+        actor_kind="person" if by else here.actor.kind,
+        actor_id=by or here.actor.person_id,
+        payload=payload,
+        personal={"name": person.name, "email": person.email} if kind == "person.added" else None,
     )
 
 
@@ -212,8 +223,8 @@ class NewPerson(BaseModel):
     """A person to add to the actor's organisation."""
 
     name: str = Field(min_length=1, max_length=200)
-    email: str | None = Field(default=None, max_length=320)
-    roles: list[Role] = Field(min_length=1)
+    email: str | None = Field(default=None, min_length=3, max_length=320, pattern="@")
+    roles: list[Role] = Field(min_length=1, max_length=len(Role))
     language: str = "en"
 
 
@@ -240,28 +251,38 @@ def list_people(here: Here) -> People:
 def create_person(body: NewPerson, here: Here) -> PersonItem:
     """Add a person to one's own organisation."""
     here.require("people.manage")
-    if body.email and here.session.scalar(select(Person.id).where(Person.email == body.email)):
-        raise Invalid("somebody with this e-mail is already here", field="email")
-    person = add_person(
-        here.session,
-        organisation_id=here.actor.organisation_id,
-        name=body.name,
-        email=body.email,
-        roles=body.roles,
-        language=body.language if body.language in LANGUAGES else "en",
-        now=here.now,
-    )
-    return PersonItem(id=person.id, name=person.name, email=person.email, roles=list(body.roles), demo=False)
+    if body.language not in LANGUAGES:
+        raise Invalid(f"language is one of {', '.join(LANGUAGES)}", field="language")
+    roles = sorted(set(body.roles))
+    try:
+        with here.session.begin_nested():
+            person = add_person(
+                here.session,
+                organisation_id=here.actor.organisation_id,
+                name=body.name.strip(),
+                email=body.email,
+                roles=roles,
+                language=body.language,
+                now=here.now,
+            )
+    except IntegrityError:  # perhaps of an organisation that the actor does not see
+        raise Invalid("somebody with this e-mail is already here", field="email") from None
+    _note(here, "person.added", person, roles=roles)
+    return PersonItem(id=person.id, name=person.name, email=person.email, roles=list(roles), demo=False)
 
 
 @router.post("/people/{person_id}/sign-in-link", operation_id="create_sign_in_link", status_code=201)
-def create_sign_in_link(person_id: UUID, here: Here) -> Link:
+def create_sign_in_link(person_id: UUID, here: Here, response: Response) -> Link:
     """Make a one-time sign-in link for a person."""
     here.require("people.manage")
     person = here.session.get(Person, person_id)  # row-level security: only people the actor may see
     if person is None:
         raise NotFound("no such person")
+    if person.disabled_at:
+        raise Conflict("this person is disabled", person_id=person.id)
     roles = set(here.session.scalars(select(Membership.role).where(Membership.person_id == person.id)))
+    _note(here, "person.link_made", person)
+    response.headers["Cache-Control"] = "no-store"
     _as_service(here.session)
     token = make_link(here.session, person.id, here.now)
     page = "/m/sign-in" if roles == {Role.TECHNICIAN} else "/sign-in"

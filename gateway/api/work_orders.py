@@ -229,7 +229,8 @@ def list_technicians(here: Here) -> Technicians:
 
 def id_of_cursor(after: str) -> UUID:
     """Read a cursor that holds one id. Raises Invalid."""
-    return uuid_of(read_cursor(after, 1)[0], "after")
+    key: UUID = read_cursor(after, UUID)[0]
+    return key
 
 
 def uuid_of(value: Any, name: str) -> UUID:

@@ -51,7 +51,7 @@ async function flush(done: () => void): Promise<void> {
         save(entries.filter((one) => one.key !== current.key));
         done();
       } catch (error) {
-        const refused = error instanceof ApiError && error.status >= 400 && error.status < 500 && ![401, 408, 429].includes(error.status);
+        const refused = error instanceof ApiError && error.status >= 400 && error.status < 500 && ![401, 408, 429].includes(error.status) && error.code !== "in_progress";
         if (!refused) return; // no network or no server: later
         save(entries.map((one) => (one.key === current.key ? { ...one, problem: error.code || error.message } : one)));
         done();

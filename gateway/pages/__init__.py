@@ -1,0 +1,1 @@
+"""Pages that the server renders itself: the customer's page behind a QR label."""

@@ -208,8 +208,9 @@ class Publisher:
             log.info("connected to %s as %s, session %d", self.broker, self.device, session)
             self._begin(link)
             turns = _Turns(session)
-            stable_at = time.monotonic() + self.pace.stable_s
-            while self._is_mine(generation):
+            stable_at, boot = time.monotonic() + self.pace.stable_s, self.spool.boot
+            # A damaged spool goes on under a new boot id: connect anew, for the last will still names the old one.
+            while self._is_mine(generation) and self.spool.boot == boot:
                 self._turn(link, turns)
                 if time.monotonic() > stable_at:
                     self._clear("connection_unstable")

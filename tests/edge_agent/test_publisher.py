@@ -157,6 +157,18 @@ def test_status_is_retained_and_the_last_will_carries_the_session(make: Make, br
     assert last["boot"] == first["boot"]
 
 
+def test_spool_that_began_anew_connects_anew_so_that_the_last_will_fits(make: Make, server: Server) -> None:
+    spool, publisher = make()
+    wait_for(lambda: server.seen("status"))
+    session, boot = publisher.status.session, spool.boot
+    spool._load()  # as after damage: a new boot id
+    assert spool.boot != boot
+    wait_for(lambda: server.seen("status")[-1]["online"] and server.seen("status")[-1]["boot"] == spool.boot)
+    assert server.seen("status")[-1]["session"] > session
+    put(spool, 3)
+    wait_for(lambda: spool.records == 0)
+
+
 def test_clock_offset_is_measured(make: Make, server: Server) -> None:
     _spool, publisher = make()
     request = wait_for(lambda: server.seen("time"))[0]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -40,10 +42,10 @@ Make = Callable[..., tuple[Spool, Publisher]]
 def make(tmp_path: Path, broker: Broker) -> Iterator[Make]:
     made: list[tuple[Spool, Publisher]] = []
 
-    def build(password: str = PASSWORD, device: str = DEVICE, username: str | None = None) -> tuple[Spool, Publisher]:
+    def build(password: str = PASSWORD, device: str = DEVICE, pace: Pace = FAST) -> tuple[Spool, Publisher]:
         spool = Spool(tmp_path / f"{device}.spool", 8 << 20)
-        address = BrokerAddress("127.0.0.1", broker.port, username or device, password)
-        publisher = Publisher(device, address, spool, describe, FAST)
+        address = BrokerAddress("127.0.0.1", broker.port, device, password)
+        publisher = Publisher(device, address, spool, describe, pace)
         made.append((spool, publisher))
         publisher.start()
         return spool, publisher
@@ -97,6 +99,22 @@ def test_broker_killed_and_its_state_wiped_loses_nothing(make: Make, broker: Bro
         time.sleep(0.2)
     wait_for(lambda: spool.records == 0)
     assert flows(server) == list(range(400))
+
+
+def test_broker_that_falls_silent_is_noticed_and_loses_nothing(
+    make: Make, broker: Broker, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.link.CONNACK_TIMEOUT_S", 0.5)
+    spool, publisher = make(pace=replace(FAST, keepalive_s=1))
+    wait_for(lambda: publisher.status.connected)
+    assert broker.process is not None
+    broker.process.send_signal(signal.SIGSTOP)  # no FIN, no RST: as a cable that was pulled
+    put(spool, 20)
+    wait_for(lambda: not publisher.status.connected)
+    put(spool, 20, 20)
+    broker.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: spool.records == 0)
+    assert flows(server) == list(range(40))
 
 
 def test_live_samples_overtake_the_backfill(make: Make, broker: Broker, server: Server) -> None:

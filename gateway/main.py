@@ -84,23 +84,42 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = Settings()
     except ValueError as error:
-        print(f"forewarn: a FOREWARN_… variable is wrong: {error}", file=sys.stderr)
+        print(f"forewarn: {_wrong_variables(error)}", file=sys.stderr)
         return 2
     if getattr(options, "data", None):
         settings.data = options.data.resolve()
     try:
         return _run(options, settings)
     except Exception as error:
+        from sqlalchemy.exc import OperationalError
+
         from gateway.supervise.errors import SupervisorError
 
         if isinstance(error, SupervisorError):
             print(f"forewarn: {error.message}", file=sys.stderr)
             return 1
+        if isinstance(error, OperationalError):
+            reason = str(error.orig).strip().splitlines()[0]
+            print(f"forewarn: the database does not answer: {reason} (`forewarn doctor` says more)", file=sys.stderr)
+            return 1
         raise
+
+
+def _wrong_variables(error: ValueError) -> str:
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    wrong = [
+        f"FOREWARN_{'_'.join(map(str, found['loc'])).upper()} {found['msg'].removeprefix('Value error, ')}"
+        for found in error.errors()
+    ]
+    return "; ".join(wrong)
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     import gateway.models  # noqa: F401  every role works with all tables known
+
     match options.command:
         case "up":
             return _up(options, settings)

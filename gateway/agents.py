@@ -53,10 +53,10 @@ def run_command(config: Path) -> list[str]:
     return [sys.executable, "-m", "edge_agent.main", "run", "--config", str(config)]
 
 
-def replay_command(config: Path, folder: Path, speed: float | None) -> list[str]:
+def replay_command(config: Path, folder: Path, speed: float) -> list[str]:
     """Return the command that replays a recorded fleet."""
-    command = [sys.executable, "-m", "edge_agent.main", "replay", str(folder.resolve()), "--config", str(config)]
-    return [*command, "--speed", f"{speed:g}"] if speed else command
+    command = [sys.executable, "-m", "edge_agent.main", "replay", str(folder.resolve())]
+    return [*command, "--config", str(config), "--speed", f"{speed:g}"]
 
 
 def once(command: list[str]) -> str:

@@ -27,6 +27,7 @@ from gateway.first_run import Identity, device_by_serial, identify, provision
 from ingest.commands import send_command
 from ingest.devices import register_device
 from ingest.models import Device
+from maintenance.models import PolicyRow
 from ticketing.models import WorkOrder
 
 BACKFILL_DAYS = 30
@@ -208,12 +209,39 @@ def load_fleet(session: Session, operator: Organisation, folder: Path, now: date
                 asset_model_id=model.id,
                 lifecycle="in_service",
                 created_at=now,
-                custom={"recorded_fleet": meta.get("name", folder.name), "about": meta.get("about", "")},
+                custom=_recorded(folder, meta),
                 demo=True,
             )
             add_asset(session, asset, now)
         bind(session, organisation_id=operator.id, device_id=device.id, channel=name, asset_id=asset.id, at=None)
     return identify(session, device, now)
+
+
+def _recorded(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
+    """What the fleet's own settings say of each asset: where it is from, and the false-alarm budget as patience."""
+    about: dict[str, Any] = {"recorded_fleet": meta.get("name", folder.name), "about": meta.get("about", "")}
+    if budget := meta.get("budget_per_month"):
+        about["patience_s"] = float(meta.get("month_s", 30 * 86400)) / float(budget)
+    return about
+
+
+def _fleet_policy(session: Session, model: AssetModel, meta: dict[str, Any]) -> None:
+    """Nobody answers orders on the past: they close after the fleet's own time, so that later trouble opens anew."""
+    settings = {
+        "open_s": float(meta.get("open_s", 7 * 86400)),
+        "on_delay_s": float(meta.get("persistence_hint_s", 0)),
+        "cool_down_s": 0.0,
+        "min_confidence": 0.0,
+    }
+    session.add(
+        PolicyRow(
+            organisation_id=model.organisation_id,
+            name=f"replay: {model.code}",
+            asset_model_id=model.id,
+            settings=settings,
+            enabled=True,
+        )
+    )
 
 
 def _fleet_model(
@@ -237,6 +265,7 @@ def _fleet_model(
     )
     session.add(model)
     session.flush()
+    _fleet_policy(session, model, meta)
     return model
 
 

@@ -31,6 +31,7 @@ from ingest.devices import broker_credentials, credentials_stamp
 
 READY_S = 90.0  # generous: a first start on a slow disk
 SYNC_S = 1.0  # how soon the broker learns of a new, changed or revoked device
+REPLAY_SPEED = 3600.0  # an hour a second: most recordings last minutes then
 ROLES = ("api", "ingest", "worker")
 
 
@@ -150,7 +151,7 @@ class Service:
             self.supervisor.start(f"agent-{name}", agents.run_command(config))
         if self.options.replay:
             config = self.settings.data / "agents" / demo.fleet_serial(self.options.replay) / "agent.toml"
-            command = agents.replay_command(config, self.options.replay, self.options.speed)
+            command = agents.replay_command(config, self.options.replay, self.options.speed or REPLAY_SPEED)
             self.supervisor.start("replay", ["/bin/sh", "-c", agents.once(command)])
 
     def _wait_ready(self) -> None:

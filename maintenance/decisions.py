@@ -64,6 +64,7 @@ class Policy:
     cool_down_s: float = 3600.0
     min_confidence: float = 0.5
     open_s: float | None = None  # an unanswered order is closed after this time; None: only people close it
+    known_s: float = 86400.0  # evidence that a job was closed over counts as known for so long, then as news
     late_s: float = 86400.0  # evidence that ended longer ago is history, not news
 
 
@@ -149,9 +150,10 @@ def _open_or_reopen(
     last = max(closed, key=lambda j: j.closed_at or j.opened_at, default=None)
     if last is None or last.closed_at is None:
         return Decision(OPEN, "evidence_persists", params)
-    if finding.first_at <= last.closed_at:
-        # The person who closed the job saw this evidence already; only evidence that begins anew counts.
+    closed_s = (now - last.closed_at).total_seconds()
+    if finding.first_at <= last.closed_at and closed_s < policy.known_s:
+        # The person who closed the job saw this evidence already; that it still lasts is news only later.
         return Decision(SUPPRESS, "known_at_closing", params, last.episode)
-    if (now - last.closed_at).total_seconds() < policy.cool_down_s:
+    if closed_s < policy.cool_down_s:
         return Decision(REOPEN, "recurrence_in_cool_down", params, last.episode)
     return Decision(OPEN, "evidence_persists", params)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from ingest.store.read import Readings, load_block
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from assets.base.db import Database
 from assets.registry import Asset, AssetModel
+from ingest.store.read import Readings, load_block
+from maintenance.decisions import FindingFacts
+from maintenance.episodes import decide_pending
 from maintenance.findings import save_findings
 from ml.detectors.limits import MetricLimits
 from ml.detectors.plain import StateUnreadable
 from ml.detectors.protocol import Block
+from ml.detectors.residual import ResidualSettings
 from ml.models import ScoringCursor, ScoringState
 from ml.scoring import AssetSetup, FleetScorer
 
@@ -31,6 +34,7 @@ BATCHES = 500  # ingested batches per transaction
 ROWS = 20_000  # rows of one asset per load: bounds memory to a few MB
 KEEP_STATE = timedelta(seconds=15)  # state is saved this often; after a crash the rows since then are scored again
 SETUP_AGE = timedelta(seconds=60)  # how soon changed limits of a model are seen
+TELL_AGAIN = timedelta(seconds=30)  # how often a lasting finding of a replay is decided anew, in its own time
 LIMITS = ("low_low", "low", "high", "high_high")
 DEADBAND = 0.02  # share of a limit that a value must come back by before the finding ends
 
@@ -120,14 +124,37 @@ class Scorer:
                 for f in self._fleet.feed(_block(key, readings))
                 if not known.detectors or f.detector in known.detectors
             ]
-            if facts:
-                save_findings(session, known.organisation_id, facts, replayed=replayed, now=now, watermark=watermark)
+            if facts and replayed:
+                self._live_again(session, known.organisation_id, facts, now)
+                saved = True
+            elif facts:
+                save_findings(session, known.organisation_id, facts, replayed=False, now=now, watermark=watermark)
                 saved = True
             if len(readings.t) < ROWS:
                 break
         if saved or now - known.saved_at > KEEP_STATE:
             self._save(session, asset_id, known, now)
         return saved
+
+    def _live_again(
+        self, session: Session, organisation_id: UUID, facts: Sequence[FindingFacts], now: datetime
+    ) -> None:
+        """Decide a replay's findings one by one, each at its own moment.
+
+        A round of a fast replay holds hours: trouble that began and ended in it would otherwise only be seen ended.
+        """
+        told: dict[tuple[str, str, datetime], datetime] = {}
+        last = {(fact.detector, fact.signature, fact.first_at): at for at, fact in enumerate(facts)}
+        for at, fact in enumerate(facts):
+            key = (fact.detector, fact.signature, fact.first_at)
+            is_news = key not in told or at == last[key] or fact.cleared_at is not None
+            if not is_news and fact.last_at - told[key] < TELL_AGAIN:
+                continue
+            told[key] = fact.last_at
+            moment = fact.cleared_at or fact.last_at
+            save_findings(session, organisation_id, [fact], replayed=True, now=now, watermark=moment)
+            while decide_pending(session, now):
+                pass
 
     def _prepare(self, session: Session, asset_id: UUID, now: datetime) -> _Known | None:
         """Make the asset's detectors ready: restored, with the limits of its model, past its last repair."""
@@ -137,7 +164,7 @@ class Scorer:
             if asset is None:
                 return None
             model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
-            self._fleet.set_up(str(asset_id), asset_setup(model))
+            self._fleet.set_up(str(asset_id), asset_setup(model, asset))
             if known is None:
                 self._restore(session, asset_id)
             saved_at = known.saved_at if known else now
@@ -185,8 +212,8 @@ class Scorer:
         known.saved_at = now
 
 
-def asset_setup(model: AssetModel | None) -> AssetSetup:
-    """Return what the detectors should know of an asset of this model before its first reading."""
+def asset_setup(model: AssetModel | None, asset: Asset | None = None) -> AssetSetup:
+    """Return what the detectors should know of an asset before its first reading."""
     limits: dict[str, MetricLimits] = {}
     for metric, about in (model.metrics if model else {}).items():
         levels = {name: float(about[name]) for name in LIMITS if about.get(name) is not None}
@@ -194,7 +221,9 @@ def asset_setup(model: AssetModel | None) -> AssetSetup:
         if levels or rate is not None:
             deadband = DEADBAND * max((abs(level) for level in levels.values()), default=0.0)
             limits[metric] = MetricLimits.from_mapping(levels | {"rate": rate, "deadband": deadband})
-    return AssetSetup(limits=limits)
+    patience_s = asset.custom.get("patience_s") if asset else None
+    residual = ResidualSettings(patience_s=float(patience_s)) if patience_s else ResidualSettings()
+    return AssetSetup(limits=limits, residual=residual)
 
 
 @dataclass(frozen=True)
@@ -218,7 +247,7 @@ def expected_curve(
         return Curve(None, [])
     asset = session.get(Asset, asset_id)
     model = session.get(AssetModel, asset.asset_model_id) if asset and asset.asset_model_id else None
-    fleet = FleetScorer(default=asset_setup(model))
+    fleet = FleetScorer(default=asset_setup(model, asset))
     try:
         fleet.load(str(asset_id), row.state)
     except StateUnreadable:

@@ -79,10 +79,18 @@ def services_left_alone(packages: Sequence[str]) -> Iterator[None]:
     ):
         yield
     for package in packages:
-        # installing enables a unit even when it may not start; these were absent before, so nobody wanted them
         if package in SERVICES:
-            helper = "systemctl" if shutil.which("systemctl") else "deb-systemd-helper"
-            _run([helper, "disable", SERVICES[package]])
+            # installing enables a unit even when it may not start; it was absent before, so nobody wanted it
+            _disable(package, SERVICES[package])
+
+
+def _disable(package: str, unit: str) -> None:
+    """Take a service from the next boot, under systemd (also when it is not running, as in images) and without it."""
+    _run(["update-rc.d", package, "disable"])
+    if shutil.which("systemctl") is not None:
+        _run(["systemctl", "disable", unit])
+    else:
+        _run(["env", f"DPKG_MAINTSCRIPT_PACKAGE={package}", "deb-systemd-helper", "disable", unit])
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     policy = tmp_path / "policy-rc.d"
     (programs / "apt-get").write_text(f'#!/bin/sh\necho "$@" >>{log}\nsh {policy}; echo "policy $?" >>{log}\n')
     (programs / "dpkg-query").write_text('#!/bin/sh\n[ "$4" = present ] && printf installed || exit 1\n')
-    (programs / "systemctl").write_text(f'#!/bin/sh\necho "systemctl $@" >>{log}\n')
+    for name in ("systemctl", "update-rc.d"):
+        (programs / name).write_text(f'#!/bin/sh\necho "{name} $@" >>{log}\n')
     for program in programs.iterdir():
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -38,7 +39,7 @@ def test_only_what_is_missing_is_installed_and_no_service_starts(
     lines = apt.read_text().splitlines()
     assert lines[0].endswith("install -y -q --no-install-recommends mosquitto")
     assert lines[1] == "policy 101"
-    assert lines[2] == "systemctl disable mosquitto.service"
+    assert lines[2:] == ["update-rc.d mosquitto disable", "systemctl disable mosquitto.service"]
     assert not (tmp_path / "policy-rc.d").exists()
     assert not (tmp_path / "createcluster.d" / "forewarn.conf").exists()
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
@@ -31,7 +33,9 @@ T = TypeVar("T")
 
 GROUP_MESSAGES = 500  # one transaction; half the link's window, so that the broker refills while we commit
 GROUP_BYTES = 4 * 2**20  # some 40,000 values: a second of work at most
+TAKE_MESSAGES = 50  # decoded in one go, before looking whether the writer is idle
 WAIT_S = 0.05
+TOP_UP_S = 0.002  # how long a waiting group looks for more while the writer is busy
 RETRY_MOST_S = 10.0
 COMMANDS_EVERY_S = 0.5
 TELEMETRY_LEAVES = (f"/{TELEMETRY}", "/senml")
@@ -39,6 +43,13 @@ TELEMETRY_LEAVES = (f"/{TELEMETRY}", "/senml")
 
 class Stopped(Exception):
     """Told to stop while the database is away: nothing more is acknowledged."""
+
+
+class Gathered(NamedTuple):
+    """Messages in order of receipt, and those of them that are telemetry, decoded."""
+
+    messages: list[Message]
+    group: list[Prepared]
 
 
 class Consumer:
@@ -53,21 +64,43 @@ class Consumer:
         self._writer = Writer()
         self._connection: Connection | None = None
         self._commands_at = 0.0
+        self._is_idle = threading.Event()
 
     def run(self) -> None:
-        """Work until `stop` is set."""
+        """Work until `stop` is set: while one group is committed, the next is gathered and decoded."""
         self._link.start()
         try:
-            while not self._stop.is_set():
-                self._watch()
-                messages = self._link.take(GROUP_MESSAGES, GROUP_BYTES, WAIT_S)
-                if messages:
-                    self._handle(messages)
-                self._send_commands()
+            with ThreadPoolExecutor(1, "decoder") as decoder:
+                following = decoder.submit(self._gather)
+                while not self._stop.is_set():
+                    self._watch()
+                    self._is_idle.set()
+                    gathered = following.result()
+                    self._is_idle.clear()
+                    following = decoder.submit(self._gather)
+                    if gathered.messages:
+                        self._handle(gathered)
+                    self._send_commands()
         finally:
             self._link.stop()
             self._close()
             self._database.dispose()
+
+    def _gather(self) -> Gathered:
+        """Take and decode what waits, until the writer is idle or the group is full."""
+        gathered = Gathered([], [])
+        size = 0
+        while not self._stop.is_set() and len(gathered.messages) < GROUP_MESSAGES and size < GROUP_BYTES:
+            wait_s = TOP_UP_S if gathered.messages else WAIT_S
+            most = GROUP_MESSAGES - len(gathered.messages)
+            for message in self._link.take(min(most, TAKE_MESSAGES), GROUP_BYTES - size, wait_s):
+                size += len(message.payload)
+                gathered.messages.append(message)
+                if message.topic.endswith(TELEMETRY_LEAVES):
+                    gathered.group.append(prepare(message))
+            if self._is_idle.is_set() and not (gathered.messages and self._link.waiting()):
+                break
+        return gathered
 
     def _watch(self) -> None:
         """Replace a link whose network thread died or hangs: the broker keeps what was not acknowledged."""
@@ -77,15 +110,14 @@ class Consumer:
             self._link = Link(self._broker_url)
             self._link.start()
 
-    def _handle(self, messages: Sequence[Message]) -> None:
-        group = [prepare(each) for each in messages if each.topic.endswith(TELEMETRY_LEAVES)]
-        receipts = self._commit(group) if group else []
-        for message in messages:
+    def _handle(self, gathered: Gathered) -> None:
+        receipts = self._commit(gathered.group) if gathered.group else []
+        for message in gathered.messages:
             if not message.topic.endswith(TELEMETRY_LEAVES):
                 self._control(message)
         # After the commit: a crash before this line means a repeat, not a loss.
         self._acknowledge_devices(receipts)
-        self._link.acknowledge(messages)
+        self._link.acknowledge(gathered.messages)
 
     def _commit(self, group: Sequence[Prepared]) -> list[Receipt]:
         """Store a group; split it until what the database refuses stands alone. Raise Stopped."""
@@ -183,6 +215,8 @@ class Consumer:
 
 def run_ingest(database_url: str, broker_url: str, stop: threading.Event) -> None:
     """Run the role until `stop` is set."""
+    # Decoded messages are trees of many small objects that die together: the cycle collector only wastes time on them.
+    gc.set_threshold(100_000, 20, 50)
     consumer = Consumer(database_url, broker_url, stop)
     with suppress(Stopped):
         consumer.run()

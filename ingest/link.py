@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -24,7 +25,11 @@ log = logging.getLogger(__name__)
 
 CLIENT_ID = "forewarn-ingest"
 WINDOW_MESSAGES = 1000  # in flight at most; a group of 500 commits while the next 500 arrive
-QUEUE_BYTES = 64 * 2**20  # bounds memory when messages are large; well above a window of usual ones
+# Mosquitto before 2.1 does not keep to the window, so the queue has bounds of its own: above the first we stop reading
+# and TCP holds the broker back, the second only catches what is still read to keep the connection alive.
+PAUSE_MESSAGES, PAUSE_BYTES = 2 * WINDOW_MESSAGES, 32 * 2**20
+MOST_MESSAGES, MOST_BYTES = 4 * PAUSE_MESSAGES, 2 * PAUSE_BYTES
+TRICKLE_S = 10.0  # while paused one packet is read this often: a third of the keepalive
 SESSION_EXPIRY_S = 7 * 86_400  # the broker keeps what devices send while ingest is away
 KEEPALIVE_S = 30
 BACKOFF_MOST_S = 30.0
@@ -43,16 +48,18 @@ SUBSCRIPTIONS: tuple[tuple[str, bool], ...] = (
 )
 
 
+_generations = itertools.count(1)  # of all links: one that replaces another must not inherit its numbers
+
+
 class Link:
     """One connection. Callbacks only append to the queue: the database never delays a ping."""
 
-    def __init__(self, broker_url: str, *, client_id: str = CLIENT_ID, window: int = WINDOW_MESSAGES) -> None:
+    def __init__(self, broker_url: str, *, client_id: str = CLIENT_ID) -> None:
         parts = urlsplit(broker_url)
         self._tls = parts.scheme in ("mqtts", "ssl", "tls")
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or (8883 if self._tls else 1883)
         self._account = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
         self._client_id = client_id
-        self._most_window = self._window = window
         self._queue: deque[Message] = deque()
         self._queued_bytes = 0
         self._arrived = threading.Condition()
@@ -158,22 +165,38 @@ class Link:
 
     def _connect(self) -> None:
         with self._ack_lock:
-            self._generation += 1
+            self._generation = next(_generations)
         connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         connect.SessionExpiryInterval = SESSION_EXPIRY_S
-        connect.ReceiveMaximum = self._window
+        connect.ReceiveMaximum = WINDOW_MESSAGES
         self._client.connect(self._host, self._port, KEEPALIVE_S, clean_start=False, properties=connect)
 
     def _turn(self) -> None:
+        read_at = 0.0
         while not self._stop.is_set():
             self.turned_at = time.monotonic()
-            code = self._client.loop(timeout=0.5)
+            if self._is_full() and self.turned_at - read_at < TRICKLE_S:
+                code = self._write_only()
+            else:
+                read_at = self.turned_at
+                code = self._client.loop(timeout=0.5)
             if code != mqtt.MQTT_ERR_SUCCESS:
                 raise ConnectionError(mqtt.error_string(code))
             if self._overflowed and not self._queue:
-                raise ConnectionError("the broker sent more than its window; reconnecting for what was set aside")
+                raise ConnectionError("more came than fits into memory; reconnecting for what was left out")
         self._client.disconnect()
         self._client.loop(timeout=0.2)
+
+    def _is_full(self) -> bool:
+        return len(self._queue) >= PAUSE_MESSAGES or self._queued_bytes >= PAUSE_BYTES
+
+    def _write_only(self) -> MQTTErrorCode:
+        """Send acknowledgements and pings, but read nothing."""
+        code = self._client.loop_write()
+        if code == mqtt.MQTT_ERR_SUCCESS:
+            code = self._client.loop_misc()
+        self._stop.wait(0.01)
+        return code
 
     def _lost(self) -> None:
         """Nothing of this connection may be acknowledged any more; the broker will send it again."""
@@ -182,11 +205,7 @@ class Link:
         with self._arrived:
             self._queue.clear()
             self._queued_bytes = 0
-        if self._overflowed:
-            self._overflowed = False
-            self._window = max(20, self._window // 2)
-        else:
-            self._window = min(self._most_window, self._window * 2)
+        self._overflowed = False
 
     def _pause(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -218,7 +237,7 @@ class Link:
                 client.ack(received.mid, received.qos)
             return
         with self._arrived:
-            if self._queued_bytes + len(payload) > QUEUE_BYTES or len(self._queue) >= 2 * self._most_window:
+            if self._queued_bytes + len(payload) > MOST_BYTES or len(self._queue) >= MOST_MESSAGES:
                 self._overflowed = True  # not acknowledged: the broker sends it again after a reconnect
                 return
             if self._overflowed:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ingest.formats.decoded import Decoded, Problem
-from ingest.store.base import Row
 from ingest.store.catalog import DeviceRef
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,6 +36,10 @@ class Receipt(NamedTuple):
     seq: int
 
 
+# A sample with its stream and slots, before its batch has a number: (stream, microseconds, flags, quality, values).
+Placed = tuple[int, int, int, list[int] | None, list[float | None]]
+
+
 @dataclass(slots=True)
 class Prepared:
     """One telemetry message on its way into the transaction; the second part is filled while it is stored."""
@@ -46,7 +49,7 @@ class Prepared:
     decoded: Decoded
 
     device: DeviceRef | None = None
-    rows: list[Row] = field(default_factory=list)  # with batch 0 until the batch is claimed
+    placed: list[Placed] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     lost: int = 0  # samples of which nothing could be stored
     batch_id: int | None = None
@@ -55,7 +58,7 @@ class Prepared:
     def reset(self) -> None:
         """Forget an earlier attempt that was rolled back."""
         self.device, self.batch_id, self.is_repeat = None, None, False
-        self.rows, self.problems, self.lost = [], list(self.decoded.problems), self.decoded.lost_samples
+        self.placed, self.problems, self.lost = [], list(self.decoded.problems), self.decoded.lost_samples
 
     @property
     def received_at(self) -> datetime:

@@ -64,7 +64,11 @@ class Writer:
                 self._place(connection, each)
         self._claim(connection, group)
         fresh = [each for each in group if each.batch_id is not None]
-        rows = [row._replace(batch_id=each.batch_id or 0) for each in fresh for row in each.rows]
+        rows = [
+            Row(stream_id, t_us, each.message.received_us, each.batch_id or 0, flags, quality, values)
+            for each in fresh
+            for stream_id, t_us, flags, quality, values in each.placed
+        ]
         if rows:
             records.note_repeats(connection, self._store.insert(connection, rows))
             records.update_streams(connection, rows)
@@ -96,21 +100,21 @@ class Writer:
     def _place(self, connection: Connection, each: Prepared) -> None:
         """Find stream and slot of every value of one message."""
         assert each.device is not None
-        received_us = each.message.received_us
         refused: dict[tuple[Reason, str], Problem] = {}
+        channel, stream = None, None
         for sample in each.decoded.samples:
-            stream = self._catalog.stream(connection, each.device, sample.channel)
+            if sample.channel != channel:  # the samples of a message are mostly of one channel
+                channel = sample.channel
+                stream = self._catalog.stream(connection, each.device, channel)
             if stream is None:
                 _count(refused, Reason.TOO_MANY_CHANNELS, "more sub-devices than a device may have", sample.position)
                 each.lost += 1
                 continue
-            placed = self._catalog.place(connection, stream, sample)
-            for reason, detail in placed.refused:
+            values, quality, troubles = self._catalog.place(connection, stream, sample)
+            for reason, detail in troubles:
                 _count(refused, reason, detail, sample.position)
-            if placed.values:
-                each.rows.append(
-                    Row(stream.id, sample.t_us, received_us, 0, sample.flags, placed.quality, placed.values)
-                )
+            if values:
+                each.placed.append((stream.id, sample.t_us, sample.flags, quality, values))
             else:
                 each.lost += 1
         each.problems.extend(refused.values())
@@ -123,7 +127,7 @@ class Writer:
             if each.device is None or each.device.disabled:
                 continue
             if each.decoded.boot is None:
-                plain += [each] if each.rows else []
+                plain += [each] if each.placed else []
                 continue
             key = (each.device.id, each.decoded.boot, each.decoded.seq)
             each.is_repeat = keyed.setdefault(key, each) is not each

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -61,12 +61,8 @@ class StreamRef:
     is_full: bool = False
 
 
-class Placed(NamedTuple):
-    """A sample's values by slot; `refused` names the metrics that found no place, with the reason."""
-
-    values: list[Any]
-    quality: list[int] | None
-    refused: list[tuple[Reason, str]]
+# A sample's values by slot, their quality, and the metrics that found no place, with the reason.
+BySlot = tuple[list[Any], list[int] | None, Sequence[tuple[Reason, str]]]
 
 
 class Catalog:
@@ -109,7 +105,7 @@ class Catalog:
             self._streams[key] = known
         return known
 
-    def place(self, connection: Connection, stream: StreamRef, sample: Sample) -> Placed:
+    def place(self, connection: Connection, stream: StreamRef, sample: Sample) -> BySlot:
         """Return the sample's values by slot, adding series for metrics that are new."""
         names = tuple(sample.values)
         plan = stream.plans.get(names)
@@ -119,11 +115,11 @@ class Catalog:
         if plan.is_numeric and str not in map(type, values):
             quality = _quality(sample.quality, names, plan) if sample.quality else None
             if plan.is_straight:
-                return Placed(values, quality, [])
+                return values, quality, ()
             placed: list[Any] = [None] * plan.width
             for slot, value in zip(plan.slots, values, strict=True):
                 placed[slot - 1] = value
-            return Placed(placed, quality, [])
+            return placed, quality, ()
         return self._place_slowly(connection, stream, sample)
 
     def _plan(
@@ -147,7 +143,7 @@ class Catalog:
         stream.plans[names] = plan
         return plan
 
-    def _place_slowly(self, connection: Connection, stream: StreamRef, sample: Sample) -> Placed:
+    def _place_slowly(self, connection: Connection, stream: StreamRef, sample: Sample) -> BySlot:
         placed: list[Any] = []
         quality: list[int] = []
         refused: list[tuple[Reason, str]] = []
@@ -165,7 +161,7 @@ class Catalog:
                 quality.append(0)
             placed[series.slot - 1] = number
             quality[series.slot - 1] = (sample.quality or {}).get(name, 0)
-        return Placed(placed, quality if any(quality) else None, refused)
+        return placed, quality if any(quality) else None, refused
 
 
 class Declared(NamedTuple):

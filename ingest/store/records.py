@@ -180,8 +180,8 @@ def add_quarantine(connection: Connection, group: Sequence[Prepared]) -> None:
 
 def _batch_values(each: Prepared) -> tuple[Any, ...]:
     assert each.device is not None
-    decoded, times = each.decoded, [row.t_us for row in each.rows]
-    stream_ids = sorted({row.stream_id for row in each.rows})
+    decoded, times = each.decoded, [placed[1] for placed in each.placed]
+    stream_ids = sorted({placed[0] for placed in each.placed})
     return (
         each.device.organisation_id,
         each.device.id,
@@ -212,8 +212,8 @@ def _boot_values(device_id: UUID, boot: str, group: Sequence[Prepared]) -> tuple
         max((first + n for first, n in (*received, *given_up)), default=0),
         _ranges(received),
         _ranges(given_up),
-        sum(len(each.rows) for each in group),
-        sum(1 for each in group for row in each.rows if row.flags & FLAG_LATE),
+        sum(len(each.placed) for each in group),
+        sum(1 for each in group for placed in each.placed if placed[2] & FLAG_LATE),
         sum(n for _, n in given_up),
         sum(each.lost for each in group),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from assets.base.errors import Conflict, Invalid
 from gateway import texts
@@ -24,6 +25,7 @@ router = APIRouter(include_in_schema=False)
 REMEMBERED = "forewarn_language"
 REMEMBERED_S = 365 * 86_400
 MAX_FORM = 64 * 1024  # bytes; the longest allowed report in Chinese is about 13 kB
+_BUILT = Path(__file__).parent.parent / "web" / "dist" / "ui"
 LOOKS = {
     "ok": "ok",
     "learning": "ok",
@@ -244,7 +246,10 @@ def _render(reader: Reader, template: str, status: int, time_zone: str | None, *
     html = _templates.get_template(template).render(
         language=language,
         t=partial(texts.text, language),
-        moment=lambda at: texts.moment(language, at, zone),
+        moment=lambda at: Markup('<time datetime="{}">{}</time>').format(
+            at.isoformat(), texts.moment(language, at, zone)
+        ),
+        font=_font(),
         day=lambda at: texts.day(language, at, zone),
         **values,
     )
@@ -253,6 +258,13 @@ def _render(reader: Reader, template: str, status: int, time_zone: str | None, *
     if reader.chosen:
         answer.set_cookie(REMEMBERED, language, max_age=REMEMBERED_S, samesite="lax", httponly=True)
     return answer
+
+
+@cache
+def _font() -> str | None:
+    """Return the address of the pages' own typeface, None while the pages are not built."""
+    found = sorted(_BUILT.glob("inter-latin-wght-normal-*.woff2"))
+    return f"/ui/{found[0].name}" if found else None
 
 
 def _problem(status: int, code: str, detail: str) -> Response:

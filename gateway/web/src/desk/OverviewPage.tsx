@@ -225,21 +225,22 @@ function Compact(props: { title: string; hint?: string; assets: AssetCard[] }) {
           const look = STATE_LOOK[asset.state];
           return (
             <Link key={asset.id} to={`/assets/${asset.id}`}>
-              <div style={{ minWidth: 0 }}>
-                <div className="row" style={{ gap: 6 }}>
-                  <look.icon size={14} style={{ color: TONES[look.tone].ink, flex: "none" }} aria-label={text.code("asset_state", asset.state)} />
-                  <span className="clamp1" style={{ fontWeight: 580, fontSize: 14 }} title={asset.name}>{asset.name}</span>
-                  <Marks demo={asset.demo} replayed={asset.replayed} />
-                </div>
-                <div className="tiny muted clamp1" style={{ marginTop: 2 }}>
-                  {asset.state === "no_data" || !asset.headline ? (
-                    asset.last_reading_at ? <>{text.t("overview.last_reading")} <Ago at={asset.last_reading_at} /></> : text.t("overview.no_reading")
-                  ) : (
-                    <>{metricLabel(asset.headline.metric, text.language)} <span className="num" style={{ color: "var(--ink)" }}>{text.value(asset.headline.value, asset.headline.unit_label ?? asset.headline.unit)}</span></>
-                  )}
-                </div>
+              <div className="row" style={{ gap: 6, gridColumn: "1 / -1" }}>
+                <look.icon size={14} style={{ color: TONES[look.tone].ink, flex: "none" }} aria-label={text.code("asset_state", asset.state)} />
+                <span className="clamp1 grow" style={{ fontWeight: 580, fontSize: 14 }} title={asset.name}>{asset.name}</span>
+                <Marks demo={asset.demo} replayed={asset.replayed} />
               </div>
-              <Spark values={asset.spark} tone={look.tone} />
+              <div className="tiny muted" style={{ marginTop: 4, minWidth: 0 }}>
+                {asset.state === "no_data" || !asset.headline ? (
+                  asset.last_reading_at ? <>{text.t("overview.last_reading")} <Ago at={asset.last_reading_at} /></> : text.t("overview.no_reading")
+                ) : (
+                  <>
+                    <div className="clamp1">{metricLabel(asset.headline.metric, text.language)}</div>
+                    <div className="num" style={{ color: "var(--ink)", fontWeight: 600, fontSize: 13 }}>{text.value(asset.headline.value, asset.headline.unit_label ?? asset.headline.unit)}</div>
+                  </>
+                )}
+              </div>
+              <Spark values={asset.spark} tone={look.tone} width={92} height={34} />
             </Link>
           );
         })}

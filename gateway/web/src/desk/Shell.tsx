@@ -35,7 +35,7 @@ function usePlaces(): Place[] {
 }
 
 function Rail(props: { me: Me; done?: () => void }) {
-  const { t } = useText();
+  const { t, code } = useText();
   const places = usePlaces();
   return (
     <>
@@ -52,7 +52,7 @@ function Rail(props: { me: Me; done?: () => void }) {
       <div className="foot">
         <div style={{ color: "#cfe0e4", fontWeight: 560 }}>{props.me.organisation.name}</div>
         <div>Forewarn {props.me.server.version}</div>
-        {props.me.server.store_edition && <div>{props.me.server.store_edition}</div>}
+        {props.me.server.store_edition && <div>{code("edition", props.me.server.store_edition)}</div>}
       </div>
     </>
   );

@@ -43,6 +43,7 @@ function Order(props: { order: WorkOrder }) {
       <PageHead
         back={{ to: "/work-orders", label: text.t("nav.work_orders") }}
         title={orderTitle(order, text)}
+        over={<><Link className="link" to={`/assets/${order.asset.id}`}>{order.asset.name}</Link>{order.asset.site_name && <span className="muted"> · {order.asset.site_name}</span>}</>}
         sub={
           <span className="row wrap" style={{ gap: "6px 10px", marginTop: 4 }}>
             <span className="mono-num" style={{ fontWeight: 640, color: "var(--ink)" }}>{order.number}</span>
@@ -81,7 +82,7 @@ function NoticedCard(props: { order: WorkOrder }) {
     <>
       <CardBlock title={text.t("order.noticed")} right={<SeverityChip severity={found.severity} small />} flush>
         <div className="inset" style={{ paddingBottom: 6 }}>
-          <div style={{ fontSize: 17, fontWeight: 620, lineHeight: 1.4 }}>{noticed({ ...found, kind: order.kind }, text)}</div>
+          {order.title_text && <div style={{ fontSize: 16, fontWeight: 620, lineHeight: 1.4 }}>{noticed({ ...found, kind: order.kind }, text)}</div>}
           <div className="small muted">{text.t("order.since", { at: text.moment(found.since ?? order.since) })} · <Since at={found.since ?? order.since} /></div>
           {found.recurrence_of && <div className="small" style={{ marginTop: 4 }}>{text.t("order.again", { number: found.recurrence_of })}</div>}
           {(found.evidence_count ?? 0) > 1 && <div className="small muted" style={{ marginTop: 4 }}>{text.t("order.evidence", { count: found.evidence_count })}</div>}
@@ -139,7 +140,7 @@ function OrderFacts(props: { order: WorkOrder }) {
     [text.t("order.machine"), <Link className="link break" to={`/assets/${order.asset.id}`}>{order.asset.name}</Link>],
     [text.t("asset.serial"), <span className="mono">{order.asset.serial}</span>],
     [text.t("asset.site"), order.asset.site_name ?? "–"],
-    [text.t("orders.assignee"), <Assign order={order} />],
+    [text.t("orders.assignee"), order.assignee ? <Assign order={order} /> : <span className="faint">{text.t("orders.nobody")}</span>],
     [text.t("orders.opened"), text.moment(order.opened_at)],
   ];
   if (order.closed_at) rows.push([text.t("order.closed"), text.moment(order.closed_at)]);
@@ -169,7 +170,7 @@ function Assign(props: { order: WorkOrder }) {
   if (order.assignee && !listed.some((one) => one.value === order.assignee!.id)) listed.unshift({ value: order.assignee.id, label: order.assignee.name });
   return (
     <Select
-      size="xs"
+      size="sm"
       aria-label={text.t("order.assign")}
       placeholder={text.t("order.assign")}
       value={order.assignee?.id ?? null}
@@ -211,11 +212,14 @@ function Moves(props: { order: WorkOrder }) {
       },
     );
   const press = (to: string) => (to === "completed" ? finish.open() : NEEDS_REASON.includes(to) ? setReasonFor(to) : move(to));
-  const first = FORWARD.find((to) => order.legal_moves.includes(to));
+  const unassigned = !order.assignee && isOpen(order);
+  // Nobody starts what nobody has: first comes a name, then the work.
+  const first = unassigned ? undefined : FORWARD.find((to) => order.legal_moves.includes(to));
   const others = order.legal_moves.filter((to) => to !== first);
   const codes = order.repair_codes ?? (asset.data as { repair_codes?: WorkOrder["repair_codes"] } | undefined)?.repair_codes ?? [];
   return (
     <>
+      {unassigned && <div style={{ width: 210 }}><Assign order={order} /></div>}
       {first && <Button loading={act.isPending} onClick={() => press(first)} leftSection={first === "closed" ? <ShieldCheck size={16} /> : undefined}>{text.code("move", first)}</Button>}
       {others.length > 0 && (
         <Menu position="bottom-end" width={230}>

@@ -39,7 +39,7 @@ function params(item: TimelineItem, text: Text): Record<string, unknown> {
   for (const field of ["technician", "assignee", "person", "serial", "device", "name", "metric", "reason", "outcome", "to"])
     said[field] ??= "–";
   if (typeof item.payload.signature === "string")
-    said.noticed = noticed({ signature: item.payload.signature, kind: item.payload.kind as string | undefined }, text);
+    said.noticed = noticed({ signature: item.payload.signature, kind: item.payload.kind as string | undefined, layer: item.payload.layer as string | undefined }, text);
   else said.noticed = text.t("noticed.something");
   return said;
 }

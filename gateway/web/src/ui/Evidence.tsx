@@ -115,7 +115,7 @@ export function EvidenceChart(props: ChartProps) {
   const chosen = choices.find((row) => row.metric === metric);
   const regions: Region[] = props.since ? [{ from: props.since, to: props.until, tone: "trouble", label: "" }] : [];
   const markers: Marker[] = [
-    ...(props.since ? [{ at: props.since, tone: "trouble" as const, label: text.t("chart.since") }] : []),
+    ...(props.since ? [{ at: props.since, tone: "trouble" as const, label: text.t("chart.since", { at: text.clock(props.since).slice(0, 5) }) }] : []),
     ...(props.markers ?? []),
   ];
   return (

@@ -9,23 +9,15 @@ export function Spark(props: { values: (number | null)[]; tone: Tone; width?: nu
   const size = Math.max(...known) - low || 1;
   const x = (index: number) => (index / (values.length - 1)) * (width - 4) + 2;
   const y = (value: number) => height - 3 - ((value - low) / size) * (height - 6);
-  let pen = "M";
+  // At this size a line across an empty bucket says more than a scatter of dots.
   const path = values
-    .map((value, index) => {
-      if (value === null) {
-        pen = "M";
-        return "";
-      }
-      const step = `${pen}${x(index).toFixed(1)},${y(value).toFixed(1)}`;
-      pen = "L";
-      return step;
-    })
-    .join("");
+    .flatMap((value, index) => (value === null ? [] : [`${x(index).toFixed(1)},${y(value).toFixed(1)}`]))
+    .join("L");
   const last = values.findLastIndex((value) => value !== null);
   const color = TONES[tone].ink;
   return (
     <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden style={{ display: "block", maxWidth: "100%" }}>
-      <path d={path} fill="none" stroke={color} strokeWidth="1.6" strokeLinejoin="round" strokeLinecap="round" opacity="0.9" />
+      <path d={`M${path}`} fill="none" stroke={color} strokeWidth="1.6" strokeLinejoin="round" strokeLinecap="round" opacity="0.9" />
       <circle cx={x(last)} cy={y(values[last] as number)} r="2.4" fill={color} />
     </svg>
   );

@@ -26,7 +26,7 @@ const SEEN = "#17699e";
 const BAND = "rgba(23, 105, 158, 0.15)";
 const MODEL = "#7b5cb0";
 const MODEL_BAND = "rgba(123, 92, 176, 0.13)";
-const GAP_BUCKETS = 3.5; // a hole of this many empty buckets is drawn as a hole
+const GAP_BUCKETS = 3.5; // a pause this many times longer than usual is drawn as a hole
 
 type Column = (number | null)[];
 
@@ -40,13 +40,14 @@ function seenColumns(readings: Readings, factor: number): [number[], Column, Col
   const min: Column = [];
   const max: Column = [];
   const mean: Column = [];
-  const hole = Math.max(readings.bucket_s || 1, 1) * GAP_BUCKETS;
-  const typical = median(readings.points.slice(1).map((point, index) => seconds(point.t) - seconds(readings.points[index]!.t)));
-  for (const point of readings.points) {
-    const at = seconds(point.t);
-    const before = t.at(-1);
-    if (before !== undefined && at - before > Math.max(hole, typical * GAP_BUCKETS)) {
-      t.push((before + at) / 2);
+  const times = readings.points.map((point) => seconds(point.t));
+  const step = (index: number) => (index > 0 && index < times.length ? times[index]! - times[index - 1]! : 0);
+  for (const [index, point] of readings.points.entries()) {
+    const at = times[index]!;
+    // Sparse readings are no holes: what counts is how far apart their neighbours are.
+    const usual = Math.max(readings.bucket_s || 1, step(index - 1), step(index + 1));
+    if (step(index) > usual * GAP_BUCKETS) {
+      t.push(at - step(index) / 2);
       min.push(null);
       max.push(null);
       mean.push(null);
@@ -57,11 +58,6 @@ function seenColumns(readings: Readings, factor: number): [number[], Column, Col
     mean.push(point.mean === null ? null : point.mean / factor);
   }
   return [t, min, max, mean];
-}
-
-function median(values: number[]): number {
-  if (values.length === 0) return 0;
-  return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
 }
 
 function columns(readings: Readings, expected: Expected | null | undefined, factor: number): uPlot.AlignedData {

@@ -87,12 +87,13 @@ export function Qr(props: { value: string; size?: number; label: string }) {
   );
 }
 
-export function PageHead(props: { title: ReactNode; sub?: ReactNode; back?: { to: string; label: string }; right?: ReactNode; marks?: ReactNode }) {
+export function PageHead(props: { title: ReactNode; over?: ReactNode; sub?: ReactNode; back?: { to: string; label: string }; right?: ReactNode; marks?: ReactNode }) {
   return (
     <>
       {props.back && <Link className="back" to={props.back.to}><ChevronLeft size={15} aria-hidden />{props.back.label}</Link>}
       <div className="page-head">
         <div className="grow" style={{ flexBasis: 260 }}>
+          {props.over && <div className="small" style={{ marginBottom: 2 }}>{props.over}</div>}
           <div className="row wrap" style={{ gap: "6px 10px" }}><h1>{props.title}</h1>{props.marks}</div>
           {props.sub && <div className="sub">{props.sub}</div>}
         </div>

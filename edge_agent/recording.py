@@ -236,12 +236,32 @@ def _in_folder(folder: Path) -> list[Recording]:
     for name, rows in events.items():
         recording = recordings.setdefault(name, Recording(name, None, "recorded"))
         recording.events = sorted(rows, key=lambda each: each[0])
-    for row in _table(folder / "assets.csv"):
+    assets = list(_table(folder / "assets.csv"))
+    for row in assets:
         if (row.get("asset") or "") in recordings:
             recording = recordings[row["asset"]]
             recording.model = row.get("model") or "recorded"
             recording.about = {"fleet": folder.name, "group": row.get("asset_group") or ""}
+    _add_commissioning(folder, assets, recordings)
     return list(recordings.values())
+
+
+def _add_commissioning(folder: Path, assets: Sequence[Mapping[str, str]], recordings: Mapping[str, Recording]) -> None:
+    """Let each stretch that somebody vouched for begin with an event that says for how long."""
+    runs = list(_table(folder / "runs.csv"))
+    in_runs = {row.get("asset") for row in runs}
+    for row in runs + [row for row in assets if row.get("asset") not in in_runs]:
+        recording = recordings.get(row.get("asset") or "")
+        begin, until = row.get("observed_from"), row.get("healthy_until")
+        if recording is None or not begin or not until:
+            continue
+        where = f"{folder / 'runs.csv'} asset {recording.asset}"
+        begin_s = parse_time(begin, where)
+        known_s = parse_time(until, where) - begin_s
+        if known_s > 0:
+            # Just before the first sample, so that it arrives before what it speaks of.
+            event = {"kind": "commissioning", "code": wire.KNOWN_HEALTHY, "text": f"PT{known_s:.0f}S"}
+            recording.events = sorted([*recording.events, (begin_s - 0.001, event)], key=lambda each: each[0])
 
 
 def _table(path: Path) -> Iterator[dict[str, str]]:

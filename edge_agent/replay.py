@@ -159,8 +159,8 @@ class Replay:
                 samples.append(wire.Sample(t, part, None, recording.asset))
         if moment.event is not None:
             row = moment.event
-            severity = "info" if row.get("kind") == "maintenance" else "warning"
-            text = " ".join(filter(None, (row.get("kind"), row.get("code"), row.get("component"))))
+            severity = "info" if row.get("kind") in ("maintenance", "commissioning") else "warning"
+            text = row.get("text") or " ".join(filter(None, (row.get("kind"), row.get("code"), row.get("component"))))
             code = (row.get("code") or row.get("kind") or "event")[: wire.MAX_NAME_CHARS]
             event = wire.DeviceEvent(t, code, severity, text[: wire.MAX_TEXT_CHARS], True, recording.asset)
             events.append(event)

@@ -61,4 +61,4 @@ def replay_command(config: Path, folder: Path, speed: float) -> list[str]:
 
 def once(command: list[str]) -> str:
     """Return a shell line that runs a command once and then idles, so that its end is not taken for a crash."""
-    return f"{shlex.join(command)}; exec sleep infinity"
+    return f"{shlex.join(command)} --parent-pid $$; exec sleep infinity"

@@ -28,7 +28,7 @@ from maintenance.episode_life import (
     work_order_of,
 )
 from maintenance.findings import facts_of
-from maintenance.models import Episode, Finding, PredictedJob
+from maintenance.models import Episode, EpisodeFinding, Finding, PredictedJob
 from maintenance.policies import policies_for
 from ticketing.models import WorkOrder
 from ticketing.work_orders import transition
@@ -182,19 +182,29 @@ def _paused(session: Session, asset: Asset, now: datetime) -> bool:
 
 
 def _end_unanswered(session: Session, asset: Asset, kind: str, policy: Policy, moment: datetime) -> None:
-    """Close episodes whose order nobody took within the policy's time, so that later trouble opens a new one."""
+    """Where orders expire (recordings, which nobody answers): close those of old or ended evidence.
+
+    Later trouble then opens an order of its own. What a person has taken stays open.
+    """
     if policy.open_s is None:
         return
-    old = select(Episode).where(
-        Episode.asset_id == asset.id,
-        Episode.kind == kind,
-        Episode.closed_at.is_(None),
-        Episode.opened_at <= moment - timedelta(seconds=policy.open_s),
-    )
-    episodes: Sequence[Episode] = session.scalars(old).all()
+    open_now = select(Episode).where(Episode.asset_id == asset.id, Episode.kind == kind, Episode.closed_at.is_(None))
+    episodes: Sequence[Episode] = session.scalars(open_now).all()
     for episode in episodes:
+        ends = episode.opened_at + timedelta(seconds=policy.open_s)
+        if quiet_since := _evidence_ended(session, episode):
+            ends = min(ends, quiet_since + timedelta(seconds=policy.off_delay_s))
         order = work_order_of(session, episode.id)
-        if order is None or order.state != "unscheduled" or order.assignee_id is not None:
+        if ends > moment or order is None or order.state != "unscheduled" or order.assignee_id is not None:
             continue
-        end_episode(session, asset, episode, "unknown", episode.opened_at + timedelta(seconds=policy.open_s))
+        end_episode(session, asset, episode, "unknown", ends)
         transition(session, order, "cancelled", moment, reason="unanswered")
+
+
+def _evidence_ended(session: Session, episode: Episode) -> datetime | None:
+    """Return when the last of the episode's findings ended; None while one lasts."""
+    of_episode = select(func.bool_and(Finding.cleared_at.is_not(None)), func.max(Finding.cleared_at)).join(
+        EpisodeFinding, EpisodeFinding.finding_id == Finding.id
+    )
+    ended, at = session.execute(of_episode.where(EpisodeFinding.episode_id == episode.id)).one()
+    return at if ended else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from assets.base.db import Database
 from assets.registry import Asset, AssetModel
-from ingest.store.read import Readings, load_block
+from ingest.store.read import Readings, known_healthy, load_block
 from maintenance.decisions import FindingFacts
 from maintenance.episodes import decide_pending
 from maintenance.findings import save_findings
@@ -119,11 +119,9 @@ class Scorer:
             if len(readings.t) == 0:
                 break
             watermark = datetime.fromtimestamp(float(readings.t[-1]), UTC)
-            facts = [
-                f
-                for f in self._fleet.feed(_block(key, readings))
-                if not known.detectors or f.detector in known.detectors
-            ]
+            blocks = _blocks(key, readings, known_healthy(session, asset_id, after, watermark))
+            found = [fact for block in blocks for fact in self._fleet.feed(block)]
+            facts = [fact for fact in found if not known.detectors or fact.detector in known.detectors]
             if facts and replayed:
                 self._live_again(session, known.organisation_id, facts, now)
                 saved = True
@@ -279,6 +277,16 @@ def _block(asset: str, readings: Readings) -> Block:
         modes=readings.modes,
         mode_names=readings.mode_names,
     )
+
+
+def _blocks(asset: str, readings: Readings, healthy: Sequence[tuple[float, float]]) -> Iterator[Block]:
+    """Cut the rows where a stretch begins that somebody vouched for, so that each block knows until when."""
+    whole = _block(asset, readings)
+    cuts = [0, *(int(np.searchsorted(readings.t, begin)) for begin, _ in healthy), len(whole)]
+    until = [0.0, *(end for _, end in healthy)]
+    for start, stop, healthy_until in zip(cuts, cuts[1:], until, strict=False):
+        if stop > start:
+            yield replace(whole.rows(start, stop), healthy_until=healthy_until)
 
 
 def _moment(t: float) -> datetime | None:

@@ -13,6 +13,9 @@ MAX_BATCH_SAMPLES = 500  # one database round trip of a few milliseconds
 MAX_BATCH_EVENTS = 500
 MAX_SAMPLE_METRICS = 200  # more metrics per asset belong into several samples
 MAX_NAME_CHARS = 120
+# An event with this code says that somebody vouches for the machine from its time on, for the duration in its text
+# (ISO 8601, such as PT600S): commissioning, or the first minutes after a service.
+KNOWN_HEALTHY = "known_healthy"
 MAX_TEXT_CHARS = 2000
 MAX_SERIAL_CHARS = 64
 MAX_ACK_SEQS = 1000

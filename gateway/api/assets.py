@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from ingest.store.read import latest_values
 from pydantic import BaseModel, Field
 from sqlalchemy import func, or_, select, text, tuple_
 
@@ -22,6 +21,7 @@ from gateway.api.cards import AssetCard, in_order, make_cards
 from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from ingest.models import Device
+from ingest.store.read import latest_values
 from ml.models import ScoringState
 from ml.worker import expected_curve
 from ticketing.models import WorkOrder
@@ -30,6 +30,7 @@ router = APIRouter(prefix="/api/v1", tags=["assets"])
 
 OVERVIEW_LIMIT = 300  # cards on one page; the counts are of all assets
 MAX_POINTS = 2000
+INTERNAL = frozenset({"note", "reason", "person_id", "person", "repair_code", "assignee", "technician_id"})
 
 
 class Counts(BaseModel):
@@ -232,8 +233,8 @@ def list_assets(
     if serial:
         statement = statement.where(Asset.serial == serial)
     if after:
-        name, key = read_cursor(after, 2)
-        statement = statement.where(tuple_(Asset.name, Asset.id) > tuple_(name, UUID(key)))
+        name, key = read_cursor(after, str, UUID)
+        statement = statement.where(tuple_(Asset.name, Asset.id) > tuple_(name, key))
     rows = list(here.session.scalars(statement))
     page = rows[:limit]
     cards = {card.id: card for card in make_cards(here.session, page, here.now, sparks=0)}
@@ -346,8 +347,8 @@ def get_timeline(asset_id: UUID, here: Here, limit: Limit = 50, after: After = N
     statement = select(Event).where(Event.asset_id == asset_id)
     statement = statement.order_by(Event.at.desc(), Event.id.desc()).limit(limit + 1)
     if after:
-        at, number = read_cursor(after, 2)
-        statement = statement.where(tuple_(Event.at, Event.id) < tuple_(datetime.fromisoformat(at), int(number)))
+        at, number = read_cursor(after, datetime.fromisoformat, int)
+        statement = statement.where(tuple_(Event.at, Event.id) < tuple_(at, number))
     rows = list(here.session.scalars(statement))
     page = rows[:limit]
     return Timeline(
@@ -376,7 +377,7 @@ def timeline_items(here: Context, events: list[Event]) -> list[TimelineItem]:
             at=e.at,
             kind=e.kind,
             actor=TimelineActor(kind=e.actor_kind, name=names.get(e.actor_id) if e.actor_id else None),
-            payload=e.payload,
+            payload=e.payload if staff else {k: v for k, v in e.payload.items() if k not in INTERNAL},
             work_order=TimelineOrder(id=e.subject_id, number=numbers[e.subject_id])
             if e.subject_id in numbers
             else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from assets.base.db import APP_ROLE
+from edge_agent.wire import KNOWN_HEALTHY
 
 MAX_POINTS = 5000
 QUALITIES = ("good", "uncertain", "bad")
@@ -121,6 +123,13 @@ CROSS JOIN LATERAL (
 """
 
 
+_KNOWN_HEALTHY = """
+SELECT e.at, e.text FROM device_events e
+JOIN bindings b ON b.device_id = e.device_id AND b.channel = e.channel
+WHERE b.asset_id = :asset AND e.code = :code AND e.at > :begin AND e.at <= :until ORDER BY e.at
+"""
+
+
 def latest_values(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, list[Latest]]:
     """Return the newest value of every metric of the assets, by asset; what was never measured is not there."""
     found: dict[UUID, list[Latest]] = {}
@@ -209,13 +218,27 @@ def load_block(
     by_range: dict[tuple[int, datetime | None, datetime | None], list[_Source]] = {}
     for source in _sources(session, asset_id, None):
         by_range.setdefault((source.stream_id, source.since, source.until), []).append(source)
-    parts = [
-        (sources, _load(session, sources, after, until, limit, step_s)) for sources in by_range.values()
-    ]
+    parts = [(sources, _load(session, sources, after, until, limit, step_s)) for sources in by_range.values()]
     parts = [(sources, rows) for sources, rows in parts if len(rows[0])]
     # A part that was cut ends the block for all: what follows comes with the next one.
     cut = min((float(rows[0][-1]) for _, rows in parts if len(rows[0]) >= limit), default=np.inf)
     return _merge(parts, cut)
+
+
+def known_healthy(
+    session: Session, asset_id: UUID, after: datetime | None, until: datetime
+) -> list[tuple[float, float]]:
+    """Return the stretches (epoch seconds) for which somebody vouched, as events of the asset's devices, in order.
+
+    Those that began up to a day before `after` are included. Needs the service role.
+    """
+    begin = after - timedelta(days=1) if after else datetime(1, 1, 2, tzinfo=UTC)
+    values = {"asset": asset_id, "code": KNOWN_HEALTHY, "begin": begin, "until": until}
+    stretches = []
+    for at, duration in session.execute(text(_KNOWN_HEALTHY), values):
+        if told := re.fullmatch(r"PT(\d{1,7})S", duration):
+            stretches.append((at.timestamp(), at.timestamp() + int(told[1])))
+    return stretches
 
 
 def _samples(session: Session) -> str:

@@ -123,9 +123,7 @@ def _apply_describe(session: Session, device: Device, payload: bytes) -> None:
         device.model = described.model
 
 
-def _describe_stream(
-    connection: Connection, catalog: Catalog, device: DeviceRef, channel: str, metrics: Any
-) -> None:
+def _describe_stream(connection: Connection, catalog: Catalog, device: DeviceRef, channel: str, metrics: Any) -> None:
     declared: dict[str, Metric] = {metric.name: metric for metric in metrics if is_channel(metric.name)}
     stream = catalog.stream(connection, device, channel)
     if stream is None:

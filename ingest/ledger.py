@@ -61,22 +61,35 @@ FROM device_boots b WHERE b.device_id = ANY(:devices) GROUP BY b.device_id
 def device_ledger(session: Session, device_id: UUID, *, boots: int = 20) -> list[BootLedger]:
     """Return the ledger of a device's latest boots, newest first."""
     rows = session.execute(text(_LEDGER), {"device": device_id, "gaps": MAX_GAPS, "boots": boots})
-    return [
-        BootLedger(
-            boot=boot,
-            first_seen_at=first_seen_at,
-            last_seen_at=last_seen_at,
-            expected=highest,
-            stored=received - min(quarantined, received),
-            late=late,
-            dropped=dropped,
-            quarantined=min(quarantined, received),
-            missing=missing,
-            gaps=[Gap(first, n) for first, n in zip(firsts, lengths, strict=True)],
-        )
-        for boot, first_seen_at, last_seen_at, highest, late, quarantined, received, dropped, missing, firsts, lengths
-        in rows
-    ]
+    return [_ledger_row(*row) for row in rows]
+
+
+def _ledger_row(
+    boot: str,
+    first_seen_at: datetime,
+    last_seen_at: datetime,
+    highest: int,
+    late: int,
+    quarantined: int,
+    received: int,
+    dropped: int,
+    missing: int,
+    firsts: Sequence[int],
+    lengths: Sequence[int],
+) -> BootLedger:
+    set_aside = min(quarantined, received)
+    return BootLedger(
+        boot=boot,
+        first_seen_at=first_seen_at,
+        last_seen_at=last_seen_at,
+        expected=highest,
+        stored=received - set_aside,
+        late=late,
+        dropped=dropped,
+        quarantined=set_aside,
+        missing=missing,
+        gaps=[Gap(first, n) for first, n in zip(firsts, lengths, strict=True)],
+    )
 
 
 def missing_samples(session: Session, device_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:

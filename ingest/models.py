@@ -79,9 +79,7 @@ class DeviceCommand(Identified, Owned, Base):
     finished_at: Mapped[datetime | None]
     result: Mapped[dict[str, Any] | None]
 
-    __table_args__ = (
-        Index("ix_device_commands_waiting", "created_at", postgresql_where=text("finished_at IS NULL")),
-    )
+    __table_args__ = (Index("ix_device_commands_waiting", "created_at", postgresql_where=text("finished_at IS NULL")),)
 
 
 class Stream(Owned, Base):

@@ -170,9 +170,6 @@ class Declared(NamedTuple):
     expected_interval_s: float | None = None
 
 
-
-
-
 def add_series(connection: Connection, stream: StreamRef, wanted: Mapping[str, Declared]) -> None:
     """Add metrics to a stream, up to its limit; the stream's row is locked, since others may add at the same time."""
     connection.execute("SELECT 1 FROM streams WHERE id = %s FOR UPDATE", [stream.id])

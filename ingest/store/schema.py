@@ -153,6 +153,8 @@ def _partitioned() -> list[str]:
         f"{_TABLE} PARTITION BY RANGE (measured_at)",
         "CREATE TABLE samples_default PARTITION OF samples DEFAULT",
         _ENSURE_PARTITIONS,
+        "REVOKE ALL ON FUNCTION forewarn_ensure_partitions(timestamptz) FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION forewarn_ensure_partitions(timestamptz) TO {SERVICE_ROLE}",
         "SELECT forewarn_ensure_partitions(now())",
     ]
 

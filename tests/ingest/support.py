@@ -17,15 +17,12 @@ from uuid import UUID
 import paho.mqtt.client as mqtt
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from assets.base.db import Database
 from assets.people import add_organisation
 from ingest.devices import register_device, set_password
 
 PASSWORD = "device-password"
-NOW_MS = 1_000
 
 
 def now() -> datetime:
@@ -135,8 +132,7 @@ class Publisher:
         self.client.on_publish = lambda c, u, mid, reason, p: self.reasons.append(str(reason))
         self.client.reconnect_delay_set(1, 1)
         host, _, port = place.partition(":")
-        properties = Properties(PacketTypes.CONNECT)
-        self.client.connect_async(host, int(port), keepalive=10, clean_start=True, properties=properties)
+        self.client.connect_async(host, int(port), keepalive=10, clean_start=True)
         self.client.loop_start()
         wait_until(self.client.is_connected)
 

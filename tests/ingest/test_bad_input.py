@@ -115,8 +115,8 @@ def test_wrong_password_is_refused_by_the_broker(chain: Chain) -> None:
 
 
 def test_topic_of_another_device_is_refused_by_the_broker(chain: Chain) -> None:
-    add_device_id = query(chain.url, "SELECT organisation_id FROM devices")[0][0]
-    add_device(chain.url, "BI-2", add_device_id)
+    organisation_id = query(chain.url, "SELECT organisation_id FROM devices")[0][0]
+    add_device(chain.url, "BI-2", organisation_id)
     chain.publisher.client.publish(
         "forewarn/v1/BI-2/telemetry", batch("b", 9, [{"t": now_ms(), "values": {"a": 1}}]), qos=1
     )

@@ -74,9 +74,7 @@ def device(session: Session, organisation_id: UUID) -> Device:
 
 
 def say(session: Session, leaf: str, payload: bytes, *, at: datetime = NOW, retained: bool = False) -> str | None:
-    return handle_control(
-        session, Message(f"forewarn/v1/D-1/{leaf}", payload, int(at.timestamp() * 1e6), retained)
-    )
+    return handle_control(session, Message(f"forewarn/v1/D-1/{leaf}", payload, int(at.timestamp() * 1e6), retained))
 
 
 # ---- identity -------------------------------------------------------------------------------------------------------
@@ -174,9 +172,7 @@ def test_presence_changes_are_events_and_only_changes(session: Session, device: 
     assert update_presence(session, NOW) == 1
     assert update_presence(session, NOW + timedelta(seconds=1)) == 0
     assert update_presence(session, NOW + timedelta(hours=1)) == 1
-    payloads = session.scalars(
-        select(Event.payload).where(Event.kind == "device.presence_changed").order_by(Event.id)
-    )
+    payloads = session.scalars(select(Event.payload).where(Event.kind == "device.presence_changed").order_by(Event.id))
     assert [(payload["from"], payload["to"]) for payload in payloads] == [("unknown", "online"), ("online", "stale")]
 
 

@@ -66,9 +66,7 @@ class World:
         asset = Asset(organisation_id=organisation.id, serial=name, name=name, created_at=NOW)
         add_asset(session, asset, NOW)
         device, _ = register_device(session, name, "m", organisation.id, NOW)
-        bind(
-            session, organisation_id=organisation.id, device_id=device.id, channel="", asset_id=asset.id, at=None
-        )
+        bind(session, organisation_id=organisation.id, device_id=device.id, channel="", asset_id=asset.id, at=None)
         return organisation.id, asset.id, device.id
 
     def actor(self, organisation_id: UUID) -> Actor:
@@ -201,9 +199,7 @@ def test_swapped_device_keeps_its_own_history(world: World, connection: Connecti
     with database.as_service() as session:
         device, _ = register_device(session, "new", "m", world.ours[0], NOW)
         session.execute(text("UPDATE bindings SET valid_to = :t WHERE device_id = :d"), {"t": swap, "d": old})
-        bind(
-            session, organisation_id=world.ours[0], device_id=device.id, channel="", asset_id=asset_id, at=swap
-        )
+        bind(session, organisation_id=world.ours[0], device_id=device.id, channel="", asset_id=asset_id, at=swap)
     for name, value in (("ours", 1), ("new", 2)):
         send(connection, name, batch("b", 1, [sample(age, b=0, a=value) for age in (50, 40, 20, 10)]))
     with database.as_service() as session:

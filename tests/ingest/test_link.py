@@ -1,0 +1,104 @@
+"""The connection to a real broker: bounded, in order, and back by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ingest import link as module
+from ingest.link import Link
+from ingest.messages import Message
+from tests.conftest import TestBroker
+from tests.ingest.support import PASSWORD, Publisher, wait_until
+
+
+@pytest.fixture
+def link(broker: TestBroker) -> Iterator[Link]:
+    made = Link(broker.url, client_id="link-under-test")
+    made.start()
+    wait_until(lambda: made.is_connected)
+    time.sleep(0.3)  # until the subscriptions are in force
+    yield made
+    made.stop()
+
+
+def drain(link: Link, most: int = 10_000, seconds: float = 10.0) -> list[Message]:
+    """Take and acknowledge everything until nothing has come for a second."""
+    taken: list[Message] = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and len(taken) < most:
+        messages = link.take(50, 1 << 20, 1.0)
+        if not messages:
+            break
+        link.acknowledge(messages)
+        taken += messages
+    return taken
+
+
+def test_full_queue_holds_the_broker_back_without_losing_the_connection(
+    broker: TestBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAUSE_MESSAGES", 50)
+    monkeypatch.setattr(module, "TRICKLE_S", 0.5)
+    monkeypatch.setattr(module, "KEEPALIVE_S", 2)  # so that six seconds stand for a stall of many minutes
+    link = Link(broker.url, client_id="link-under-test")
+    link.start()
+    try:
+        wait_until(lambda: link.is_connected)
+        time.sleep(0.3)
+        generation = link._generation
+        with Publisher(broker.add_device("LI-1", PASSWORD), "LI-1") as publisher:
+            for number in range(600):
+                publisher.send("telemetry", b"%6d" % number + bytes(10_000))
+            time.sleep(6)
+            assert 50 <= link.waiting() < 100
+            assert (link.is_connected, link._generation) == (True, generation)
+            taken = drain(link, seconds=30)
+        assert [int(message.payload[:6]) for message in taken] == list(range(600))
+    finally:
+        link.stop()
+
+
+def test_what_was_not_acknowledged_comes_again_after_a_new_connection(link: Link, broker: TestBroker) -> None:
+    with Publisher(broker.add_device("LI-2", PASSWORD), "LI-2") as publisher:
+        for number in range(4):
+            publisher.send("telemetry", b"%d" % number)
+        wait_until(lambda: link.waiting() == 4)
+        first = link.take(4, 1 << 20, 1.0)
+        link.acknowledge(first[:2])
+        link.stop()
+        again = Link(broker.url, client_id="link-under-test")
+        again.start()
+        try:
+            wait_until(lambda: again.waiting() == 2)
+            again.acknowledge(first[2:])  # of the old connection: must acknowledge nothing on the new one
+            taken = drain(again)
+        finally:
+            again.stop()
+    assert [message.payload for message in taken] == [b"2", b"3"]
+
+
+def test_link_comes_back_after_the_broker_was_killed(server_folder: object) -> None:
+    broker = TestBroker(server_folder / "link-broker")  # type: ignore[operator]
+    broker.start()
+    link = Link(broker.url)
+    link.start()
+    try:
+        wait_until(lambda: link.is_connected)
+        assert broker.pid is not None
+        os.kill(broker.pid, signal.SIGKILL)
+        wait_until(lambda: not link.is_connected)
+        broker.start()
+        wait_until(lambda: link.is_connected, 30)
+        with Publisher(broker.add_device("LI-3", PASSWORD), "LI-3") as publisher:
+            time.sleep(0.3)
+            publisher.send("telemetry", b"x")
+            wait_until(lambda: link.waiting() == 1)
+        assert not link.is_dead
+    finally:
+        link.stop()
+        broker.stop()

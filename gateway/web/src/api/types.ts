@@ -70,6 +70,7 @@ export type AssetDetail = AssetCard & {
   metrics: MetricInfo[];
   devices: { serial: string; presence: string; last_seen_at: string | null }[];
   learning: { state: string; progress: number; missing: unknown } | null;
+  repair_codes: RepairCode[];
 };
 
 export type TimelineItem = {
@@ -206,7 +207,6 @@ export type WorkOrder = {
   outcome: string | null;
   outcome_note: string | null;
   repair_code: string | null;
-  repair_codes?: RepairCode[];
   replayed: boolean;
   demo: boolean;
   noticed: Noticed | null;
@@ -216,7 +216,7 @@ export type WorkOrder = {
   events?: TimelineItem[];
 };
 
-export type RepairCode = { code: string; en?: string; zh?: string; name_en?: string; name_zh?: string };
+export type RepairCode = { code: string; en?: string; zh?: string };
 
 export type CustomerRequest = {
   id: string;

@@ -71,7 +71,13 @@ export function Shell() {
   if (me.error instanceof ApiError && me.error.status === 401)
     return <Navigate to={`/sign-in?to=${encodeURIComponent(pathname)}`} replace />;
   if (me.error) return <div className="content" style={{ margin: "10vh auto" }}><Failure error={me.error} retry={() => void me.refetch()} /></div>;
-  if (!me.data) return <div className="content"><Bones rows={8} /></div>;
+  if (!me.data)
+    return (
+      <div className="frame">
+        <aside className="rail desktop"><span className="brand"><img src={mark} width={28} height={28} alt="" />Forewarn</span></aside>
+        <div><header className="topbar" /><div className="content"><Bones rows={8} /></div></div>
+      </div>
+    );
   return (
     <div className="frame">
       <aside className="rail desktop"><Rail me={me.data} /></aside>

@@ -12,7 +12,7 @@ import { noticed } from "../text/noticed";
 import { orderTitle } from "../text/sentences";
 import { isOpen, Marks, OriginChip, PriorityChip, SeverityChip, WorkChip } from "../ui/chips";
 import { EvidenceChart, EvidenceTable } from "../ui/Evidence";
-import { FinishForm } from "../ui/FinishForm";
+import { FinishForm, repairOf } from "../ui/FinishForm";
 import { CardBlock, Facts, PageHead, Since, useTitle } from "../ui/parts";
 import { say } from "../ui/Providers";
 import { errorText, Loaded } from "../ui/states";
@@ -135,6 +135,7 @@ function Visits(props: { order: WorkOrder }) {
 
 function OrderFacts(props: { order: WorkOrder }) {
   const text = useText();
+  const asset = useAsset(props.order.asset.id);
   const { order } = props;
   const rows: [ReactNode, ReactNode][] = [
     [text.t("order.machine"), <Link className="link break" to={`/assets/${order.asset.id}`}>{order.asset.name}</Link>],
@@ -145,7 +146,7 @@ function OrderFacts(props: { order: WorkOrder }) {
   ];
   if (order.closed_at) rows.push([text.t("order.closed"), text.moment(order.closed_at)]);
   if (order.outcome) rows.push([text.t("order.outcome"), text.code("outcome", order.outcome)]);
-  if (order.repair_code) rows.push([text.t("finish.repair"), order.repair_code]);
+  if (order.repair_code) rows.push([text.t("finish.repair"), repairOf(order.repair_code, asset.data?.repair_codes ?? [], text.language)]);
   if (order.outcome_note) rows.push([text.t("finish.note"), order.outcome_note]);
   const found = order.noticed;
   if (found) {
@@ -216,7 +217,7 @@ function Moves(props: { order: WorkOrder }) {
   // Nobody starts what nobody has: first comes a name, then the work.
   const first = unassigned ? undefined : FORWARD.find((to) => order.legal_moves.includes(to));
   const others = order.legal_moves.filter((to) => to !== first);
-  const codes = order.repair_codes ?? (asset.data as { repair_codes?: WorkOrder["repair_codes"] } | undefined)?.repair_codes ?? [];
+  const codes = asset.data?.repair_codes ?? [];
   return (
     <>
       {unassigned && <div style={{ width: 210 }}><Assign order={order} /></div>}

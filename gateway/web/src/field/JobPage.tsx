@@ -11,7 +11,7 @@ import { noticed } from "../text/noticed";
 import { orderTitle } from "../text/sentences";
 import { isOpen, Marks, PriorityChip, SeverityChip, WorkChip } from "../ui/chips";
 import { EvidenceChart, EvidenceTable } from "../ui/Evidence";
-import { FinishForm } from "../ui/FinishForm";
+import { FinishForm, repairOf } from "../ui/FinishForm";
 import { Facts, Since } from "../ui/parts";
 import { Loaded, Notice } from "../ui/states";
 import { Timeline } from "../ui/Timeline";
@@ -37,7 +37,7 @@ export function JobPage() {
 function Job(props: { order: WorkOrder; me: Me }) {
   const { order } = props;
   const text = useText();
-  const asset = useKept<AssetDetail & { repair_codes?: RepairCode[] }>(["asset"], `/assets/${order.asset.id}`, 30_000);
+  const asset = useKept<AssetDetail>(["asset"], `/assets/${order.asset.id}`, 30_000);
   const found = order.noticed;
   return (
     <>
@@ -65,7 +65,7 @@ function Job(props: { order: WorkOrder; me: Me }) {
       </section>
       {found && found.contributions.length > 0 && <section className="card"><EvidenceTable contributions={found.contributions} /></section>}
       {found && found.checks.length > 0 && <Checks order={order} />}
-      {order.outcome && <Done order={order} />}
+      {order.outcome && <Done order={order} codes={asset.data?.repair_codes ?? []} />}
       <History asset={order.asset.id} />
       <NextStep order={order} me={props.me} codes={asset.data?.repair_codes ?? []} />
     </>
@@ -117,11 +117,11 @@ function Checks(props: { order: WorkOrder }) {
   );
 }
 
-function Done(props: { order: WorkOrder }) {
+function Done(props: { order: WorkOrder; codes: RepairCode[] }) {
   const text = useText();
   const { order } = props;
   const rows: [ReactNode, ReactNode][] = [[text.t("order.outcome"), text.code("outcome", order.outcome)]];
-  if (order.repair_code) rows.push([text.t("finish.repair"), order.repair_code]);
+  if (order.repair_code) rows.push([text.t("finish.repair"), repairOf(order.repair_code, props.codes, text.language)]);
   if (order.outcome_note) rows.push([text.t("finish.note"), order.outcome_note]);
   return <section className="card pad"><h2 className="row"><CheckCircle2 size={18} color="#1f7a4d" aria-hidden />{text.t("field.result")}</h2><Facts rows={rows} /></section>;
 }

@@ -12,6 +12,7 @@ const FAMILY: Record<string, Record<string, string>> = {
   device: { to: "presence", from: "presence", presence: "presence" },
   episode: { outcome: "outcome", severity: "severity", kind: "kind" },
   label: { outcome: "outcome" },
+  command: { name: "command" },
 };
 
 export function sentence(item: TimelineItem, text: Text): string {

@@ -51,6 +51,12 @@ export function FinishForm(props: { origin: string; repairCodes: RepairCode[]; b
   );
 }
 
+/** The repair's name in the asset model's list, else the stored code. */
+export function repairOf(stored: string, codes: RepairCode[], language: string): string {
+  const known = codes.find((code) => code.code === stored);
+  return known ? repairName(known, language) : stored;
+}
+
 export function repairName(code: RepairCode, language: string): string {
-  return (language === "zh" ? (code.zh ?? code.name_zh) : (code.en ?? code.name_en)) ?? code.code;
+  return (language === "zh" ? code.zh : code.en) ?? code.code;
 }

@@ -35,12 +35,25 @@ function worthSaying(item: TimelineItem): boolean {
   return !(item.kind === "visit.state_changed" && SAID_ALREADY.includes(String(item.payload.to)));
 }
 
+/** A technician who accepts is assigned and scheduled at the same moment: one sentence, not two. */
+function told(items: TimelineItem[]): TimelineItem[] {
+  const takenAt = (item: TimelineItem) => `${item.at} ${item.work_order?.id ?? ""}`;
+  const is = (item: TimelineItem, kind: string, to?: string) => item.kind === kind && (to === undefined || item.payload.to === to);
+  const scheduled = new Set(items.filter((item) => is(item, "work_order.state_changed", "scheduled")).map(takenAt));
+  const assigned = new Set(items.filter((item) => is(item, "work_order.assigned")).map(takenAt));
+  return items.filter(worthSaying).flatMap((item) => {
+    if (is(item, "work_order.state_changed", "scheduled") && assigned.has(takenAt(item))) return [];
+    const taken = is(item, "work_order.assigned") && scheduled.has(takenAt(item));
+    return [taken ? { ...item, payload: { ...item.payload, to: "taken" } } : item];
+  });
+}
+
 export function Timeline(props: { items: TimelineItem[]; base?: string; hideOrder?: boolean }) {
   const text = useText();
   const base = props.base ?? "/work-orders";
   return (
     <ol className="timeline">
-      {props.items.filter(worthSaying).map((item) => {
+      {told(props.items).map((item) => {
         const { tone, icon: Icon } = look(item);
         const note = item.payload.note;
         return (

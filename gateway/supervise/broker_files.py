@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy.exc import SQLAlchemyError
 
 from assets.base.db import Database
-from gateway.supervise.mosquitto import access_list, hash_password
+from gateway.supervise.mosquitto import access_list, hash_password, is_username
 from gateway.supervise.progress import say
 from ingest.devices import broker_credentials, credentials_stamp
 
@@ -38,7 +38,8 @@ def main() -> int:
             with database.as_service() as session:
                 found = credentials_stamp(session)
                 if found != stamp:
-                    lines = [f"{name}:{hashed}\n" for name, hashed in sorted(broker_credentials(session).items())]
+                    entries = sorted(broker_credentials(session).items())
+                    lines = [f"{name}:{hashed}\n" for name, hashed in entries if is_username(name) and name != user]
                     replace(folder / "passwords", f"{user}:{password}\n{''.join(lines)}")
                     stamp = found
         except SQLAlchemyError as error:  # not migrated yet, or restarting: the present files stay in force

@@ -102,11 +102,15 @@ class EmbeddedMosquitto:
         self._lock.release()
 
     def set_credentials(self, entries: Mapping[str, str]) -> None:
-        """Replace all device accounts (username to `hash_password` result); in force within a second."""
-        for username in entries:
-            if username == SERVICE_USER or not USERNAME.fullmatch(username):
-                raise ValueError(f"{username!r} cannot be a user name of the broker")
-        lines = [f"{username}:{entries[username]}\n" for username in sorted(entries)]
+        """Replace all device accounts (username to `hash_password` result); in force within a second.
+
+        A name that would widen the access list or break the file is left out and reported: one device with a bad
+        name must not lock out the others.
+        """
+        refused = sorted(name for name in entries if not is_username(name))
+        if refused:
+            self._progress(f"The broker refuses {refused[0]!r} and {len(refused) - 1} more: not a valid name.")
+        lines = [f"{username}:{entries[username]}\n" for username in sorted(entries.keys() - set(refused))]
         self._write("passwords", f"{SERVICE_USER}:{hash_password(self._service_password())}\n" + "".join(lines))
         if self._process is not None and self.is_alive():
             self._process.send_signal(signal.SIGHUP)
@@ -114,7 +118,7 @@ class EmbeddedMosquitto:
     def credentials(self) -> dict[str, str]:
         """Return the device accounts in force, as `set_credentials` takes them."""
         try:
-            lines = (self.home / "passwords").read_text().splitlines()
+            lines = (self.home / "passwords").read_text().split("\n")
         except FileNotFoundError:
             return {}
         pairs = (line.partition(":")[::2] for line in lines)
@@ -284,6 +288,11 @@ def broker_account(home: Path) -> Account:
         return account
     os.chown(home, 0, 0)
     return Account()
+
+
+def is_username(name: str) -> bool:
+    """True when a name may stand in the password file and in place of %u in the access list."""
+    return name != SERVICE_USER and name == name.strip() and USERNAME.fullmatch(name) is not None
 
 
 def hash_password(password: str, salt: bytes | None = None) -> str:

@@ -6,10 +6,13 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,9 +23,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from assets.base.db import Database
+from assets.people import add_organisation
 from gateway.supervise.errors import SupervisorError
 from gateway.supervise.mosquitto import SERVICE_USER, EmbeddedMosquitto, hash_password
+from ingest.devices import claim_device, register_device
 
+ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 5.0
 
 
@@ -209,11 +216,40 @@ def test_credentials_survive_a_restart(data: Path, peers: Callable[..., Peer]) -
         assert peers(f"mqtt://a:one@127.0.0.1:{broker.port}").is_admitted()
 
 
-@pytest.mark.parametrize("name", ["", "a:b", "a+b", "#", "a/b", "a\nb", SERVICE_USER, "x" * 200])
-def test_names_that_would_widen_the_access_list_are_refused(data: Path, name: str) -> None:
-    broker = EmbeddedMosquitto(data)
-    with pytest.raises(ValueError, match="cannot be a user name"):
-        broker.set_credentials({name: hash_password("x")})
+@pytest.mark.parametrize("name", ["", "a:b", "a+b", "#", "a/b", "a\nb", SERVICE_USER, "x" * 200, "$SYS", "ok "])
+def test_names_that_would_widen_the_access_list_are_left_out_and_reported(data: Path, name: str) -> None:
+    lines: list[str] = []
+    (data / "mosquitto").mkdir()
+    broker = EmbeddedMosquitto(data, progress=lines.append)
+    broker.set_credentials({name: hash_password("x"), "ok": hash_password("y")})
+    assert list(broker.credentials()) == ["ok"]
+    assert "not a valid name" in lines[0]
+
+
+def test_files_for_a_broker_that_somebody_else_runs(data: Path, database_url: str) -> None:
+    url = "mqtt://the-service:secret@broker.example"
+    environment = {**os.environ, "FOREWARN_BROKER_URL": url, "FOREWARN_DATABASE_URL": database_url}
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "gateway.supervise.broker_files", str(data)], env=environment, cwd=ROOT
+    )
+    try:
+        database = Database(database_url, pool_size=1)
+        now = datetime.now(UTC)
+        with database.as_service() as session:
+            owner = add_organisation(session, kind="operator", name="Owner", now=now)
+            _, code = register_device(session, "pump-7", "m", owner.id, now)
+            claim_device(session, code, "host", now)
+        database.dispose()
+        passwords = data / "passwords"
+        deadline = time.monotonic() + 30
+        while not (passwords.exists() and "pump-7:$7$" in passwords.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert passwords.read_text().startswith("the-service:$7$")
+        assert (data / "acl").read_text().startswith("user the-service\n")
+    finally:
+        keeper.kill()
+        keeper.wait()
 
 
 def test_secrets_are_readable_by_the_owner_only(broker: Any) -> None:
@@ -274,7 +310,7 @@ def test_port_in_use_is_named(data: Path) -> None:
 
 def test_missing_broker_is_one_line_to_type(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.supervise.mosquitto.shutil.which", lambda *_, **__: None)
-    with pytest.raises(SupervisorError, match="type `.*apt-get install -y mosquitto"):
+    with pytest.raises(SupervisorError, match=r"type `.*apt-get install -y mosquitto"):
         EmbeddedMosquitto(data).start()
 
 

@@ -54,7 +54,7 @@ class Clock:
         for task, seconds in TIMETABLE.items():
             # Coalesce: after a stall one wake-up is enough, handlers take all rows that wait.
             self._scheduler.add_job(
-                self._tick,
+                self.tick,
                 IntervalTrigger(seconds=seconds),
                 args=[task, seconds],
                 id=task,
@@ -67,15 +67,16 @@ class Clock:
     def stop(self) -> None:
         """Stop ticking and let another worker have the lock."""
         self._scheduler.shutdown(wait=True)
-        self._let_go()
+        self.let_go()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Close the connection itself: back in the pool it would keep the lock."""
         self._holding = False
         self._holder.invalidate()
         self._holder.close()
 
-    def _tick(self, task: str, seconds: float) -> None:
+    def tick(self, task: str, seconds: float) -> None:
+        """Enqueue a task when this worker holds the lock and the task is due."""
         try:
             with self._guard:
                 holding = self._is_holder()
@@ -94,7 +95,7 @@ class Clock:
                 self._holder.execute(text("SELECT 1"))
                 self._holder.commit()
         except Exception:
-            self._let_go()
+            self.let_go()
             self._holder = self._database.engine.connect()
             raise
         return self._holding

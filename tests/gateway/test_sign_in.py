@@ -212,7 +212,7 @@ def test_token_acts_with_its_one_role_in_its_organisation(plant: Plant, role: Ro
         token = make_token(session, plant.partner.id, role, NOW)
         actor = actor_of_token(session, token)
     assert actor is not None
-    assert (actor.kind, actor.organisation_id, actor.roles) == ("token", plant.partner.id, {role})
+    assert (actor.kind, actor.organisation_id, set(actor.roles)) == ("token", plant.partner.id, {role})
 
 
 def test_revoked_and_unknown_tokens_are_refused(plant: Plant) -> None:

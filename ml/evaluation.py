@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,13 +16,18 @@ import pandas as pd
 
 from maintenance import decisions
 from maintenance.decisions import Decision, FindingFacts, OpenJob, Policy
-from ml import figures
+from ml import features, figures, remaining_life, supervised
 from ml.detectors.protocol import Block, Floats
 from ml.detectors.residual import ResidualSettings
+from ml.features import Vocabulary
 from ml.recorded_fleet import Asset, FleetUnreadable, RecordedFleet, Settings, read_fleet
+from ml.remaining_life import LifeModel
 from ml.scoring import AssetSetup, FleetScorer
+from ml.supervised import Trained
 
 BLOCK_ROWS = 4096
+LEVELS = (4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 17.0)  # tried on history for the residual model
+MIN_HISTORY_INCIDENTS = 3
 OFF_DELAY_S = 600.0  # evidence that was away this long has ended: the planner closes the order
 
 Say = Callable[[str], None]
@@ -122,33 +127,86 @@ def evaluate(folder: Path, out: Path, say: Say | None = None) -> dict[str, Any]:
     say = say or (lambda line: None)
     fleet = read_fleet(folder)
     out.mkdir(parents=True, exist_ok=True)
-    orders, sensor_orders, alarms = walk_telemetry(fleet, say)
+    learned = learn(fleet, say)
+    orders, sensor_orders, alarms = walk_fleet(fleet, learned, say)
     write_orders(out / "work_orders.csv", orders)
     write_orders(out / "sensor_orders.csv", sensor_orders)
-    result: dict[str, Any] = {
-        "fleet": fleet.settings.name, "protocol": "failure" if fleet.settings.on_failure else "onset"
-    }  # fmt: skip
-    if any(
-        figures._moment_of(fleet, i) is not None and i.asset in {a.name for a in fleet.scored()}
-        for i in fleet.incidents
-    ):
+    protocol = "failure" if fleet.settings.on_failure else "onset"
+    result: dict[str, Any] = {"fleet": fleet.settings.name, "protocol": protocol}
+    known = figures.has_truth(fleet)
+    if known:
         result["work_orders"] = figures.work_order_figures(fleet, out / "work_orders.csv")
+    if fleet.cuts:
+        write_lives(out / "rul.csv", fleet, learned)
+        if all(cut.rul_s is not None for cut in fleet.cuts.values()):
+            result["rul"] = figures.life_figures(fleet, out / "rul.csv")
     if not fleet.settings.on_failure:
         write_points(out / "points.csv", alarms)
-        if "work_orders" in result:
+        if known:
             result["points"] = figures.point_figures(fleet, out / "points.csv")
     return result
 
 
-def walk_telemetry(
-    fleet: RecordedFleet, say: Say
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the history assets taught: supervised models, the life model, and who may open orders."""
+
+    settings: ResidualSettings
+    words: Vocabulary | None = None
+    trained: tuple[Trained, ...] = ()
+    life: LifeModel | None = None
+    residual_opens: bool = True
+
+
+def learn(fleet: RecordedFleet, say: Say) -> Learned:
+    """Learn from history assets in full, with their incidents; nothing of the scored ones is looked at."""
+    history = fleet.history()
+    plain = settings_for(fleet.settings)
+    if not fleet.settings.on_failure or not history:
+        return Learned(plain)
+    words = features.vocabulary(fleet, history)
+    seen = {a.name: features.moments(fleet, a, words) for a in history}
+    kinds: Sequence[str | None] = [None]
+    if fleet.settings.per_kind:
+        kinds = sorted({i.kind for i in fleet.incidents if fleet.assets[i.asset].role == "history"})
+    trained = tuple(t for kind in kinds if (t := supervised.train(fleet, history, seen, kind)) is not None)
+    for each in trained:
+        say(f"{fleet.settings.name}: {each.kind or 'failure'}: recall {each.recall:.2f} on held-out history")
+    life = remaining_life.train_life(fleet, history, seen) if fleet.cuts else None
+    settings, recall = best_level(fleet, history, plain)
+    supervised_recall = float(np.mean([t.recall for t in trained])) if trained else 0.0
+    return Learned(settings, words, trained, life, residual_opens=recall > supervised_recall or not trained)
+
+
+def best_level(fleet: RecordedFleet, history: list[Asset], plain: ResidualSettings) -> tuple[ResidualSettings, float]:
+    """The opening level with the best recall on history within the budget, and that recall."""
+    budget = fleet.settings.budget_per_month
+    eligible = sum(figures.judge(fleet, a.name, None, []).incidents for a in history)
+    if budget is None or eligible < MIN_HISTORY_INCIDENTS or not any(len(fleet.telemetry(a.name)[0]) for a in history):
+        return plain, 0.0
+    best, best_recall = replace(plain, opens=LEVELS[-1], clears=LEVELS[-1] * 0.6), 0.0
+    for level in LEVELS:
+        tried = replace(plain, opens=level, clears=level * 0.6)
+        tallies = []
+        for asset in history:
+            walk = walk_asset(fleet, asset, Learned(tried))
+            tallies.append(figures.judge(fleet, asset.name, None, [o.opened_at for o in walk.orders]))
+        months = sum(t.healthy_s for t in tallies) / fleet.settings.month_s
+        recall = sum(len(t.leads) for t in tallies) / eligible
+        if months > 0 and sum(t.false for t in tallies) / months <= budget and recall > best_recall:
+            best, best_recall = tried, recall
+    return best, best_recall
+
+
+def walk_fleet(
+    fleet: RecordedFleet, learned: Learned, say: Say
 ) -> tuple[list[Order], list[Order], dict[str, list[tuple[float, bool]]]]:
     orders: list[Order] = []
     sensor_orders: list[Order] = []
     alarms: dict[str, list[tuple[float, bool]]] = {}
     scored = fleet.scored()
     for done, asset in enumerate(scored, 1):
-        walk = walk_asset(fleet, asset)
+        walk = walk_asset(fleet, asset, learned)
         orders += walk.orders
         sensor_orders += walk.sensor_orders
         alarms[asset.name] = walk.alarms
@@ -156,23 +214,49 @@ def walk_telemetry(
     return orders, sensor_orders, alarms
 
 
-def walk_asset(fleet: RecordedFleet, asset: Asset) -> Walk:
-    """One asset's telemetry through detectors and decisions, in order of time."""
-    t, metrics, frame = fleet.telemetry(asset.name)
-    scorer = FleetScorer(default=AssetSetup(residual=settings_for(fleet.settings)))
-    desk = Desk(asset.name, policy_for(fleet.settings))
+def walk_asset(fleet: RecordedFleet, asset: Asset, learned: Learned) -> Walk:
+    """One asset's telemetry and log through detectors and decisions, in order of time."""
+    scorer = FleetScorer(default=AssetSetup(residual=learned.settings))
     walk = Walk([], [], [])
-    for block in blocks(asset, t, metrics, frame):
-        for finding in scorer.feed(block):
-            decision = desk.take(finding)
-            if decision.action != decisions.OPEN:
-                continue
-            order = Order(
-                asset.name, (finding.cleared_at or finding.last_at).timestamp(), finding.kind, reason(finding)
-            )
-            (walk.orders if finding.kind == "machine" else walk.sensor_orders).append(order)
+    found: list[FindingFacts] = []
+    for block in blocks(asset, *fleet.telemetry(asset.name)):
+        found += scorer.feed(block)
         walk.alarms.extend(zip(block.t.tolist(), scorer.alarms(asset.name), strict=True))
+    if not learned.residual_opens:
+        found = [f for f in found if f.layer != "L2"]
+    desks = {"": Desk(asset.name, policy_for(fleet.settings))}
+    found += predicted(fleet, asset, learned)
+    for finding in sorted(found, key=lambda f: f.cleared_at or f.last_at):
+        component = finding.signature.partition(":")[0] if finding.layer == "L3" and fleet.settings.per_kind else ""
+        desk = desks.setdefault(component, Desk(asset.name, policy_for(fleet.settings)))
+        if desk.take(finding).action == decisions.OPEN:
+            order = Order(asset.name, finding.last_at.timestamp(), component or finding.kind, reason(finding))
+            (walk.orders if finding.kind == "machine" else walk.sensor_orders).append(order)
     return walk
+
+
+def predicted(fleet: RecordedFleet, asset: Asset, learned: Learned) -> list[FindingFacts]:
+    """Findings of the supervised models along the asset's life, in order of time."""
+    if learned.words is None or not learned.trained:
+        return []
+    seen = features.moments(fleet, asset, learned.words)
+    found: list[FindingFacts] = []
+    for each in learned.trained:
+        if len(seen.t):
+            found += supervised.findings(asset.name, each, seen)
+    return found
+
+
+def write_lives(path: Path, fleet: RecordedFleet, learned: Learned) -> None:
+    lines = []
+    if learned.life is not None and learned.words is not None:
+        for name in sorted(fleet.cuts):
+            seen = features.moments(fleet, fleet.assets[name], learned.words)
+            rows = np.flatnonzero(seen.t <= fleet.cuts[name].t)
+            if len(rows):
+                life, low, high = learned.life.predict(seen.x[rows[-1:]])
+                lines.append((name, stamp(seen.t[rows[-1]]), *(f"{v[0]:.0f}" for v in (life, low, high))))
+    _write(path, ("asset", "t", "rul_s", "low_s", "high_s"), lines)
 
 
 def blocks(asset: Asset, t: Floats, metrics: tuple[str, ...], frame: pd.DataFrame) -> Iterator[Block]:
@@ -207,6 +291,8 @@ def reason(finding: FindingFacts) -> str:
         f"{c.metric} {c.note}: expected {_short(c.expected)}, seen {_short(c.seen)} ({c.deviation:+.1f} sigma)"
         for c in finding.contributions
     ]
+    if not parts:
+        parts = [f"{finding.signature}: probability {finding.score:.2f} (opens at {finding.limit_open:.2f})"]
     return f"{finding.detector} {finding.model_id}: " + "; ".join(parts)
 
 

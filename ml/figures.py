@@ -51,6 +51,12 @@ def _moment_of(fleet: RecordedFleet, incident: Incident) -> float | None:
     return incident.failed if fleet.settings.on_failure else incident.onset
 
 
+def has_truth(fleet: RecordedFleet) -> bool:
+    """True when incidents of scored assets are known, so that figures mean something."""
+    scored = {a.name for a in fleet.scored()}
+    return any(i.asset in scored and _moment_of(fleet, i) is not None for i in fleet.incidents)
+
+
 def windows(fleet: RecordedFleet, asset: str, kind: str | None = None) -> list[Window]:
     """The asset's incident windows in time order, of one kind when given."""
     spans = sorted((s.score_from, s.end) for s in fleet.assets[asset].spans)

@@ -28,11 +28,7 @@ CONSUMERS: tuple[Consumer, ...] = (
 def routers() -> list[APIRouter]:
     """Return the route files; imported here so that workers do without the HTTP side."""
     from gateway.api import assets, devices, findings, live, readings, requests, session, telemetry, visits, work_orders
+    from gateway.pages import customer
 
-    modules = [session, live, assets, readings, devices, telemetry, findings, work_orders, visits, requests]
-    try:
-        from gateway.pages import customer
-        modules.append(customer)
-    except ImportError:
-        pass
+    modules = (session, live, assets, readings, devices, telemetry, findings, work_orders, visits, requests, customer)
     return [module.router for module in modules]

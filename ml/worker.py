@@ -30,7 +30,8 @@ from ml.scoring import AssetSetup, FleetScorer
 log = logging.getLogger(__name__)
 
 NAME = "scoring"
-BATCHES = 500  # ingested batches per transaction
+BATCHES = 40  # ingested batches per transaction, at most 20,000 samples: findings show while a backlog is scored
+ROUNDS = 100  # then the job gives its place back
 ROWS = 20_000  # rows of one asset per load: bounds memory to a few MB
 KEEP_STATE = timedelta(seconds=15)  # state is saved this often; after a crash the rows since then are scored again
 SETUP_AGE = timedelta(seconds=60)  # how soon changed limits of a model are seen
@@ -71,7 +72,7 @@ class Scorer:
     def run(self, now: datetime) -> bool:
         """Score everything that waits; return whether a finding was saved."""
         found = False
-        for _ in range(20):
+        for _ in range(ROUNDS):
             with self.database.as_service() as session:
                 batches, saved = self._round(session, now)
             found = found or saved
@@ -151,8 +152,7 @@ class Scorer:
             told[key] = fact.last_at
             moment = fact.cleared_at or fact.last_at
             save_findings(session, organisation_id, [fact], replayed=True, now=now, watermark=moment)
-            while decide_pending(session, now):
-                pass
+            decide_pending(session, now)  # once: what has to wait says so and is taken up again with later facts
 
     def _prepare(self, session: Session, asset_id: UUID, now: datetime) -> _Known | None:
         """Make the asset's detectors ready: restored, with the limits of its model, past its last repair."""

@@ -53,6 +53,7 @@ _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
+    auto_reload=False,
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -245,7 +246,7 @@ def _render(reader: Reader, template: str, status: int, time_zone: str | None, *
     language, zone = reader.language, texts.zone_of(time_zone)
     html = _templates.get_template(template).render(
         language=language,
-        t=partial(texts.text, language),
+        t=partial(_said, language),
         moment=lambda at: Markup('<time datetime="{}">{}</time>').format(
             at.isoformat(), texts.moment(language, at, zone)
         ),
@@ -265,6 +266,12 @@ def _font() -> str | None:
     """Return the address of the pages' own typeface, None while the pages are not built."""
     found = sorted(_BUILT.glob("inter-latin-wght-normal-*.woff2"))
     return f"/ui/{found[0].name}" if found else None
+
+
+def _said(language: str, code: str, **params: Any) -> str:
+    """Return a text for a template; parameters are escaped unless they are markup already."""
+    said = texts.text(language, code)
+    return Markup(said).format(**params) if params else said
 
 
 def _problem(status: int, code: str, detail: str) -> Response:

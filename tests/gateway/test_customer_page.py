@@ -269,3 +269,13 @@ def work(world: World, order_id: UUID) -> None:
         )  # fmt: skip
         for request in session.scalars(select(Request).where(Request.work_order_id == order.id)):
             request.state = "done"
+
+
+def test_times_are_markup_and_names_are_not(client: TestClient, world: World) -> None:
+    with world.database.as_service() as session:
+        world.asset(session).name = "Pump <b>7</b>"
+    code = code_of(world)
+    page = client.get(report(client, code).headers["location"]).text
+    assert '<time datetime="2026-11-21T12:01:40+00:00">' in page
+    assert "Pump &lt;b&gt;7&lt;/b&gt;" in page
+    assert "<title>Pump &lt;b&gt;7&lt;/b&gt;: how it is</title>" in client.get(f"/a/{code}").text

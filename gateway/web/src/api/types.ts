@@ -32,7 +32,7 @@ export type AssetCard = {
   open_work_order: WorkRef | null;
   last_reading_at: string | null;
   spark: (number | null)[];
-  headline: { metric: string; value: number | null; unit: string | null; unit_label?: string | null } | null;
+  headline: { metric: string; value: number | string | boolean | null; unit: string | null; unit_label?: string | null } | null;
 };
 
 export type Overview = {
@@ -286,4 +286,4 @@ export type NewDevice = {
 export type FirstReading = { arrived: boolean; at: string | null; metrics: string[]; asset_id: string | null };
 export type Technician = { person_id: string; name: string; open_work_orders: number };
 export type Person = { id: string; name: string; email: string | null; roles: string[]; demo: boolean };
-export type SignInLink = { url: string; expires_at: string };
+export type SignInLink = { url: string };

@@ -92,7 +92,7 @@ function LinkFor(props: { person: Person; close: () => void }) {
         {url ? (
           <>
             <div style={{ display: "grid", placeItems: "center" }}><Qr value={url} size={196} label={text.t("people.qr_alt")} /></div>
-            <div className="small muted">{text.t("people.link_hint", { at: text.moment(act.data!.expires_at) })}</div>
+            <div className="small muted">{text.t("people.link_hint")}</div>
             <Command line={url} />
           </>
         ) : (

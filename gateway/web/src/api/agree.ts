@@ -1,0 +1,39 @@
+/** The server's generated types must fit what the pages expect; a difference fails the type check, nothing runs. */
+import type { components } from "./schema";
+import type * as page from "./types";
+
+type Schema = components["schemas"];
+
+/** Stored words are plain strings for the server; the pages name the ones they know. */
+type Loose<T> = T extends string
+  ? string
+  : T extends (infer One)[]
+    ? Loose<One>[]
+    : T extends object
+      ? { [Key in keyof T]: Loose<T[Key]> }
+      : T;
+
+type Fits<Server extends Loose<Page>, Page> = Server;
+
+export type Agreed = [
+  Fits<Schema["Overview"], page.Overview>,
+  Fits<Schema["AssetDetail"], page.AssetDetail>,
+  Fits<Schema["TimelineItem"], page.TimelineItem>,
+  Fits<Schema["AssetReadings"], page.Readings>,
+  Fits<Schema["Expected"], page.Expected>,
+  Fits<Schema["FindingItem"], page.Finding>,
+  Fits<Schema["EpisodeItem"], page.Episode>,
+  Fits<Schema["PredictedJobItem"], page.PredictedJob>,
+  Fits<Schema["WorkOrderDetail"], page.WorkOrder>,
+  Fits<Schema["RequestItem"], page.CustomerRequest>,
+  Fits<Schema["DeviceItem"], page.Device>,
+  Fits<Schema["DeviceDetail"], page.DeviceDetail>,
+  Fits<Schema["RegisteredDevice"], page.NewDevice>,
+  Fits<Schema["FirstReading"], page.FirstReading>,
+  Fits<Schema["TechnicianItem"], page.Technician>,
+  Fits<Schema["PersonItem"], page.Person>,
+  Fits<Schema["Link"], page.SignInLink>,
+  // Only API tokens are without a person; the pages sign in as one.
+  Fits<Omit<Schema["Me"], "person">, Omit<page.Me, "person">>,
+  Fits<Schema["PersonRef"], page.Me["person"]>,
+];

@@ -1,4 +1,4 @@
-"""The document that the pages' types are made from describes this API; `python -m tests.gateway.test_openapi` renews it."""
+"""The pages' types are made from a description of this API; `python -m tests.gateway.test_openapi` renews it."""
 
 from __future__ import annotations
 
@@ -33,10 +33,9 @@ def outline(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_pages_are_checked_against_this_api() -> None:
-    assert outline(json.loads(DOCUMENT.read_text())) == outline(described()), (
-        "run: python -m tests.gateway.test_openapi"
-    )
+    kept = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    assert outline(kept) == outline(described()), "run: python -m tests.gateway.test_openapi"
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(json.dumps(described(), indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    DOCUMENT.write_text(json.dumps(described(), indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")

@@ -17,7 +17,8 @@ type Fits<Server extends Loose<Page>, Page> = Server;
 
 export type Agreed = [
   Fits<Schema["Overview"], page.Overview>,
-  Fits<Schema["AssetDetail"], page.AssetDetail>,
+  // Repair codes are the asset model's own JSON.
+  Fits<Omit<Schema["AssetDetail"], "repair_codes">, Omit<page.AssetDetail, "repair_codes">>,
   Fits<Schema["TimelineItem"], page.TimelineItem>,
   Fits<Schema["AssetReadings"], page.Readings>,
   Fits<Schema["Expected"], page.Expected>,

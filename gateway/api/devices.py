@@ -34,6 +34,7 @@ from gateway.api.device_rows import (
     RegisteredDevice,
 )
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.download import WHEEL
 from gateway.settings import Settings
 from ingest.commands import send_command
 from ingest.devices import claim_device, register_device, renew_claim
@@ -226,7 +227,7 @@ def _registered(here: Context, device: Device, code: str) -> RegisteredDevice:
         claim_code=code,
         claim_expires_at=device.claim_expires_at,
         command=f"forewarn-edge claim {code} --server {server}",
-        install="pipx install forewarn",
+        install=f"pipx install {server}/download/{WHEEL}",
     )
 
 

@@ -118,12 +118,14 @@ def fit(
     z = np.clip(standardise(filled, centre, spread, usable), -CLIP_SIGMA, CLIP_SIGMA)
     span = float(t[-1] - t[0])
     hours = span >= 2 * DAY_S
-    evidence = np.where(moves, independent_rows(z), 1.0)
     full = with_hours(t, z) if hours else z
-    fade = np.exp(-evidence / EVIDENCE_ROWS)
-    precision = _precision(full, _typical(evidence[usable]))
+    before = _typical(independent_rows(z)[usable & moves])
+    precision = _precision(full, before)
     dt = max(float(np.median(np.diff(t))), 1e-3)
-    levels = _held_out_levels(full, values.shape[1], _typical(evidence[usable]), np.isfinite(z))
+    levels = _held_out_levels(full, values.shape[1], before, np.isfinite(z))
+    # What counts is how independent the unexplained rest is: a daily cycle that the others explain is no drift.
+    evidence = np.where(moves, independent_rows(levels[0]), 1.0)
+    fade = np.exp(-evidence / EVIDENCE_ROWS)
     scale = _scales(levels, patience_s / dt)
     template = fade * (believed / spread) ** 2 + (ACCURACY * np.abs(centre) / spread) ** 2
     scale = np.sqrt(scale**2 + template)

@@ -72,8 +72,9 @@ class Clock:
     def let_go(self) -> None:
         """Close the connection itself: back in the pool it would keep the lock."""
         self._holding = False
-        self._holder.invalidate()
-        self._holder.close()
+        if not self._holder.closed:
+            self._holder.invalidate()
+            self._holder.close()
 
     def tick(self, task: str, seconds: float) -> None:
         """Enqueue a task when this worker holds the lock and the task is due."""

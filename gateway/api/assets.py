@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import func, or_, select, text, tuple_
 
 from assets.base.errors import Invalid, NotFound
@@ -252,6 +252,8 @@ def create_asset(body: NewAsset, here: Here) -> AssetCard:
         if customer is None:
             raise Invalid("no such customer", field="customer_id")
         owner = customer.organisation_id
+    if body.site_id and here.session.get(Site, body.site_id) is None:  # row-level security: only sites one may see
+        raise Invalid("no such site", field="site_id")
     model = _model_by_code(here, body.model) if body.model else None
     asset = Asset(
         organisation_id=owner,
@@ -391,8 +393,8 @@ def get_expected(
     asset_id: UUID,
     metric: str,
     here: Here,
-    start: Annotated[datetime | None, Query(alias="from")] = None,
-    end: Annotated[datetime | None, Query(alias="to")] = None,
+    start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
     points: int = 300,
 ) -> Expected:
     """What the asset's model expects of a metric over a stretch of time."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_how_rows_are_cut_into_blocks_changes_nothing() -> None:
     cuts = np.cumsum(np.random.default_rng(5).integers(1, 200, size=400))
     for block in (past, now):
         edges = [0, *[int(c) for c in cuts if c < len(block)], len(block)]
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in itertools.pairwise(edges):
             got += pieces.feed(block.rows(a, b))
 
     def last(found: list[FindingFacts]) -> dict[object, object]:

@@ -109,7 +109,8 @@ function make(language: Language): Formats {
     day: dated(day),
     ago: (iso, now = Date.now()) => {
       if (!iso) return "–";
-      const seconds = (new Date(iso).getTime() - now) / 1000;
+      // A clock that is a little off must not put what was measured into the future.
+      const seconds = Math.min(0, (new Date(iso).getTime() - now) / 1000);
       if (Math.abs(seconds) < 1) return relative.format(0, "second");
       for (const [unit, size] of STEPS)
         if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);

@@ -290,6 +290,15 @@ export function TimeChart(props: Props) {
   );
 }
 
+/** The seen and the expected have their own moments; the value shown is the nearest one's. */
+function nearest(column: (number | null | undefined)[], index: number): number | null {
+  for (let away = 0; away <= 6; away += 1) {
+    const found = column[index - away] ?? column[index + away];
+    if (found !== null && found !== undefined) return found;
+  }
+  return null;
+}
+
 function showReadout(plot: uPlot, box: HTMLDivElement | null, text: Text, unit: string): void {
   if (!box) return;
   const index = plot.cursor.idx;
@@ -298,8 +307,9 @@ function showReadout(plot: uPlot, box: HTMLDivElement | null, text: Text, unit: 
     box.hidden = true;
     return;
   }
-  const at = (column: number) => plot.data[column]?.[index] as number | null | undefined;
-  const lines = [text.moment(t * 1000) + (plot.scales.x!.max! - plot.scales.x!.min! < 7200 ? ` (${text.clock(t * 1000)})` : "")];
+  const at = (column: number) => nearest(plot.data[column] as (number | null | undefined)[], index);
+  const short = plot.scales.x!.max! - plot.scales.x!.min! < 7200;
+  const lines = [short ? `${text.day(t * 1000)} ${text.clock(t * 1000)}` : text.moment(t * 1000)];
   const mean = at(3);
   if (mean !== null && mean !== undefined) {
     const spread = at(1) !== at(2) ? ` (${text.number(at(1))} – ${text.number(at(2))})` : "";

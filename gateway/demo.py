@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
 from assets.base.access import Role
@@ -301,24 +301,28 @@ _REMOVE = (
     "DELETE FROM devices WHERE id = ANY(:devices)",
     "DELETE FROM events WHERE asset_id = ANY(:assets) OR subject_id = ANY(:devices)"
     " OR organisation_id = ANY(:organisations)",
+    # What people of their own made with the help of the demo stays, without it.
+    "UPDATE assets SET parent_id = NULL WHERE parent_id = ANY(:assets)",
     "DELETE FROM assets WHERE id = ANY(:assets)",
+    "UPDATE asset_models SET demo = false WHERE demo AND id IN (SELECT asset_model_id FROM assets)",
+    "UPDATE assets SET site_id = NULL WHERE site_id IN (SELECT id FROM sites WHERE demo)",
+    "UPDATE work_orders SET site_id = NULL WHERE site_id IN (SELECT id FROM sites WHERE demo)",
     "DELETE FROM asset_models WHERE demo",
     "DELETE FROM sites WHERE demo",
     "DELETE FROM customers WHERE demo",
     "DELETE FROM quarantine WHERE organisation_id = ANY(:organisations)",
-    "DELETE FROM people WHERE demo",
+    "DELETE FROM people WHERE demo OR organisation_id = ANY(:organisations)",
     "DELETE FROM organisations WHERE demo",
 )
 
 
 def remove(session: Session, operator_id: UUID, actor_id: UUID | None, now: datetime) -> int:
     """Remove every demo row; return how many assets went. Needs the service role: it crosses organisations."""
-    assets = list(session.scalars(select(Asset.id).where(Asset.demo)))
-    values = {
-        "assets": assets,
-        "devices": list(session.scalars(select(Device.id).where(Device.demo))),
-        "organisations": list(session.scalars(select(Organisation.id).where(Organisation.demo))),
-    }
+    organisations = list(session.scalars(select(Organisation.id).where(Organisation.demo)))
+    # A demo customer takes along everything of theirs, marked or not.
+    assets = list(session.scalars(select(Asset.id).where(or_(Asset.demo, Asset.organisation_id.in_(organisations)))))
+    devices = session.scalars(select(Device.id).where(or_(Device.demo, Device.organisation_id.in_(organisations))))
+    values = {"assets": assets, "devices": list(devices), "organisations": organisations}
     for statement in _REMOVE:
         session.execute(text(statement), values)
     append_event(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,17 @@ class Reference:
     def expected(self, t: Floats, values: Floats) -> Floats:
         """What each sensor should read, in its own unit [n, m]."""
         return np.asarray(values - self.residual(t, values) * self.spread)
+
+    def typical_evidence(self) -> float:
+        """Independent samples behind the median sensor."""
+        return _typical(self.evidence[self.usable])
+
+    def digest(self) -> str:
+        """Hash of the content: equal digests mean equal arithmetic."""
+        content = hashlib.sha256()
+        for part in (self.centre, self.offset, self.spread, self.precision, self.scale, self.joint):
+            content.update(np.ascontiguousarray(part).tobytes())
+        return content.hexdigest()[:12]
 
     def own_scale(self) -> Floats:
         """The fast scale in each metric's own unit, NaN where unusable: experience for the next reference."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import numpy as np
 
-from ml.detectors import plain
+from ml.detectors import plain, reference
 from ml.detectors.protocol import Floats
 from ml.detectors.reference import Reference
 
+FAST_MIN_S = 3.0
 CHUNK_ROWS = 60  # the reference may only change at these boundaries, so that blocks can be cut anywhere
 LEARN_ROWS = 60
 MAX_ROWS = 4096  # of learning memory; beyond it every second row goes
@@ -50,6 +51,14 @@ class Regime:
     def forget_chunk(self) -> None:
         self.chunk_t, self.chunk_x, self.chunk_n, self.chunk_worst = [], [], 0, 0.0
 
+    def room(self) -> int:
+        """Rows until the next moment at which anything may be learned, wherever blocks are cut."""
+        if self.known is None:
+            return LEARN_ROWS - self.kept % LEARN_ROWS
+        if self.recentring is not None:
+            return max(1, LEARN_ROWS - sum(map(len, self.recentring)))
+        return CHUNK_ROWS - self.chunk_n
+
     def remember(self, t: Floats, values: Floats) -> None:
         """Keep rows to learn from; thinned by half when memory is full, so that the span keeps growing."""
         self.times.append(np.array(t))
@@ -59,6 +68,33 @@ class Regime:
             times, rows = np.concatenate(self.times)[::2], np.concatenate(self.rows)[::2]
             self.times, self.rows, self.kept = [times], [rows], len(times)
             self.next_fit = min(self.next_fit, MAX_ROWS - CHUNK_ROWS)
+
+    def smooth(self, r: Floats, dt: Floats) -> tuple[Floats, Floats]:
+        """Fast and slow averages of the residuals r [n, m], in time; missing ones keep the last value."""
+        known = cast(Reference, self.known)
+        present = np.isfinite(r)
+        r = np.nan_to_num(r)
+        fast_steps = 1 - np.exp(-dt / np.maximum(reference.FAST_ROWS * dt, FAST_MIN_S))
+        slow_steps = 1 - np.exp(-np.minimum(dt / (reference.SLOW_ROWS * known.dt), 2 / reference.SLOW_ROWS))
+        fast = self.fast if self.fast is not None else np.zeros(r.shape[1])
+        slow = self.slow if self.slow is not None else np.zeros(r.shape[1])
+        fasts, slows = np.empty_like(r), np.empty_like(r)
+        for i in range(len(r)):
+            fast = fast + fast_steps[i] * present[i] * (r[i] - fast)
+            slow = slow + slow_steps[i] * present[i] * (r[i] - slow)
+            fasts[i], slows[i] = fast, slow
+        self.fast, self.slow = fast, slow
+        return fasts, slows
+
+    def recentre(self, t: Floats, values: Floats) -> None:
+        """After a repair the relations stay and the offsets are learned anew from LEARN_ROWS rows."""
+        known, waiting = cast(Reference, self.known), cast(list[Floats], self.recentring)
+        waiting.append(known.residual(t, values))
+        if sum(map(len, waiting)) >= LEARN_ROWS:
+            offset = np.nan_to_num(_column_median(np.concatenate(waiting)))
+            self.known = replace(known, offset=known.offset + offset)
+            self.recentring, self.fast, self.slow = None, None, None
+            self.revision += 1
 
     def to_plain(self) -> dict[str, Any]:
         return {
@@ -91,3 +127,10 @@ class Regime:
 
 def _joined(parts: list[Floats]) -> Floats | None:
     return np.concatenate(parts) if parts else None
+
+
+def _column_median(values: Floats) -> Floats:
+    known = np.isfinite(values).any(axis=0)
+    out = np.zeros(values.shape[1])
+    out[known] = np.nanmedian(values[:, known], axis=0)
+    return out

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 
-from maintenance.decisions import Contribution, FindingFacts
-from ml.detectors import metric_kinds, plain, reference
+from maintenance.decisions import FindingFacts
+from ml.detectors import metric_kinds, plain, reference, telling
 from ml.detectors.evidence import Change, Evidence
 from ml.detectors.protocol import Block, Floats, Learning, State, moment
 from ml.detectors.reference import Reference
@@ -21,10 +20,8 @@ KNOWN_HEALTHY_ROWS = 20  # fewer are enough when somebody vouched for them
 GAP_S, GAP_ROWS, STEPS_KEPT = 590.0, 20.0, 20  # a longer silence is a gap; longer than all learned from: a new start
 SETTLED_EVIDENCE, SETTLED_SPAN_S = 40.0, 7 * 86400.0
 SETTLE_S, SETTLE_STEPS, SETTLE_MAX_S = 60.0, 1.5, 1800.0  # after a change of mode
-FAST_MIN_S = 3.0
 FOUNDED_SPAN_S = 86400.0  # relations learned over a day of cycles survive a repair
 TOLERANCE_FADES_S = 60 * 86400.0
-TOP = 3
 TELL_ROWS = 60  # rows for which a lasting finding is told again row by row; later once per chunk
 
 
@@ -117,7 +114,7 @@ class ResidualDetector:
     def _same_until(self, block: Block, pos: int, mode: str) -> int:
         """End of the rows that share mode, health knowledge and chunk, without a gap between them."""
         regime = self._regimes.get(mode)
-        room = CHUNK_ROWS - (regime.chunk_n if regime else 0)
+        room = regime.room() if regime else LEARN_ROWS
         healthy = block.t[pos] <= block.healthy_until
         stop = min(len(block), pos + (LEARN_ROWS if healthy else room))
         t = block.t[pos:stop]
@@ -157,7 +154,7 @@ class ResidualDetector:
             regime.last_t = float(part.t[-1])
             return []
         if regime.recentring is not None:
-            self._recentre(regime, part)
+            regime.recentre(part.t, part.values)
             regime.last_t = float(part.t[-1])
             return []
         score, z = self._score(regime, part)
@@ -176,16 +173,6 @@ class ResidualDetector:
             self._try_fit(regime, LEARN_ROWS)
         return False
 
-    def _recentre(self, regime: Regime, part: Block) -> None:
-        """After a repair the relations stay and the offsets are learned anew from LEARN_ROWS rows."""
-        known, waiting = cast(Reference, regime.known), cast(list[Floats], regime.recentring)
-        waiting.append(known.residual(part.t, part.values))
-        if sum(map(len, waiting)) >= LEARN_ROWS:
-            offset = np.nan_to_num(_column_median(np.concatenate(waiting)))
-            regime.known = replace(known, offset=known.offset + offset)
-            regime.recentring, regime.fast, regime.slow = None, None, None
-            regime.revision += 1
-
     def _accept_known_healthy(self, regime: Regime, part: Block) -> None:
         """Vouched rows are learned from; where they do not fit the reference, the reference is out of date."""
         if regime.known is not None:
@@ -201,7 +188,7 @@ class ResidualDetector:
         r = known.residual(part.t, part.values)
         r[part.t < self._settled_at(known)] = np.nan
         dt = np.diff(part.t, prepend=regime.last_t or part.t[0] - known.dt)
-        fast, slow = self._smooth(regime, known, r, np.maximum(dt, 1e-3))
+        fast, slow = regime.smooth(r, np.maximum(dt, 1e-3))
         # Sampled faster than it learned, the fast smoothing averages less than it did then.
         fast_scale = np.maximum(known.scale[1], known.scale[0]) if _median(dt) < known.dt / 2 else known.scale[1]
         counted = self._scored & known.usable
@@ -221,21 +208,6 @@ class ResidualDetector:
         if not self._mode or len(self._regimes) < 2:
             return -np.inf
         return self._mode_since + min(max(SETTLE_S, SETTLE_STEPS * known.dt), SETTLE_MAX_S)
-
-    def _smooth(self, regime: Regime, known: Reference, r: Floats, dt: Floats) -> tuple[Floats, Floats]:
-        present = np.isfinite(r)
-        r = np.nan_to_num(r)
-        fast_steps = 1 - np.exp(-dt / np.maximum(reference.FAST_ROWS * dt, FAST_MIN_S))
-        slow_steps = 1 - np.exp(-np.minimum(dt / (reference.SLOW_ROWS * known.dt), 2 / reference.SLOW_ROWS))
-        fast = regime.fast if regime.fast is not None else np.zeros(r.shape[1])
-        slow = regime.slow if regime.slow is not None else np.zeros(r.shape[1])
-        fasts, slows = np.empty_like(r), np.empty_like(r)
-        for i in range(len(r)):
-            fast = fast + fast_steps[i] * present[i] * (r[i] - fast)
-            slow = slow + slow_steps[i] * present[i] * (r[i] - slow)
-            fasts[i], slows[i] = fast, slow
-        regime.fast, regime.slow = fast, slow
-        return fasts, slows
 
     def _tolerance_at(self, t: Floats) -> Floats:
         """How much wider each sensor's scale is [n, m], fading since the last excursion that healed by itself."""
@@ -292,7 +264,7 @@ class ResidualDetector:
             regime.remember(np.concatenate(regime.chunk_t), np.concatenate(regime.chunk_x))
             if regime.kept >= regime.next_fit:
                 self._try_fit(regime, LEARN_ROWS)
-        regime.chunk_t, regime.chunk_x, regime.chunk_n, regime.chunk_worst = [], [], 0, 0.0
+        regime.forget_chunk()
 
     # ------------------------------------------------------------------ findings
 
@@ -305,7 +277,7 @@ class ResidualDetector:
             found += self._lasting(part.t, score, z, row, change.row)
             row = change.row + 1
             if change.opened:
-                self._current = self._opened(regime, mode, part, score, z, change)
+                self._current = self._opened(cast(Reference, regime.known), mode, part, score, z, change)
                 self._told, self._worst = 0, np.abs(z[change.row])
                 found.append(self._current)
             else:
@@ -328,29 +300,16 @@ class ResidualDetector:
             told.append(self._current)
         return told
 
-    def _opened(self, regime: Regime, mode: str, part: Block, score: Floats, z: Floats, change: Change) -> FindingFacts:
-        row, known = change.row, cast(Reference, regime.known)
+    def _opened(
+        self, known: Reference, mode: str, part: Block, score: Floats, z: Floats, change: Change
+    ) -> FindingFacts:
+        row = change.row
         expected = known.expected(part.t[row : row + 1], part.values[row : row + 1])[0]
-        weight = z[row] ** 2
-        order = np.argsort(-weight, kind="stable")[:TOP]
-        contributions = tuple(
-            Contribution(
-                metric=self._metrics[j],
-                expected=_number(expected[j]),
-                seen=_number(part.values[row, j]),
-                deviation=float(z[row, j]),
-                share=float(weight[j] / weight.sum()),
-                note="residual_high" if z[row, j] > 0 else "residual_low",
-            )
-            for j in order
-            if weight[j] > 0
-        )
-        top = contributions[0]
-        signature = f"{top.metric}:{'high' if top.deviation > 0 else 'low'}" + (f"@{mode}" if mode else "")
+        contributions = telling.contributions(self._metrics, expected, part.values[row], z[row])
         return FindingFacts(
-            asset=self.asset, detector=self.id, layer=self.layer, signature=signature, kind="machine",
-            first_at=moment(change.first_at), last_at=moment(change.last_at), cleared_at=None,
-            score=float(score[row]), peak=float(score[row]), confidence=_confidence(known),
+            asset=self.asset, detector=self.id, layer=self.layer, signature=telling.signature(contributions, mode),
+            kind="machine", first_at=moment(change.first_at), last_at=moment(change.last_at), cleared_at=None,
+            score=float(score[row]), peak=float(score[row]), confidence=telling.confidence(known),
             limit_open=self.settings.opens, limit_clear=self.settings.clears, contributions=contributions,
             regime=mode, model_id=self.model_id(mode), learning=False, severity="warning",
         )  # fmt: skip
@@ -399,31 +358,10 @@ class ResidualDetector:
         regime = self._regimes.get(mode)
         if regime is None or regime.known is None:
             return "residual-0"
-        known = regime.known
-        digest = hashlib.sha256()
-        for part in (known.centre, known.spread, known.precision, known.scale):
-            digest.update(np.ascontiguousarray(part).tobytes())
-        return f"residual-{regime.revision}-{digest.hexdigest()[:12]}"
+        return f"residual-{regime.revision}-{regime.known.digest()}"
 
     def learning(self) -> Learning:
-        known = [r for r in self._regimes.values() if r.known is not None]
-        if known:
-            best = max(known, key=lambda r: r.kept)
-            reference_ = cast(Reference, best.known)
-            if best.settled:
-                return Learning("ready", 1.0)
-            evidence = float(np.median(reference_.evidence[reference_.usable]))
-            return Learning(
-                "provisional",
-                min(0.99, 0.5 + 0.5 * min(evidence / SETTLED_EVIDENCE, 1.0)),
-                {"independent_samples": max(0.0, SETTLED_EVIDENCE - evidence)},
-            )
-        kept = max((r.kept for r in self._regimes.values()), default=0)
-        spans = [float(r.times[-1][-1] - r.times[0][0]) for r in self._regimes.values() if r.times]
-        span = max(spans, default=0.0)
-        progress = 0.5 * min(kept / LEARN_ROWS, span / LEARN_SPAN_S, 1.0)
-        missing = {"samples": float(max(0, LEARN_ROWS - kept)), "span_s": max(0.0, LEARN_SPAN_S - span)}
-        return Learning("learning", progress, missing)
+        return telling.learning(list(self._regimes.values()), SETTLED_EVIDENCE, LEARN_SPAN_S)
 
     def rebaseline(self, at: float) -> None:
         """The asset was repaired. Well-founded relations stay and only offsets are learned anew; else all is."""
@@ -467,23 +405,6 @@ class ResidualDetector:
         self._told, self._worst = state["told"], state["worst"]
         self._tolerance, self._tolerance_since = state["tolerance"], state["tolerance_since"]
         self._last_t, self._mode, self._mode_since = state["last_t"], state["mode"], state["mode_since"]
-
-
-def _confidence(known: Reference) -> float:
-    """More when the scale is the asset's own than when it is the template's."""
-    seen = float(np.median(known.evidence[known.usable]))
-    return 0.6 + 0.35 * (1 - float(np.exp(-seen / reference.EVIDENCE_ROWS)))
-
-
-def _column_median(values: Floats) -> Floats:
-    known = np.isfinite(values).any(axis=0)
-    out = np.zeros(values.shape[1])
-    out[known] = np.nanmedian(values[:, known], axis=0)
-    return out
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _median(dt: Floats) -> float:

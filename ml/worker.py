@@ -22,7 +22,7 @@ from maintenance.episodes import decide_pending
 from maintenance.findings import save_findings
 from ml.detectors.limits import MetricLimits
 from ml.detectors.plain import StateUnreadable
-from ml.detectors.protocol import Block
+from ml.detectors.protocol import Block, Learning
 from ml.detectors.residual import ResidualSettings
 from ml.models import ScoringCursor, ScoringState
 from ml.scoring import AssetSetup, FleetScorer
@@ -190,6 +190,8 @@ class Scorer:
     def _save(self, session: Session, asset_id: UUID, known: _Known, now: datetime) -> None:
         key = str(asset_id)
         learning = self._fleet.learning(key)
+        if known.detectors and "residual" not in known.detectors:
+            learning = Learning("ready", 1.0)  # limits need nothing of the asset's past
         values: dict[str, Any] = {
             "organisation_id": known.organisation_id,
             "model_id": self._fleet.model_id(key),

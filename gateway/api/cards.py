@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from ingest.store.read import Latest, latest_values, sparklines
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,6 +15,7 @@ from assets.base.units import unit_label
 from assets.instrumentation import Binding
 from assets.registry import Asset, AssetModel, Customer, Site
 from ingest.models import Device
+from ingest.store.read import Latest, latest_values, sparklines
 from maintenance.models import Episode, Finding, PredictedJob
 from ml.models import ScoringState
 from ticketing.models import WorkOrder

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor, require
@@ -85,6 +85,11 @@ def service_context(request: Request) -> Iterator[Context]:
     with database_of(request).as_service() as session:
         nobody = Actor("public", _NOWHERE, frozenset())
         yield Context(session, nobody, datetime.now(UTC), settings)
+
+
+def no_store(response: Response) -> None:
+    """Mark an answer that carries a secret: no cache keeps it, nor does the table of answers to repeated writes."""
+    response.headers["Cache-Control"] = "no-store"
 
 
 # Function scope: the commit happens before the answer is sent, so a client never sees success that was rolled back.

@@ -7,13 +7,13 @@ from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from sqlalchemy import select, tuple_
 
 from assets.base.errors import Invalid, NotFound
 from assets.instrumentation import Binding, bind
 from assets.registry import Asset, add_asset
-from gateway.api.deps import Context, Here, Public
+from gateway.api.deps import Context, Here, Public, no_store
 from gateway.api.device_rows import (
     AssetName,
     BootRow,
@@ -62,7 +62,7 @@ def list_devices(here: Here, serial: str | None = None, limit: Limit = 100, afte
     return DevicePage(items=_items(here, page), next=cursor_of(page[-1].serial) if len(rows) > limit else None)
 
 
-@router.post("/devices", operation_id="create_device", status_code=201)
+@router.post("/devices", operation_id="create_device", status_code=201, dependencies=[Depends(no_store)])
 def create_device(body: NewDevice, here: Here) -> RegisteredDevice:
     """Register a device, bind it to its asset, and give out its claim code."""
     here.require("device.manage")
@@ -74,7 +74,7 @@ def create_device(body: NewDevice, here: Here) -> RegisteredDevice:
     return _registered(here, device, code)
 
 
-@router.post("/devices/claim", operation_id="claim_device")
+@router.post("/devices/claim", operation_id="claim_device", dependencies=[Depends(no_store)])
 def claim(body: ClaimRequest, here: Public) -> ClaimedDevice:
     """Exchange a claim code for the device's identity; needs no sign-in, works once."""
     claimed = claim_device(here.session, body.code, body.hostname, here.now)
@@ -110,7 +110,7 @@ def get_device(device_id: UUID, here: Here) -> DeviceDetail:
     )
 
 
-@router.post("/devices/{device_id}/claim-code", operation_id="renew_claim_code")
+@router.post("/devices/{device_id}/claim-code", operation_id="renew_claim_code", dependencies=[Depends(no_store)])
 def renew_claim_code(device_id: UUID, here: Here) -> RegisteredDevice:
     """Give out a new claim code; an earlier one is void, the present password stays until the code is used."""
     here.require("device.manage")

@@ -69,7 +69,7 @@ export type AssetDetail = AssetCard & {
   customer_url: string;
   metrics: MetricInfo[];
   devices: { serial: string; presence: string; last_seen_at: string | null }[];
-  learning: { state: string; progress: number; missing: unknown } | null;
+  learning: { state: string; progress: number; missing: string[] } | null;
   repair_codes: RepairCode[];
 };
 
@@ -241,6 +241,7 @@ export type Device = {
   claimed_at: string | null;
   assets: { id: string; name: string }[];
   spool: Record<string, unknown> | null;
+  problems?: { [key: string]: unknown }[];
   demo: boolean;
   quarantined: number;
   gaps: number;

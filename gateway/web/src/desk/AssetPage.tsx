@@ -7,7 +7,7 @@ import { Link, useParams } from "react-router";
 
 import { useAsset, useFindings, useTimeline } from "../api/hooks";
 import type { AssetDetail, Finding } from "../api/types";
-import { useText, type Text } from "../i18n/useText";
+import { useText } from "../i18n/useText";
 import { noticed } from "../text/noticed";
 import { Marks, PresenceChip, SeverityChip, StateChip } from "../ui/chips";
 import { Ago, CardBlock, Facts, PageHead, Qr, Since, useTitle } from "../ui/parts";
@@ -133,25 +133,18 @@ function About(props: { asset: AssetDetail }) {
   );
 }
 
-function missingText(missing: unknown, text: Text): string[] {
-  if (Array.isArray(missing))
-    return missing.map((item) => (typeof item === "string" ? text.code("learning", item, { amount: "" }) : text.code("learning", String((item as { code?: string }).code), (item as { params?: Record<string, unknown> }).params)));
-  if (missing && typeof missing === "object")
-    return Object.entries(missing).map(([word, amount]) => text.code("learning", word, { amount: text.number(Number(amount)) }));
-  return [];
-}
-
 function Learning(props: { learning: NonNullable<AssetDetail["learning"]> }) {
   const text = useText();
   const { learning } = props;
   const ready = learning.state === "ready";
+  const waitsFor = learning.missing.map((word) => text.code("learning", word));
   return (
     <CardBlock title={<span className="row" style={{ gap: 7 }}><BrainCircuit size={16} style={{ color: TONES.model.ink }} aria-hidden />{text.t("learning.title")}</span>}>
       <div className="small" style={{ marginBottom: ready ? 0 : 10 }}>{text.code("learning.state", learning.state)}</div>
       {!ready && (
         <>
           <Progress value={Math.max(3, learning.progress * 100)} color="grape" size="md" radius="xl" aria-label={text.t("learning.title")} />
-          <div className="tiny muted" style={{ marginTop: 6 }}>{text.percent(learning.progress)}{missingText(learning.missing, text).map((line) => ` · ${line}`).join("")}</div>
+          <div className="tiny muted" style={{ marginTop: 6 }}>{text.percent(learning.progress)}{waitsFor.length > 0 && ` · ${text.t("learning.needs", { what: waitsFor.join(", ") })}`}</div>
         </>
       )}
     </CardBlock>

@@ -1,6 +1,6 @@
 /** One device: presence, the ledger of its readings, what was refused and why. */
 import { Skeleton } from "@mantine/core";
-import { CheckCircle2 } from "lucide-react";
+import { CheckCircle2, TriangleAlert } from "lucide-react";
 import { Link, useParams } from "react-router";
 
 import { useDevice } from "../api/hooks";
@@ -8,7 +8,7 @@ import type { BootRow, DeviceDetail } from "../api/types";
 import { useText } from "../i18n/useText";
 import { Marks, PresenceChip } from "../ui/chips";
 import { Ago, CardBlock, Facts, PageHead, useTitle } from "../ui/parts";
-import { Empty, Loaded } from "../ui/states";
+import { Empty, Loaded, Notice } from "../ui/states";
 
 export function DevicePage() {
   const { id = "" } = useParams();
@@ -28,6 +28,11 @@ function One(props: { device: DeviceDetail }) {
         marks={<><PresenceChip presence={device.presence} /><Marks demo={device.demo} /></>}
         sub={device.model}
       />
+      {(device.problems ?? []).map((problem, index) => (
+        <div key={index} style={{ marginBottom: 12 }}>
+          <Notice tone="watch" icon={TriangleAlert}><b>{text.code("device_problem", String(problem.code))}</b> <span className="break">{String(problem.text ?? "")}</span></Notice>
+        </div>
+      ))}
       <div className="two">
         <div>
           <CardBlock title={text.t("ledger.title")} flush><Ledger boots={device.boots ?? []} /></CardBlock>

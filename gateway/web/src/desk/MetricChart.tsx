@@ -66,9 +66,6 @@ export function MetricChart(props: { asset: AssetDetail; metric: string | null; 
             <div className="muted small" style={{ padding: "120px 0", textAlign: "center" }}>{text.t("chart.empty")}</div>
           ) : (
             <>
-              <div className="row tiny muted" style={{ justifyContent: "space-between" }}>
-                <span>{shown.unit_label ?? info?.unit_label ?? ""}</span>
-              </div>
               <TimeChart readings={shown} expected={expected.data?.metric === metric ? expected.data : null} limits={info} regions={regions} markers={markers} label={info ? metricLabel(info, text.language) : metric} height={320} />
               <ChartLegend model={(expected.data?.points.length ?? 0) > 0} trouble={regions.length > 0} limits={hasLimits(info)} />
             </>

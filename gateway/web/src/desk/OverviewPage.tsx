@@ -100,7 +100,7 @@ function matches(asset: AssetCard, sought: string): boolean {
 }
 
 function bySeverity(one: AssetCard, other: AssetCard): number {
-  const rank = (asset: AssetCard) => (asset.worst?.severity === "critical" ? 0 : 1);
+  const rank = (asset: AssetCard) => ["critical", "warning", "info"].indexOf(asset.worst?.severity ?? "info");
   return rank(one) - rank(other) || (other.worst?.since ?? "").localeCompare(one.worst?.since ?? "");
 }
 

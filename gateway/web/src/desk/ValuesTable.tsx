@@ -65,6 +65,7 @@ function Verdict(props: { metric: MetricInfo }) {
   const value = metric.latest?.value;
   if (metric.latest?.quality && metric.latest.quality !== "good") return <Chip tone="quiet" small>{code("quality", metric.latest.quality)}</Chip>;
   if (typeof value !== "number") return <span className="faint">–</span>;
+  if ([metric.low_low, metric.low, metric.high, metric.high_high].every((limit) => limit === null)) return <span className="faint">–</span>;
   const beyond = (limit: number | null, above: boolean) => limit !== null && limit !== undefined && (above ? value > limit : value < limit);
   if (beyond(metric.high_high, true) || beyond(metric.low_low, false)) return <Chip tone="trouble" small>{t("values.beyond_hard")}</Chip>;
   if (beyond(metric.high, true) || beyond(metric.low, false)) return <Chip tone="watch" small>{t("values.beyond")}</Chip>;

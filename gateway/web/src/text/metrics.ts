@@ -32,15 +32,26 @@ export function metricLabel(of: Labelled | string, language: Language): string {
   return given && !plain ? given : spoken(item.metric, language);
 }
 
+const SHORT_FORMS = new Set(["cpu", "ram", "io", "mon", "jus"]);
+
+/** 'tpt' and 'pdg' are tags of instruments, no words: they are written in capitals. */
+function tag(word: string): string | null {
+  return SHORT_FORMS.has(word) || /^[bcdfghjklmnpqrstvwxz]{2,5}\d*$/.test(word) ? word.toUpperCase() : null;
+}
+
 function spoken(metric: string, language: Language): string {
   const bare = metric.toLowerCase() === metric ? metric.replace(UNIT_ENDINGS, "") : metric;
+  const words = bare.split(/[_\s.]+/).filter(Boolean);
   if (language === "zh") {
-    const words = bare.toLowerCase().split(/[_\s.]+/);
+    const said = words.map((word) => CHINESE[word.toLowerCase()] ?? tag(word) ?? (/^\d+$/.test(word) ? word : null));
     // Half a translation reads worse than the stored name.
-    if (words.every((word) => CHINESE[word] ?? /^\d+$/.test(word))) {
-      return words.map((word) => CHINESE[word] ?? ` ${word}`).join("");
-    }
+    if (said.every((word) => word !== null) && words.some((word) => CHINESE[word.toLowerCase()])) return joined(said);
   }
-  const plain = bare.replace(/[_]+/g, " ").trim();
+  const plain = words.map((word) => tag(word) ?? word).join(" ");
   return plain.charAt(0).toUpperCase() + plain.slice(1);
+}
+
+/** Chinese words stand together, tags and digits apart. */
+function joined(words: (string | null)[]): string {
+  return words.join(" ").replace(/([^\x00-\x7f]) (?=[^\x00-\x7f])/g, "$1");
 }

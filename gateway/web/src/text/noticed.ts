@@ -24,6 +24,12 @@ export function noticed(what: What, text: Text): string {
   const note = top?.note || rest.map((part) => (what.layer === "L1" && LIMITS[part]) || (ENDINGS[part] ?? part)).find((part) => text.has(`noticed.${part}`));
   if (what.kind === "connection" || note === "gap" || first === "connection") return text.t("noticed.whole.gap");
   if (!metric || metric === "all" || WHOLE.includes(metric)) return text.code("noticed.whole", metric === "sensor" ? "sensor" : "machine");
-  const label = metricLabel(top?.metric ? top : metric, text.language);
+  const label = spaced(metricLabel(top?.metric ? top : metric, text.language), text.language);
+  if (!top && first === "sensor") return text.t("noticed.sensor", { metric: label });
   return text.t(note && text.has(`noticed.${note}`) ? `noticed.${note}` : "noticed.unusual", { metric: label });
+}
+
+/** In Chinese a Latin tag at the end of a label stands apart from the characters after it. */
+function spaced(label: string, language: string): string {
+  return language === "zh" && /[\w)]$/.test(label) ? `${label} ` : label;
 }

@@ -144,13 +144,13 @@ export function EvidenceChart(props: ChartProps) {
           <div className="muted small" style={{ padding: "32px 0", textAlign: "center" }}>{text.t("chart.empty")}</div>
         ) : (
           <>
-            <div className="tiny muted">{chosen ? metricLabel(chosen, text.language) : metric}{unitOf(readings.data.unit_label ?? chosen?.unit_label)}</div>
             <TimeChart
               readings={readings.data}
               expected={expected.data?.metric === metric ? expected.data : null}
               regions={regions}
               markers={markers}
               label={metric ?? ""}
+              caption={chosen ? metricLabel(chosen, text.language) : (metric ?? "")}
               height={props.height ?? 280}
             />
             <ChartLegend model={(expected.data?.points.length ?? 0) > 0} trouble />
@@ -163,10 +163,6 @@ export function EvidenceChart(props: ChartProps) {
       )}
     </div>
   );
-}
-
-function unitOf(label: string | null | undefined): string {
-  return label ? ` · ${label}` : "";
 }
 
 function around(since: string | null, until: string | null, own?: string | null): Span {

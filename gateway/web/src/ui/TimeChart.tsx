@@ -19,6 +19,7 @@ type Props = {
   regions?: Region[];
   markers?: Marker[];
   label: string;
+  caption?: string;
   height?: number;
 };
 
@@ -262,7 +263,7 @@ export function TimeChart(props: Props) {
   const latest = useRef({ props, frame });
   latest.current = { props, frame };
   // New readings move an existing plot along; only another language, span, unit or set of limits needs a new one.
-  const shape = JSON.stringify([Math.round((frame.to - frame.from) / 60), props.limits, props.height, text.language, frame.unit]);
+  const shape = JSON.stringify([Math.round((frame.to - frame.from) / 60), limitsOf(props, 1, text), props.height, text.language, frame.unit]);
 
   useEffect(() => {
     if (!holder.current || width < 40) return;
@@ -284,6 +285,7 @@ export function TimeChart(props: Props) {
 
   return (
     <div className="chart" ref={ref}>
+      <div className="tiny muted">{[props.caption, scale.label].filter(Boolean).join(" · ")}</div>
       <div role="img" aria-label={`${props.label}, ${scale.label}`} ref={holder} style={{ height: props.height ?? 300 }} />
       <div className="readout" ref={readout} hidden />
     </div>
@@ -321,7 +323,7 @@ function showReadout(plot: uPlot, box: HTMLDivElement | null, text: Text, unit: 
   box.hidden = lines.length < 2;
   const left = plot.cursor.left ?? 0;
   const right = left > plot.over.clientWidth / 2;
-  box.style.top = "18px";
+  box.style.top = "36px";
   box.style.left = right ? "auto" : `${left + plot.over.offsetLeft + 14}px`;
   box.style.right = right ? `${plot.over.clientWidth - left + 22}px` : "auto";
 }

@@ -28,6 +28,8 @@ function look(item: TimelineItem): { tone: Tone; icon: LucideIcon } {
   return { tone: "quiet", icon: CircleDot };
 }
 
+const GREW_MS = 5_000;
+
 // Said by the work order's own event at the same moment.
 const SAID_ALREADY = ["scheduled", "in_progress", "completed", "cancelled"];
 
@@ -41,7 +43,12 @@ function told(items: TimelineItem[]): TimelineItem[] {
   const is = (item: TimelineItem, kind: string, to?: string) => item.kind === kind && (to === undefined || item.payload.to === to);
   const scheduled = new Set(items.filter((item) => is(item, "work_order.state_changed", "scheduled")).map(takenAt));
   const assigned = new Set(items.filter((item) => is(item, "work_order.assigned")).map(takenAt));
-  return items.filter(worthSaying).flatMap((item) => {
+  const troubles = items.filter((item) => is(item, "episode.opened") || is(item, "episode.reopened"));
+  // What was noticed and at once became trouble is said as trouble.
+  const grew = (item: TimelineItem) =>
+    is(item, "finding.opened") &&
+    troubles.some((one) => one.payload.signature === item.payload.signature && Math.abs(Date.parse(one.at) - Date.parse(item.at)) < GREW_MS);
+  return items.filter((item) => worthSaying(item) && !grew(item)).flatMap((item) => {
     if (is(item, "work_order.state_changed", "scheduled") && assigned.has(takenAt(item))) return [];
     const taken = is(item, "work_order.assigned") && scheduled.has(takenAt(item));
     return [taken ? { ...item, payload: { ...item.payload, to: "taken" } } : item];

@@ -148,6 +148,11 @@ def _sensor(machine: _Machine) -> str:
     return "\n".join(lines) + "\n"
 
 
+def was_removed(session: Session) -> bool:
+    """Return whether somebody removed the demo: it must not come back with the next start."""
+    return session.scalar(select(Event.id).where(Event.kind == "demo.removed").limit(1)) is not None
+
+
 def customer_code(session: Session) -> str | None:
     """Return the QR code of the demo machine that fails first."""
     return session.scalar(select(Asset.code).where(Asset.serial == _MACHINES[0].serial))

@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.print_help()
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for chatty in ("apscheduler", "procrastinate", "alembic.runtime.plugins"):
+    for chatty in ("apscheduler", "procrastinate", "alembic.runtime"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = Settings()

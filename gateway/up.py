@@ -110,7 +110,9 @@ class Service:
             host = first_run.ensure_host(session, operator, now)
             if host:
                 agents.write_config(folder, host, self.public_broker, agents.HOST_SENSOR)
-            if self.options.demo:
+            if self.options.demo and demo.was_removed(session):
+                say("The demo was removed earlier and stays away; an empty data folder would bring it again.")
+            elif self.options.demo:
                 for identity, sensor in demo.load(session, operator, now):
                     agents.write_config(folder, identity, self.public_broker, sensor)
             if self.options.replay:

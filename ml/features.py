@@ -14,7 +14,7 @@ from ml.recorded_fleet import Asset, Event, RecordedFleet
 SHORT_ROWS, LONG_ROWS = 5, 20
 EARLY_ROWS = 20  # what "as it was when new" means
 GRID_PER_HORIZON = 6  # moments per horizon where there is no telemetry to set the pace
-MAX_ROWS = 4000  # moments per asset: more are thinned
+ROWS_PER_HORIZON = 100  # moments worth looking at: more are thinned
 LOG_WINDOWS = (0.5, 1.0, 2.5, 7.0)  # of the horizon
 MAX_CODES = 30
 HOUR_S = 3600.0
@@ -69,7 +69,7 @@ def moments(fleet: RecordedFleet, asset: Asset, words: Vocabulary) -> Moments:
             if metric in metrics and pd.api.types.is_numeric_dtype(frame[metric]):
                 values[:, j] = frame[metric].to_numpy(dtype=float)
         trends = _trends(values)
-        keep = np.arange(0, len(t), max(1, -(-len(t) // MAX_ROWS)))
+        keep = np.arange(0, len(t), _stride(t, fleet.settings.horizon_s))
         t = t[keep]
         parts.append(trends[keep])
     else:
@@ -83,6 +83,13 @@ def moments(fleet: RecordedFleet, asset: Asset, words: Vocabulary) -> Moments:
     years = np.nan if asset.age_years is None else asset.age_years
     parts.append(np.column_stack([age, np.full(len(t), years), np.tile(model, (len(t), 1))]))
     return Moments(asset.name, t, np.hstack(parts))
+
+
+def _stride(t: Floats, horizon_s: float) -> int:
+    """Which rows to look at, from how often the asset is first read: never from how long its record is."""
+    first = np.diff(t[:EARLY_ROWS])
+    usual = float(np.median(first)) if len(first) else 0.0
+    return max(1, int(horizon_s / ROWS_PER_HORIZON / usual)) if usual > 0 else 1
 
 
 def _trends(values: Floats) -> Floats:

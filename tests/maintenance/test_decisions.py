@@ -46,7 +46,7 @@ TABLE: list[tuple[str, FindingFacts, list[OpenJob], float, bool, str, str]] = [
     ("the same sensor attaches", SENSOR, [job(key="sensor:flow_m3_h")], 90, False, "attach", "episode_open"),
     ("another sensor opens its own", SENSOR, [job(key="sensor:power")], 90, False, "open", "evidence_persists"),
     ("a learning model only watches", replace(FINDING, learning=True), [], 90, False, "watch", "learning"),
-    ("limits need no learning", replace(FINDING, learning=True, layer="L1"), [], 90, False, "open", "evidence_persists"),
+    ("limits need no past", replace(FINDING, learning=True, layer="L1"), [], 90, False, "open", "evidence_persists"),
     ("low confidence watches", replace(FINDING, confidence=0.2), [], 90, False, "watch", "low_confidence"),
     ("a paused asset is left alone", FINDING, [], 90, True, "suppress", "asset_paused"),
     ("evidence of last week is not news", FINDING, [], 90 + 7201, False, "watch", "late_data"),
@@ -73,7 +73,7 @@ TABLE: list[tuple[str, FindingFacts, list[OpenJob], float, bool, str, str]] = [
         "younger evidence of the same job keeps it",
         replace(FINDING, cleared_at=after(100)), [job(last_seen_at=after(390))], 401, False, "wait", "off_delay",
     ),
-    ("an ended one without a job is only kept", replace(FINDING, cleared_at=after(95)), [], 500, False, "watch", "ended"),
+    ("ended without a job: kept", replace(FINDING, cleared_at=after(95)), [], 500, False, "watch", "ended"),
 ]  # fmt: skip
 
 

@@ -221,8 +221,9 @@ def test_data_made_with_timescaledb_are_not_opened_without_it(data: Path) -> Non
         EmbeddedPostgres(data, binaries=Binaries(Path("/nowhere"), "18.6", "system")).start()
 
 
-def test_data_made_without_timescaledb_stay_without_it(data: Path) -> None:
-    server = EmbeddedPostgres(data, binaries=Binaries(Path("/nowhere"), "18.6", "system", timescaledb="2.19.3"))
+def test_data_made_without_timescaledb_stay_without_it(folder: Path) -> None:
+    (folder / "postgres" / "cluster").mkdir(parents=True)
+    server = EmbeddedPostgres(folder, binaries=Binaries(Path("/nowhere"), "18.6", "system", timescaledb="2.19.3"))
     assert not server.has_timescaledb
 
 

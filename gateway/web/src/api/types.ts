@@ -202,6 +202,7 @@ export type WorkOrder = {
   title_text: string | null;
   opened_at: string;
   since: string | null;
+  work_done_at: string | null;
   closed_at: string | null;
   assignee: { id: string; name: string } | null;
   outcome: string | null;

@@ -83,7 +83,7 @@ function NoticedCard(props: { order: WorkOrder }) {
       <CardBlock title={text.t("order.noticed")} right={<SeverityChip severity={found.severity} small />} flush>
         <div className="inset" style={{ paddingBottom: 6 }}>
           {order.title_text && <div style={{ fontSize: 16, fontWeight: 620, lineHeight: 1.4 }}>{noticed({ ...found, kind: order.kind }, text)}</div>}
-          <div className="small muted">{text.t("order.since", { at: text.moment(found.since ?? order.since) })} · <Since at={found.since ?? order.since} /></div>
+          <div className="small muted">{text.t("order.since", { at: text.moment(found.since ?? order.since) })}{isOpen(order) && <> · <Since at={found.since ?? order.since} /></>}</div>
           {found.recurrence_of && <div className="small" style={{ marginTop: 4 }}>{text.t("order.again", { number: found.recurrence_of })}</div>}
           {(found.evidence_count ?? 0) > 1 && <div className="small muted" style={{ marginTop: 4 }}>{text.t("order.evidence", { count: found.evidence_count })}</div>}
         </div>
@@ -97,7 +97,7 @@ function NoticedCard(props: { order: WorkOrder }) {
             metric={chosen}
             onMetric={setMetric}
             since={found.since ?? order.since}
-            until={order.closed_at}
+            until={order.work_done_at ?? order.closed_at}
             now={order.replayed ? (asset.data?.last_reading_at ?? null) : null}
             markers={[{ at: order.opened_at, tone: order.origin === "finding" ? "model" : "quiet", label: order.number }]}
           />

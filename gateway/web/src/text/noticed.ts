@@ -25,8 +25,9 @@ export function noticed(what: What, text: Text): string {
   if (what.kind === "connection" || note === "gap" || first === "connection") return text.t("noticed.whole.gap");
   if (!metric || metric === "all" || WHOLE.includes(metric)) return text.code("noticed.whole", metric === "sensor" ? "sensor" : "machine");
   const label = spaced(metricLabel(top?.metric ? top : metric, text.language), text.language);
-  if (!top && first === "sensor") return text.t("noticed.sensor", { metric: label });
-  return text.t(note && text.has(`noticed.${note}`) ? `noticed.${note}` : "noticed.unusual", { metric: label });
+  if (!top && first === "sensor") return text.t("noticed.sensor", { metric: label }).replace(" ：", "：");
+  const said = text.t(note && text.has(`noticed.${note}`) ? `noticed.${note}` : "noticed.unusual", { metric: label });
+  return said.replace(" ：", "：");
 }
 
 /** In Chinese a Latin tag at the end of a label stands apart from the characters after it. */

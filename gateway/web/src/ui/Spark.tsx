@@ -16,8 +16,8 @@ export function Spark(props: { values: (number | null)[]; tone: Tone; width?: nu
   const last = values.findLastIndex((value) => value !== null);
   const color = TONES[tone].ink;
   return (
-    <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden style={{ display: "block", maxWidth: "100%" }}>
-      <path d={`M${path}`} fill="none" stroke={color} strokeWidth="1.6" strokeLinejoin="round" strokeLinecap="round" opacity="0.9" />
+    <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden preserveAspectRatio="none" style={{ display: "block", maxWidth: "100%" }}>
+      <path d={`M${path}`} fill="none" stroke={color} strokeWidth="1.6" strokeLinejoin="round" strokeLinecap="round" vectorEffect="non-scaling-stroke" opacity="0.9" />
       <circle cx={x(last)} cy={y(values[last] as number)} r="2.4" fill={color} />
     </svg>
   );

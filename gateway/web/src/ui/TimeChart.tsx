@@ -128,7 +128,7 @@ function options(width: number, latest: { current: { props: Props; frame: Frame 
   const made: uPlot.Options = {
     width,
     height: props.height ?? 300,
-    padding: [14, 8, 0, 0],
+    padding: [14, 22, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     scales: {

@@ -16,7 +16,7 @@ except ImportError:  # `make pages` runs this file with the service's own enviro
     BuildHookInterface = object  # type: ignore[assignment, misc]
 
 WEB = Path("gateway") / "web"
-GENERATED = {"node_modules", "dist", "test-results"}
+GENERATED = {"node_modules", "dist", "test-results", "schema.d.ts"}
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -85,7 +85,7 @@ def _sources(web: Path) -> list[Path]:
     found = []
     for folder, folders, files in os.walk(web):
         folders[:] = sorted(name for name in folders if name not in GENERATED)
-        found += [Path(folder) / name for name in sorted(files)]
+        found += [Path(folder) / name for name in sorted(files) if name not in GENERATED]
     return found
 
 

@@ -236,6 +236,7 @@ def _fleet_policy(session: Session, model: AssetModel, meta: dict[str, Any]) -> 
         "open_s": float(meta.get("open_s", 7 * 86400)),
         "on_delay_s": float(meta.get("persistence_hint_s", 0)),
         "cool_down_s": 0.0,
+        "settle_s": 0.0,
         "min_confidence": 0.0,
     }
     session.add(

@@ -65,6 +65,7 @@ class Policy:
     min_confidence: float = 0.5
     open_s: float | None = None  # an unanswered order is closed after this time; None: only people close it
     known_s: float = 86400.0  # evidence that a job was closed over counts as known for so long, then as news
+    settle_s: float = 300.0  # evidence that begins so soon after a closing is the repaired machine finding its feet
     late_s: float = 86400.0  # evidence that ended longer ago is history, not news
 
 
@@ -154,6 +155,8 @@ def _open_or_reopen(
     if finding.first_at <= last.closed_at and closed_s < policy.known_s:
         # The person who closed the job saw this evidence already; that it still lasts is news only later.
         return Decision(SUPPRESS, "known_at_closing", params, last.episode)
+    if (finding.first_at - last.closed_at).total_seconds() < policy.settle_s and closed_s < 2 * policy.settle_s:
+        return Decision(WAIT, "settling", params | {"settle_s": policy.settle_s}, None)
     if closed_s < policy.cool_down_s:
         return Decision(REOPEN, "recurrence_in_cool_down", params, last.episode)
     return Decision(OPEN, "evidence_persists", params)

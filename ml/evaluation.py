@@ -59,6 +59,7 @@ def policy_for(settings: Settings) -> Policy:
         on_delay_s=settings.persistence_hint_s,
         off_delay_s=OFF_DELAY_S,
         cool_down_s=0.0,
+        settle_s=0.0,
         min_confidence=0.0,
         open_s=settings.open_s,
     )

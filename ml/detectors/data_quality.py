@@ -56,6 +56,7 @@ class DataQualityDetector:
         self._sensors: dict[str, dict[str, _Sensor]] = {}  # by habit, then by metric
         self._evidence: dict[str, Evidence] = {}
         self._current: dict[str, FindingFacts] = {}
+        self._ended: list[FindingFacts] = []  # by a repair: told with the next rows
         self._last_t = 0.0
         self._steps: list[float] = []
 
@@ -65,7 +66,8 @@ class DataQualityDetector:
         if len(block) == 0:
             return []
         habits = self._habits(block)
-        found = self._gaps(block.t)
+        found, self._ended = self._ended, []
+        found += self._gaps(block.t)
         starts = np.flatnonzero(np.concatenate([[True], habits[1:] != habits[:-1]]))
         for start, stop in zip(starts, [*starts[1:], len(block)], strict=True):
             found += self._stretch(block.rows(int(start), int(stop)), str(habits[start]), self.mask[start:stop])
@@ -170,6 +172,8 @@ class DataQualityDetector:
 
     def rebaseline(self, at: float) -> None:
         """A repaired or exchanged sensor may have other habits: learn them again."""
+        end = moment(max(at, self._last_t))
+        self._ended += [replace(finding, cleared_at=max(end, finding.last_at)) for finding in self._current.values()]
         self._sensors.clear()
         self._evidence.clear()
         self._current.clear()

@@ -136,10 +136,7 @@ class LimitsDetector:
         return Learning("ready", 1.0)
 
     def rebaseline(self, at: float) -> None:
-        """A repair changes nothing about the manufacturer's limits; what was open is over."""
-        self._current.clear()
-        for evidence in self._evidence.values():
-            evidence.cut()
+        """A repair changes nothing about the manufacturer's limits; what is open ends when the values come back."""
 
     def state(self) -> State:
         return {

@@ -14,6 +14,7 @@ from ml.detectors.reference import Reference
 FAST_MIN_S = 3.0
 CHUNK_ROWS = 60  # the reference may only change at these boundaries, so that blocks can be cut anywhere
 LEARN_ROWS = 60
+MOVED_SIGMA = 2.0  # a smaller offset after a repair is the usual wander, not a new normal
 MAX_ROWS = 4096  # of learning memory; beyond it every second row goes
 
 
@@ -37,6 +38,7 @@ class Regime:
     last_t: float = 0.0
     revision: int = 0
     recentring: list[Floats] | None = None  # residuals seen since a repair, until there are enough
+    settles_until: float = 0.0  # a repaired machine is on its way back: nothing is learned from the way
 
     def start_over(self) -> None:
         """A new start: the centre is learned again, the scale so far stays as what is believed."""
@@ -87,11 +89,13 @@ class Regime:
         return fasts, slows
 
     def recentre(self, t: Floats, values: Floats) -> None:
-        """After a repair the relations stay and the offsets are learned anew from LEARN_ROWS rows."""
+        """After a repair the relations stay; offsets are learned anew from LEARN_ROWS rows where they moved."""
         known, waiting = cast(Reference, self.known), cast(list[Floats], self.recentring)
-        waiting.append(known.residual(t, values))
+        at_rest = t >= self.settles_until
+        waiting.append(known.residual(t[at_rest], values[at_rest]))
         if sum(map(len, waiting)) >= LEARN_ROWS:
             offset = np.nan_to_num(_column_median(np.concatenate(waiting)))
+            offset = np.where(np.abs(offset) > MOVED_SIGMA * known.scale[1], offset, 0.0)
             self.known = replace(known, offset=known.offset + offset)
             self.recentring, self.fast, self.slow = None, None, None
             self.revision += 1
@@ -113,6 +117,7 @@ class Regime:
             "chunk_worst": self.chunk_worst,
             "last_t": self.last_t,
             "revision": self.revision,
+            "settles_until": self.settles_until,
             "recentring": None if self.recentring is None else list(self.recentring),
         }
 

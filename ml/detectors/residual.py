@@ -20,6 +20,7 @@ KNOWN_HEALTHY_ROWS = 20  # fewer are enough when somebody vouched for them
 GAP_S, GAP_ROWS, STEPS_KEPT = 590.0, 20.0, 20  # a longer silence is a gap; longer than all learned from: a new start
 SETTLED_EVIDENCE, SETTLED_SPAN_S = 40.0, 7 * 86400.0
 SETTLE_S, SETTLE_STEPS, SETTLE_MAX_S = 60.0, 1.5, 1800.0  # after a change of mode
+SETTLE_AFTER_REPAIR_S = 600.0  # temperatures of a machine that starts again need some minutes
 FOUNDED_SPAN_S = 86400.0  # relations learned over a day of cycles survive a repair
 TOLERANCE_FADES_S = 60 * 86400.0
 TELL_ROWS = 60  # rows for which a lasting finding is told again row by row; later once per chunk
@@ -367,7 +368,7 @@ class ResidualDetector:
         """The asset was repaired. Well-founded relations stay and only offsets are learned anew; else all is."""
         for regime in self._regimes.values():
             if regime.known is not None and regime.known.span >= FOUNDED_SPAN_S:
-                regime.recentring = []
+                regime.recentring, regime.settles_until = [], max(at, self._last_t) + SETTLE_AFTER_REPAIR_S
                 regime.forget_chunk()
             else:
                 regime.start_over()

@@ -257,3 +257,32 @@ def test_expected_and_band_hold_healthy_readings() -> None:
 
 def test_unknown_asset_expects_nothing() -> None:
     assert np.isnan(FleetScorer().expected(live(0.01))).all()
+
+
+def test_repair_ends_what_the_data_quality_detector_had_open() -> None:
+    from ml.detectors.data_quality import DataQualityDetector
+
+    rng = np.random.default_rng(3)
+    t = 1.7e9 + np.arange(3000.0)
+    values = np.column_stack([20 + rng.normal(0, 0.2, 3000), 5 + rng.normal(0, 0.1, 3000)])
+    values[1000:, 0] = 9000.0
+    detector = DataQualityDetector("pump")
+    found = detector.update(Block("pump", t[:2000], ("a_celsius", "b_bar"), values[:2000]))
+    assert [f.cleared_at for f in found if f.signature.startswith("a_celsius")][-1] is None
+    detector.rebaseline(float(t[1999]))
+    values[2000:, 0] = 20.0 + rng.normal(0, 0.2, 1000)
+    after = detector.update(Block("pump", t[2000:], ("a_celsius", "b_bar"), values[2000:]))
+    assert next(f for f in after if f.signature.startswith("a_celsius")).cleared_at is not None
+
+
+def test_limit_that_is_still_passed_after_a_repair_stays_open_and_then_ends() -> None:
+    from ml.detectors.limits import LimitsDetector, MetricLimits
+
+    t = 1.7e9 + np.arange(30.0)
+    high = np.where(t < t[20], 9.0, 3.0)[:, None]
+    detector = LimitsDetector("pump", {"vibration_mm_s": MetricLimits(high=4.5)})
+    first = detector.update(Block("pump", t[:10], ("vibration_mm_s",), high[:10]))
+    detector.rebaseline(float(t[9]))
+    rest = detector.update(Block("pump", t[10:], ("vibration_mm_s",), high[10:]))
+    assert {f.first_at for f in first} == {f.first_at for f in rest}
+    assert rest[-1].cleared_at is not None

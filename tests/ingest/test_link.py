@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,13 @@ from ingest.link import Link
 from ingest.messages import Message
 from tests.conftest import TestBroker
 from tests.ingest.support import PASSWORD, Publisher, wait_until
+
+
+@pytest.fixture
+def broker(server_folder: Path, request: pytest.FixtureRequest) -> Iterator[TestBroker]:
+    """A broker of its own: the shared one keeps the retained states of other tests' devices."""
+    with TestBroker(server_folder / request.node.name) as server:
+        yield server
 
 
 @pytest.fixture
@@ -82,9 +90,7 @@ def test_what_was_not_acknowledged_comes_again_after_a_new_connection(link: Link
     assert [message.payload for message in taken] == [b"2", b"3"]
 
 
-def test_link_comes_back_after_the_broker_was_killed(server_folder: object) -> None:
-    broker = TestBroker(server_folder / "link-broker")  # type: ignore[operator]
-    broker.start()
+def test_link_comes_back_after_the_broker_was_killed(broker: TestBroker) -> None:
     link = Link(broker.url)
     link.start()
     try:
@@ -101,4 +107,3 @@ def test_link_comes_back_after_the_broker_was_killed(server_folder: object) -> N
         assert not link.is_dead
     finally:
         link.stop()
-        broker.stop()

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 SERIAL = "KILL-PUMP"
 SENSOR = '\n[[sensors]]\ndriver = "simulator"\ninterval_seconds = 0.1\nmachine = "pump"\nseed = 5\nbackfill_days = 2\n'
 DRAIN_S = 90
+QUIET_S = 3  # an agent writes what it has read within a second
 
 
 @pytest.fixture
@@ -117,6 +118,15 @@ def _drain(agent: Agent) -> None:
     text = agent.config.read_text()
     agent.config.write_text(text.replace("interval_seconds = 0.1", "interval_seconds = 3600"))
     agent.start()
-    wait_for(lambda: agent.waiting() == 0, DRAIN_S, "the spool is empty")
+    wait_for(lambda: _is_settled(agent), DRAIN_S, "the spool is empty and stays so")
     agent.kill(signal.SIGTERM)
     assert agent.waiting() == 0
+
+
+def _is_settled(agent: Agent) -> bool:
+    """True when the slow sensor's first reading is taken and everything that was taken is acknowledged."""
+    if agent.waiting():
+        return False
+    taken = agent.taken()
+    time.sleep(QUIET_S)
+    return agent.waiting() == 0 and agent.taken() == taken

@@ -64,7 +64,7 @@ export function Shell() {
   const [open, menu] = useDisclosure(false);
   const live = useLive(me.data !== undefined);
   const { pathname } = useLocation();
-  useEffect(() => window.scrollTo(0, 0), [pathname]);
+  useEffect(() => void window.scrollTo(0, 0), [pathname]); // void: newer browsers return a promise, no clean-up
   useEffect(() => {
     if (me.data && !remembered()) setLanguage(me.data.person.language === "zh" ? "zh" : "en");
   }, [me.data]);

@@ -27,7 +27,7 @@ export function FieldShell() {
   useLive(me.data !== undefined);
   useSender();
   useTitle(t("field.title"));
-  useEffect(() => window.scrollTo(0, 0), [pathname]);
+  useEffect(() => void window.scrollTo(0, 0), [pathname]); // void: newer browsers return a promise, no clean-up
   useEffect(() => {
     if (me.data?.person && !remembered()) setLanguage(me.data.person.language === "zh" ? "zh" : "en");
   }, [me.data]);

@@ -27,6 +27,7 @@ MAX_HELD_SAMPLES = 5000  # in memory while the disk does not take any; about 2 M
 TURN_SECONDS = 0.5
 STATE_SECONDS = 5.0
 PAST_RETRY_SECONDS = 5.0
+PAST_FIRST_SECONDS = 60.0  # for so long a sensor with a past lets it arrive before its present, so that time runs on
 PAST_ROOM = 0.5  # the past waits while the spool is more than half full
 
 
@@ -40,6 +41,7 @@ class _Channel:
     due: float
     failed: bool = False
     past: Iterator[list[Reading]] | None = None
+    past_told_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -215,6 +217,11 @@ class Agent:
             chunk = next(channel.past, None)
             try:
                 if chunk is None:
+                    channel.past_told_at = channel.past_told_at or time.monotonic()
+                    waited_s = time.monotonic() - channel.past_told_at
+                    if waited_s < PAST_FIRST_SECONDS and self.spool.has_background():
+                        self._past_due = time.monotonic() + TURN_SECONDS / 2
+                        continue
                     channel.past = None
                     if isinstance(channel.sensor, HasPast):
                         channel.sensor.past_told()

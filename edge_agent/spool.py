@@ -235,6 +235,11 @@ class Spool(SpoolNotes):
         )
         return [FormedBatch(boot, seq, wire.LANES[lane], *rest) for boot, seq, lane, *rest in rows]
 
+    def has_background(self) -> bool:
+        """Return whether backfill or replay waits, formed or not."""
+        row = self._guarded(lambda: self._db.execute("SELECT 1 FROM record WHERE lane > 0 LIMIT 1").fetchone())
+        return row is not None
+
     def form(self, background: bool, count: int = 1, max_bytes: int | None = None) -> list[FormedBatch]:
         """Turn waiting records into at most `count` batches, durably; background means backfill and replay."""
         lanes = (1, 2) if background else (0,)

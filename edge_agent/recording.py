@@ -68,26 +68,42 @@ class Recording:
     length_s: float = 0.0
     samples: int = 0
     skipped: int = 0
+    vouched: Sequence[tuple[float, float]] = ()  # stretches that somebody called healthy, as recorded
     about: dict[str, Any] = field(default_factory=dict)
 
     def survey(self) -> None:
-        """Go through the times once, to know the length. Raise RecordingError."""
+        """Go through the times once, to know the length and how long the vouched stretches are on the clock.
+
+        Raise RecordingError. For once: each stretch becomes an event.
+        """
         self.samples = self.skipped = 0
         clock, last = 0.0, None
-        if self.path is not None:
-            for t_s, _values in self._rows():
-                if last is not None and t_s <= last:
-                    self.skipped += 1
-                    continue
-                clock += 0.0 if last is None else min(t_s - last, MAX_GAP_S)
-                last = t_s
-                self.samples += 1
+        wanted = sorted({moment for stretch in self.vouched for moment in stretch}, reverse=True)
+        at_clock: dict[float, float] = {}
+        for t_s, _values in self._rows() if self.path is not None else ():
+            if last is not None and t_s <= last:
+                self.skipped += 1
+                continue
+            step = 0.0 if last is None else min(t_s - last, MAX_GAP_S)
+            while wanted and wanted[-1] <= t_s:
+                moment = wanted.pop()
+                if last is None:
+                    at_clock[moment] = -min(t_s - moment, MAX_GAP_S)
+                else:
+                    at_clock[moment] = clock + step * (moment - last) / (t_s - last)
+            clock += step
+            last = t_s
+            self.samples += 1
+        at_clock |= dict.fromkeys(wanted, clock + MAX_GAP_S)  # later than all samples
         self.length_s = clock if self.samples else self._chain_length(self.events)
+        told = [(begin, _known_healthy(at_clock[until] - at_clock[begin])) for begin, until in self.vouched]
+        self.events = sorted([*self.events, *told], key=lambda each: each[0])
 
     def moments(self) -> Iterator[Moment]:
         """Yield samples and events in the order of their clock; events before the first sample come first.
 
-        An event between two samples keeps its share of the way between them, also where the gap is shortened.
+        An event between two samples keeps its share of the way between them, also where the gap is shortened. One at
+        the very time of a sample comes before it: what it says holds for the sample.
         """
         times = [t for t, _ in self.events]
         if not self.samples:
@@ -96,7 +112,7 @@ class Recording:
         clock, last, told = 0.0, None, 0
         for t_s, values in self._rows():
             if last is None:
-                told = bisect.bisect_left(times, t_s)
+                told = bisect.bisect_right(times, t_s)
                 before = self.events[:told]
                 if before:
                     lead = min(t_s - before[-1][0], MAX_GAP_S)
@@ -105,7 +121,7 @@ class Recording:
                 continue
             else:
                 step = min(t_s - last, MAX_GAP_S)
-                until = bisect.bisect_left(times, t_s)
+                until = bisect.bisect_right(times, t_s)
                 for at, event in self.events[told:until]:
                     yield Moment(clock + step * (at - last) / (t_s - last), event=event)
                 clock, told = clock + step, until
@@ -247,7 +263,7 @@ def _in_folder(folder: Path) -> list[Recording]:
 
 
 def _add_commissioning(folder: Path, assets: Sequence[Mapping[str, str]], recordings: Mapping[str, Recording]) -> None:
-    """Let each stretch that somebody vouched for begin with an event that says for how long."""
+    """Note the stretches that somebody vouched for: each will begin with an event that says for how long."""
     runs = list(_table(folder / "runs.csv"))
     in_runs = {row.get("asset") for row in runs}
     for row in runs + [row for row in assets if row.get("asset") not in in_runs]:
@@ -256,12 +272,14 @@ def _add_commissioning(folder: Path, assets: Sequence[Mapping[str, str]], record
         if recording is None or not begin or not until:
             continue
         where = f"{folder / 'runs.csv'} asset {recording.asset}"
-        begin_s = parse_time(begin, where)
-        known_s = parse_time(until, where) - begin_s
-        if known_s > 0:
-            # Just before the first sample, so that it arrives before what it speaks of.
-            event = {"kind": "commissioning", "code": wire.KNOWN_HEALTHY, "text": f"PT{known_s:.0f}S"}
-            recording.events = sorted([*recording.events, (begin_s - 0.001, event)], key=lambda each: each[0])
+        begin_s, until_s = parse_time(begin, where), parse_time(until, where)
+        if until_s > begin_s:
+            recording.vouched = [*recording.vouched, (begin_s, until_s)]
+
+
+def _known_healthy(duration_s: float) -> Mapping[str, str]:
+    text = f"PT{duration_s:.3f}".rstrip("0").rstrip(".") + "S"
+    return {"kind": "commissioning", "code": wire.KNOWN_HEALTHY, "text": text}
 
 
 def _table(path: Path) -> Iterator[dict[str, str]]:

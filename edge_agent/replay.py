@@ -51,7 +51,7 @@ class Clock:
 
     def event_time_ms(self, clock_s: float) -> int:
         """Return the shifted time of a moment: spacing kept, the last sample at the end."""
-        return int((self.end_s - (self.length_s - clock_s)) * 1000)
+        return int(self.end_s * 1000) - round((self.length_s - clock_s) * 1000)
 
     def send_at_s(self, clock_s: float) -> float:
         """Return when the moment is due."""
@@ -174,13 +174,16 @@ class Replay:
             if not samples and not events:
                 return True
             try:
-                self.spool.append(samples, events, lane="replay")
+                if events:  # first: one that speaks of samples must not come in a later batch than they do
+                    self.spool.append((), events, lane="replay")
+                    self.events += len(events)
+                    events = []
+                self.spool.append(samples, (), lane="replay")
             except SpoolError as error:
                 log.warning("%s; trying again", error)
                 self._stop.wait(RETRY_S)
                 continue
             self.samples += len(samples)
-            self.events += len(events)
             return True
         return False
 

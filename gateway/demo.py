@@ -7,7 +7,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from gateway.first_run import Identity, device_by_serial, identify, provision
 from ingest.commands import send_command
 from ingest.devices import register_device
 from ingest.models import Device
+from maintenance.decisions import policy_of_recording
 from maintenance.models import PolicyRow
 from ticketing.models import WorkOrder
 
@@ -231,14 +232,12 @@ def _recorded(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fleet_policy(session: Session, model: AssetModel, meta: dict[str, Any]) -> None:
-    """Nobody answers orders on the past: they close after the fleet's own time, so that later trouble opens anew."""
-    settings = {
-        "open_s": float(meta.get("open_s", 7 * 86400)),
-        "on_delay_s": float(meta.get("persistence_hint_s", 0)),
-        "cool_down_s": 0.0,
-        "settle_s": 0.0,
-        "min_confidence": 0.0,
-    }
+    """Give the recorded fleet's orders the same patience as in its evaluation."""
+    policy = policy_of_recording(
+        model.code, float(meta.get("open_s", 7 * 86400)), float(meta.get("persistence_hint_s") or 0.0)
+    )
+    settings = asdict(policy)
+    del settings["id"]
     session.add(
         PolicyRow(
             organisation_id=model.organisation_id,

@@ -69,6 +69,22 @@ class Policy:
     late_s: float = 86400.0  # evidence that ended longer ago is history, not news
 
 
+def policy_of_recording(name: str, open_s: float, on_delay_s: float) -> Policy:
+    """Nobody answers orders on the past: they close after the recording's own time, so that later trouble opens anew.
+
+    Evidence that was away for ten minutes has ended: there a planner closes the order.
+    """
+    return Policy(
+        name, on_delay_s=on_delay_s, off_delay_s=600.0, cool_down_s=0.0, settle_s=0.0, min_confidence=0.0, open_s=open_s
+    )
+
+
+def expires(kind: str, policy: Policy) -> bool:
+    """Do unanswered orders of this kind close by themselves? A broken sensor stays broken until somebody sees to it:
+    its order stays, so that it is one order however long and however often the sensor shows it."""
+    return policy.open_s is not None and kind != "sensor"
+
+
 @dataclass(frozen=True, slots=True)
 class OpenJob:
     """An episode of the asset that is open, or closed recently enough to matter, with its work order."""

@@ -184,9 +184,9 @@ def _paused(session: Session, asset: Asset, now: datetime) -> bool:
 def _end_unanswered(session: Session, asset: Asset, kind: str, policy: Policy, moment: datetime) -> None:
     """Where orders expire (recordings, which nobody answers): close those of old or ended evidence.
 
-    Later trouble then opens an order of its own. What a person has taken stays open.
+    Later trouble then opens an order of its own. What a person has taken stays open, and so do sensor orders.
     """
-    if policy.open_s is None:
+    if policy.open_s is None or not decisions.expires(kind, policy):
         return
     open_now = select(Episode).where(Episode.asset_id == asset.id, Episode.kind == kind, Episode.closed_at.is_(None))
     episodes: Sequence[Episode] = session.scalars(open_now).all()

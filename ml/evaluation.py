@@ -28,7 +28,6 @@ from ml.supervised import Trained
 BLOCK_ROWS = 4096
 LEVELS = (4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 17.0)  # tried on history for the residual model
 MIN_HISTORY_INCIDENTS = 3
-OFF_DELAY_S = 600.0  # evidence that was away this long has ended: the planner closes the order
 
 Say = Callable[[str], None]
 
@@ -53,16 +52,8 @@ class Walk:
 
 
 def policy_for(settings: Settings) -> Policy:
-    """The fleet's own patience; nobody answers the orders of a recording, so they close after `open_s`."""
-    return Policy(
-        id=f"recorded:{settings.name}",
-        on_delay_s=settings.persistence_hint_s,
-        off_delay_s=OFF_DELAY_S,
-        cool_down_s=0.0,
-        settle_s=0.0,
-        min_confidence=0.0,
-        open_s=settings.open_s,
-    )
+    """The fleet's own patience, the same as in a replay."""
+    return decisions.policy_of_recording(f"recorded:{settings.name}", settings.open_s, settings.persistence_hint_s)
 
 
 def settings_for(settings: Settings) -> ResidualSettings:
@@ -97,7 +88,7 @@ class Desk:
                 self._seen(decision.episode, finding.last_at)
             else:
                 self._ended[decision.episode] = finding.cleared_at
-        elif decision.action == decisions.CLEAR and decision.episode:
+        elif decision.action == decisions.CLEAR and decision.episode and decisions.expires(finding.kind, self.policy):
             self._close(decision.episode, now)
         return decision
 
@@ -109,15 +100,16 @@ class Desk:
         self.jobs = [replace(j, state="closed", closed_at=at) if j.episode == episode else j for j in self.jobs]
 
     def _close_old(self, now: datetime) -> None:
-        for job in [j for j in self.jobs if j.state == decisions.EPISODE_OPEN]:
-            ends = []
-            if self.policy.open_s is not None:
-                ends.append(job.opened_at + timedelta(seconds=self.policy.open_s))
+        for job in self.jobs:
+            if job.state != decisions.EPISODE_OPEN or not decisions.expires(job.kind, self.policy):
+                continue
+            ends = job.opened_at + timedelta(seconds=self.policy.open_s or 0.0)
             if job.episode in self._ended:
-                ends.append(self._ended[job.episode] + timedelta(seconds=self.policy.off_delay_s))
-            if ends and min(ends) <= now:
-                self._close(job.episode, min(ends))
-        self.jobs = self.jobs[-64:]  # enough to remember what was closed lately
+                ends = min(ends, self._ended[job.episode] + timedelta(seconds=self.policy.off_delay_s))
+            if ends <= now:
+                self._close(job.episode, ends)
+        closed = [j for j in self.jobs if j.state != decisions.EPISODE_OPEN]
+        self.jobs = [j for j in self.jobs if j not in closed[:-64]]  # enough to remember what was closed lately
 
 
 def evaluate(folder: Path, out: Path, say: Say | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maintenance.decisions import FindingFacts
 from ml.detectors import plain
@@ -14,6 +15,8 @@ from ml.detectors.data_quality import DataQualityDetector
 from ml.detectors.limits import Limits, LimitsDetector
 from ml.detectors.protocol import Block, Detector, Floats, Learning
 from ml.detectors.residual import ResidualDetector, ResidualSettings
+
+Rows = NDArray[np.int64]
 
 MAX_METRICS = 256  # per asset: a million-key payload must not become a million-column matrix
 
@@ -36,6 +39,8 @@ class _Asset:
         self.residual = ResidualDetector(asset, setup.residual, setup.prior_scale)
         self.watermark = -np.inf
         self.late_rows = 0
+        self.fed = 0  # rows of the last block
+        self.scored: Rows = np.zeros(0, dtype=np.int64)  # which of them were scored, in time order
 
     def detectors(self) -> tuple[Detector, ...]:
         return (self.quality, self.limits, self.residual)
@@ -64,11 +69,12 @@ class FleetScorer:
         """Score rows of one asset; return new and changed findings in time order.
 
         Rows at or before the asset's watermark are counted as late and not scored again; values that are not
-        finite are missing. Rows within the block may be unordered.
+        finite are missing, a row of nothing else is no reading. Rows within the block may be unordered.
         """
         asset = self._of(block.asset)
         block = _cleaned(block, asset)
         if len(block) == 0:
+            asset.residual.abnormal = []
             return []
         asset.watermark = float(block.t[-1])
         found = asset.quality.update(block)
@@ -79,7 +85,10 @@ class FleetScorer:
 
     def alarms(self, asset: str) -> list[bool]:
         """For each row of the last block fed: did the residual model hold it for abnormal at that moment?"""
-        return [bool(flag) for flag in self._of(asset).residual.abnormal]
+        own = self._of(asset)
+        flags = np.zeros(own.fed, dtype=bool)
+        flags[own.scored] = own.residual.abnormal
+        return [bool(flag) for flag in flags]
 
     def watermark(self, asset: str) -> float:
         """Event time (epoch seconds) up to which the asset was scored; minus infinity before the first row."""
@@ -87,6 +96,10 @@ class FleetScorer:
 
     def late_rows(self, asset: str) -> int:
         return self._of(asset).late_rows
+
+    def healthy_until(self, asset: str) -> float:
+        """Until when somebody vouched for the asset, as far as the scored rows told; 0 when nobody did."""
+        return self._of(asset).residual.healthy_until
 
     def learning(self, asset: str) -> Learning:
         """How far the residual model is: state, progress 0..1, and what it still waits for."""
@@ -149,7 +162,10 @@ def _cleaned(block: Block, asset: _Asset) -> Block:
     fresh = ordered > asset.watermark
     asset.late_rows += int((~fresh).sum())
     fresh[1:] &= np.diff(ordered) > 0
-    rows = order[fresh]
+    # A recording may hold rows without a value; a device sends none, and silence must look the same in both.
+    told = np.isfinite(values).any(axis=1) | (block.modes is not None)
+    rows = order[fresh & told[order]]
+    asset.fed, asset.scored = len(t), rows
     values = np.where(np.isfinite(values[rows]), values[rows], np.nan)
     modes = None if block.modes is None else block.modes[rows]
     return replace(block, t=t[rows], metrics=metrics, values=values, modes=modes)

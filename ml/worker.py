@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +18,10 @@ from sqlalchemy.orm import Session
 from assets.base.db import Database
 from assets.registry import Asset, AssetModel
 from ingest.store.read import Readings, known_healthy, load_block
-from maintenance.decisions import FindingFacts
+from maintenance.decisions import FindingFacts, open_moment
 from maintenance.episodes import decide_pending
 from maintenance.findings import save_findings
+from maintenance.policies import policies_for
 from ml.detectors.limits import MetricLimits
 from ml.detectors.plain import StateUnreadable
 from ml.detectors.protocol import Block, Learning
@@ -120,11 +122,12 @@ class Scorer:
             if len(readings.t) == 0:
                 break
             watermark = datetime.fromtimestamp(float(readings.t[-1]), UTC)
-            blocks = _blocks(key, readings, known_healthy(session, asset_id, after, watermark))
+            healthy = known_healthy(session, asset_id, after, watermark)
+            blocks = _blocks(key, readings, healthy, self._fleet.healthy_until(key))
             found = [fact for block in blocks for fact in self._fleet.feed(block)]
             facts = [fact for fact in found if not known.detectors or fact.detector in known.detectors]
             if facts and replayed:
-                self._live_again(session, known.organisation_id, facts, now)
+                self._live_again(session, asset_id, facts, now)
                 saved = True
             elif facts:
                 save_findings(session, known.organisation_id, facts, replayed=False, now=now, watermark=watermark)
@@ -135,23 +138,24 @@ class Scorer:
             self._save(session, asset_id, known, now)
         return saved
 
-    def _live_again(
-        self, session: Session, organisation_id: UUID, facts: Sequence[FindingFacts], now: datetime
-    ) -> None:
+    def _live_again(self, session: Session, asset_id: UUID, facts: Sequence[FindingFacts], now: datetime) -> None:
         """Decide a replay's findings one by one, each at its own moment.
 
         A round of a fast replay holds hours: trouble that began and ended in it would otherwise only be seen ended.
         """
+        asset = session.get_one(Asset, asset_id)
+        policies = policies_for(session, asset)
         told: dict[tuple[str, str, datetime], datetime] = {}
         last = {(fact.detector, fact.signature, fact.first_at): at for at, fact in enumerate(facts)}
         for at, fact in enumerate(facts):
             key = (fact.detector, fact.signature, fact.first_at)
             is_news = key not in told or at == last[key] or fact.cleared_at is not None
-            if not is_news and fact.last_at - told[key] < TELL_AGAIN:
+            due = open_moment(fact, policies.get(fact.kind, policies["machine"]))
+            if not is_news and not told[key] < due <= fact.last_at and fact.last_at - told[key] < TELL_AGAIN:
                 continue
             told[key] = fact.last_at
             moment = fact.cleared_at or fact.last_at
-            save_findings(session, organisation_id, [fact], replayed=True, now=now, watermark=moment)
+            save_findings(session, asset.organisation_id, [fact], replayed=True, now=now, watermark=moment)
             decide_pending(session, now)  # once: what has to wait says so and is taken up again with later facts
 
     def _prepare(self, session: Session, asset_id: UUID, now: datetime) -> _Known | None:
@@ -281,14 +285,19 @@ def _block(asset: str, readings: Readings) -> Block:
     )
 
 
-def _blocks(asset: str, readings: Readings, healthy: Sequence[tuple[float, float]]) -> Iterator[Block]:
-    """Cut the rows where a stretch begins that somebody vouched for, so that each block knows until when."""
+def _blocks(
+    asset: str, readings: Readings, healthy: Sequence[tuple[float, float]], healthy_until: float = 0.0
+) -> Iterator[Block]:
+    """Cut the rows where a stretch begins that somebody vouched for, so that each block knows until when.
+
+    `healthy_until` is what holds before the first of these stretches.
+    """
     whole = _block(asset, readings)
     cuts = [0, *(int(np.searchsorted(readings.t, begin)) for begin, _ in healthy), len(whole)]
-    until = [0.0, *(end for _, end in healthy)]
-    for start, stop, healthy_until in zip(cuts, cuts[1:], until, strict=False):
+    ends = [healthy_until, *(end for _, end in healthy)]
+    for (start, stop), end in zip(pairwise(cuts), ends, strict=True):
         if stop > start:
-            yield replace(whole.rows(start, stop), healthy_until=healthy_until)
+            yield replace(whole.rows(start, stop), healthy_until=end)
 
 
 def _moment(t: float) -> datetime | None:

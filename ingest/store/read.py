@@ -236,8 +236,8 @@ def known_healthy(
     values = {"asset": asset_id, "code": KNOWN_HEALTHY, "begin": begin, "until": until}
     stretches = []
     for at, duration in session.execute(text(_KNOWN_HEALTHY), values):
-        if told := re.fullmatch(r"PT(\d{1,7})S", duration):
-            stretches.append((at.timestamp(), at.timestamp() + int(told[1])))
+        if told := re.fullmatch(r"PT(\d{1,8}(?:\.\d{1,3})?)S", duration):
+            stretches.append((at.timestamp(), (at + timedelta(seconds=float(told[1]))).timestamp()))
     return stretches
 
 

@@ -60,6 +60,7 @@ class ResidualDetector:
         self._tolerance: Floats | None = None
         self._tolerance_since = 0.0
         self._last_t = 0.0
+        self.healthy_until = 0.0  # of the last commissioning
         self._steps: list[float] = []  # the last STEPS_KEPT time steps
         self._ended: list[FindingFacts] = []  # ended by a rebaseline, not yet told
         self._mode: str | None = None
@@ -78,7 +79,7 @@ class ResidualDetector:
         self.abnormal = [False] * len(block)
         while pos < len(block):
             mode = self._mode_at(block, pos)
-            found += self._on_gap(float(block.t[pos]))
+            found += self._on_gap(float(block.t[pos]), block.healthy_until)
             stop = self._same_until(block, pos, mode)
             part = block.rows(pos, stop)
             if mode != self._mode:
@@ -134,12 +135,14 @@ class ResidualDetector:
         steps = np.diff(t, prepend=self._last_t) if self._last_t else np.diff(t)
         self._steps = (self._steps + steps[-STEPS_KEPT:].tolist())[-STEPS_KEPT:]
 
-    def _on_gap(self, t: float) -> list[FindingFacts]:
-        silence = t - self._last_t
+    def _on_gap(self, t: float, healthy_until: float) -> list[FindingFacts]:
+        """After a gap: a silence longer than all learned from is a new start, and so is a commissioning."""
+        silence, commissioned = t - self._last_t, t <= healthy_until and healthy_until > self.healthy_until
+        self.healthy_until = max(self.healthy_until, healthy_until)
         if self._last_t == 0.0 or silence <= self._gap_s():
             return []
         for regime in self._regimes.values():
-            if silence > (regime.known.span if regime.known else 0.0):
+            if commissioned or silence > (regime.known.span if regime.known else 0.0):
                 regime.start_over()
         return self._end(t)
 
@@ -167,7 +170,8 @@ class ResidualDetector:
 
     def _ready(self, regime: Regime, part: Block) -> bool:
         """Learn from the rows; True once there is a reference and the rows are to be scored."""
-        if part.healthy_until and self._try_fit(regime, KNOWN_HEALTHY_ROWS, vouched=True):
+        vouched = bool(regime.times) and regime.times[-1][-1] <= part.healthy_until
+        if vouched and self._try_fit(regime, KNOWN_HEALTHY_ROWS, vouched=True):
             return True
         if not self._evidence.open:  # a regime first met during trouble (a trip) is not what healthy looks like
             regime.remember(part.t, part.values)
@@ -386,6 +390,7 @@ class ResidualDetector:
             "tolerance": self._tolerance,
             "tolerance_since": self._tolerance_since,
             "last_t": self._last_t,
+            "healthy_until": self.healthy_until,
             "steps": list(self._steps),
             "ended": [plain.facts_to_plain(facts) for facts in self._ended],
             "mode": self._mode,
@@ -401,11 +406,10 @@ class ResidualDetector:
         self._current = plain.facts_from_plain(state["current"])
         self._steps = list(state["steps"])
         self._ended = [facts for each in state["ended"] if (facts := plain.facts_from_plain(each)) is not None]
-        self._steps = list(state["steps"])
-        self._ended = [facts for each in state["ended"] if (facts := plain.facts_from_plain(each)) is not None]
         self._told, self._worst = state["told"], state["worst"]
         self._tolerance, self._tolerance_since = state["tolerance"], state["tolerance_since"]
         self._last_t, self._mode, self._mode_since = state["last_t"], state["mode"], state["mode_since"]
+        self.healthy_until = state.get("healthy_until", 0.0)
 
 
 def _median(dt: Floats) -> float:

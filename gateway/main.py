@@ -188,7 +188,8 @@ def _ingest(settings: Settings) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_ingest(settings.database_url, settings.broker_url, stop)
+    on_subscribed = settings.ready_file.touch if settings.ready_file else None
+    run_ingest(settings.database_url, settings.broker_url, stop, on_subscribed)
     return 0
 
 

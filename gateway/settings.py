@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     public_url: str | None = None
     public_broker: str | None = None
     smtp_url: str | None = None
+    ready_file: Path | None = None  # written by a role when it can do its work; `up` waits for it
 
     @field_validator("http")
     @classmethod

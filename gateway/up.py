@@ -30,6 +30,7 @@ from gateway.supervise.progress import say
 from ingest.devices import broker_credentials, credentials_stamp
 
 READY_S = 90.0  # generous: a first start on a slow disk
+INGEST_READY_S = 30.0  # then the agents start all the same: they keep what they measure
 SYNC_S = 1.0  # how soon the broker learns of a new, changed or revoked device
 REPLAY_SPEED = 3600.0  # an hour a second: most recordings last minutes then
 ROLES = ("api", "ingest", "worker")
@@ -72,6 +73,7 @@ class Service:
             self._prepare(database)
             self.sync(database)
             self._roles()
+            self._wait_ingest()
             self._agents()
             self._wait_ready()
             self._tell(database, time.monotonic() - begun)
@@ -138,11 +140,24 @@ class Service:
             "FOREWARN_PUBLIC_BROKER": self.public_broker,
             "FOREWARN_DATA": str(self.settings.data),
             "FOREWARN_HTTP": self.settings.http,
+            "FOREWARN_READY_FILE": str(self._ingest_ready),
         }
+        self._ingest_ready.unlink(missing_ok=True)
         if self.settings.public_url:
             environment["FOREWARN_PUBLIC_URL"] = self.settings.public_url
         for role in ROLES:
             self.supervisor.start(role, [sys.executable, "-m", "gateway.main", role], environment)
+
+    @property
+    def _ingest_ready(self) -> Path:
+        return self.settings.data / "ingest.ready"
+
+    def _wait_ingest(self) -> None:
+        """Let ingest subscribe first: what nobody subscribes to is sent again later, out of order."""
+        deadline = time.monotonic() + INGEST_READY_S
+        while time.monotonic() < deadline and not self._ingest_ready.exists():
+            self.supervisor.tick()
+            time.sleep(0.05)
 
     def _agents(self) -> None:
         for config in sorted((self.settings.data / "agents").glob("*/agent.toml")):

@@ -55,12 +55,19 @@ class Gathered(NamedTuple):
 class Consumer:
     """Writes what one link receives until told to stop."""
 
-    def __init__(self, database_url: str, broker_url: str, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        broker_url: str,
+        stop: threading.Event,
+        on_subscribed: Callable[[], None] | None = None,
+    ) -> None:
+        self._on_subscribed = on_subscribed
         self._database_url = plain_url(database_url)
         self._database = Database(database_url, pool_size=1)
         self._broker_url = broker_url
         self._stop = stop
-        self._link = Link(self._broker_url)
+        self._link = Link(self._broker_url, on_subscribed=self._on_subscribed)
         self._writer = Writer()
         self._connection: Connection | None = None
         self._commands_at = 0.0
@@ -107,7 +114,7 @@ class Consumer:
         if self._link.is_dead:
             log.error("the broker connection hangs; making a new one")
             self._link.stop()
-            self._link = Link(self._broker_url)
+            self._link = Link(self._broker_url, on_subscribed=self._on_subscribed)
             self._link.start()
 
     def _handle(self, gathered: Gathered) -> None:
@@ -213,10 +220,12 @@ class Consumer:
             self._connection = None
 
 
-def run_ingest(database_url: str, broker_url: str, stop: threading.Event) -> None:
-    """Run the role until `stop` is set."""
+def run_ingest(
+    database_url: str, broker_url: str, stop: threading.Event, on_subscribed: Callable[[], None] | None = None
+) -> None:
+    """Run the role until `stop` is set; `on_subscribed` is called whenever the broker has taken our subscriptions."""
     # Decoded messages are trees of many small objects that die together: the cycle collector only wastes time on them.
     gc.set_threshold(100_000, 20, 50)
-    consumer = Consumer(database_url, broker_url, stop)
+    consumer = Consumer(database_url, broker_url, stop, on_subscribed)
     with suppress(Stopped):
         consumer.run()

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -54,7 +54,10 @@ _generations = itertools.count(1)  # of all links: one that replaces another mus
 class Link:
     """One connection. Callbacks only append to the queue: the database never delays a ping."""
 
-    def __init__(self, broker_url: str, *, client_id: str = CLIENT_ID) -> None:
+    def __init__(
+        self, broker_url: str, *, client_id: str = CLIENT_ID, on_subscribed: Callable[[], None] | None = None
+    ) -> None:
+        self._on_subscribed = on_subscribed
         parts = urlsplit(broker_url)
         self._tls = parts.scheme in ("mqtts", "ssl", "tls")
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or (8883 if self._tls else 1883)
@@ -144,6 +147,7 @@ class Link:
         client.max_inflight_messages_set(100)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
         # Says that a loop of ours writes: other threads only queue their packets, and wake it.
         client.on_socket_register_write = lambda *_: None
         return client
@@ -227,6 +231,11 @@ class Link:
             ]
         )
         log.info("connected to the broker %s:%s", self._host, self._port)
+
+    def _on_subscribe(self, client: mqtt.Client, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
+        """From here on the broker keeps what devices send for us, also while we are away."""
+        if self._on_subscribed is not None and not any(reason.is_failure for reason in reasons):
+            self._on_subscribed()
 
     def _on_message(self, client: mqtt.Client, userdata: Any, received: mqtt.MQTTMessage) -> None:
         received_us = time.time_ns() // 1000

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,12 +87,20 @@ class Running:
         client.post("/api/v1/sign-in/link", {"token": self.link(page).partition("token=")[2]})
         return client
 
-    def as_person(self, administrator: Browserless, email: str) -> Browserless:
-        """Sign in as somebody else, by a link that the administrator makes."""
-        person = next(p for p in administrator.get("/api/v1/people")["items"] if p["email"] == email)
-        url = administrator.post(f"/api/v1/people/{person['id']}/sign-in-link")["url"]
+    @cached_property
+    def desk(self) -> Browserless:
+        """The administrator, signed in with the printed link, which works once."""
+        return self.sign_in("/sign-in")
+
+    def link_for(self, email: str) -> str:
+        """Return a new one-time sign-in address for somebody."""
+        person = next(p for p in self.desk.get("/api/v1/people")["items"] if p["email"] == email)
+        return str(self.desk.post(f"/api/v1/people/{person['id']}/sign-in-link")["url"])
+
+    def as_person(self, email: str) -> Browserless:
+        """Sign in as somebody else."""
         client = Browserless(self.base)
-        client.post("/api/v1/sign-in/link", {"token": url.partition("token=")[2]})
+        client.post("/api/v1/sign-in/link", {"token": self.link_for(email).partition("token=")[2]})
         return client
 
 

@@ -21,11 +21,11 @@ def _order(client: Browserless) -> dict[str, Any] | None:
 
 def test_bearing_wear_becomes_a_label_and_the_machine_is_repaired(service: Running) -> None:
     assert service.ready_s < 60
-    desk = service.sign_in("/sign-in")
+    desk = service.desk
     order = wait_for(lambda: _order(desk), WORK_ORDER_S, "a work order that nobody typed")
     _check_explanation(desk, order)
 
-    technician = service.as_person(desk, "tom@demo.forewarn.example")
+    technician = service.as_person("tom@demo.forewarn.example")
     for step, body in (
         ("accept", {}),
         ("start", {}),

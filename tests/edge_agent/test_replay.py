@@ -56,6 +56,18 @@ def test_gaps_are_shortened_and_events_keep_their_place(fleet: Path) -> None:
     ]
 
 
+def test_vouched_stretch_begins_with_an_event_and_is_as_long_as_on_the_replays_clock(tmp_path: Path) -> None:
+    rows = [(0, "1,run"), (10, "2,run"), (4000, "3,run"), (4010, "4,run"), (9000, "5,run"), (9600, "6,run")]
+    write_asset(tmp_path, "a-1", rows)
+    runs = "".join(f"a-1,{stamp(begin)},{stamp(until)}\n" for begin, until in [(0, 4005), (9000, 9600)])
+    (tmp_path / "runs.csv").write_text("asset,observed_from,healthy_until\n" + runs)
+    (recording,) = find_recordings([tmp_path])
+    moments = list(recording.moments())
+    told = [(at, m.clock_s, m.event["text"]) for at, m in enumerate(moments) if m.event is not None]
+    assert told == [(0, 0.0, "PT615S"), (5, 1220.0, "PT600S")]
+    assert [moments[at + 1].clock_s for at, _, _ in told] == [0.0, 1220.0]  # before the first sample that it speaks of
+
+
 @pytest.mark.parametrize("speed", [1.0, 60.0, 10_000.0])
 @pytest.mark.parametrize("length_s", [0.0, 5.0, 1220.0])
 def test_times_end_at_the_end_and_are_never_in_the_future(speed: float, length_s: float) -> None:

@@ -312,6 +312,22 @@ def test_unanswered_order_ends_after_the_policys_time(world: World) -> None:
         assert sorted(e.outcome or "" for e in session.scalars(select(Episode))) == ["", "unknown"]
 
 
+def test_order_of_a_broken_sensor_stays_where_others_end(world: World) -> None:
+    set_policy(world, open_s=3600, cool_down_s=0, off_delay_s=60)
+    frozen = frozen_sensor(world.pump, last_at=after(30))
+    notice(world, frozen)
+    for hours in (5, 30, 60):  # it lasts, longer than the policy's times
+        notice(world, replace(frozen, last_at=after(3600.0 * hours)))
+    notice(world, replace(frozen, last_at=after(3600.0 * 61), cleared_at=after(3600.0 * 61)))
+    decide_all(world, after(3600.0 * 62))
+    again = frozen_sensor(world.pump, first_at=after(3600.0 * 90), last_at=after(3600.0 * 91))
+    notice(world, again)
+    with world.database.as_service() as session:
+        (order,) = orders(session)
+        assert order.state == "unscheduled"
+        assert session.scalars(select(Episode)).one().count == 2
+
+
 def test_finding_that_cannot_be_decided_does_not_stop_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from maintenance import episodes
 

@@ -125,6 +125,29 @@ def test_ten_minutes_at_ten_seconds_are_enough_for_a_massive_change() -> None:
     assert abs(found[0].first_at.timestamp() - T10[400]) < 60
 
 
+@pytest.mark.parametrize("commissioned", [True, False])
+def test_a_commissioning_after_a_gap_is_a_new_start_however_short_the_gap(commissioned: bool) -> None:
+    again = T10[999] + 600.0  # much shorter than what was learned from
+    scorer = FleetScorer()
+    scorer.feed(Block("well", T10[:1000], names(3), noise(1000), healthy_until=T10[60]))
+    moved = Block("well", again + 10.0 * np.arange(300), names(3), noise(300, seed=1) * 1.3)
+    found = scorer.feed(replace(moved, healthy_until=again + 600.0 if commissioned else T10[60]))
+    assert bool(of_kind(found, "machine")) is not commissioned
+
+
+def test_rows_without_any_value_are_no_readings() -> None:
+    x = noise(600)
+    x[400:, 1] -= 40
+    empty = np.full((600, 3), np.nan)
+    with_empty = FleetScorer()
+    mixed = Block("well", np.repeat(T10[:600], 2) + np.tile([0.0, 5.0], 600), names(3), np.empty((1200, 3)))
+    mixed.values[::2], mixed.values[1::2] = x, empty
+    expected = FleetScorer()
+    assert with_empty.feed(mixed) == expected.feed(Block("well", T10[:600], names(3), x))
+    assert with_empty.alarms("well")[::2] == expected.alarms("well")
+    assert not any(with_empty.alarms("well")[1::2])
+
+
 def test_after_a_long_gap_the_centre_is_learned_anew() -> None:
     x = np.vstack([noise(200), noise(400, seed=1) * 1.3])
     t = np.concatenate([T10[:200], T10[:400] + 30 * DAY_S])

@@ -56,6 +56,7 @@ $$
 
 # Months are made ahead, and behind when rows of theirs wait in the default partition. SECURITY DEFINER because only
 # the owner may attach partitions. Rows are moved first: PostgreSQL refuses a partition whose rows are in the default.
+# The default is locked meanwhile: what a replay stores into it between the move and the attachment would be refused.
 _ENSURE_PARTITIONS = """
 CREATE FUNCTION forewarn_ensure_partitions(at timestamptz) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
@@ -73,6 +74,7 @@ BEGIN
   LOOP
     name := 'samples_' || to_char(month, 'YYYY_MM');
     CONTINUE WHEN to_regclass('public.' || name) IS NOT NULL;
+    LOCK TABLE public.samples_default IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE public.%I (LIKE samples INCLUDING ALL)', name);
     EXECUTE format('WITH moved AS (DELETE FROM samples_default WHERE measured_at >= %L AND measured_at < %L'
                    ' RETURNING *) INSERT INTO public.%I SELECT * FROM moved', month, month + interval '1 month', name);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -273,6 +274,22 @@ def test_old_and_late_readings_find_their_place(world: World, connection: Connec
     send(connection, "ours", batch("b", 2, [sample(400 * 86_400, a=1), sample(400 * 86_400 - 1, a=3)]))
     with database.as_service() as session:
         assert load_block(session, world.ours[1], None, NOW).values[:, 0].tolist() == [1, 3, 2]
+
+
+def test_readings_stored_while_a_partition_is_made_find_their_place(
+    world: World, connection: Connection, database: Database, url: str
+) -> None:
+    send(connection, "ours", batch("b", 1, [sample(400 * 86_400, a=1)]))
+    with psycopg.connect(url) as other:  # a replay that has stored more of that month and not yet committed
+        other.execute("SET ROLE forewarn_service")
+        send(other, "ours", batch("b", 2, [sample(400 * 86_400 - 1, a=2)]))
+        with ThreadPoolExecutor(1) as pool, database.as_service() as session:
+            made = pool.submit(ensure_partitions, session, NOW)
+            wait([made], timeout=0.5)  # plain PostgreSQL waits for the other, hypertables have nothing to do
+            other.commit()
+            made.result(timeout=20)
+    with database.as_service() as session:
+        assert load_block(session, world.ours[1], None, NOW).values[:, 0].tolist() == [1, 2]
 
 
 def test_metrics_beyond_the_cap_go_to_quarantine(world: World, connection: Connection, url: str) -> None:

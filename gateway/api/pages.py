@@ -32,5 +32,5 @@ def read_cursor(cursor: str, *kinds: Callable[[Any], Any]) -> list[Any]:
         if not isinstance(keys, list):
             raise TypeError
         return [kind(key) for kind, key in zip(kinds, keys, strict=True)]
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise Invalid("not a cursor that this server gave out", field="after") from None

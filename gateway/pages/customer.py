@@ -108,7 +108,7 @@ async def sent_report(request: Request) -> Sent:
 def _json_fields(body: bytes) -> dict[str, Any]:
     try:
         sent = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return sent if isinstance(sent, dict) else {}
 
@@ -174,7 +174,8 @@ def customer_tracking(code: str, tracking: str, request: Request, here: Public) 
         return _missing(reader, report=True, code=code if find_asset(here.session, code) else None)
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"number": report.number, "state": report.progress, "outcome": report.outcome})
-    return _render(reader, "tracking.html", 200, report.time_zone, report=report, steps=steps_of(report))
+    result = outcome_in_words(reader.language, report.outcome, report.repaired) if report.outcome else None
+    return _render(reader, "tracking.html", 200, report.time_zone, report=report, steps=steps_of(report), result=result)
 
 
 def steps_of(report: Report) -> list[dict[str, str]]:
@@ -232,8 +233,14 @@ def _machine(reader: Reader, page: CustomerPage, typed: Typed, wrong: str | None
     )
 
 
+def outcome_in_words(language: str, outcome: str, repaired: bool) -> str:
+    """Return a job's result; only a job with a repair code is said to have repaired something."""
+    with_repair = f"page.outcome.{outcome}.repaired"
+    return texts.text(language, with_repair if repaired and texts.has(with_repair) else f"page.outcome.{outcome}")
+
+
 def _result(language: str, done: Done) -> str:
-    outcome = texts.text(language, f"page.outcome.{done.outcome}")
+    outcome = outcome_in_words(language, done.outcome, done.repaired)
     repair = done.repair.get(language) if done.repair else None
     return texts.text(language, "page.outcome.repaired", outcome=outcome, repair=repair) if repair else outcome
 

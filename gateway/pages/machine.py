@@ -33,6 +33,7 @@ class Done:
     at: datetime
     outcome: str
     origin: str
+    repaired: bool
     repair: dict[str, Any] | None  # the asset model's repair code with its names
 
 
@@ -66,6 +67,7 @@ class Report:
     progress: str
     reason: str | None
     outcome: str | None
+    repaired: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ def load_report(session: Session, code: str, tracking: str) -> Report | None:
         progress=progress,
         reason=request.decision_reason if progress == "rejected" else None,
         outcome=order.outcome if order and progress == "done" else None,
+        repaired=bool(order and order.repair_code),
     )
 
 
@@ -211,6 +214,7 @@ def _history(session: Session, asset_id: UUID, model: AssetModel | None) -> tupl
             at=order.work_done_at or order.closed_at or order.opened_at,
             outcome=order.outcome or "unknown",
             origin=order.origin,
+            repaired=bool(order.repair_code),
             repair=repairs.get(order.repair_code),
         )
         for order in rows

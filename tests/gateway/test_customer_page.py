@@ -123,6 +123,13 @@ def test_broken_json_is_refused(client: TestClient, world: World) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_deeply_nested_json_is_refused(client: TestClient, world: World) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = client.post(f"/a/{code_of(world)}/requests", content=b"[" * 50_000, headers=headers)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 def test_flood_of_reports_ends(client: TestClient, world: World) -> None:
     for _ in range(MAX_WAITING):
         assert report(client, code_of(world)).status_code == 303
@@ -184,6 +191,14 @@ def test_history_says_what_was_done_but_not_by_whom(client: TestClient, world: W
     for secret in ("Kim", "Ann", "secret note", WORDS, "Dairy"):
         assert secret not in page
     assert "更换轴承" in client.get(f"/a/{code_of(world)}?lang=zh").text
+
+
+@pytest.mark.parametrize("outcome", ["confirmed", "wrong_mode", "sensor_fault"])
+def test_only_a_repair_code_lets_the_page_speak_of_a_repair(outcome: str) -> None:
+    assert "repaired" in customer.outcome_in_words("en", outcome, True)
+    assert "repaired" not in customer.outcome_in_words("en", outcome, False)
+    assert "修复" in customer.outcome_in_words("zh", outcome, True)
+    assert "修复" not in customer.outcome_in_words("zh", outcome, False)
 
 
 def test_page_follows_the_work(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -178,6 +179,12 @@ def test_forged_cursor_is_invalid(cursor: str) -> None:
     with pytest.raises(errors.Invalid) as refused:
         read_cursor(cursor, str, int)
     assert refused.value.params["field"] == "after"
+
+
+@pytest.mark.parametrize("written", [b"[" * 50_000, b'["a", Infinity]'])
+def test_cursor_that_cannot_be_parsed_is_invalid(written: bytes) -> None:
+    with pytest.raises(errors.Invalid):
+        read_cursor(base64.urlsafe_b64encode(written).decode(), str, int)
 
 
 @pytest.mark.parametrize("path", ["/api/v1/assets", "/api/v1/work-orders", "/api/v1/devices", "/api/v1/quarantine"])

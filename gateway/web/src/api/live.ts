@@ -23,18 +23,22 @@ export function useLive(enabled: boolean): boolean {
   useEffect(() => {
     if (!enabled) return;
     const stale = new Set<string>();
+    let everything = false;
     let timer: number | undefined;
     const flush = () => {
       timer = undefined;
       const names = new Set(stale);
+      const all = everything;
       stale.clear();
-      void client.invalidateQueries({ predicate: (held) => names.has(String(held.queryKey[0])) });
+      everything = false;
+      void client.invalidateQueries({ predicate: (held) => all || names.has(String(held.queryKey[0])) });
     };
     const source = new EventSource("/api/v1/events");
     source.onopen = () => setLive(true);
     source.onerror = () => setLive(false);
     source.addEventListener("change", (event) => {
       const kind = String((JSON.parse((event as MessageEvent<string>).data) as { kind?: string }).kind ?? "");
+      everything ||= kind === "reload"; // the server dropped changes that this page was too slow for
       for (const name of CONCERNS[kind.split(".")[0] ?? ""] ?? []) stale.add(name);
       timer ??= window.setTimeout(flush, GATHER_MS);
     });

@@ -39,11 +39,17 @@ def write_config(folder: Path, identity: Identity, broker: str, sensors: str) ->
     return path
 
 
-def point_to_broker(folder: Path, broker: str) -> None:
-    """Rewrite the broker's address in every agent's configuration: our broker's port may have moved."""
+def point_to_broker(folder: Path, broker: str, account: tuple[str, str] | None) -> None:
+    """Rewrite the broker's address in every agent's configuration: our broker's port may have moved.
+
+    A broker that is not ours knows nothing of our devices: there the agents of this machine use the given account.
+    """
     for path in folder.glob("*/agent.toml"):
         before = path.read_text()
         after = re.sub(r"(?m)^broker = .*$", lambda _: f"broker = {json.dumps(broker)}", before)
+        for name, value in zip(("username", "password"), account or (), strict=False):
+            line = f"{name} = {json.dumps(value)}".replace("\\", r"\\")
+            after = re.sub(rf"(?m)^{name} = .*$", line, after)
         if after != before:
             path.write_text(after)
 

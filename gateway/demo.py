@@ -205,12 +205,13 @@ def load_fleet(session: Session, operator: Organisation, folder: Path, now: date
     models: dict[str, AssetModel] = {}
     for row in rows:
         name = row["asset"].strip()
-        asset = session.scalar(select(Asset).where(Asset.organisation_id == operator.id, Asset.serial == name))
+        asset = _recorded_asset(session, operator, folder, name)
         if asset is None:
+            serial = f"{name} ({folder.resolve().name})" if _is_taken(session, operator, name) else name
             model = models.setdefault(row["model"], _fleet_model(session, operator, folder, row, meta))
             asset = Asset(
                 organisation_id=operator.id,
-                serial=name,
+                serial=serial,
                 name=name,
                 asset_model_id=model.id,
                 lifecycle="in_service",
@@ -223,9 +224,22 @@ def load_fleet(session: Session, operator: Organisation, folder: Path, now: date
     return identify(session, device, now)
 
 
+def _recorded_asset(session: Session, operator: Organisation, folder: Path, name: str) -> Asset | None:
+    """Return the asset that stands for this recording; never one of another fleet, let alone a real machine."""
+    known = select(Asset).where(Asset.organisation_id == operator.id, Asset.demo, Asset.name == name)
+    folder_of = Asset.custom["folder"].astext
+    return session.scalar(known.where(folder_of == folder.resolve().name))
+
+
+def _is_taken(session: Session, operator: Organisation, serial: str) -> bool:
+    taken = select(Asset.id).where(Asset.organisation_id == operator.id, Asset.serial == serial)
+    return session.scalar(taken) is not None
+
+
 def _recorded(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
     """What the fleet's own settings say of each asset: where it is from, and the false-alarm budget as patience."""
     about: dict[str, Any] = {"recorded_fleet": meta.get("name", folder.name), "about": meta.get("about", "")}
+    about["folder"] = folder.resolve().name
     if budget := meta.get("budget_per_month"):
         about["patience_s"] = float(meta.get("month_s", 30 * 86400)) / float(budget)
     return about
@@ -252,7 +266,8 @@ def _fleet_policy(session: Session, model: AssetModel, meta: dict[str, Any]) -> 
 def _fleet_model(
     session: Session, operator: Organisation, folder: Path, row: dict[str, str], meta: dict[str, Any]
 ) -> AssetModel:
-    code = f"recorded-{row['model']}"[:80]
+    # With the fleet's name: another fleet's assets of the same type have other metrics and another patience.
+    code = f"recorded-{fleet_serial(folder).removeprefix('replay-')}-{row['model']}"[:80]
     found = session.scalar(select(AssetModel).where(AssetModel.organisation_id == operator.id, AssetModel.code == code))
     if found:
         return found

@@ -1,4 +1,4 @@
-"""Serve this server's own wheel, so that a device needs no package index to get the agent."""
+"""Serve this server's own wheel: a device gets the agent from the server it belongs to, paho from its index."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gateway", "ml", "ingest", "maintenance", "ticketing", "assets", "edge_agent")
 WHEEL = f"forewarn-{VERSION}-py3-none-any.whl"
 DIST_INFO = f"forewarn-{VERSION}.dist-info"
-# Sources of the pages and what builds them; the built pages go along.
-LEFT_OUT = ("gateway/web/src/", "gateway/web/node_modules/")
+SOURCES, BUILT = "gateway/web/", "gateway/web/dist/"  # of the pages only what was built goes along
 SUFFIXES = frozenset({".py", ".mako", ".html", ".j2", ".css", ".js", ".svg", ".po", ".mo", ".json", ".woff2", ".png"})
 
 
@@ -44,6 +43,10 @@ def make_wheel() -> bytes:
     files[f"{DIST_INFO}/METADATA"] = (distribution.read_text("METADATA") or "").encode()
     files[f"{DIST_INFO}/entry_points.txt"] = (distribution.read_text("entry_points.txt") or "").encode()
     files[f"{DIST_INFO}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: forewarn\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    licence = ROOT / "LICENSE"
+    files[f"{DIST_INFO}/licenses/LICENSE"] = (
+        licence.read_bytes() if licence.exists() else (distribution.read_text("licenses/LICENSE") or "").encode()
+    )
     files[f"{DIST_INFO}/RECORD"] = _record(files)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as wheel:
@@ -54,7 +57,7 @@ def make_wheel() -> bytes:
 
 def _files(package: Path) -> list[str]:
     names = (path.relative_to(ROOT).as_posix() for path in sorted(package.rglob("*")) if path.suffix in SUFFIXES)
-    return [name for name in names if not name.startswith(LEFT_OUT) and "__pycache__" not in name]
+    return [name for name in names if "__pycache__" not in name and (BUILT in name or SOURCES not in name)]
 
 
 def _record(files: dict[str, bytes]) -> bytes:

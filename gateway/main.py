@@ -31,12 +31,14 @@ def build_parser() -> argparse.ArgumentParser:
     up.add_argument("--demo", action="store_true", help="load a small simulated plant, marked as demo")
     up.add_argument("--replay", type=Path, metavar="FOLDER", help="play a recorded fleet through the whole chain")
     up.add_argument("--speed", type=float, help="replay so many times faster than life")
+    up.add_argument("--json", action="store_true", help="one JSON object with the addresses when ready")
     up.add_argument("--lan", action="store_true", help="listen on all addresses of this machine, not only on loopback")
 
     commands.add_parser("api", help="one role: HTTP API and pages")
     commands.add_parser("ingest", help="one role: MQTT to rows")
     commands.add_parser("worker", help="one role: scoring, decisions, events, the clock")
-    commands.add_parser("migrate", help="bring the database to the current schema")
+    migrate = commands.add_parser("migrate", help="bring the database to the current schema")
+    migrate.add_argument("--json", action="store_true")
 
     doctor = commands.add_parser("doctor", help="check everything; each failure with the line that fixes it")
     doctor.add_argument("--data", type=Path)
@@ -130,7 +132,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         case "worker":
             return _worker(settings)
         case "migrate":
-            return _migrate(settings)
+            return _migrate(options, settings)
         case "doctor":
             return _doctor(options, settings)
         case "token":
@@ -152,8 +154,9 @@ def _up(options: argparse.Namespace, settings: Settings) -> int:
         return 2
     logging.getLogger().setLevel(logging.WARNING)  # people read this terminal; the roles log to files
     if options.lan:
+        settings.public_url = settings.public_url or f"http://{up.lan_address()}:{settings.http_port}"
         settings.http = f"0.0.0.0:{settings.http_port}"
-    return up.run(settings, up.Options(options.demo, options.replay, options.speed, options.lan))
+    return up.run(settings, up.Options(options.demo, options.replay, options.speed, options.lan, options.json))
 
 
 def _api(settings: Settings) -> int:
@@ -203,14 +206,14 @@ def _worker(settings: Settings) -> int:
     return 0
 
 
-def _migrate(settings: Settings) -> int:
+def _migrate(options: argparse.Namespace, settings: Settings) -> int:
     from gateway.migrate import upgrade
 
     if not settings.database_url:
         print(NEEDS_URLS, file=sys.stderr)
         return 2
     upgrade(settings.database_url)
-    print("The database is at the current schema.")
+    print(json.dumps({"migrated": True}) if options.json else "The database is at the current schema.")
     return 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import json
 import os
 import shutil
 import socket
@@ -10,19 +12,24 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy.orm import Session
 
 from assets.base.access import Role
 from assets.base.db import Database
+from assets.base.errors import RuleError
+from assets.people import Organisation
 from gateway import agents, demo, first_run
 from gateway.migrate import upgrade
 from gateway.settings import Settings
 from gateway.sign_in import people_with_role
 from gateway.supervise.errors import SupervisorError
-from gateway.supervise.lock import instance_lock
+from gateway.supervise.lock import cannot_write, instance_lock
 from gateway.supervise.mosquitto import EmbeddedMosquitto
 from gateway.supervise.postgres import EmbeddedPostgres
 from gateway.supervise.processes import Supervisor
@@ -34,6 +41,14 @@ INGEST_READY_S = 30.0  # then the agents start all the same: they keep what they
 SYNC_S = 1.0  # how soon the broker learns of a new, changed or revoked device
 REPLAY_SPEED = 3600.0  # an hour a second: most recordings last minutes then
 ROLES = ("api", "ingest", "worker")
+LAN_MQTT_PORT = 1883
+TOLD = {
+    "desk": "Desk, sign in once with",
+    "technician": "Technician's phone view",
+    "customer": "A customer's page",
+    "database": "Database",
+    "data": "Everything is kept in",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,7 @@ class Options:
     replay: Path | None = None
     speed: float | None = None
     lan: bool = False
+    as_json: bool = False
 
 
 @dataclass
@@ -92,17 +108,35 @@ class Service:
         if self.settings.broker_url:
             self.broker_url = self.settings.broker_url
         else:
-            self.mosquitto = EmbeddedMosquitto(data)
+            self.mosquitto = EmbeddedMosquitto(data, extra_config=self._lan_listener())
             self.supervisor.adopt("mosquitto", self.mosquitto)
             self.broker_url = self.mosquitto.url
 
+    def _lan_listener(self) -> str:
+        """With --lan our broker also listens on the address that other machines reach, with the same accounts."""
+        if not self.options.lan:
+            return ""
+        address = lan_address()
+        require_free_port(address, LAN_MQTT_PORT)
+        self.settings.public_broker = self.settings.public_broker or f"mqtt://{address}:{LAN_MQTT_PORT}"
+        return f"listener {LAN_MQTT_PORT} {address}"
+
     @property
-    def public_broker(self) -> str:
-        """The broker's address as devices use it, without the service's own credentials."""
-        if self.settings.public_broker:
-            return self.settings.public_broker
+    def local_broker(self) -> str:
+        """The broker's address for the agents of this machine, without the service's own credentials."""
         parts = urlsplit(self.broker_url)
         return f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}"
+
+    @property
+    def public_broker(self) -> str:
+        """The broker's address as devices use it."""
+        return self.settings.public_broker or self.local_broker
+
+    @property
+    def _foreign_account(self) -> tuple[str, str] | None:
+        """The account of FOREWARN_BROKER_URL, which the agents of this machine share; None with our own broker."""
+        parts = urlsplit(self.settings.broker_url or "")
+        return (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
 
     def _prepare(self, database: Database) -> None:
         now = datetime.now(UTC)
@@ -118,19 +152,17 @@ class Service:
                 for identity, sensor in demo.load(session, operator, now):
                     agents.write_config(folder, identity, self.public_broker, sensor)
             if self.options.replay:
-                identity = demo.load_fleet(session, operator, self.options.replay, now)
+                identity = load_fleet(session, operator, self.options.replay, now)
                 agents.write_config(folder, identity, self.public_broker, "")
-        agents.point_to_broker(folder, self.public_broker)
+        agents.point_to_broker(folder, self.local_broker, self._foreign_account)
 
     def sync(self, database: Database) -> None:
         """Let our broker know the devices' credentials; a changed stamp is what tells that there is news."""
-        if self.mosquitto is None:
-            return
         with database.as_service() as session:
             stamp = credentials_stamp(session)
-            if stamp != self.stamp:
+            if stamp != self.stamp and self.mosquitto is not None:
                 self.mosquitto.set_credentials(broker_credentials(session))
-                self.stamp = stamp
+            self.stamp = stamp
 
     def _roles(self) -> None:
         say("Starting the service …")
@@ -184,25 +216,27 @@ class Service:
         )
 
     def _tell(self, database: Database, seconds: float) -> None:
+        """Print where everything is: lines for people, or one JSON object."""
+        told = self._addresses(database)
+        if self.options.as_json:
+            print(json.dumps({"ready_after_s": round(seconds, 1), **told}, ensure_ascii=False), flush=True)
+            return
+        lines = [f"Forewarn is ready after {seconds:.0f} s: {told['url']}"]
+        lines += [f"  {words:25} {told[name]}" for name, words in TOLD.items() if told.get(name)]
+        print("\n".join(["", *lines, "Press Ctrl-C to stop.", ""]), flush=True)
+
+    def _addresses(self, database: Database) -> dict[str, str]:
         base, now = self.settings.base_url, datetime.now(UTC)
+        told = {"url": base}
         with database.as_service() as session:
             _, administrator = first_run.ensure_operator(session, now)
-            lines = [
-                f"Forewarn is ready after {seconds:.0f} s: {base}",
-                f"  Desk, sign in once with   {first_run.first_link(session, administrator, base, now)}",
-            ]
+            told["desk"] = first_run.first_link(session, administrator, base, now)
             technician = next((p for p in people_with_role(session, Role.TECHNICIAN) if p.demo), None)
             if technician:
-                link = first_run.first_link(session, technician, base, now, "/m/sign-in")
-                lines.append(f"  Technician's phone view   {link}")
+                told["technician"] = first_run.first_link(session, technician, base, now, "/m/sign-in")
             if code := demo.customer_code(session):
-                lines.append(f"  A customer's page         {base}/a/{code}")
-        lines += [
-            f"  Database                  {self._edition()}",
-            f"  Everything is kept in     {self.settings.data}",
-            "Press Ctrl-C to stop.",
-        ]
-        print("\n".join(["", *lines, ""]), flush=True)
+                told["customer"] = f"{base}/a/{code}"
+        return told | {"database": self._edition(), "data": str(self.settings.data)}
 
     def _edition(self) -> str:
         return self.postgres.edition if self.postgres else "the PostgreSQL of FOREWARN_DATABASE_URL"
@@ -229,6 +263,18 @@ class Service:
     stamp_of_agents: object = None
 
 
+def lan_address() -> str:
+    """Return the address at which other machines reach this one. Raises SupervisorError without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: the kernel only chooses the way out
+            return str(probe.getsockname()[0])
+        except OSError:
+            raise SupervisorError(
+                "This machine has no network that others could reach it by: start without --lan."
+            ) from None
+
+
 def require_free_port(host: str, port: int) -> None:
     """Raise SupervisorError naming the port when somebody listens there already."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -247,11 +293,36 @@ def require_free_port(host: str, port: int) -> None:
             ) from None
 
 
+def load_fleet(session: Session, operator: Organisation, folder: Path, now: datetime) -> first_run.Identity:
+    """Register a recorded fleet. Raises SupervisorError in one line when its files cannot be read."""
+    try:
+        return demo.load_fleet(session, operator, folder, now)
+    except KeyError as error:
+        raise SupervisorError(f"{folder} is no recorded fleet: assets.csv has no column {error}.") from None
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error, RuleError) as error:
+        raise SupervisorError(f"{folder} cannot be replayed: {error}") from None
+
+
+def make_data_folder(data: Path) -> None:
+    """Make the folder and try to write there. Raises SupervisorError naming what is wrong with it."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        probe = data / ".writable"
+        probe.write_bytes(b"forewarn")
+        probe.unlink()
+    except FileExistsError:
+        raise SupervisorError(f"{data} is a file: choose another folder with --data.") from None
+    except NotADirectoryError:
+        raise SupervisorError(f"{data} lies below a file: choose another folder with --data.") from None
+    except OSError as error:
+        raise SupervisorError(cannot_write(data, error)) from None
+
+
 def run(settings: Settings, options: Options) -> int:
     """Run until Ctrl-C; return the exit code. Every failure is one line that says what to do."""
-    settings.data.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     try:
+        make_data_folder(settings.data)
         with instance_lock(settings.data), Supervisor(settings.data) as supervisor:
             Service(settings, options, supervisor).start()
     except KeyboardInterrupt:

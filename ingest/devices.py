@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 CLAIM_VALID = timedelta(hours=24)
+BROKER_SERVICE = "forewarn-service"  # the account that ingest has at the broker; a device's account is its serial
 
 
 class ClaimFailed(NotFound):
@@ -55,11 +56,14 @@ def register_device(
 ) -> tuple[Device, str]:
     """Register a device and return it with its claim code, which is stored only as a hash.
 
-    Raises Invalid for a serial that no topic can carry, Conflict when the serial is registered already.
+    Raises Invalid for a serial that no topic can carry or that ingest has at the broker, Conflict when it is
+    registered already.
     """
     # MQTT reserves / + #, the broker's password file the colon.
     if not is_valid_serial(serial) or ":" in serial or "%" in serial:
         raise Invalid("a serial has 1 to 64 characters without / + # : %", field="serial")
+    if serial == BROKER_SERVICE:
+        raise Invalid(f"the broker knows ingest as {serial!r}: choose another", field="serial")
     if len(model) > MAX_NAME_CHARS:
         raise Invalid(f"a model has at most {MAX_NAME_CHARS} characters", field="model")
     if session.scalar(select(Device.id).where(Device.serial == serial)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import logging
 import random
@@ -23,7 +24,6 @@ from ingest.messages import Message
 
 log = logging.getLogger(__name__)
 
-CLIENT_ID = "forewarn-ingest"
 WINDOW_MESSAGES = 1000  # in flight at most; a group of 500 commits while the next 500 arrive
 # Mosquitto before 2.1 does not keep to the window, so the queue has bounds of its own: above the first we stop reading
 # and TCP holds the broker back, the second only catches what is still read to keep the connection alive.
@@ -51,18 +51,27 @@ SUBSCRIPTIONS: tuple[tuple[str, bool], ...] = (
 _generations = itertools.count(1)  # of all links: one that replaces another must not inherit its numbers
 
 
+def client_id_of(broker_url: str) -> str:
+    """Return the name that ingest has at the broker: the same at every start, so that its session is found again.
+
+    Not to be guessed: a device that connected under this name would take the session over and throw ingest out.
+    """
+    secret = urlsplit(broker_url).password or broker_url
+    return f"forewarn-ingest-{hashlib.sha256(secret.encode()).hexdigest()[:12]}"
+
+
 class Link:
     """One connection. Callbacks only append to the queue: the database never delays a ping."""
 
     def __init__(
-        self, broker_url: str, *, client_id: str = CLIENT_ID, on_subscribed: Callable[[], None] | None = None
+        self, broker_url: str, *, client_id: str | None = None, on_subscribed: Callable[[], None] | None = None
     ) -> None:
         self._on_subscribed = on_subscribed
         parts = urlsplit(broker_url)
         self._tls = parts.scheme in ("mqtts", "ssl", "tls")
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or (8883 if self._tls else 1883)
         self._account = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-        self._client_id = client_id
+        self._client_id = client_id or client_id_of(broker_url)
         self._queue: deque[Message] = deque()
         self._queued_bytes = 0
         self._arrived = threading.Condition()

@@ -24,7 +24,7 @@ class Reason(StrEnum):
     BAD_SAMPLE = "bad_sample"  # a sample is no object, or has no object of values
     BAD_TIME = "bad_time"  # a time that is no time
     NAIVE_TIME = "naive_time"  # a time without its zone
-    ABSURD_TIME = "absurd_time"  # before 2000 or more than a day ahead of its receipt
+    ABSURD_TIME = "absurd_time"  # before 2000 or more than ten minutes ahead of its receipt
     TOO_MANY_METRICS = "too_many_metrics"  # in one sample, or in one stream over its life
     TOO_MANY_CHANNELS = "too_many_channels"  # more sub-devices than a device may have
     BAD_NAME = "bad_name"  # a metric or sub-device name that is empty, too long or unprintable
@@ -95,7 +95,7 @@ class Decoded:
 
 
 FLAG_LATE = 1  # received more than five minutes after it was measured
-FLAG_CLOCK_CORRECTED = 2  # the device's clock was absurd; its measured offset gave the time
+FLAG_CLOCK_CORRECTED = 2  # the time could not be; the clock's measured offset gave the right one
 FLAG_BACKFILL = 4
 FLAG_REPLAY = 8
 

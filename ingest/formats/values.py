@@ -14,7 +14,9 @@ from ingest.formats.decoded import FLAG_CLOCK_CORRECTED, ProblemList, Reason, Un
 MAX_METRICS = 256  # per sample: a machine with more sends several samples
 MAX_STATE_CHARS = 200
 EARLIEST_US = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
-LATEST_AHEAD_US = 86_400_000_000
+# Clocks that nobody set differ by minutes. A reading from further ahead would stand as the newest one until its time
+# has come, and everything measured meanwhile would count as late: the asset would go unwatched.
+LATEST_AHEAD_US = 600_000_000
 _KNOWN_NAMES_MOST = 20_000
 _known_names: set[tuple[str, ...]] = set()
 
@@ -40,7 +42,7 @@ def parse_json(payload: bytes, most_bytes: int) -> Any:
 def read_time(value: object, received_us: int, offset_ms: int | None) -> tuple[int, int]:
     """Return (microseconds since 1970 UTC, flags) for milliseconds or RFC 3339. Raise BadTime.
 
-    A clock that is absurdly wrong is corrected when its offset to ours was measured.
+    A time that cannot be is corrected when the offset of the device's clock to ours was measured and explains it.
     """
     t_us = _microseconds(value)
     latest = received_us + LATEST_AHEAD_US
@@ -50,7 +52,9 @@ def read_time(value: object, received_us: int, offset_ms: int | None) -> tuple[i
         corrected = t_us + offset_ms * 1000
         if EARLIEST_US <= corrected <= latest:
             return corrected, FLAG_CLOCK_CORRECTED
-    raise BadTime(Reason.ABSURD_TIME, "before 2000" if t_us < EARLIEST_US else "more than a day ahead of its receipt")
+    raise BadTime(
+        Reason.ABSURD_TIME, "before 2000" if t_us < EARLIEST_US else "more than ten minutes ahead of its receipt"
+    )
 
 
 def _microseconds(value: object) -> int:

@@ -95,6 +95,7 @@ FROM samples s JOIN streams t ON t.id = s.stream_id
 WHERE t.organisation_id = ANY ((SELECT forewarn_visible_organisations())::uuid[])
 """
 
+# What is stored of a text is its index into the series' states: as a number it would only mislead.
 _READINGS = """
 CREATE VIEW readings_v1 WITH (security_invoker) AS
 SELECT a.serial AS asset_serial, r.metric, r.unit, s.measured_at, s.received_at, s.values[r.slot] AS value,
@@ -105,7 +106,11 @@ JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
 JOIN series r ON r.stream_id = t.id
 JOIN samples s ON s.stream_id = t.id
   AND s.measured_at >= coalesce(b.valid_from, '-infinity') AND s.measured_at < coalesce(b.valid_to, 'infinity')
-WHERE s.values[r.slot] IS NOT NULL
+WHERE s.values[r.slot] IS NOT NULL AND r.kind <> 'text'
+"""
+_READINGS_COMMENT = """
+COMMENT ON VIEW readings_v1 IS
+'One row per value of an asset: numbers, and booleans as 0 and 1. Metrics whose values are texts are not here.'
 """
 
 
@@ -118,6 +123,7 @@ def create_statements(edition: Edition) -> list[str]:
         _CONFLICTS,
         _STREAM_SAMPLES,
         _READINGS,
+        _READINGS_COMMENT,
         *_grants(),
     ]
 

@@ -108,7 +108,7 @@ def test_claim_code_expires_and_can_be_renewed(session: Session, organisation_id
     assert claim_device(session, fresh, "pi", late).serial == "D-1"
 
 
-@pytest.mark.parametrize("serial", ["", "a/b", "a+", "#", "a:b", "x" * 65, " a"])
+@pytest.mark.parametrize("serial", ["", "a/b", "a+", "#", "a:b", "x" * 65, " a", "forewarn-service"])
 def test_serial_that_no_topic_can_carry_is_refused(session: Session, organisation_id: UUID, serial: str) -> None:
     with pytest.raises(Invalid):
         register_device(session, serial, "", organisation_id, NOW)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ingest import link as module
-from ingest.link import Link
+from ingest.link import Link, client_id_of
 from ingest.messages import Message
 from tests.conftest import TestBroker
 from tests.ingest.support import PASSWORD, Publisher, wait_until
@@ -107,3 +107,11 @@ def test_link_comes_back_after_the_broker_was_killed(broker: TestBroker) -> None
         assert not link.is_dead
     finally:
         link.stop()
+
+
+def test_name_at_the_broker_stays_the_same_and_cannot_be_guessed() -> None:
+    name = client_id_of("mqtt://forewarn-service:secret@127.0.0.1:1883")
+    assert name == client_id_of("mqtt://forewarn-service:secret@10.0.0.9:1884"), "the session must be found again"
+    assert name != client_id_of("mqtt://forewarn-service:other@127.0.0.1:1883")
+    assert name.startswith("forewarn-ingest-")
+    assert "secret" not in name

@@ -266,6 +266,27 @@ def test_readings_view_gives_one_row_per_value(world: World, connection: Connect
     assert rows == [("ours", "b", None, 1.0, "uncertain"), ("ours", "temperature_celsius", "Cel", 20.0, "good")]
 
 
+def test_readings_view_leaves_texts_out(world: World, connection: Connection, url: str) -> None:
+    send(connection, "ours", batch("b", 1, [sample(1, a=2, mode="load", on=True)]))
+    assert query(url, "SELECT obj_description('readings_v1'::regclass) LIKE %s", "%texts are not here%") == [(True,)]
+    with psycopg.connect(url) as reader:
+        reader.execute("SET ROLE forewarn_reader")
+        rows = reader.execute("SELECT metric, value FROM readings_v1 ORDER BY metric").fetchall()
+    assert rows == [("a", 2.0), ("on", 1.0)]
+
+
+def test_reading_from_a_clock_hours_ahead_does_not_hide_what_comes_after(
+    world: World, connection: Connection, url: str
+) -> None:
+    send(connection, "ours", batch("b", 1, [sample(-23 * 3600, a=9)]))
+    send(connection, "ours", batch("b", 2, [sample(1, a=1)]))
+    assert rows_of(url) == [([1.0],)]
+    assert query(url, "SELECT latest_at, latest FROM streams") == [(NOW - timedelta(seconds=1), [1.0])]
+    assert query(url, "SELECT reason FROM quarantine") == [("absurd_time",)]
+    send(connection, "ours", batch("b", 3, [sample(-23 * 3600, a=2)], offset_ms=-23 * 3_600_000))
+    assert query(url, "SELECT measured_at, flags FROM samples WHERE values = '{2}'") == [(NOW, 2)]
+
+
 def test_old_and_late_readings_find_their_place(world: World, connection: Connection, database: Database) -> None:
     send(connection, "ours", batch("b", 1, [sample(400 * 86_400, a=1), sample(0, a=2)]))
     with database.as_service() as session:

@@ -2,11 +2,13 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
+import { licences } from "./licences";
+
 const SERVER = process.env.FOREWARN_DEV_SERVER ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
   base: "/",
-  plugins: [react()],
+  plugins: [react(), licences()],
   build: {
     outDir: "dist",
     assetsDir: "ui",

@@ -15,7 +15,7 @@ import type { Me } from "../api/types";
 import { remembered, setLanguage } from "../i18n";
 import { useText } from "../i18n/useText";
 import mark from "../ui/mark.svg";
-import { LanguageSwitch } from "../ui/parts";
+import { LanguageSwitch, LicencesLink } from "../ui/parts";
 import { Bones, Failure } from "../ui/states";
 import { DemoBanner } from "./DemoBanner";
 
@@ -53,6 +53,7 @@ function Rail(props: { me: Me; done?: () => void }) {
         <div style={{ color: "#cfe0e4", fontWeight: 560 }}>{props.me.organisation.name}</div>
         <div>Forewarn {props.me.server.version}</div>
         {props.me.server.store_edition && <div>{code("edition", props.me.server.store_edition)}</div>}
+        <LicencesLink />
       </div>
     </>
   );

@@ -6,7 +6,7 @@ import { useOutletContext } from "react-router";
 import { post } from "../api/client";
 import type { Me } from "../api/types";
 import { useText } from "../i18n/useText";
-import { Facts, LanguageSwitch } from "../ui/parts";
+import { Facts, LanguageSwitch, LicencesLink } from "../ui/parts";
 import { forgetKept } from "./kept";
 import { useOutbox } from "./outbox";
 
@@ -37,6 +37,7 @@ export function MePage() {
       </section>
       {desk && <Button component="a" href="/" size="md" variant="default" leftSection={<LayoutDashboard size={18} />}>{text.t("field.to_desk")}</Button>}
       <Button size="md" variant="default" leftSection={<LogOut size={18} />} onClick={() => void leave()}>{text.t("action.sign_out")}</Button>
+      <p className="small muted" style={{ textAlign: "center" }}><LicencesLink /></p>
     </>
   );
 }

@@ -127,3 +127,9 @@ export function useTitle(title: string | undefined): void {
     document.title = title ? `${title} · Forewarn` : "Forewarn";
   }, [title]);
 }
+
+/** The licences of the code that the pages are made with. */
+export function LicencesLink() {
+  const { t } = useText();
+  return <a href="/third-party-licences.txt" target="_blank" rel="noreferrer" style={{ color: "inherit" }}>{t("nav.licences")}</a>;
+}

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.cookiejar import CookieJar
@@ -111,10 +111,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_service(data: Path, port: int, *arguments: str) -> Running:
+def start_service(data: Path, port: int, *arguments: str, variables: Mapping[str, str] | None = None) -> Running:
     """Run `forewarn up` as a person would and wait until it says that it is ready."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FOREWARN_")}
-    environment["FOREWARN_HTTP"] = f"127.0.0.1:{port}"
+    environment |= {"FOREWARN_HTTP": f"127.0.0.1:{port}", **(variables or {})}
     begun = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway.main", "up", "--data", str(data), *arguments],
@@ -168,4 +168,4 @@ def service(server_folder: Path) -> Iterator[Running]:
     """`forewarn up --demo` on an empty data folder."""
     running = start_service(server_folder / "service", free_port(), "--demo")
     yield running
-    stop_service(running.process)
+    assert stop_service(running.process) < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,7 +24,12 @@ def test_bearing_wear_becomes_a_label_and_the_machine_is_repaired(service: Runni
     assert service.ready_s < 60
     desk = service.desk
     order = wait_for(lambda: _order(desk), WORK_ORDER_S, "a work order that nobody typed")
+    seen_at = datetime.now(UTC)
     _check_explanation(desk, order)
+    opened_at, began_at = (datetime.fromisoformat(order[name]) for name in ("opened_at", "since"))
+    # From the first abnormal reading (measured and sent within a second) to the order: k of n readings included.
+    assert opened_at - began_at < timedelta(seconds=10)
+    assert seen_at - opened_at < timedelta(seconds=10)
 
     technician = service.as_person("tom@demo.forewarn.example")
     for step, body in (

@@ -141,6 +141,8 @@ def _look_around_on_the_phone(phone: Page, service: Running, order: str) -> None
         phone.goto(service.base + path)
         expect(phone.locator("main h1").first).to_be_visible()
         _assert_fits(phone)
+    licences = phone.get_by_role("link", name="Licences").get_attribute("href")
+    assert "react-dom" in phone.request.get(f"{service.base}{licences}").text()
     phone.goto(f"{service.base}/m/work/{order}")
     expect(phone.get_by_role("button", name="Accept", exact=True)).to_be_visible()
 

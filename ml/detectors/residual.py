@@ -161,9 +161,17 @@ class ResidualDetector:
             regime.recentre(part.t, part.values)
             regime.last_t = float(part.t[-1])
             return []
-        score, z = self._score(regime, part)
+        found: list[FindingFacts] = []
+        quick, steady = self._levels(regime, part)
+        score = np.empty(len(part))
+        start = 0
+        while start < len(part):  # what an excursion teaches holds from the next row on, wherever blocks are cut
+            rest, z = self._score(regime, part.t[start:], quick[start:], steady[start:])
+            stop = start + self._until_healed(part.t[start:], rest)
+            score[start:stop] = rest[: stop - start]
+            found += self._findings(regime, mode, part.rows(start, stop), score[start:stop], z[: stop - start])
+            start = stop
         self.abnormal[offset : offset + len(part)] = (score >= self.settings.alarms).tolist()
-        found = self._findings(regime, mode, part, score, z)
         self._learn_when_quiet(regime, part, score)
         regime.last_t = float(part.t[-1])
         return found
@@ -187,8 +195,8 @@ class ResidualDetector:
         if not regime.settled:
             regime.remember(part.t, part.values)
 
-    def _score(self, regime: Regime, part: Block) -> tuple[Floats, Floats]:
-        """Score per row and the signed deviation per row and sensor, in sigma."""
+    def _levels(self, regime: Regime, part: Block) -> tuple[Floats, Floats]:
+        """Fast and slow residuals in sigma [n, m], NaN in rows that tell nothing."""
         known = cast(Reference, regime.known)
         r = known.residual(part.t, part.values)
         r[part.t < self._settled_at(known)] = np.nan
@@ -197,16 +205,31 @@ class ResidualDetector:
         # Sampled faster than it learned, the fast smoothing averages less than it did then.
         fast_scale = np.maximum(known.scale[1], known.scale[0]) if _median(dt) < known.dt / 2 else known.scale[1]
         counted = self._scored & known.usable
-        tolerance = self._tolerance_at(part.t)
-        quick = np.where(counted, fast / fast_scale / tolerance, 0.0)
-        steady = np.where(counted, slow / known.scale[2] / tolerance, 0.0)
+        blind = ~np.isfinite(r[:, self._scored]).any(axis=1)
+        quick, steady = np.where(counted, fast / fast_scale, 0.0), np.where(counted, slow / known.scale[2], 0.0)
+        quick[blind] = np.nan
+        return quick, steady
+
+    def _score(self, regime: Regime, t: Floats, quick: Floats, steady: Floats) -> tuple[Floats, Floats]:
+        """Score per row and the signed deviation per row and sensor, in sigma as wide as is tolerated by now."""
+        known, tolerance = cast(Reference, regime.known), self._tolerance_at(t)
+        blind = np.isnan(quick).any(axis=1)
+        quick, steady = np.nan_to_num(quick) / tolerance, steady / tolerance
         z = np.where(np.abs(quick) >= np.abs(steady), quick, steady)
         score = np.abs(z).max(axis=1, initial=0.0)
         for level, (usual, beyond) in zip((quick, steady), known.joint, strict=True):
             joint = (reference.joint_level(level) - usual) / beyond * reference.REACH_SIGMA
             score = np.maximum(score, joint)
-        blind = ~np.isfinite(r[:, self._scored]).any(axis=1)
         return np.where(blind, np.nan, score), z
+
+    def _until_healed(self, t: Floats, score: Floats) -> int:
+        """Rows up to and with the one at which a finding ends; all when none does."""
+        if not self._evidence.open and not (score >= self.settings.opens).any():
+            return len(t)
+        ahead = Evidence(self.settings.k, self.settings.n, self.settings.quiet_rows)
+        ahead.restore(self._evidence.state())
+        changes = ahead.update(t, score, self.settings.opens, self.settings.clears)
+        return next((change.row + 1 for change in changes if not change.opened), len(t))
 
     def _settled_at(self, known: Reference) -> float:
         """Until then the machine is on its way from one mode to the next, finer than the reference ever saw."""

@@ -83,6 +83,21 @@ def test_how_rows_are_cut_into_blocks_changes_nothing() -> None:
     assert pieces.model_id("m1", "run") == whole.model_id("m1", "run")
 
 
+def test_what_an_excursion_teaches_holds_from_its_end_wherever_blocks_are_cut() -> None:
+    x = noise(1500)
+    for begin in range(1200, 1440, 30):
+        x[begin : begin + 2, 1] += 16
+
+    def found(*cuts: int) -> set[object]:
+        scorer, facts = FleetScorer(), []
+        for a, b in itertools.pairwise((0, *cuts, len(x))):
+            facts += scorer.feed(Block("well", T10[a:b], names(3), x[a:b]))
+        return {(f.signature, f.first_at, f.cleared_at) for f in facts if f.cleared_at is not None}
+
+    assert len(found()) < 8  # the first ones make it patient
+    assert found(*range(1200, 1500, 7)) == found()
+
+
 def test_stored_state_continues_identically() -> None:
     severity = np.clip((np.arange(3600) - 1800) / 90, 0, 1) * 3.0
     block = live(1.0, fault=severity, after=START + 5 * DAY_S)

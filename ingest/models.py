@@ -152,8 +152,10 @@ class IngestBatch(Owned, Base):
 
 
 class Quarantined(Identified, Owned, Base):
-    """What could not be stored: reason, where in the message, and the (bounded) payload.
+    """What could not be stored: the reason and where in the message.
 
+    `payload` of a message's first row is the message as it came, up to the size that a message may have; its other
+    rows (same topic, same `received_at`) hold the beginning of what they are about, as JSON.
     Belongs to the device's organisation, or to the operator's when no device is known; None before set-up.
     """
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edge_agent.wire import WireError, parse_topic
 from ingest.formats import decode
-from ingest.formats.decoded import Decoded, Problem, Reason, Unreadable
+from ingest.formats.decoded import Decoded, Problem, Reason, Sample, Unreadable, excerpt_of
 from ingest.messages import Message, Prepared, Receipt
 from ingest.store import records
 from ingest.store.base import Connection, Row, Store
@@ -107,12 +107,12 @@ class Writer:
                 channel = sample.channel
                 stream = self._catalog.stream(connection, each.device, channel)
             if stream is None:
-                _count(refused, Reason.TOO_MANY_CHANNELS, "more sub-devices than a device may have", sample.position)
+                _count(refused, Reason.TOO_MANY_CHANNELS, "more sub-devices than a device may have", sample)
                 each.lost += 1
                 continue
             values, quality, troubles = self._catalog.place(connection, stream, sample)
             for reason, detail in troubles:
-                _count(refused, reason, detail, sample.position)
+                _count(refused, reason, detail, sample)
             if values:
                 each.placed.append((stream.id, sample.t_us, sample.flags, quality, values))
             else:
@@ -134,7 +134,10 @@ class Writer:
         records.claim_batches(connection, list(keyed.values()), plain)
 
 
-def _count(found: dict[tuple[Reason, str], Problem], reason: Reason, detail: str, position: int) -> None:
+def _count(found: dict[tuple[Reason, str], Problem], reason: Reason, detail: str, sample: Sample) -> None:
     key = (reason, detail)
     known = found.get(key)
-    found[key] = known._replace(samples=known.samples + 1) if known else Problem(reason, detail, position)
+    if known is not None:
+        found[key] = known._replace(samples=known.samples + 1)
+    else:
+        found[key] = Problem(reason, detail, sample.position, excerpt_of(dict(sample.values)))

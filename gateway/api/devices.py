@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import defer
 
 from assets.base.errors import Invalid, NotFound
 from assets.instrumentation import Binding, bind
@@ -45,6 +46,8 @@ router = APIRouter(prefix="/api/v1", tags=["devices"])
 
 EXCERPT_CHARS = 400
 RECENT = 20
+# Payloads are kept whole, a page of them would be many megabytes: only what is shown is read.
+BEGINNING = func.substring(Quarantined.payload, 1, EXCERPT_CHARS * 4)
 
 
 @router.get("/devices", operation_id="list_devices")
@@ -93,7 +96,8 @@ def get_device(device_id: UUID, here: Here) -> DeviceDetail:
     """One device with its description, its ledger and what of it went to quarantine lately."""
     here.require("device.read")
     device = _device(here, device_id)
-    recent = select(Quarantined).where(Quarantined.device_id == device.id)
+    recent = select(Quarantined, BEGINNING).options(defer(Quarantined.payload))
+    recent = recent.where(Quarantined.device_id == device.id)
     recent = recent.order_by(Quarantined.received_at.desc(), Quarantined.id.desc()).limit(RECENT)
     return DeviceDetail(
         **_items(here, [device])[0].model_dump(),
@@ -106,7 +110,7 @@ def get_device(device_id: UUID, here: Here) -> DeviceDetail:
             BootRow(**{**row._asdict(), "gaps": [GapRange(first=gap.first, n=gap.n) for gap in row.gaps]})
             for row in device_ledger(here.session, device.id)
         ],
-        quarantine=[_quarantine_item(row, device.serial) for row in here.session.scalars(recent)],
+        quarantine=[_quarantine_item(row, begin, device.serial) for row, begin in here.session.execute(recent)],
     )
 
 
@@ -180,7 +184,8 @@ def list_quarantine(here: Here, limit: Limit = 100, after: After = None) -> Quar
     """What could not be stored, newest first."""
     here.require("device.read")
     statement = (
-        select(Quarantined, Device.serial)
+        select(Quarantined, BEGINNING, Device.serial)
+        .options(defer(Quarantined.payload))
         .outerjoin(Device, Device.id == Quarantined.device_id)
         .order_by(Quarantined.received_at.desc(), Quarantined.id.desc())
         .limit(limit + 1)
@@ -191,7 +196,7 @@ def list_quarantine(here: Here, limit: Limit = 100, after: After = None) -> Quar
     rows = here.session.execute(statement).all()
     page = rows[:limit]
     following = cursor_of(page[-1][0].received_at.isoformat(), page[-1][0].id) if len(rows) > limit else None
-    return QuarantinePage(items=[_quarantine_item(row, serial) for row, serial in page], next=following)
+    return QuarantinePage(items=[_quarantine_item(*row) for row in page], next=following)
 
 
 def _device(here: Context, device_id: UUID) -> Device:
@@ -271,7 +276,7 @@ def _items(here: Context, devices: Sequence[Device]) -> list[DeviceItem]:
     ]
 
 
-def _quarantine_item(row: Quarantined, serial: str | None) -> QuarantineItem:
+def _quarantine_item(row: Quarantined, beginning: bytes, serial: str | None) -> QuarantineItem:
     return QuarantineItem(
         id=row.id,
         device=serial,
@@ -281,5 +286,5 @@ def _quarantine_item(row: Quarantined, serial: str | None) -> QuarantineItem:
         detail=row.detail,
         position=row.position,
         samples=row.samples,
-        excerpt=row.payload[: EXCERPT_CHARS * 4].decode(errors="replace")[:EXCERPT_CHARS],
+        excerpt=beginning.decode(errors="replace")[:EXCERPT_CHARS],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -44,7 +45,7 @@ class Problem(NamedTuple):
     reason: Reason
     detail: str
     position: int | None = None
-    excerpt: bytes | None = None  # None: the whole payload
+    excerpt: bytes | None = None  # JSON of the first place, cut; None: it is about the message as a whole
     samples: int = 1
 
 
@@ -101,7 +102,7 @@ FLAG_REPLAY = 8
 
 LANE_FLAGS = {"live": 0, "backfill": FLAG_BACKFILL, "replay": FLAG_REPLAY}
 LATE_AFTER_US = 300_000_000
-MAX_EXCERPT_BYTES = 4096
+MAX_EXCERPT_BYTES = 1024  # to be looked at; what was lost is kept with the whole message
 
 
 class Unreadable(Exception):
@@ -110,6 +111,21 @@ class Unreadable(Exception):
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
         self.reason, self.detail = reason, detail[:500]
+
+
+def excerpt_of(found: object) -> bytes:
+    """Return the beginning of something as JSON; costs no more than it shows, however large it is."""
+    parts: list[str] = []
+    length = 0
+    try:
+        for part in json.JSONEncoder().iterencode(found):
+            parts.append(part[:MAX_EXCERPT_BYTES])
+            length += len(part)
+            if length >= MAX_EXCERPT_BYTES:
+                break
+    except RecursionError:  # hundreds of brackets; the first ones are enough
+        pass
+    return "".join(parts).encode()[:MAX_EXCERPT_BYTES]
 
 
 class ProblemList:
@@ -127,8 +143,7 @@ class ProblemList:
         if known is not None:
             self._found[key] = known._replace(samples=known.samples + 1)
         elif len(self._found) < self.MOST:
-            shown = None if excerpt is None else str(excerpt)[:MAX_EXCERPT_BYTES].encode(errors="replace")
-            self._found[key] = Problem(reason, detail[:500], position, shown)
+            self._found[key] = Problem(reason, detail[:500], position, excerpt_of(excerpt))
         else:
             last = next(reversed(self._found))
             self._found[last] = self._found[last]._replace(samples=self._found[last].samples + 1)

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from assets.base.ids import uuid7
-from ingest.formats.decoded import FLAG_LATE, MAX_EXCERPT_BYTES
+from edge_agent.wire import MAX_BATCH_BYTES
+from ingest.formats.decoded import FLAG_LATE, Reason
 from ingest.messages import Prepared, moment
 from ingest.store.base import Connection, Repeats, Row
 
@@ -160,22 +161,35 @@ def add_events(connection: Connection, group: Sequence[Prepared]) -> None:
 
 
 def add_quarantine(connection: Connection, group: Sequence[Prepared]) -> None:
-    """Set aside what could not be stored, each with its reason and a bounded piece of the payload."""
+    """Set aside what could not be stored, a row for each reason.
+
+    The device may delete what is acknowledged, so a message of which something is lost is kept whole in its first row;
+    its other rows (same topic, same time of receipt) show only the place. A group's bytes are bounded, so are these.
+    """
     values = []
     for each in group:
         organisation_id = each.device.organisation_id if each.device else None
         device_id = each.device.id if each.device else None
-        for problem in each.problems:
-            payload = (problem.excerpt or each.message.payload)[:MAX_EXCERPT_BYTES]
+        for index, problem in enumerate(each.problems):
+            payload, detail = problem.excerpt or b"", problem.detail
+            if index == 0 and _loses_something(each):
+                payload = each.message.payload[:MAX_BATCH_BYTES]
+                if len(each.message.payload) > MAX_BATCH_BYTES:
+                    detail += f"; truncated: the first {MAX_BATCH_BYTES} of {len(each.message.payload)} bytes are kept"
             values.append(
                 (
                     uuid7(), organisation_id, device_id, each.message.topic[:MAX_TOPIC_CHARS], each.received_at,
-                    str(problem.reason), problem.detail, payload, problem.position, problem.samples,
+                    str(problem.reason), detail, payload, problem.position, problem.samples,
                 )
             )  # fmt: skip
     if values:
         with connection.cursor() as cursor:
             cursor.executemany(_QUARANTINE, values)
+
+
+def _loses_something(each: Prepared) -> bool:
+    """False when all that is missing are values that were none: a sensor that is NaN all day fills no disk."""
+    return each.lost > 0 or any(problem.reason != Reason.NOT_FINITE for problem in each.problems)
 
 
 def _batch_values(each: Prepared) -> tuple[Any, ...]:

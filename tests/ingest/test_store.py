@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
@@ -326,3 +327,41 @@ def test_text_where_numbers_came_before_goes_to_quarantine(world: World, connect
     send(connection, "ours", batch("b", 1, [sample(2, a=1), sample(1, a="hot", b=2)]))
     assert rows_of(url) == [([1.0],), ([None, 2.0],)]
     assert query(url, "SELECT reason, detail, position FROM quarantine") == [("wrong_type", "a", 1)]
+
+
+def test_every_sample_that_is_acknowledged_and_not_stored_is_whole_in_quarantine(
+    world: World, connection: Connection, url: str
+) -> None:
+    naive = [{"t": f"2026-11-21T12:00:{i:02}", "values": {"a": i, "note": "x" * 150}} for i in range(50)]
+    payload = batch("b", 1, [*naive, sample(1, a=1), {"t": 0, "values": {"a": 7}}])
+    send(connection, "ours", payload)
+    rows = query(url, "SELECT reason, samples, payload FROM quarantine ORDER BY position")
+    assert [row[:2] for row in rows] == [("naive_time", 50), ("absurd_time", 1)]
+    assert rows[0][2] == payload
+    assert json.loads(rows[1][2]) == {"t": 0, "values": {"a": 7}}
+
+
+def test_values_that_another_rule_refuses_are_whole_in_quarantine(
+    world: World, connection: Connection, url: str
+) -> None:
+    writer = Writer()
+    send(connection, "ours", batch("b", 1, [sample(9, a=1)]), writer)
+    payload = batch("b", 2, [sample(i, a=f"hot {i}", b=1) for i in range(5)])
+    send(connection, "ours", payload, writer)
+    assert query(url, "SELECT reason, samples, payload FROM quarantine") == [("wrong_type", 5, payload)]
+
+
+def test_sensor_that_is_nan_all_day_keeps_no_whole_messages(world: World, connection: Connection, url: str) -> None:
+    send(connection, "ours", batch("b", 1, [sample(i, a=float("nan"), b=1) for i in range(50)]))
+    [(payload,)] = query(url, "SELECT payload FROM quarantine")
+    assert payload == b'{"a": NaN, "b": 1}'
+
+
+def test_message_beyond_the_wire_keeps_what_a_message_may_have_and_says_so(
+    world: World, connection: Connection, url: str
+) -> None:
+    payload = b"[" + b" " * (3 << 20) + b"]"
+    send(connection, "ours", payload)
+    [(kept, detail)] = query(url, "SELECT payload, detail FROM quarantine")
+    assert kept == payload[: 1 << 20]
+    assert detail.endswith(f"truncated: the first {1 << 20} of {len(payload)} bytes are kept")

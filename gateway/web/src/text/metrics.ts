@@ -70,5 +70,5 @@ function spoken(metric: string, language: Language): string {
 
 /** Chinese words stand together, tags and digits apart. */
 function joined(words: (string | null)[]): string {
-  return words.join(" ").replace(/([^\x00-\x7f]) (?=[^\x00-\x7f])/g, "$1");
+  return words.join(" ").replace(/([^\x00-\x7f]) (?=[^\x00-\x7f])/g, "$1").replace("压力差", "压差");
 }

@@ -6,9 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, Text, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from assets.base.db import Base, Identified, Owned
+from assets.registry import Asset, add_asset
 
 
 class Binding(Identified, Owned, Base):
@@ -52,6 +54,22 @@ def bind(
     session.add(binding)
     session.flush()
     return binding
+
+
+def asset_of_serial(
+    session: Session, organisation_id: UUID, serial: str, name: str, now: datetime, demo: bool
+) -> Asset:
+    """Return the owner's asset of this serial number, made under this name when there is none yet."""
+    wanted = select(Asset).where(Asset.organisation_id == organisation_id, Asset.serial == serial)
+    known = session.scalar(wanted)
+    if known is not None:
+        return known
+    asset = Asset(organisation_id=organisation_id, serial=serial, name=name, created_at=now, demo=demo)
+    try:
+        with session.begin_nested():
+            return add_asset(session, asset, now)
+    except IntegrityError:  # somebody else made it just now
+        return session.scalars(wanted).one()
 
 
 def asset_of_device(session: Session, device_id: UUID) -> UUID | None:

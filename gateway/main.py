@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = device_commands.add_parser("add", help="register a device, print its claim code")
     add.add_argument("--serial", required=True)
     add.add_argument("--model", required=True)
+    add.add_argument("--asset", metavar="NAME", help="name of the asset it measures; its serial when left out")
     add.add_argument("--data", type=Path)
     add.add_argument("--json", action="store_true")
 
@@ -267,8 +268,9 @@ def _device_add(options: argparse.Namespace, settings: Settings) -> int:
     from assets.base.db import Database
     from assets.base.errors import RuleError
     from assets.people import root_organisation
-    from ingest.devices import register_device
+    from gateway.connect import asset_for_device, connect_device
 
+    now = datetime.now(UTC)
     database = Database(running_database_url(settings), pool_size=1)
     try:
         with database.as_service() as session:
@@ -276,13 +278,8 @@ def _device_add(options: argparse.Namespace, settings: Settings) -> int:
             if operator is None:
                 print("forewarn: the database is empty: run `forewarn up` once.", file=sys.stderr)
                 return 1
-            device, code = register_device(
-                session,
-                serial=options.serial,
-                model=options.model,
-                organisation_id=operator.id,
-                now=datetime.now(UTC),
-            )
+            asset = asset_for_device(session, operator.id, options.serial, options.asset, now)
+            device, code = connect_device(session, options.serial, options.model, operator.id, asset, now)
     except RuleError as error:
         print(f"forewarn: {error}", file=sys.stderr)
         return 1

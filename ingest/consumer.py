@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from assets.base.db import SERVICE_ROLE, Database, plain_url
 from edge_agent.wire import MAX_ACK_SEQS, TELEMETRY, Ack, ack_topic, encode_ack
+from ingest.adoption import adopt_channels
 from ingest.commands import publish_commands
 from ingest.control import handle_control, problem_of
 from ingest.faults import blames_payload
@@ -122,6 +124,7 @@ class Consumer:
         for message in gathered.messages:
             if not message.topic.endswith(TELEMETRY_LEAVES):
                 self._control(message)
+        self._adopt()
         # After the commit: a crash before this line means a repeat, not a loss.
         self._acknowledge_devices(receipts)
         self._link.acknowledge(gathered.messages)
@@ -138,6 +141,21 @@ class Consumer:
             log.warning("a group of %d messages was refused, splitting it: %s", len(group), error)
         half = len(group) // 2
         return self._commit(group[:half]) + self._commit(group[half:])
+
+    def _adopt(self) -> None:
+        """Give new sub-devices their assets, on their own: whatever goes wrong with it, the readings are stored."""
+        for device_id, channels in self._writer.take_unbound().items():
+
+            def adopt(device_id: UUID = device_id, channels: set[str] = channels) -> None:
+                with self._database.as_service() as session:
+                    adopt_channels(session, device_id, channels, datetime.now(UTC))
+
+            try:
+                self._persist(adopt)
+            except Stopped:
+                raise
+            except Exception:
+                log.exception("%d sub-devices of device %s have no asset yet", len(channels), device_id)
 
     def _set_aside(self, each: Prepared, error: Exception) -> list[Receipt]:
         log.error("set aside a message on %s: %s: %s", each.message.topic, type(error).__name__, error)

@@ -24,6 +24,7 @@ from edge_agent.wire import (
     decode_status,
     parse_topic,
 )
+from ingest.adoption import adopt_channels
 from ingest.commands import find_command, finish_command, resend_commands
 from ingest.formats.decoded import Decoded, Problem, Reason
 from ingest.formats.values import is_channel, is_storable
@@ -67,7 +68,7 @@ def _apply(session: Session, device: Device, leaf: str, message: Message) -> Non
     if leaf == STATUS:
         apply_status(session, device, decode_status(message.payload), now, is_live=not message.retained)
     elif leaf == DESCRIBE:
-        _apply_describe(session, device, message.payload)
+        _apply_describe(session, device, message.payload, now)
     elif leaf == CONFIG_REPORTED:
         pass  # configuration from the server comes later; until then there is nothing to compare it with
     elif command_id is not None:
@@ -103,7 +104,7 @@ def apply_status(session: Session, device: Device, status: Status, now: datetime
         resend_commands(session, device, now)
 
 
-def _apply_describe(session: Session, device: Device, payload: bytes) -> None:
+def _apply_describe(session: Session, device: Device, payload: bytes, now: datetime) -> None:
     described = decode_describe(payload)
     body = _storable(json.loads(payload))
     if len(described.assets) >= MAX_CHANNELS_PER_DEVICE:
@@ -121,6 +122,8 @@ def _apply_describe(session: Session, device: Device, payload: bytes) -> None:
     device.agent_version = described.agent or device.agent_version
     if described.model and not device.model:
         device.model = described.model
+    for device_id, channels in catalog.take_unbound().items():
+        adopt_channels(session, device_id, channels, now)
 
 
 def _describe_stream(connection: Connection, catalog: Catalog, device: DeviceRef, channel: str, metrics: Any) -> None:

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from assets.base.errors import RuleError
 from edge_agent.wire import telemetry_topic
+from ingest.adoption import adopt_channels
 from ingest.faults import blames_payload
-from ingest.messages import Message, Receipt
+from ingest.messages import Message, Receipt, moment
 from ingest.models import Device
 from ingest.passwords import verify_password
 from ingest.writer import Writer, prepare, refused
@@ -48,6 +49,9 @@ def accept_telemetry(session: Session, device: Device, payload: bytes, received_
     except Exception as error:
         if not blames_payload(error):
             raise
+        writer.forget()
         each = refused(each, f"{type(error).__name__}: {error}")
         receipts = writer.store(connection, [each])
+    for device_id, channels in writer.take_unbound().items():
+        adopt_channels(session, device_id, channels, moment(received_us))
     return Accepted(receipts, [str(problem.reason) for problem in each.problems])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from edge_agent.wire import WireError, parse_topic
 from ingest.formats import decode
@@ -87,6 +88,10 @@ class Writer:
     def forget(self) -> None:
         """Drop what is remembered of a transaction that was rolled back."""
         self._catalog.forget()
+
+    def take_unbound(self) -> dict[UUID, set[str]]:
+        """Return the sub-devices met for the first time that no asset has, for `adopt_channels` after the commit."""
+        return self._catalog.take_unbound()
 
     def _identify(self, connection: Connection, each: Prepared) -> None:
         if not each.serial:

@@ -12,8 +12,8 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import defer
 
 from assets.base.errors import Invalid, NotFound
-from assets.instrumentation import Binding, bind
-from assets.registry import Asset, add_asset
+from assets.instrumentation import Binding
+from assets.registry import Asset
 from gateway.api.deps import Context, Here, Public, no_store
 from gateway.api.device_rows import (
     AssetName,
@@ -35,10 +35,11 @@ from gateway.api.device_rows import (
     RegisteredDevice,
 )
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.connect import asset_for_device, connect_device
 from gateway.download import WHEEL
 from gateway.settings import Settings
 from ingest.commands import send_command
-from ingest.devices import claim_device, register_device, renew_claim
+from ingest.devices import claim_device, renew_claim
 from ingest.ledger import device_ledger, missing_samples
 from ingest.models import Device, DeviceCommand, Quarantined, Series, Stream
 
@@ -71,9 +72,7 @@ def create_device(body: NewDevice, here: Here) -> RegisteredDevice:
     here.require("device.manage")
     asset = _asset_for(here, body)
     owner = asset.organisation_id if asset else here.actor.organisation_id
-    device, code = register_device(here.session, body.serial.strip(), body.model.strip(), owner, here.now)
-    if asset:
-        bind(here.session, organisation_id=owner, device_id=device.id, channel="", asset_id=asset.id, at=None)
+    device, code = connect_device(here.session, body.serial, body.model, owner, asset, here.now)
     return _registered(here, device, code)
 
 
@@ -215,13 +214,7 @@ def _asset_for(here: Context, body: NewDevice) -> Asset | None:
     if not body.asset_name:
         return None
     here.require("asset.manage")
-    asset = Asset(
-        organisation_id=here.actor.organisation_id,
-        serial=body.serial.strip(),
-        name=body.asset_name.strip(),
-        created_at=here.now,
-    )
-    return add_asset(here.session, asset, here.now)
+    return asset_for_device(here.session, here.actor.organisation_id, body.serial, body.asset_name, here.now)
 
 
 def _registered(here: Context, device: Device, code: str) -> RegisteredDevice:

@@ -71,11 +71,18 @@ class Catalog:
     def __init__(self) -> None:
         self._devices: dict[str, tuple[float, DeviceRef | None]] = {}
         self._streams: dict[tuple[UUID, str], StreamRef] = {}
+        self._unbound: dict[UUID, set[str]] = {}
 
     def forget(self) -> None:
         """Drop everything remembered."""
         self._devices.clear()
         self._streams.clear()
+        self._unbound.clear()
+
+    def take_unbound(self) -> dict[UUID, set[str]]:
+        """Return the sub-devices, by device, that were met for the first time and that no asset has; only once."""
+        taken, self._unbound = self._unbound, {}
+        return taken
 
     def device(self, connection: Connection, serial: str) -> DeviceRef | None:
         """Return the device of this serial, None when it is registered nowhere."""
@@ -97,9 +104,11 @@ class Catalog:
         key = (device.id, channel)
         known = self._streams.get(key)
         if known is None:
-            known = _find_stream(connection, device, channel)
+            known, is_bound = _find_stream(connection, device, channel)
             if known is None:
                 return None
+            if channel and not is_bound:
+                self._unbound.setdefault(device.id, set()).add(channel)
             if len(self._streams) > MAX_REMEMBERED:
                 self._streams.clear()
             self._streams[key] = known
@@ -200,22 +209,26 @@ def add_series(connection: Connection, stream: StreamRef, wanted: Mapping[str, D
     stream.plans.clear()
 
 
-def _find_stream(connection: Connection, device: DeviceRef, channel: str) -> StreamRef | None:
-    select = "SELECT id, organisation_id FROM streams WHERE device_id = %s AND channel = %s"
+def _find_stream(connection: Connection, device: DeviceRef, channel: str) -> tuple[StreamRef | None, bool]:
+    """Return the stream and whether its channel was ever bound to an asset, in one query when it is there."""
+    select = (
+        "SELECT s.id, s.organisation_id, EXISTS (SELECT FROM bindings b WHERE b.device_id = s.device_id"
+        " AND b.channel = s.channel) FROM streams s WHERE s.device_id = %s AND s.channel = %s"
+    )
     row = connection.execute(select, [device.id, channel]).fetchone()
     if row is None:
         count = connection.execute("SELECT count(*) FROM streams WHERE device_id = %s", [device.id]).fetchone()
         if count is not None and count[0] >= MAX_CHANNELS_PER_DEVICE:
-            return None
+            return None, False
         connection.execute(
             "INSERT INTO streams (organisation_id, device_id, channel) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
             [device.organisation_id, device.id, channel],
         )
         row = connection.execute(select, [device.id, channel]).fetchone()
     assert row is not None
-    stream = StreamRef(*row)
+    stream = StreamRef(row[0], row[1])
     _load_series(connection, stream)
-    return stream
+    return stream, row[2]
 
 
 def _load_series(connection: Connection, stream: StreamRef) -> None:

@@ -298,7 +298,7 @@ def get_asset(asset_id: UUID, here: Here) -> AssetDetail:
         devices=[
             DeviceRef(id=d.id, serial=d.serial, presence=d.presence, last_seen_at=d.last_seen_at) for d in devices
         ],
-        learning=_learning(here, asset),
+        learning=_learning(here, asset, model),
         repair_codes=model.repair_codes if model else [],
         about=asset.custom.get("about"),
     )
@@ -330,7 +330,10 @@ def _metrics(here: Context, asset: Asset, model: AssetModel | None) -> list[Metr
     return described
 
 
-def _learning(here: Context, asset: Asset) -> LearningState | None:
+def _learning(here: Context, asset: Asset, model: AssetModel | None) -> LearningState | None:
+    """How far the model is; None where only limits watch, which learn nothing."""
+    if model and model.detectors and "residual" not in model.detectors:
+        return None
     state = here.session.scalar(select(ScoringState.learning).where(ScoringState.asset_id == asset.id))
     if not state:
         return None

@@ -209,12 +209,14 @@ class Supervisor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        is_ending = self._is_signalled
         self._is_signalled = True  # from here on nothing may interrupt the stop
         try:
             self.stop()
         finally:
             for number, handler in self._handlers.items():
-                signal.signal(number, handler)
+                # told to end, the process ends: an impatient second Ctrl-C must not turn that into a failure
+                signal.signal(number, signal.SIG_IGN if is_ending else handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if not self._is_signalled:

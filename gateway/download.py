@@ -24,7 +24,9 @@ PACKAGES = ("gateway", "ml", "ingest", "maintenance", "ticketing", "assets", "ed
 WHEEL = f"forewarn-{VERSION}-py3-none-any.whl"
 DIST_INFO = f"forewarn-{VERSION}.dist-info"
 SOURCES, BUILT = "gateway/web/", "gateway/web/dist/"  # of the pages only what was built goes along
-SUFFIXES = frozenset({".py", ".mako", ".html", ".j2", ".css", ".js", ".svg", ".po", ".mo", ".json", ".woff2", ".png", ".txt"})
+SUFFIXES = frozenset(
+    {".py", ".mako", ".html", ".j2", ".css", ".js", ".svg", ".po", ".mo", ".json", ".woff2", ".png", ".txt"}
+)
 
 
 @router.get("/download/{name}", include_in_schema=False)

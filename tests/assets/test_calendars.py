@@ -117,10 +117,11 @@ amounts = st.timedeltas(timedelta(0), timedelta(hours=30))
 
 
 @settings(max_examples=150, deadline=None)
-@given(calendar=calendars, start=moments, first=amounts, second=amounts)
+@given(calendar=calendars, start=moments, first=amounts, second=amounts.filter(bool))
 def test_counting_in_two_steps_is_counting_at_once(
     calendar: WorkingTime, start: datetime, first: timedelta, second: timedelta
 ) -> None:
+    # `second` is some time: counting none from a closing moment leads to the next opening, as it should
     half = add_working_time(calendar, start, first)
     whole = add_working_time(calendar, start, first + second)
     if half is not None and whole is not None:

@@ -29,8 +29,8 @@ TEMPLATE = "forewarn_template"
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 _numbers = itertools.count(1)
 
-# The same examples in every run: what fails belongs to the change that is tested. Another `--hypothesis-seed` or
-# `--hypothesis-profile=default` goes looking for new ones.
+# The same examples in every run: what fails belongs to the change that is tested. `--hypothesis-profile=default` goes
+# looking for new ones.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 

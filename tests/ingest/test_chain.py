@@ -20,6 +20,7 @@ def test_batch_is_stored_and_only_then_acknowledged(database_url: str, broker: T
             (device_id, "boot1", 1, 3, 3)
         ]
         assert query(database_url, "SELECT latest FROM streams") == [([2.5, 2.0, 0.0],)]
+        before = len(publisher.answers)  # more than one when ingest was slow to start and the batch was sent again
         publisher.send("telemetry", batch("boot1", 1, samples))
-        wait_until(lambda: len(publisher.answers) == 2)
+        wait_until(lambda: len(publisher.answers) > before)
         assert query(database_url, "SELECT count(*) FROM samples") == [(3,)]

@@ -19,14 +19,14 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from assets.base.db import SERVICE_ROLE, Database, plain_url
-from edge_agent.wire import MAX_ACK_SEQS, TELEMETRY, Ack, ack_topic, encode_ack
+from edge_agent.wire import MAX_ACK_SEQS, Ack, ack_topic, encode_ack
 from ingest.adoption import adopt_channels
-from ingest.commands import publish_commands
-from ingest.control import handle_control, problem_of
+from ingest.control import problem_of
 from ingest.faults import blames_payload
 from ingest.formats.decoded import Decoded
 from ingest.link import Link
 from ingest.messages import Message, Prepared, Receipt
+from ingest.sources import DeviceTopics, Source
 from ingest.store.base import Connection
 from ingest.writer import Writer, prepare, refused
 
@@ -39,8 +39,7 @@ TAKE_MESSAGES = 50  # decoded in one go, before looking whether the writer is id
 WAIT_S = 0.05
 TOP_UP_S = 0.002  # how long a waiting group looks for more while the writer is busy
 RETRY_MOST_S = 10.0
-COMMANDS_EVERY_S = 0.5
-TELEMETRY_LEAVES = (f"/{TELEMETRY}", "/senml")
+TICK_S = 0.5
 
 
 class Stopped(Exception):
@@ -48,10 +47,11 @@ class Stopped(Exception):
 
 
 class Gathered(NamedTuple):
-    """Messages in order of receipt, and those of them that are telemetry, decoded."""
+    """Messages in order of receipt; those of them that are telemetry, decoded; and the others."""
 
     messages: list[Message]
     group: list[Prepared]
+    control: list[Message]
 
 
 class Consumer:
@@ -63,16 +63,18 @@ class Consumer:
         broker_url: str,
         stop: threading.Event,
         on_subscribed: Callable[[], None] | None = None,
+        source: Source | None = None,
     ) -> None:
-        self._on_subscribed = on_subscribed
+        self._told_subscribed = on_subscribed
+        self._source: Source = source or DeviceTopics()
         self._database_url = plain_url(database_url)
         self._database = Database(database_url, pool_size=1)
         self._broker_url = broker_url
         self._stop = stop
-        self._link = Link(self._broker_url, on_subscribed=self._on_subscribed)
+        self._link = self._make_link()
         self._writer = Writer()
         self._connection: Connection | None = None
-        self._commands_at = 0.0
+        self._ticks_at = 0.0
         self._is_idle = threading.Event()
 
     def run(self) -> None:
@@ -89,7 +91,7 @@ class Consumer:
                     following = decoder.submit(self._gather)
                     if gathered.messages:
                         self._handle(gathered)
-                    self._send_commands()
+                    self._tick()
         finally:
             self._link.stop()
             self._close()
@@ -97,7 +99,7 @@ class Consumer:
 
     def _gather(self) -> Gathered:
         """Take and decode what waits, until the writer is idle or the group is full."""
-        gathered = Gathered([], [])
+        gathered = Gathered([], [], [])
         size = 0
         while not self._stop.is_set() and len(gathered.messages) < GROUP_MESSAGES and size < GROUP_BYTES:
             wait_s = TOP_UP_S if gathered.messages else WAIT_S
@@ -105,8 +107,11 @@ class Consumer:
             for message in self._link.take(min(most, TAKE_MESSAGES), GROUP_BYTES - size, wait_s):
                 size += len(message.payload)
                 gathered.messages.append(message)
-                if message.topic.endswith(TELEMETRY_LEAVES):
-                    gathered.group.append(prepare(message))
+                prepared = self._source.prepare(message)
+                if prepared is None:
+                    gathered.control.append(message)
+                else:
+                    gathered.group.append(prepared)
             if self._is_idle.is_set() and not (gathered.messages and self._link.waiting()):
                 break
         return gathered
@@ -116,14 +121,21 @@ class Consumer:
         if self._link.is_dead:
             log.error("the broker connection hangs; making a new one")
             self._link.stop()
-            self._link = Link(self._broker_url, on_subscribed=self._on_subscribed)
+            self._link = self._make_link()
             self._link.start()
+
+    def _make_link(self) -> Link:
+        return Link(self._broker_url, self._source, on_subscribed=self._on_subscribed)
+
+    def _on_subscribed(self) -> None:
+        self._source.connected(self._link.publish)
+        if self._told_subscribed is not None:
+            self._told_subscribed()
 
     def _handle(self, gathered: Gathered) -> None:
         receipts = self._commit(gathered.group) if gathered.group else []
-        for message in gathered.messages:
-            if not message.topic.endswith(TELEMETRY_LEAVES):
-                self._control(message)
+        for message in gathered.control:
+            self._control(message)
         self._adopt()
         # After the commit: a crash before this line means a repeat, not a loss.
         self._acknowledge_devices(receipts)
@@ -177,7 +189,7 @@ class Consumer:
 
         def apply() -> str | None:
             with self._database.as_service() as session:
-                return handle_control(session, message)
+                return self._source.control(session, message)
 
         try:
             problem = self._persist(apply)
@@ -214,16 +226,16 @@ class Consumer:
             for start in range(0, len(seqs), MAX_ACK_SEQS):
                 self._link.publish(ack_topic(device), encode_ack(Ack(boot, seqs[start : start + MAX_ACK_SEQS])))
 
-    def _send_commands(self) -> None:
-        if not self._link.is_connected or time.monotonic() < self._commands_at:
+    def _tick(self) -> None:
+        if not self._link.is_connected or time.monotonic() < self._ticks_at:
             return
-        self._commands_at = time.monotonic() + COMMANDS_EVERY_S
+        self._ticks_at = time.monotonic() + TICK_S
 
-        def send() -> int:
+        def tick() -> None:
             with self._database.as_service() as session:
-                return publish_commands(session, self._link.publish, datetime.now(UTC))
+                self._source.tick(session, self._link.publish)
 
-        self._persist(send)
+        self._persist(tick)
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

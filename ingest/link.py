@@ -19,8 +19,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.wire import ROOT, WireError, decode_time_request, encode_time_reply, parse_topic, time_reply_topic
+from edge_agent.wire import WireError, decode_time_request, encode_time_reply, parse_topic, time_reply_topic
 from ingest.messages import Message
+from ingest.sources import DeviceTopics, Source
 
 log = logging.getLogger(__name__)
 
@@ -36,42 +37,37 @@ BACKOFF_MOST_S = 30.0
 STABLE_AFTER_S = 20.0  # only then is the next loss a new one: a broker that kicks us must not be hammered
 _DO_NOT_SEND_RETAINED = 2
 
-# (leaf, with retained messages?). A retained reading would be stored anew at each start of ours.
-SUBSCRIPTIONS: tuple[tuple[str, bool], ...] = (
-    ("telemetry", False),
-    ("senml", False),
-    ("status", True),
-    ("describe", True),
-    ("config/reported", True),
-    ("command/+/result", False),
-    ("time", False),
-)
-
-
 _generations = itertools.count(1)  # of all links: one that replaces another must not inherit its numbers
 
 
-def client_id_of(broker_url: str) -> str:
+def client_id_of(broker_url: str, source: str = "") -> str:
     """Return the name that ingest has at the broker: the same at every start, so that its session is found again.
 
     Not to be guessed: a device that connected under this name would take the session over and throw ingest out.
     """
     secret = urlsplit(broker_url).password or broker_url
-    return f"forewarn-ingest-{hashlib.sha256(secret.encode()).hexdigest()[:12]}"
+    name = f"forewarn-ingest-{hashlib.sha256(secret.encode()).hexdigest()[:12]}"
+    return f"{name}-{source}" if source else name
 
 
 class Link:
     """One connection. Callbacks only append to the queue: the database never delays a ping."""
 
     def __init__(
-        self, broker_url: str, *, client_id: str | None = None, on_subscribed: Callable[[], None] | None = None
+        self,
+        broker_url: str,
+        source: Source | None = None,
+        *,
+        client_id: str | None = None,
+        on_subscribed: Callable[[], None] | None = None,
     ) -> None:
+        self._source = source or DeviceTopics()
         self._on_subscribed = on_subscribed
         parts = urlsplit(broker_url)
         self._tls = parts.scheme in ("mqtts", "ssl", "tls")
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or (8883 if self._tls else 1883)
         self._account = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-        self._client_id = client_id or client_id_of(broker_url)
+        self._client_id = client_id or client_id_of(broker_url, self._source.name)
         self._queue: deque[Message] = deque()
         self._queued_bytes = 0
         self._arrived = threading.Condition()
@@ -129,11 +125,20 @@ class Link:
         """Return how many messages wait."""
         return len(self._queue)
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> bool:
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
         """Hand a message to the connection; False when there is none (then nothing is queued)."""
         if not self._connected:
             return False
-        return self._client.publish(topic, payload, qos=qos).rc == mqtt.MQTT_ERR_SUCCESS
+        return self._client.publish(topic, payload, qos=qos, retain=retain).rc == mqtt.MQTT_ERR_SUCCESS
+
+    def subscribe(self) -> None:
+        """Subscribe to what the source wants now; called at every connection, and when it wants more than before."""
+        wanted = [
+            (each.filter, SubscribeOptions(qos=1, retainHandling=0 if each.retained else _DO_NOT_SEND_RETAINED))
+            for each in self._source.subscriptions()
+        ]
+        if wanted and self._connected:
+            self._client.subscribe(wanted)
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Acknowledge to the broker, in order of receipt, what came over the present connection."""
@@ -182,6 +187,9 @@ class Link:
         connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         connect.SessionExpiryInterval = SESSION_EXPIRY_S
         connect.ReceiveMaximum = WINDOW_MESSAGES
+        will = self._source.will()
+        if will is not None:
+            self._client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
         self._client.connect(self._host, self._port, KEEPALIVE_S, clean_start=False, properties=connect)
 
     def _turn(self) -> None:
@@ -233,12 +241,7 @@ class Link:
         with self._ack_lock:
             self._connected = True
         # Always, also in a session that was kept: the broker may have lost the subscriptions without saying so.
-        client.subscribe(
-            [
-                (f"{ROOT}/+/{leaf}", SubscribeOptions(qos=1, retainHandling=0 if retained else _DO_NOT_SEND_RETAINED))
-                for leaf, retained in SUBSCRIPTIONS
-            ]
-        )
+        self.subscribe()
         log.info("connected to the broker %s:%s", self._host, self._port)
 
     def _on_subscribe(self, client: mqtt.Client, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:

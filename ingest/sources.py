@@ -1,0 +1,109 @@
+"""Where messages come from: which topics a connection reads, and how each of its messages is taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+from sqlalchemy.orm import Session
+
+from edge_agent.wire import ROOT, TELEMETRY
+from ingest.commands import publish_commands
+from ingest.control import handle_control
+from ingest.messages import Message, Prepared
+from ingest.writer import prepare
+
+# publish(topic, payload, *, qos, retain): False when there is no connection.
+Publish = Callable[..., bool]
+
+
+class Subscription(NamedTuple):
+    """A topic filter; `retained`: also what the broker kept from before."""
+
+    filter: str
+    retained: bool = False
+
+
+class Will(NamedTuple):
+    """What the broker says for us when our connection dies."""
+
+    topic: str
+    payload: bytes
+    retain: bool = True
+
+
+class Source(Protocol):
+    """One family of topics, read over a connection of its own by one `Consumer`.
+
+    `prepare` runs in the decoder's thread, `subscriptions`, `will` and `connected` in the connection's, the others in the
+    consumer's; messages come in order of receipt.
+    """
+
+    name: str  # of the session at the broker; "" for the devices' own topics
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """Return what to subscribe to; asked at every connection."""
+        ...
+
+    def will(self) -> Will | None:
+        """Return the last will of the next connection; asked before every connection."""
+        ...
+
+    def connected(self, publish: Publish) -> None:
+        """Called when the broker has taken the subscriptions."""
+        ...
+
+    def prepare(self, message: Message) -> Prepared | None:
+        """Decode telemetry, never raising: what cannot be read becomes a problem. None: `control` handles it."""
+        ...
+
+    def control(self, session: Session, message: Message) -> str | None:
+        """Apply a message that is no telemetry; return what is wrong with it, None when nothing is."""
+        ...
+
+    def tick(self, session: Session, publish: Publish) -> None:
+        """Called about twice a second while connected, with a transaction of the service."""
+        ...
+
+
+# A retained reading would be stored anew at each start of ours.
+_DEVICES: tuple[tuple[str, bool], ...] = (
+    (TELEMETRY, False),
+    ("senml", False),
+    ("status", True),
+    ("describe", True),
+    ("config/reported", True),
+    ("command/+/result", False),
+    ("time", False),
+)
+_TELEMETRY_LEAVES = (f"/{TELEMETRY}", "/senml")
+
+
+class DeviceTopics:
+    """The devices' own topics, `forewarn/v1/{device}/…`."""
+
+    name = ""
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """Return one filter for each leaf that devices write."""
+        return [Subscription(f"{ROOT}/+/{leaf}", retained) for leaf, retained in _DEVICES]
+
+    def will(self) -> Will | None:
+        """None: nobody waits for us."""
+        return None
+
+    def connected(self, publish: Publish) -> None:
+        """Nothing to say."""
+
+    def prepare(self, message: Message) -> Prepared | None:
+        """Decode batches, plain forms and SenML."""
+        return prepare(message) if message.topic.endswith(_TELEMETRY_LEAVES) else None
+
+    def control(self, session: Session, message: Message) -> str | None:
+        """Apply a status, a description or a command's result."""
+        return handle_control(session, message)
+
+    def tick(self, session: Session, publish: Publish) -> None:
+        """Send commands that wait."""
+        publish_commands(session, publish, datetime.now(UTC))

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway import bench
+
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
@@ -63,6 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("folder", type=Path, metavar="FOLDER")
     evaluate.add_argument("--out", type=Path, required=True, metavar="DIR")
     evaluate.add_argument("--json", action="store_true")
+
+    bench.add_commands(commands)
     return parser
 
 
@@ -144,6 +148,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             from ml.evaluation import evaluate_command
 
             return evaluate_command(options.folder, options.out, options.json)
+        case "bench":
+            return bench.run_bench(options, settings)
     raise AssertionError(options.command)
 
 

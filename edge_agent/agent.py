@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from edge_agent import __version__, wire
+from edge_agent.account import Account
 from edge_agent.config import Config, ConfigError
 from edge_agent.link import Problem
 from edge_agent.parent import Parent
@@ -80,8 +81,15 @@ def monotonic_ms() -> int:
 class Agent:
     """One device: its sensors, its spool, its publisher. `run` returns after `stop`."""
 
-    def __init__(self, config: Config, pace: Pace | None = None, parent: Parent | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        pace: Pace | None = None,
+        parent: Parent | None = None,
+        account: Account | None = None,
+    ) -> None:
         self.config = config
+        self._account = account
         self.spool = Spool(config.spool_path, int(config.max_mb * 1024 * 1024))
         self.publisher = Publisher(config.serial, config.broker, self.spool, self.describe, pace)
         self._parent = parent
@@ -229,7 +237,7 @@ class Agent:
                 else:
                     samples = [sample for sample in (each.as_sample(None) for each in chunk) if sample]
                     events = [event for each in chunk for event in each.events]
-                    self.spool.append(samples, events, lane="backfill")
+                    self._store(samples, events, "backfill")
             except SpoolError as error:
                 self._spool_failed(error)
                 self._past_due = time.monotonic() + PAST_RETRY_SECONDS
@@ -253,7 +261,7 @@ class Agent:
             if held.lost:
                 self.spool.note_lost(held.lost, held.lost_from, held.lost_to, "disk not writable")
                 held.lost = held.lost_from = held.lost_to = 0
-            self.spool.append(held.samples, held.events)
+            self._store(held.samples, held.events)
         except SpoolError as error:
             self._spool_failed(error)
             held.trim()
@@ -266,6 +274,16 @@ class Agent:
         if self._problems.pop("spool_write_failed", None) is not None:
             self._hold_event("spool_write_failed", "info", "the disk takes data again", active=False)
             self._show_problems()
+
+    def _store(
+        self, samples: Sequence[wire.Sample], events: Sequence[wire.DeviceEvent], lane: wire.Lane = "live"
+    ) -> None:
+        """Append to the spool, with an account of it where one is kept. Raise SpoolError."""
+        if self._account is not None and samples:
+            self._account.announce(samples)
+        first = self.spool.append(samples, events, lane)
+        if self._account is not None and samples:
+            self._account.confirm(self.spool.boot, first, len(samples))
 
     def _spool_failed(self, error: SpoolError) -> None:
         if isinstance(error, SpoolCorrupt):

@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     run = add("run", "measure and send until stopped")
     run.add_argument("--parent-pid", type=int, metavar="PID", help="stop when this process is gone")
     run.add_argument("--verbose", action="store_true", help="log more")
+    run.add_argument("--account", type=Path, metavar="FILE", help="also write down all that is kept, as a proof")
 
     replay = add("replay", "send recorded telemetry as a device would")
     replay.add_argument("paths", nargs="+", type=Path, metavar="FOLDER|FILE", help="a recorded fleet, or CSV files")
@@ -116,6 +117,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from edge_agent.account import Account
     from edge_agent.agent import Agent
     from edge_agent.parent import Parent
 
@@ -123,7 +125,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not config.sensors:
         raise ConfigError(f'{arguments.config}: no [[sensors]]; add one, for instance with driver = "host"')
     parent = Parent(arguments.parent_pid) if arguments.parent_pid else None
-    agent = Agent(config, parent=parent)
+    agent = Agent(config, parent=parent, account=Account(arguments.account) if arguments.account else None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     agent.run()

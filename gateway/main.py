@@ -67,6 +67,13 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true")
 
     bench.add_commands(commands)
+
+    chaos = commands.add_parser("chaos", help="kill parts at random, prove that rows equal samples")
+    chaos.add_argument("--minutes", type=float, default=3, help="how long parts are broken (default 3)")
+    chaos.add_argument("--seed", type=int, help="what is broken when; the same seed breaks the same")
+    chaos.add_argument("--agents", type=int, default=4, help="how many devices (default 4)")
+    chaos.add_argument("--keep", action="store_true", help="keep the temporary folder with its logs and database")
+    chaos.add_argument("--json", action="store_true", help="one JSON object with every fault and figure")
     return parser
 
 
@@ -150,6 +157,12 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             return evaluate_command(options.folder, options.out, options.json)
         case "bench":
             return bench.run_bench(options, settings)
+        case "chaos":
+            from gateway.chaos.run import Options, chaos_command
+
+            agents = max(1, options.agents)
+            wanted = Options(options.minutes, options.seed, agents, as_json=options.json, keep=options.keep)
+            return chaos_command(wanted)
     raise AssertionError(options.command)
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.sensors.base import DriverError, Sensor
+from edge_agent.sensors.counter import CounterSensor
 from edge_agent.sensors.host import HostSensor
 from edge_agent.sensors.simulated import SimulatedSensor
 
 # A driver's factory takes (asset, interval_s, options, folder to keep state in).
 DRIVERS: dict[str, Callable[[str | None, float, Mapping[str, Any], Path], Sensor]] = {
+    "counter": lambda asset, interval_s, options, _folder: CounterSensor(asset, interval_s, options),
     "host": lambda asset, interval_s, options, _folder: HostSensor(asset, interval_s, options),
     "simulator": SimulatedSensor,
 }

@@ -1,0 +1,1 @@
+"""Break everything at random while agents measure, and prove that every sample has exactly one row."""

@@ -195,7 +195,7 @@ def make_agent(tmp_path: Path, **options: Any) -> Agent:
     return Agent(config, QUIET)
 
 
-def test_corrupt_spool_is_reported_as_an_event(tmp_path: Path) -> None:
+def test_trap_06_corrupt_spool_is_reported_as_an_event(tmp_path: Path) -> None:
     (tmp_path / "agent.spool").write_bytes(os.urandom(20_000))
     agent = make_agent(tmp_path)
     agent._stop.set()
@@ -207,7 +207,7 @@ def test_corrupt_spool_is_reported_as_an_event(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("agent.spool.corrupt-*Z"))) == 1
 
 
-def test_disk_that_takes_nothing_keeps_memory_bounded_and_counts_the_loss(
+def test_trap_07_disk_that_takes_nothing_keeps_memory_bounded_and_counts_the_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = make_agent(tmp_path)

@@ -86,7 +86,7 @@ def test_nothing_is_deleted_while_the_server_does_not_acknowledge(make: Make, se
     assert "not_acknowledged" not in publisher.status.problems
 
 
-def test_broker_killed_and_its_state_wiped_loses_nothing(make: Make, broker: Broker, server: Server) -> None:
+def test_trap_03_broker_killed_and_its_state_wiped_loses_nothing(make: Make, broker: Broker, server: Server) -> None:
     spool, publisher = make()
     server.acks = False
     put(spool, 100)
@@ -101,7 +101,7 @@ def test_broker_killed_and_its_state_wiped_loses_nothing(make: Make, broker: Bro
     assert flows(server) == list(range(400))
 
 
-def test_broker_that_falls_silent_is_noticed_and_loses_nothing(
+def test_trap_05_broker_that_falls_silent_is_noticed_and_loses_nothing(
     make: Make, broker: Broker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge_agent.link.CONNACK_TIMEOUT_S", 0.5)
@@ -142,7 +142,7 @@ def test_wrong_password_is_named_and_tried_again(make: Make, broker: Broker) -> 
     assert not publisher.status.connected
 
 
-def test_denied_topic_is_named_though_the_broker_confirms(make: Make, server: Server) -> None:
+def test_trap_20_denied_topic_is_named_though_the_broker_confirms(make: Make, server: Server) -> None:
     spool, publisher = make(device="P-200")
     put(spool, 5)
     problem = wait_for(lambda: publisher.status.problems.get("publish_denied"))
@@ -212,7 +212,7 @@ def test_command_is_handed_over_once_and_its_result_repeated(make: Make, server:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_dead_thread_is_replaced(make: Make, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trap_15_dead_thread_is_replaced(make: Make, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     spool, publisher = make()
     wait_for(lambda: publisher.status.connected)
 

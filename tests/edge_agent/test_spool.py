@@ -62,7 +62,7 @@ def test_batch_carries_what_was_appended_in_order(spool: Spool) -> None:
     assert "dropped" not in body
 
 
-def test_only_the_acknowledged_batch_is_deleted(spool: Spool) -> None:
+def test_trap_08_only_the_acknowledged_batch_is_deleted(spool: Spool) -> None:
     spool.append(samples(1200))
     batches = spool.form(background=False, count=8)
     assert [(batch.seq, batch.first, batch.n) for batch in batches] == [(1, 0, 500), (2, 500, 500), (3, 1000, 200)]
@@ -106,7 +106,7 @@ def test_batches_stay_below_their_size(path: Path) -> None:
     spool.close()
 
 
-def test_full_spool_drops_the_oldest_background_first_and_reports_it(path: Path) -> None:
+def test_trap_07_full_spool_drops_the_oldest_background_first_and_reports_it(path: Path) -> None:
     spool = Spool(path, MIN_MAX_BYTES)
     pad = "z" * 1000
     for start in range(0, 2000, 500):
@@ -159,7 +159,7 @@ while True:
 """
 
 
-def test_kill_9_while_appending_keeps_everything_committed(path: Path) -> None:
+def test_trap_06_kill_9_while_appending_keeps_everything_committed(path: Path) -> None:
     committed: list[int] = []
     promised: dict[tuple[str, int], tuple[int, int]] = {}
     for round_number in range(3):
@@ -196,7 +196,7 @@ def test_kill_9_while_appending_keeps_everything_committed(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["garbage", "middle", "empty_header"])
-def test_corrupt_file_is_set_aside_and_a_new_one_begun(path: Path, damage: str) -> None:
+def test_trap_06_corrupt_file_is_set_aside_and_a_new_one_begun(path: Path, damage: str) -> None:
     spool = Spool(path, 8 << 20)
     for start in range(0, 5000, 500):
         spool.append(samples(500, start))
@@ -218,7 +218,7 @@ def test_corrupt_file_is_set_aside_and_a_new_one_begun(path: Path, damage: str) 
     spool.close()
 
 
-def test_torn_tail_of_the_log_costs_only_what_was_not_committed(path: Path) -> None:
+def test_trap_06_torn_tail_of_the_log_costs_only_what_was_not_committed(path: Path) -> None:
     spool = Spool(path, 8 << 20)
     for start in range(0, 100, 10):
         spool.append(samples(10, start))
@@ -269,7 +269,7 @@ def files_limited_to(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_full_disk_is_an_error_and_never_a_success(path: Path) -> None:
+def test_trap_07_full_disk_is_an_error_and_never_a_success(path: Path) -> None:
     spool = Spool(path, 64 << 20)
     stored = 0
 

@@ -149,7 +149,7 @@ def test_thousand_unreadable_messages_between_good_ones_do_not_delay_the_good(ch
     wait_until(lambda: len(chain.quarantine()) == 1000)
 
 
-def test_row_that_the_database_refuses_does_not_take_its_group_with_it(chain: Chain) -> None:
+def test_trap_11_row_that_the_database_refuses_does_not_take_its_group_with_it(chain: Chain) -> None:
     with psycopg.connect(chain.url, autocommit=True) as owner:
         # A constraint stands for whatever no decoder foresees.
         owner.execute("ALTER TABLE ingest_batches ADD CONSTRAINT odd CHECK (seq <> 13)")

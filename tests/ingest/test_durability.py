@@ -62,7 +62,7 @@ def _assert_complete(url: str, count: int) -> None:
     ]
 
 
-def test_ingest_killed_between_receipt_and_commit_loses_and_doubles_nothing(
+def test_trap_01_ingest_killed_between_receipt_and_commit_loses_and_doubles_nothing(
     database_url: str, broker: TestBroker
 ) -> None:
     add_device(database_url, "DU-1")
@@ -94,7 +94,7 @@ def own_postgres(server_folder: Path) -> Iterator[EmbeddedPostgres]:
     server.stop()
 
 
-def test_database_killed_during_a_run_loses_and_doubles_nothing(
+def test_trap_02_database_killed_during_a_run_loses_and_doubles_nothing(
     own_postgres: EmbeddedPostgres, broker: TestBroker
 ) -> None:
     upgrade(own_postgres.url)
@@ -120,7 +120,9 @@ def test_database_killed_during_a_run_loses_and_doubles_nothing(
         _assert_complete(database_url, 200)
 
 
-def test_broker_killed_and_its_state_wiped_loses_and_doubles_nothing(database_url: str, server_folder: Path) -> None:
+def test_trap_03_broker_killed_and_its_state_wiped_loses_and_doubles_nothing(
+    database_url: str, server_folder: Path
+) -> None:
     add_device(database_url, "DU-3")
     broker = TestBroker(server_folder / "wiped-broker")
     broker.start()

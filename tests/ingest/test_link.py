@@ -47,7 +47,7 @@ def drain(link: Link, most: int = 10_000, seconds: float = 10.0) -> list[Message
     return taken
 
 
-def test_full_queue_holds_the_broker_back_without_losing_the_connection(
+def test_trap_24_full_queue_holds_the_broker_back_without_losing_the_connection(
     broker: TestBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PAUSE_MESSAGES", 50)
@@ -71,7 +71,7 @@ def test_full_queue_holds_the_broker_back_without_losing_the_connection(
         link.stop()
 
 
-def test_what_was_not_acknowledged_comes_again_after_a_new_connection(link: Link, broker: TestBroker) -> None:
+def test_trap_21_what_was_not_acknowledged_comes_again_after_a_new_connection(link: Link, broker: TestBroker) -> None:
     with Publisher(broker.add_device("LI-2", PASSWORD), "LI-2") as publisher:
         for number in range(4):
             publisher.send("telemetry", b"%d" % number)

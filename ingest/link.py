@@ -10,32 +10,29 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
-from urllib.parse import unquote, urlsplit
-
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import SubscribeOptions
+from urllib.parse import urlsplit
 
 from edge_agent.wire import WireError, decode_time_request, encode_time_reply, parse_topic, time_reply_topic
+from ingest import mqtt5
+from ingest.connection import Address, BrokerConnection, Outgoing
 from ingest.messages import Message
+from ingest.mqtt5 import Packet
 from ingest.sources import DeviceTopics, Source
 
 log = logging.getLogger(__name__)
 
-WINDOW_MESSAGES = 1000  # in flight at most; a group of 500 commits while the next 500 arrive
-# Mosquitto before 2.1 does not keep to the window, so the queue has bounds of its own: above the first we stop reading
-# and TCP holds the broker back, the second only catches what is still read to keep the connection alive.
+WINDOW_MESSAGES = 4000  # in flight at most: groups that commit, the next ones, and live messages behind a backlog
+# Not every broker keeps to the window, and it says nothing of bytes, so the queue has bounds of its own: above the
+# first we stop reading and TCP holds the broker back; the second only catches what one read may bring beyond it.
 PAUSE_MESSAGES, PAUSE_BYTES = 2 * WINDOW_MESSAGES, 32 * 2**20
 MOST_MESSAGES, MOST_BYTES = 4 * PAUSE_MESSAGES, 2 * PAUSE_BYTES
-TRICKLE_S = 10.0  # while paused one packet is read this often: a third of the keepalive
+BACKLOG_SHARE = 4  # when both wait, one message in so many is of the backlog: it goes on, but live ones go first
 SESSION_EXPIRY_S = 7 * 86_400  # the broker keeps what devices send while ingest is away
 KEEPALIVE_S = 30
 BACKOFF_MOST_S = 30.0
 STABLE_AFTER_S = 20.0  # only then is the next loss a new one: a broker that kicks us must not be hammered
-_DO_NOT_SEND_RETAINED = 2
+DEAD_AFTER_S = 60.0
+_LANE_WITHIN = 300  # bytes from the start: our agents name the lane before the samples
 
 _generations = itertools.count(1)  # of all links: one that replaces another must not inherit its numbers
 
@@ -51,7 +48,7 @@ def client_id_of(broker_url: str, source: str = "") -> str:
 
 
 class Link:
-    """One connection. Callbacks only append to the queue: the database never delays a ping."""
+    """One connection. Its thread only appends to the queue: the database never delays a ping."""
 
     def __init__(
         self,
@@ -60,25 +57,30 @@ class Link:
         *,
         client_id: str | None = None,
         on_subscribed: Callable[[], None] | None = None,
+        forget_filters: Sequence[str] = (),
     ) -> None:
         self._source = source or DeviceTopics()
         self._on_subscribed = on_subscribed
-        parts = urlsplit(broker_url)
-        self._tls = parts.scheme in ("mqtts", "ssl", "tls")
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or (8883 if self._tls else 1883)
-        self._account = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+        self._forget_filters = forget_filters  # of an earlier way to subscribe, which the session still has
+        self._address = Address.of(broker_url)
         self._client_id = client_id or client_id_of(broker_url, self._source.name)
-        self._queue: deque[Message] = deque()
-        self._queued_bytes = 0
         self._arrived = threading.Condition()
-        self._generation = 0
-        self._connected = False
+        self._live: deque[Message] = deque()
+        self._backlog: deque[Message] = deque()
+        self._queued_bytes = 0
+        self._received_us = 0  # of the last message
         self._overflowed = False
+        self._generation = 0
+        self._connection: BrokerConnection | None = None
+        self._connected = False
         self._stop = threading.Event()
         # Held while a PUBACK is queued and while the connection changes: a number of an old connection never
         # acknowledges another message on the new one.
         self._ack_lock = threading.Lock()
-        self._client = self._make_client()
+        self._order: deque[int] = deque()  # numbers as received, which is how the standard wants them acknowledged
+        self._done: set[int] = set()
+        self._outgoing = Outgoing()
+        self._subscribing = 0  # number of the SUBSCRIBE that we wait for
         self._thread: threading.Thread | None = None
         self.turned_at = time.monotonic()  # the network thread's sign of life
 
@@ -103,68 +105,76 @@ class Link:
     @property
     def is_dead(self) -> bool:
         """True when the network thread no longer turns."""
-        return self._thread is None or not self._thread.is_alive() or time.monotonic() - self.turned_at > 60
+        return self._thread is None or not self._thread.is_alive() or time.monotonic() - self.turned_at > DEAD_AFTER_S
 
     # ---- messages -----------------------------------------------------------------------------------------------
 
     def take(self, most: int, most_bytes: int, wait_s: float) -> list[Message]:
-        """Return waiting messages in order of receipt, waiting at most `wait_s` for the first one."""
+        """Return waiting messages, live ones first, each lane in order of receipt; wait at most `wait_s` for one."""
         with self._arrived:
-            if not self._queue:
+            if not self._live and not self._backlog:
                 self._arrived.wait(wait_s)
+            share = -(-most // BACKLOG_SHARE) if self._backlog else 0
+            share_bytes = most_bytes // BACKLOG_SHARE if self._backlog else 0
             taken: list[Message] = []
-            size = 0
-            while self._queue and len(taken) < most and size < most_bytes:
-                message = self._queue.popleft()
-                size += len(message.payload)
-                taken.append(message)
+            size = _move(self._live, taken, most - share, most_bytes - share_bytes)
+            size += _move(self._backlog, taken, most - len(taken), most_bytes - size)
+            size += _move(self._live, taken, most - len(taken), most_bytes - size)
             self._queued_bytes -= size
         return taken
 
     def waiting(self) -> int:
         """Return how many messages wait."""
-        return len(self._queue)
+        return len(self._live) + len(self._backlog)
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
         """Hand a message to the connection; False when there is none (then nothing is queued)."""
-        if not self._connected:
+        connection = self._connection
+        if connection is None or not self._connected:
             return False
-        return self._client.publish(topic, payload, qos=qos, retain=retain).rc == mqtt.MQTT_ERR_SUCCESS
+        if not qos:
+            connection.send(mqtt5.publish(topic, payload, 0, retain=retain))
+            return True
+        try:
+            packet = self._outgoing.add(topic, payload, retain)
+        except OverflowError:
+            return False
+        if packet is not None:
+            connection.send(packet)
+        return True
 
     def subscribe(self) -> None:
         """Subscribe to what the source wants now; called at every connection, and when it wants more than before."""
-        wanted = [
-            (each.filter, SubscribeOptions(qos=1, retainHandling=0 if each.retained else _DO_NOT_SEND_RETAINED))
-            for each in self._source.subscriptions()
-        ]
-        if wanted and self._connected:
-            self._client.subscribe(wanted)
+        wanted = [(each.filter, each.retained) for each in self._source.subscriptions()]
+        connection = self._connection
+        if connection is None or not self._connected:
+            return
+        if wanted:
+            self._subscribing = self._outgoing.number()
+            connection.send(mqtt5.subscribe(self._subscribing, wanted))
+        if self._forget_filters:
+            connection.send(mqtt5.unsubscribe(self._outgoing.number(), self._forget_filters))
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
-        """Acknowledge to the broker, in order of receipt, what came over the present connection."""
+        """Acknowledge to the broker what came over the present connection.
+
+        PUBACKs go out in order of receipt: one that is done before another waits for it.
+        """
         with self._ack_lock:
-            for message in messages:
-                if self._connected and message.generation == self._generation and message.mid:
-                    self._client.ack(message.mid, 1)
+            connection, generation = self._connection, self._generation
+            if connection is None or not self._connected:
+                return
+            self._done.update(each.mid for each in messages if each.mid and each.generation == generation)
+            packets = []
+            order, done = self._order, self._done
+            while order and order[0] in done:
+                mid = order.popleft()
+                done.remove(mid)
+                packets.append(b"\x40\x02" + mid.to_bytes(2, "big"))
+            if packets:
+                connection.send(b"".join(packets))
 
     # ---- network thread -----------------------------------------------------------------------------------------
-
-    def _make_client(self) -> mqtt.Client:
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=mqtt.MQTTv5, manual_ack=True
-        )
-        if self._account:
-            client.username_pw_set(*self._account)
-        if self._tls:
-            client.tls_set()
-        client.max_queued_messages_set(10_000)
-        client.max_inflight_messages_set(100)
-        client.on_connect = self._on_connect
-        client.on_message = self._on_message
-        client.on_subscribe = self._on_subscribe
-        # Says that a loop of ours writes: other threads only queue their packets, and wake it.
-        client.on_socket_register_write = lambda *_: None
-        return client
 
     def _run(self) -> None:
         failures = 0
@@ -174,7 +184,7 @@ class Link:
                 self._connect()
                 self._turn()
             except Exception as error:
-                log.warning("broker %s:%s: %s", self._host, self._port, error)
+                log.warning("broker %s:%s: %s", self._address.host, self._address.port, error)
             finally:
                 self._lost()
             failures = 0 if time.monotonic() - begun > STABLE_AFTER_S else failures + 1
@@ -182,49 +192,63 @@ class Link:
             self._pause(random.uniform(0, min(BACKOFF_MOST_S, 0.5 * 2 ** min(failures, 10))))
 
     def _connect(self) -> None:
+        will = self._source.will()
+        hello = mqtt5.connect(
+            self._client_id,
+            account=self._address.account,
+            keepalive_s=KEEPALIVE_S,
+            clean_start=False,
+            session_expiry_s=SESSION_EXPIRY_S,
+            receive_maximum=WINDOW_MESSAGES,
+            will=mqtt5.Will(will.topic, will.payload, will.retain) if will is not None else None,
+        )
+        connection = BrokerConnection(self._address, hello, KEEPALIVE_S)
+        try:
+            accepted = connection.open()
+            if accepted.reason:
+                raise ConnectionError(f"the broker refuses us: reason {accepted.reason:#x}")
+        except BaseException:
+            connection.close()
+            raise
         with self._ack_lock:
             self._generation = next(_generations)
-        connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        connect.SessionExpiryInterval = SESSION_EXPIRY_S
-        connect.ReceiveMaximum = WINDOW_MESSAGES
-        will = self._source.will()
-        if will is not None:
-            self._client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
-        self._client.connect(self._host, self._port, KEEPALIVE_S, clean_start=False, properties=connect)
+            self._order.clear()
+            self._done.clear()
+            self._connection = connection
+            self._connected = True
+        for packet in self._outgoing.again(accepted.receive_maximum):
+            connection.send(packet)
+        # Always, also in a session that was kept: the broker may have lost the subscriptions without saying so.
+        self.subscribe()
+        log.info("connected to the broker %s:%s", self._address.host, self._address.port)
 
     def _turn(self) -> None:
-        read_at = 0.0
+        connection = self._connection
+        assert connection is not None
         while not self._stop.is_set():
             self.turned_at = time.monotonic()
-            if self._is_full() and self.turned_at - read_at < TRICKLE_S:
-                code = self._write_only()
+            if self._is_full():
+                connection.turn(0.01, self._take_packet, reading=False)
             else:
-                read_at = self.turned_at
-                code = self._client.loop(timeout=0.5)
-            if code != mqtt.MQTT_ERR_SUCCESS:
-                raise ConnectionError(mqtt.error_string(code))
-            if self._overflowed and not self._queue:
+                connection.turn(0.5, self._take_packet)
+            if self._overflowed and not self.waiting():
                 raise ConnectionError("more came than fits into memory; reconnecting for what was left out")
-        self._client.disconnect()
-        self._client.loop(timeout=0.2)
 
     def _is_full(self) -> bool:
-        return len(self._queue) >= PAUSE_MESSAGES or self._queued_bytes >= PAUSE_BYTES
-
-    def _write_only(self) -> MQTTErrorCode:
-        """Send acknowledgements and pings, but read nothing."""
-        code = self._client.loop_write()
-        if code == mqtt.MQTT_ERR_SUCCESS:
-            code = self._client.loop_misc()
-        self._stop.wait(0.01)
-        return code
+        return self.waiting() >= PAUSE_MESSAGES or self._queued_bytes >= PAUSE_BYTES
 
     def _lost(self) -> None:
         """Nothing of this connection may be acknowledged any more; the broker will send it again."""
         with self._ack_lock:
+            connection, self._connection = self._connection, None
             self._connected = False
+            self._order.clear()
+            self._done.clear()
+        if connection is not None:
+            connection.close(politely=self._stop.is_set())
         with self._arrived:
-            self._queue.clear()
+            self._live.clear()
+            self._backlog.clear()
             self._queued_bytes = 0
         self._overflowed = False
 
@@ -234,38 +258,47 @@ class Link:
             self.turned_at = time.monotonic()
             self._stop.wait(min(1.0, max(0.0, deadline - time.monotonic())))
 
-    def _on_connect(self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if reason.is_failure:
-            log.error("the broker refuses us: %s", reason)
-            return
-        with self._ack_lock:
-            self._connected = True
-        # Always, also in a session that was kept: the broker may have lost the subscriptions without saying so.
-        self.subscribe()
-        log.info("connected to the broker %s:%s", self._host, self._port)
+    def _take_packet(self, packet: Packet) -> None:
+        kind = packet.head & 0xF0
+        if kind == mqtt5.PUBLISH:
+            self._take_message(packet)
+        elif kind == mqtt5.PUBACK:
+            following = self._outgoing.acknowledged(mqtt5.read_puback(packet)[0])
+            if following is not None and self._connection is not None:
+                self._connection.send(following)
+        elif kind == mqtt5.SUBACK:
+            self._take_suback(packet)
+        elif kind == mqtt5.DISCONNECT:
+            reason = packet.body[0] if packet.body else 0
+            raise ConnectionError(f"the broker ends the connection: reason {reason:#x}")
 
-    def _on_subscribe(self, client: mqtt.Client, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
+    def _take_suback(self, packet: Packet) -> None:
         """From here on the broker keeps what devices send for us, also while we are away."""
-        if self._on_subscribed is not None and not any(reason.is_failure for reason in reasons):
+        mid, reasons = mqtt5.read_suback(packet)
+        if any(reason >= 0x80 for reason in reasons):
+            log.error("the broker refuses a subscription: reasons %s", reasons.hex(" "))
+        elif mid == self._subscribing and self._on_subscribed is not None:
             self._on_subscribed()
 
-    def _on_message(self, client: mqtt.Client, userdata: Any, received: mqtt.MQTTMessage) -> None:
-        received_us = time.time_ns() // 1000
-        topic, payload = received.topic, bytes(received.payload)
+    def _take_message(self, packet: Packet) -> None:
+        # Plain forms without a time are known by this one: it never comes twice.
+        received_us = self._received_us = max(time.time_ns() // 1000, self._received_us + 1)
+        topic, payload, mid, retained = mqtt5.read_publish(packet)
+        size = len(payload)
+        if self._queued_bytes + size > MOST_BYTES or self.waiting() >= MOST_MESSAGES:
+            self._overflowed = True  # not acknowledged: the broker sends it again after a reconnect
+        if self._overflowed:
+            return  # after a gap nothing more is taken: order of receipt must hold
+        message = Message(topic, payload, received_us, retained, mid, self._generation)
+        if mid:
+            self._order.append(mid)
         if topic.endswith("/time"):  # at once: waiting in the queue would count as the clock's error
             self._answer_time(topic, payload, received_us)
-            if received.qos:
-                client.ack(received.mid, received.qos)
+            self.acknowledge([message])
             return
         with self._arrived:
-            if self._queued_bytes + len(payload) > MOST_BYTES or len(self._queue) >= MOST_MESSAGES:
-                self._overflowed = True  # not acknowledged: the broker sends it again after a reconnect
-                return
-            if self._overflowed:
-                return  # after a gap nothing more is taken: order of receipt must hold
-            mid = received.mid if received.qos else 0
-            self._queue.append(Message(topic, payload, received_us, received.retain, mid, self._generation))
-            self._queued_bytes += len(payload)
+            (self._backlog if _is_backlog(payload) else self._live).append(message)
+            self._queued_bytes += size
             self._arrived.notify()
 
     def _answer_time(self, topic: str, payload: bytes, received_us: int) -> None:
@@ -274,4 +307,21 @@ class Link:
             reply = encode_time_reply(decode_time_request(payload), received_us // 1000)
         except WireError:
             return
-        self._client.publish(time_reply_topic(device), reply, qos=0)
+        self.publish(time_reply_topic(device), reply, qos=0)
+
+
+def _is_backlog(payload: bytes) -> bool:
+    """True for what was measured while its device was away. A wrong guess costs nothing but its place in the queue."""
+    at = payload.find(b'"lane":', 0, _LANE_WITHIN)
+    return at >= 0 and payload[at + 7 : at + 12].lstrip()[:2] in (b'"b', b'"r')
+
+
+def _move(queue: deque[Message], taken: list[Message], most: int, most_bytes: int) -> int:
+    """Move messages, at most so many and so many bytes (the last one may exceed it); return their bytes."""
+    size = 0
+    while queue and most > 0 and size < most_bytes:
+        message = queue.popleft()
+        size += len(message.payload)
+        taken.append(message)
+        most -= 1
+    return size

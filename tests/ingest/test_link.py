@@ -51,7 +51,6 @@ def test_trap_24_full_queue_holds_the_broker_back_without_losing_the_connection(
     broker: TestBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PAUSE_MESSAGES", 50)
-    monkeypatch.setattr(module, "TRICKLE_S", 0.5)
     monkeypatch.setattr(module, "KEEPALIVE_S", 2)  # so that six seconds stand for a stall of many minutes
     link = Link(broker.url, client_id="link-under-test")
     link.start()

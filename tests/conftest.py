@@ -35,6 +35,21 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 
+# What is tested on two cores at once: a file stays together, and so does all that runs the whole service.
+_TOGETHER = ("journey", "timescale")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each test the group that one process runs, for `pytest -n 2 --dist loadgroup`; the long ones begin."""
+    if not getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        return
+    for item in items:
+        together = next((mark for mark in _TOGETHER if item.get_closest_marker(mark)), None)
+        item.add_marker(pytest.mark.xdist_group(together or str(item.path)))
+    items.sort(key=lambda item: item.get_closest_marker("journey") is None)
+
+
 class AnyCluster(Protocol):
     """What tests need of a PostgreSQL server, whoever runs it."""
 

@@ -14,7 +14,6 @@ import pytest
 from edge_agent.claim import ClaimFailed, claim
 from edge_agent.config import read_config
 from edge_agent.main import main
-from tests.edge_agent.conftest import free_port
 
 IDENTITY = {
     "serial": "EDGE-1",
@@ -91,7 +90,7 @@ def test_each_refusal_is_named(answering: Answer, code: int, body: Any, words: s
 @pytest.mark.parametrize(
     ("server", "words"),
     [
-        (f"http://127.0.0.1:{free_port()}", "cannot be reached"),
+        ("http://127.0.0.1:1", "cannot be reached"),
         ("ftp://example", "no server address"),
         ("nonsense", "no server address"),
     ],

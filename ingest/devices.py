@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,8 +17,11 @@ from assets.base.ids import CODE_ALPHABET, new_code
 from assets.instrumentation import asset_of_device
 from edge_agent.wire import MAX_NAME_CHARS, is_valid_serial
 from ingest.commands import finish_command, send_command
+from ingest.identity import Terms, certificate_of_key, issue_certificate, refuse_certificates
+from ingest.identity_models import DeviceCertificate
 from ingest.models import Device
 from ingest.passwords import hash_password, new_password
+from ingest.signing_requests import Authority, SigningRequest
 
 __all__ = [
     "ClaimFailed",
@@ -44,11 +48,12 @@ class ClaimFailed(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a device gets for its code, once."""
+    """What a device gets for its code, once: a certificate for its key, or a password."""
 
     serial: str
     model: str
-    password: str
+    password: str | None = None
+    certificate: DeviceCertificate | None = None
 
 
 def register_device(
@@ -84,35 +89,58 @@ def renew_claim(session: Session, device: Device, now: datetime) -> str:
     return code
 
 
-def claim_device(session: Session, code: str, hostname: str, now: datetime) -> Claimed:
-    """Exchange a claim code for the device's serial and a new password. Raises ClaimFailed."""
-    device = session.scalar(select(Device).where(Device.claim_code_hash == _code_hash(code)).with_for_update())
-    if device is None:
+def claim_device(
+    session: Session,
+    code: str,
+    hostname: str,
+    now: datetime,
+    request: SigningRequest | None = None,
+    authority: Authority | None = None,
+    terms: Terms | None = None,
+) -> Claimed:
+    """Exchange a claim code for the device's identity; what it had before is refused from now on.
+
+    With a signing request (and an authority) that is a certificate for its key, and the same code with the same key
+    gives the same certificate again, since an answer may be lost on the way. Without one it is a new password.
+    Raises ClaimFailed; Invalid when the key cannot be signed.
+    """
+    wanted = _code_hash(code)
+    device = session.scalar(select(Device).where(Device.claim_code_hash == wanted).with_for_update())
+    if device is None or not hmac.compare_digest(device.claim_code_hash or b"", wanted):
         raise ClaimFailed("no device waits for this claim code", reason="unknown")
-    if device.claimed_at is not None:
-        raise ClaimFailed("this claim code was used already: ask for a new one", reason="used")
     if device.claim_expires_at is None or device.claim_expires_at <= now:
         raise ClaimFailed("this claim code has expired: ask for a new one", reason="expired")
     if device.disabled_at is not None:
         raise ClaimFailed("this device is switched off", reason="disabled")
-    password = new_password()
+    if device.claimed_at is not None:
+        again = certificate_of_key(session, device, request.key_hash) if request else None
+        if again is None or again.origin != "claim":
+            raise ClaimFailed("this claim code was used already: ask for a new one", reason="used")
+        return Claimed(device.serial, device.model, certificate=again)
+    refuse_certificates(session, device, "claimed anew", now)
+    certificate = password = None
+    if request is not None and authority is not None:
+        certificate = issue_certificate(session, device, request, authority, terms or Terms(), now, origin="claim")
+        _drop_password(session, device)
+    else:
+        password = new_password()
+        set_password(session, device, password)
     device.claimed_at, device.hostname = now, hostname[:MAX_NAME_CHARS]
-    set_password(session, device, password, hash_password(password))
-    _note(session, device, "device.claimed", now, {"serial": device.serial, "hostname": device.hostname})
-    return Claimed(device.serial, device.model, password)
+    mode = "certificate" if certificate else "password"
+    _note(session, device, "device.claimed", now, {"serial": device.serial, "hostname": device.hostname, "mode": mode})
+    return Claimed(device.serial, device.model, password, certificate)
+
+
+def _drop_password(session: Session, device: Device) -> None:
+    device.password_hash = None
+    device.credentials_version = (device.credentials_version or 0) + 1
+    session.flush()
 
 
 def set_password(session: Session, device: Device, password: str, hashed: str | None = None) -> None:
     """Give a device a password; the broker learns of it through `broker_credentials`."""
     device.password_hash = hashed or hash_password(password)
     device.credentials_version = (device.credentials_version or 0) + 1
-    session.flush()
-
-
-def disable_device(session: Session, device: Device, now: datetime) -> None:
-    """Switch a device off: the broker refuses it, and what still arrives from it goes to quarantine."""
-    device.disabled_at = now
-    device.credentials_version += 1
     session.flush()
 
 

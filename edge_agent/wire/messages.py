@@ -69,11 +69,15 @@ def decode_ack(payload: bytes) -> Ack:
     return Ack(_get_str(body, "boot", "ack"), seqs)
 
 
+HOST_FACTS = ("address", "hardware")
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """A device's retained status; `session` counts its connections and stands in the last will too.
 
-    `problems` are {"code", "text"} of what is wrong now, `spool` the depth of the queue on the device.
+    `problems` are {"code", "text"} of what is wrong now, `spool` the depth of the queue on the device, `certificate`
+    the SHA-256 fingerprint of the one it connected with, `host` what tells it from a copy of itself: address, hardware.
     """
 
     online: bool
@@ -83,6 +87,8 @@ class Status:
     agent: str = ""
     problems: Sequence[Mapping[str, str]] = ()
     spool: Mapping[str, Any] = field(default_factory=dict)
+    certificate: str = ""
+    host: Mapping[str, str] = field(default_factory=dict)
 
 
 def encode_status(status: Status) -> bytes:
@@ -98,6 +104,10 @@ def encode_status(status: Status) -> bytes:
         body["problems"] = [dict(problem) for problem in status.problems]
     if status.spool:
         body["spool"] = dict(status.spool)
+    if status.certificate:
+        body["certificate"] = status.certificate
+    if status.host:
+        body["host"] = dict(status.host)
     return dump(body).encode()
 
 
@@ -113,7 +123,7 @@ def decode_status(payload: bytes) -> Status:
         for each in (listed[:20] if isinstance(listed, list) else [])
         if isinstance(each, dict)
     ]
-    spool = body.get("spool")
+    spool, host = body.get("spool"), body.get("host")
     return Status(
         online=online,
         boot=str(body.get("boot", ""))[:MAX_NAME_CHARS],
@@ -122,6 +132,10 @@ def decode_status(payload: bytes) -> Status:
         agent=str(body.get("agent", ""))[:MAX_NAME_CHARS],
         problems=problems,
         spool=spool if isinstance(spool, dict) else {},
+        certificate=str(body.get("certificate") or "")[:MAX_NAME_CHARS],
+        host={key: str(host[key])[:MAX_NAME_CHARS] for key in HOST_FACTS if key in host}
+        if isinstance(host, dict)
+        else {},
     )
 
 

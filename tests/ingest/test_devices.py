@@ -26,7 +26,7 @@ from ingest.devices import (
     broker_credentials,
     claim_device,
     credentials_stamp,
-    disable_device,
+    revoke_device,
     register_device,
     renew_claim,
 )
@@ -34,7 +34,8 @@ from ingest.ledger import device_ledger, missing_samples
 from ingest.messages import Message
 from ingest.models import Device, DeviceCommand, Series, Stream
 from ingest.passwords import hash_password, verify_password
-from ingest.presence import Presence, presence_of, update_presence
+from ingest.presence import Presence, presence_of
+from ingest.roll_call import update_presence
 from tests.conftest import TestBroker, _database_maker
 from tests.ingest.support import PASSWORD, IngestProcess, Publisher, add_device, batch, now_ms, query, wait_until
 
@@ -123,7 +124,7 @@ def test_switched_off_device_loses_its_account_at_the_broker(session: Session, d
     device.password_hash = hash_password("x")
     session.flush()
     before = credentials_stamp(session)
-    disable_device(session, device, NOW)
+    revoke_device(session, device, "lost", NOW)
     assert broker_credentials(session) == {}
     assert credentials_stamp(session) != before
 

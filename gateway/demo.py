@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from assets.base.access import Role
 from assets.base.events import Event, append_event
 from assets.base.units import unit_of_metric
-from assets.instrumentation import Binding, bind
+from assets.instrumentation import asset_bindings, bind
 from assets.people import Organisation, add_organisation, add_person
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
 from gateway.demo_models import MODELS
@@ -179,7 +179,8 @@ def repair_simulated_machine(session: Session, event: Event, now: datetime) -> N
 
 
 def _devices_of(session: Session, asset_id: UUID) -> list[Device]:
-    bound = select(Binding.device_id).where(Binding.asset_id == asset_id, Binding.valid_to.is_(None))
+    bindings = asset_bindings.c
+    bound = select(bindings.device_id).where(bindings.asset_id == asset_id, bindings.valid_to.is_(None))
     return list(session.scalars(select(Device).where(Device.id.in_(bound), Device.demo)))
 
 

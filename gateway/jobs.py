@@ -11,7 +11,7 @@ from assets.base.consumers import run_consumer
 from assets.base.db import Database
 from assets.base.seals import seal_heads
 from gateway.wiring import CONSUMERS
-from ingest.presence import update_presence as mark_presence
+from ingest.roll_call import update_presence as mark_presence
 from ingest.store.schema import ensure_partitions as make_partitions
 from maintenance.episodes import decide_pending
 from ml.presence import watch_devices

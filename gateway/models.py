@@ -8,6 +8,7 @@ import assets.base.events
 import assets.base.seals
 import assets.instrumentation
 import assets.people
+import assets.positions
 import assets.registry
 import gateway.clock
 import gateway.idempotency

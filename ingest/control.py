@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,14 +25,18 @@ from edge_agent.wire import (
     parse_topic,
 )
 from ingest.adoption import adopt_channels
+from ingest.clones import note_arrival
 from ingest.commands import find_command, finish_command, resend_commands
 from ingest.formats.decoded import Decoded, Problem, Reason
 from ingest.formats.values import is_channel, is_storable
 from ingest.messages import Message, Prepared, moment
 from ingest.models import Device
+from ingest.presence import MAX_FLIPS
 from ingest.store.base import Connection
 from ingest.store.catalog import MAX_CHANNELS_PER_DEVICE, Catalog, Declared, DeviceRef, add_series
+from ingest.store.units import declare_units, declared_unit
 
+LONGEST_SLEEP_S = 31 * 86_400.0
 _KINDS = {"gauge": "number", "counter": "number", "boolean": "boolean", "state": "text"}
 
 
@@ -77,29 +81,42 @@ def _apply(session: Session, device: Device, leaf: str, message: Message) -> Non
         raise WireError(f"nothing reads {leaf[:100]!r}")
 
 
-def is_stale(device: Device, status: Status) -> bool:
-    """True for a status of an earlier connection: the last will of a dead link must not mark a live device offline."""
+def is_stale(device: Device, status: Status, *, retained: bool = False) -> bool:
+    """True for a status of an earlier connection: the last will of a dead link must not mark a live device offline.
+
+    What the broker kept while we were away is believed of a later boot, whose beginning we have missed.
+    """
     if device.session is None or device.boot is None:
         return False
     if status.boot == device.boot:
         return status.session < device.session
-    return not status.online
+    return not status.online and not (retained and status.session > device.session)
 
 
 def apply_status(session: Session, device: Device, status: Status, now: datetime, *, is_live: bool) -> None:
     """Note that a device came or went. A retained status was said earlier: it is no sign of life now."""
-    if is_stale(device, status):
+    if is_stale(device, status, retained=not is_live):
         return
     # First what may be refused, so that nothing is half applied.
     reported = _storable(
-        {"spool": dict(status.spool), "problems": [dict(each) for each in status.problems], "at": status.at}
+        {
+            "spool": dict(status.spool),
+            "problems": [dict(each) for each in status.problems],
+            "at": status.at,
+            "certificate": status.certificate,
+            "host": dict(status.host),
+        }
     )
+    if is_live and status.online:
+        note_arrival(session, device, status, now)
     came_back = status.online and (device.session, device.boot) != (status.session, status.boot)
+    if device.session is not None and (came_back or device.online != status.online):
+        device.presence_flips = [*(device.presence_flips or ()), now][-MAX_FLIPS:]
     device.online, device.boot, device.session = status.online, status.boot, status.session
     device.agent_version = status.agent or device.agent_version
     device.status = reported
     if is_live and status.online:
-        device.last_seen_at = max(device.last_seen_at or now, now)
+        device.last_heard_at = max(device.last_heard_at or now, now)
     if came_back:
         resend_commands(session, device, now)
 
@@ -113,11 +130,14 @@ def _apply_describe(session: Session, device: Device, payload: bytes, now: datet
     catalog = Catalog()
     reference = DeviceRef(device.id, device.serial, device.organisation_id, False)
     for channel, metrics in [("", described.metrics), *((each.serial, each.metrics) for each in described.assets)]:
-        if metrics:
-            _describe_stream(connection, catalog, reference, channel, metrics)
+        if metrics and _describe_stream(connection, catalog, reference, channel, metrics):
+            device.units_version += 1
     everything = [*described.metrics, *(metric for each in described.assets for metric in each.metrics)]
     intervals = [metric.interval_seconds for metric in everything if metric.interval_seconds]
-    device.expected_interval_s = min(intervals) if intervals else None
+    if intervals:  # else what somebody set by hand stays
+        device.expected_interval_s = min(intervals)
+    sleep_s = described.about.get("sleep_seconds")
+    device.sleep_s = float(sleep_s) if _is_duration(sleep_s) else None
     device.describe = body
     device.agent_version = described.agent or device.agent_version
     if described.model and not device.model:
@@ -126,28 +146,30 @@ def _apply_describe(session: Session, device: Device, payload: bytes, now: datet
         adopt_channels(session, device_id, channels, now)
 
 
-def _describe_stream(connection: Connection, catalog: Catalog, device: DeviceRef, channel: str, metrics: Any) -> None:
+def _is_duration(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_SLEEP_S
+
+
+def _describe_stream(connection: Connection, catalog: Catalog, device: DeviceRef, channel: str, metrics: Any) -> bool:
+    """Return whether units have changed."""
     declared: dict[str, Metric] = {metric.name: metric for metric in metrics if is_channel(metric.name)}
     stream = catalog.stream(connection, device, channel)
     if stream is None:
-        return
+        return False
     wanted = {
-        name: Declared(_KINDS[metric.kind], metric.unit, metric.interval_seconds) for name, metric in declared.items()
+        name: Declared(_KINDS[metric.kind], declared_unit(name, metric.unit), metric.interval_seconds)
+        for name, metric in declared.items()
     }
     if any(name not in stream.series for name in wanted):
         add_series(connection, stream, wanted)
     known = [name for name in wanted if name in stream.series]
     if known:
         connection.execute(
-            "UPDATE series s SET unit = v.unit, expected_interval_s = v.every"
-            " FROM unnest(%s::int[], %s::text[], %s::float8[]) AS v(id, unit, every) WHERE s.id = v.id"
-            " AND (s.unit, s.expected_interval_s) IS DISTINCT FROM (v.unit, v.every)",
-            [
-                [stream.series[name].id for name in known],
-                [wanted[name].unit for name in known],
-                [wanted[name].expected_interval_s for name in known],
-            ],
+            "UPDATE series s SET expected_interval_s = v.every FROM unnest(%s::int[], %s::float8[]) AS v(id, every)"
+            " WHERE s.id = v.id AND s.expected_interval_s IS DISTINCT FROM v.every",
+            [[stream.series[name].id for name in known], [wanted[name].expected_interval_s for name in known]],
         )
+    return declare_units(connection, stream, {name: wanted[name].unit for name in known})
 
 
 def _apply_result(session: Session, device: Device, result: CommandResult, now: datetime) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    DateTime,
     Double,
     ForeignKey,
     Identity,
@@ -50,14 +51,21 @@ class Device(Identified, Owned, Base):
     disabled_at: Mapped[datetime | None]
     presence: Mapped[str] = mapped_column(Text, default="unknown")
     presence_since: Mapped[datetime | None]
-    last_seen_at: Mapped[datetime | None]
+    presence_reason: Mapped[dict[str, Any] | None]  # {code, params}
+    presence_raw: Mapped[str | None] = mapped_column(Text)  # before flapping is damped
+    presence_flips: Mapped[list[datetime] | None] = mapped_column(ARRAY(DateTime(timezone=True)))  # the latest ones
+    gateway_id: Mapped[UUID | None] = mapped_column(ForeignKey("devices.id", ondelete="SET NULL"), index=True)
+    last_seen_at: Mapped[datetime | None]  # telemetry; keep-alives and status messages are none
+    last_heard_at: Mapped[datetime | None]  # its own word that it is there
     online: Mapped[bool | None]  # what the device's own status or last will said last
     boot: Mapped[str | None] = mapped_column(Text)
     session: Mapped[int | None] = mapped_column(BigInteger)
     status: Mapped[dict[str, Any]] = mapped_column(default=dict)  # spool depth and problems, as reported
     agent_version: Mapped[str | None] = mapped_column(Text)
-    clock_offset_ms: Mapped[int | None] = mapped_column(BigInteger)
-    expected_interval_s: Mapped[float | None]
+    clock_offset_ms: Mapped[int | None] = mapped_column(BigInteger)  # our clock minus the device's
+    clock_measured_at: Mapped[datetime | None]
+    expected_interval_s: Mapped[float | None]  # as declared; what is learned stands at the streams
+    sleep_s: Mapped[float | None]  # it declares to disconnect for so long between its readings
     describe: Mapped[dict[str, Any]] = mapped_column(default=dict)
     demo: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
@@ -94,9 +102,16 @@ class Stream(Owned, Base):
     device_id: Mapped[UUID] = mapped_column(ForeignKey("devices.id", ondelete="CASCADE"))
     channel: Mapped[str] = mapped_column(Text, default="")
     last_received_at: Mapped[datetime | None]
+    fresh_at: Mapped[datetime | None]  # when something newer than before was received: repeats are no news
     latest_at: Mapped[datetime | None]
     latest: Mapped[list[float | None] | None] = mapped_column(ARRAY(Double))
     latest_times: Mapped[list[float | None] | None] = mapped_column(ARRAY(Double))
+
+    learned_interval_s: Mapped[float | None]
+    learned_at: Mapped[datetime | None]
+    presence: Mapped[str] = mapped_column(Text, default="unknown", server_default="unknown")
+    presence_since: Mapped[datetime | None]
+    presence_reason: Mapped[dict[str, Any] | None]
 
     __table_args__ = (UniqueConstraint("device_id", "channel"), _ROOM)
 
@@ -117,8 +132,13 @@ class Series(Owned, Base):
     kind: Mapped[str] = mapped_column(Text, default="number")
     states: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     expected_interval_s: Mapped[float | None]
+    frozen_since: Mapped[datetime | None]  # the same value for far longer than this sensor's habit
 
-    __table_args__ = (UniqueConstraint("stream_id", "metric"), UniqueConstraint("stream_id", "slot"))
+    __table_args__ = (
+        UniqueConstraint("stream_id", "metric"),
+        UniqueConstraint("stream_id", "slot"),
+        Index("ix_series_frozen", "stream_id", postgresql_where=text("frozen_since IS NOT NULL")),
+    )
 
 
 class IngestBatch(Owned, Base):
@@ -139,6 +159,10 @@ class IngestBatch(Owned, Base):
     received_at: Mapped[datetime]
     t_min: Mapped[datetime | None]
     t_max: Mapped[datetime | None]
+    sent_ms: Mapped[int | None] = mapped_column(BigInteger)  # the device's own clock when it sent, however wrong
+    # [[measured_at ms, shift ms], …]: from that corrected time on, this was added to the device's clock. A sample's
+    # device time is its measured_at minus the shift in force, where its flags say that it was corrected.
+    shifts: Mapped[list[Any] | None]
     stored: Mapped[int] = mapped_column(default=0)
     repeated: Mapped[int] = mapped_column(default=0)
     conflicting: Mapped[int] = mapped_column(default=0)
@@ -172,8 +196,13 @@ class Quarantined(Identified, Owned, Base):
     payload: Mapped[bytes] = mapped_column(LargeBinary)
     position: Mapped[int | None]  # of the first sample concerned
     samples: Mapped[int] = mapped_column(default=0)  # how many samples of the message share this reason
+    boot: Mapped[str | None] = mapped_column(Text)
+    tried_at: Mapped[datetime | None]  # when its times were last tried to be corrected
 
-    __table_args__ = (Index("ix_quarantine_device", "device_id", "received_at"),)
+    __table_args__ = (
+        Index("ix_quarantine_device", "device_id", "received_at"),
+        Index("ix_quarantine_held", "device_id", "boot", postgresql_where=text("reason = 'absurd_time'")),
+    )
 
 
 class DeviceEvent(Identified, Owned, Base):
@@ -212,5 +241,21 @@ class DeviceBoot(Owned, Base):
     late: Mapped[int] = mapped_column(BigInteger, default=0)
     dropped: Mapped[int] = mapped_column(BigInteger, default=0)
     quarantined: Mapped[int] = mapped_column(BigInteger, default=0)
+    repeated: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    conflicting: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    corrected: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    zero_ms: Mapped[int | None] = mapped_column(BigInteger)  # our clock when the boot's monotonic clock stood at 0
+    offset_ms: Mapped[int | None] = mapped_column(BigInteger)
+    clock_measured_at: Mapped[datetime | None]
 
     __table_args__ = (_ROOM,)
+
+
+class Listener(Base):
+    """A consumer that listens to devices' topics: nobody can be called silent while nobody listened."""
+
+    __tablename__ = "listeners"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    since: Mapped[datetime]
+    heard_at: Mapped[datetime]

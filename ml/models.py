@@ -23,6 +23,10 @@ class ScoringState(Owned, Base):
     watermark: Mapped[datetime]
     learning: Mapped[dict[str, Any]] = mapped_column(default=dict)
     rebaseline_after: Mapped[datetime | None]
+    # Rows that came after younger ones had been scored: their stretch, and when the last of them was met.
+    late_from: Mapped[datetime | None]
+    late_until: Mapped[datetime | None]
+    late_noted_at: Mapped[datetime | None]
     updated_at: Mapped[datetime]
 
 

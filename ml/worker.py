@@ -49,7 +49,7 @@ _WAITING = text(
 # A stream measures whatever it is bound to at the time of the data.
 _BOUND = text(
     "SELECT DISTINCT t.id, b.asset_id FROM streams t"
-    " JOIN bindings b ON b.device_id = t.device_id AND b.channel = t.channel WHERE t.id = ANY(:streams)"
+    " JOIN asset_bindings b ON b.device_id = t.device_id AND b.channel = t.channel WHERE t.id = ANY(:streams)"
 )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, or_, select, text, tuple_
 from assets.base.errors import Invalid, NotFound
 from assets.base.events import Event
 from assets.base.units import unit_label
-from assets.instrumentation import Binding
+from assets.instrumentation import asset_bindings
 from assets.people import Person, root_organisation
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
 from gateway import demo
@@ -284,8 +284,8 @@ def get_asset(asset_id: UUID, here: Here) -> AssetDetail:
     model = here.session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
     devices = here.session.scalars(
         select(Device)
-        .join(Binding, Binding.device_id == Device.id)
-        .where(Binding.asset_id == asset.id, Binding.valid_to.is_(None))
+        .join(asset_bindings, asset_bindings.c.device_id == Device.id)
+        .where(asset_bindings.c.asset_id == asset.id, asset_bindings.c.valid_to.is_(None))
         .distinct()
     )
     return AssetDetail(

@@ -12,9 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assets.base.units import unit_label
-from assets.instrumentation import Binding
 from assets.registry import Asset, AssetModel, Customer, Site
-from ingest.models import Device
+from ingest.roll_call import presence_of_assets
 from ingest.store.read import Latest, latest_values, sparklines
 from maintenance.models import Episode, Finding, PredictedJob
 from ml.models import ScoringState
@@ -115,10 +114,7 @@ class _Facts:
                 select(ScoringState.asset_id, ScoringState.learning).where(ScoringState.asset_id.in_(ids))
             )
         }
-        self.presence: dict[UUID, list[str]] = {}
-        rows = select(Binding.asset_id, Device.presence).join(Device, Device.id == Binding.device_id)
-        for asset_id, presence in session.execute(rows.where(Binding.asset_id.in_(ids), Binding.valid_to.is_(None))):
-            self.presence.setdefault(asset_id, []).append(presence)
+        self.presence = presence_of_assets(session, ids)
 
 
 def make_cards(session: Session, assets: Sequence[Asset], now: datetime, *, sparks: int = 60) -> list[AssetCard]:

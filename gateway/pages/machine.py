@@ -11,9 +11,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from assets.instrumentation import Binding
 from assets.registry import Asset, AssetModel, Site
-from ingest.models import Device
+from ingest.roll_call import presence_of_assets
 from ingest.store.read import latest_values
 from maintenance.models import Episode
 from ml.models import ScoringState
@@ -181,11 +180,7 @@ def _has_data(session: Session, asset: Asset) -> bool:
     """Readings exist, and a device that brings them is there; a recorded machine needs none."""
     if not latest_values(session, [asset.id]).get(asset.id):
         return False
-    presences = session.scalars(
-        select(Device.presence)
-        .join(Binding, Binding.device_id == Device.id)
-        .where(Binding.asset_id == asset.id, Binding.valid_to.is_(None))
-    ).all()
+    presences = presence_of_assets(session, [asset.id]).get(asset.id, [])
     return bool(asset.custom.get("recorded_fleet")) or any(presence not in AWAY for presence in presences)
 
 

@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 
 DIST = Path(__file__).parent / "web" / "dist"
 
+# The technicians' service worker stands for all of /m, not only for what lies below its own folder.
+WORKER_HEADERS = {"Service-Worker-Allowed": "/m", "Cache-Control": "no-cache"}
+FIELD_TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".png": "image/png"}
+
 NO_PAGES = "<p>The web pages are not built. Run <code>make pages</code>, then reload.</p>"
 
 
@@ -78,6 +82,8 @@ def _pages(app: FastAPI) -> None:
     @app.get("/m", include_in_schema=False)
     @app.get("/m/{path:path}", include_in_schema=False)
     def technician_entry(path: str = "") -> Response:
+        if "." in path:  # no page of the technicians' has a dot in its address
+            return _field_file(path)
         return _entry("m.html")
 
     @app.get("/{path:path}", include_in_schema=False)
@@ -88,6 +94,15 @@ def _pages(app: FastAPI) -> None:
         if path and "/" not in path and found.is_file():  # favicon and the like
             return FileResponse(found)
         return _entry("index.html")
+
+
+def _field_file(name: str) -> Response:
+    """Serve the service worker, its manifests and icons; a page in their place would be taken for one of them."""
+    found = DIST / "m" / name
+    kind = FIELD_TYPES.get(found.suffix)
+    if "/" in name or kind is None or not found.is_file():
+        return problems.problem(404, "Not found", f"nothing at /m/{name}", "not_found")
+    return FileResponse(found, media_type=kind, headers=WORKER_HEADERS)
 
 
 def _entry(name: str) -> Response:

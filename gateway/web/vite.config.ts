@@ -3,12 +3,13 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
 import { licences } from "./licences";
+import { serviceWorker } from "./service-worker";
 
 const SERVER = process.env.FOREWARN_DEV_SERVER ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
   base: "/",
-  plugins: [react(), licences()],
+  plugins: [react(), licences(), serviceWorker()],
   build: {
     outDir: "dist",
     assetsDir: "ui",

@@ -105,12 +105,18 @@ export function Shell() {
   );
 }
 
+async function forgetField(): Promise<void> {
+  const { forgetKept } = await import("../field/store");
+  await forgetKept().catch(() => undefined);
+}
+
 function UserMenu(props: { me: Me }) {
   const text = useText();
   const client = useQueryClient();
   const leave = async () => {
     await post("/sign-out").catch(() => undefined);
     client.clear();
+    await forgetField(); // this browser may also hold the technician's view
     location.assign("/sign-in");
   };
   return (

@@ -1,10 +1,9 @@
 /** The phone's frame: what waits to be sent on top, three places at the bottom. */
-import { useOnlineStatus } from "./online";
-import { Briefcase, CircleUserRound, CloudOff, ListChecks, TriangleAlert } from "lucide-react";
+import { Briefcase, CircleUserRound, ListChecks } from "lucide-react";
 import { useEffect } from "react";
 import { Link, NavLink, Outlet, useLocation } from "react-router";
 
-import { ApiError, Unreachable } from "../api/client";
+import { ApiError } from "../api/client";
 import { useLive } from "../api/live";
 import type { Me, Page, WorkOrder } from "../api/types";
 import { remembered, setLanguage } from "../i18n";
@@ -13,11 +12,13 @@ import { isOpen } from "../ui/chips";
 import mark from "../ui/mark.svg";
 import { LanguageSwitch, useTitle } from "../ui/parts";
 import { Bones, Failure } from "../ui/states";
+import { useAhead } from "./ahead";
+import { Banners } from "./Banners";
 import { useKept } from "./kept";
 import { applied, useOutbox, useSender } from "./outbox";
+import { FREE, MINE } from "./store";
 
-export const MINE = "/work-orders?assignee=me&limit=100";
-export const FREE = "/work-orders?open=true&assignee=nobody&limit=100";
+const MANIFEST = { en: "/m/manifest.webmanifest", zh: "/m/manifest.zh.webmanifest" };
 
 export function FieldShell() {
   const text = useText();
@@ -27,14 +28,16 @@ export function FieldShell() {
   useLive(me.data !== undefined);
   useSender();
   useTitle(t("field.title"));
+  useEffect(() => document.querySelector("link[rel=manifest]")?.setAttribute("href", MANIFEST[text.language]), [text.language]);
   useEffect(() => void window.scrollTo(0, 0), [pathname]); // void: newer browsers return a promise, no clean-up
   useEffect(() => {
     if (me.data?.person && !remembered()) setLanguage(me.data.person.language === "zh" ? "zh" : "en");
   }, [me.data]);
   const signedOut = me.error instanceof ApiError && me.error.status === 401;
+  const nothingKept = signedOut && !me.data;
   useEffect(() => {
-    if (signedOut) location.assign(`/m/sign-in?to=${encodeURIComponent(location.pathname)}`);
-  }, [signedOut]);
+    if (nothingKept) location.assign(signInHere());
+  }, [nothingKept]);
   const inJob = pathname.startsWith("/work/");
   return (
     <div className="field" style={inJob ? { paddingBottom: "calc(90px + env(safe-area-inset-bottom))" } : undefined}>
@@ -43,20 +46,22 @@ export function FieldShell() {
         <span style={{ flex: 1 }} />
         <LanguageSwitch signedIn={!!me.data} />
       </header>
-      <Waiting unreachable={me.error instanceof Unreachable} />
-      <main>{me.data ? <Outlet context={me.data} /> : me.error && !signedOut ? <Failure error={me.error} retry={() => void me.refetch()} /> : <Bones rows={6} height={26} />}</main>
+      <Banners me={me} signedOut={signedOut} />
+      <main>{me.data ? <Outlet context={me.data} /> : me.error && !nothingKept ? <Failure error={me.error} retry={() => void me.refetch()} /> : <Bones rows={6} height={26} />}</main>
       {!inJob && me.data && <Bottom me={me.data} />}
+      {me.data && <Ahead />}
     </div>
   );
 }
 
-function Waiting(props: { unreachable: boolean }) {
-  const { t } = useText();
-  const online = useOnlineStatus();
-  const { entries } = useOutbox();
-  const waiting = entries.filter((entry) => !entry.problem).length;
-  if (waiting > 0) return <div className="waiting" role="status"><CloudOff size={16} aria-hidden />{t("field.waiting", { count: waiting })}</div>;
-  if (!online || props.unreachable) return <div className="waiting" role="status"><TriangleAlert size={16} aria-hidden />{t("field.offline")}</div>;
+/** The way to sign in and come back to where one was. */
+export const signInHere = (): string => `/m/sign-in?to=${encodeURIComponent(location.pathname)}`;
+
+/** Both lists and what belongs to my jobs are on the phone, whichever page is open. */
+function Ahead() {
+  const mine = useKept<Page<WorkOrder>>(["work-orders"], MINE);
+  useKept<Page<WorkOrder>>(["work-orders"], FREE);
+  useAhead(mine.data);
   return null;
 }
 

@@ -11,33 +11,37 @@ import { noticed } from "../text/noticed";
 import { orderTitle } from "../text/sentences";
 import { isOpen, Marks, PriorityChip, SeverityChip, WorkChip } from "../ui/chips";
 import { EvidenceChart, EvidenceTable } from "../ui/Evidence";
-import { FinishForm, repairOf } from "../ui/FinishForm";
+import { FinishForm, repairOf, type Finish } from "../ui/FinishForm";
 import { Facts, Since } from "../ui/parts";
 import { Loaded, Notice } from "../ui/states";
 import { Timeline } from "../ui/Timeline";
+import { assetPath, charts, historyPath } from "./ahead";
+import { useDraft } from "./draft";
 import { useKept } from "./kept";
 import { applied, useOutbox } from "./outbox";
+import { pathOf, type Entry } from "./store";
+import { RefusedNotice } from "./Unsent";
 
 export function JobPage() {
   const { id = "" } = useParams();
   const { t } = useText();
   const me = useOutletContext<Me>();
-  const order = useKept<WorkOrder>(["work-order"], `/work-orders/${id}`);
+  const order = useKept<WorkOrder>(["work-order"], pathOf(id));
   const { entries } = useOutbox();
   return (
     <>
       <Link to="/" className="row muted plain" style={{ minHeight: 40, fontWeight: 560 }}><ChevronLeft size={18} aria-hidden />{t("field.mine")}</Link>
       <Loaded of={order} skeleton={<><Skeleton height={90} radius="md" /><Skeleton height={260} radius="md" /></>}>
-        {(data) => <Job order={applied(data, entries, me.person)} me={me} />}
+        {(data) => <Job order={applied(data, entries, me.person)} me={me} own={entries.filter((entry) => entry.order === id)} />}
       </Loaded>
     </>
   );
 }
 
-function Job(props: { order: WorkOrder; me: Me }) {
+function Job(props: { order: WorkOrder; me: Me; own: Entry[] }) {
   const { order } = props;
   const text = useText();
-  const asset = useKept<AssetDetail>(["asset"], `/assets/${order.asset.id}`, 30_000);
+  const asset = useKept<AssetDetail>(["asset"], assetPath(order.asset.id), 30_000);
   const found = order.noticed;
   return (
     <>
@@ -49,7 +53,8 @@ function Job(props: { order: WorkOrder; me: Me }) {
         <h1>{order.asset.name}</h1>
         <div className="muted small break">{[order.asset.site_name, order.asset.serial].filter(Boolean).join(" · ")}</div>
       </div>
-      <Refused order={order} />
+      <RefusedNotice order={order.id} entries={props.own} me={props.me} />
+      <Waiting own={props.own} />
       <section className="card pad">
         <div className="row wrap" style={{ gap: 8, marginBottom: 6 }}>
           <h2 style={{ margin: 0 }} className="grow">{text.t(order.request ? "field.reported" : "order.noticed")}</h2>{found && <SeverityChip severity={found.severity} small />}
@@ -59,7 +64,7 @@ function Job(props: { order: WorkOrder; me: Me }) {
         <div className="small muted" style={{ marginTop: 4 }}>{isOpen(order) && <><Since at={found?.since ?? order.since ?? order.opened_at} /> · </>}{text.moment(found?.since ?? order.since ?? order.opened_at)}</div>
         {found && found.contributions.length > 0 && (
           <div style={{ margin: "14px -4px 0" }}>
-            <EvidenceChart asset={order.asset.id} contributions={found.contributions} since={found.since ?? order.since} until={order.work_done_at ?? order.closed_at} now={order.replayed ? (asset.data?.last_reading_at ?? null) : null} height={190} />
+            <EvidenceChart asset={order.asset.id} contributions={found.contributions} since={found.since ?? order.since} until={order.work_done_at ?? order.closed_at} now={order.replayed ? (asset.data?.last_reading_at ?? null) : null} height={190} keeper={charts} />
           </div>
         )}
       </section>
@@ -72,18 +77,12 @@ function Job(props: { order: WorkOrder; me: Me }) {
   );
 }
 
-function Refused(props: { order: WorkOrder }) {
+/** What was done here and is not sent yet. */
+function Waiting(props: { own: Entry[] }) {
   const text = useText();
-  const { entries, forget } = useOutbox();
-  const refused = entries.find((entry) => entry.order === props.order.id && entry.problem);
-  if (!refused) return null;
-  const why = text.has(`error.${refused.problem}`) ? text.t(`error.${refused.problem}`, { legal: "–" }) : (refused.problem ?? "");
-  return (
-    <Notice tone="trouble" icon={CloudOff}>
-      <div>{text.t("field.refused", { action: text.code("field.action", refused.action) })} {why}</div>
-      <Button size="compact-sm" variant="white" color="red" mt={8} onClick={() => forget(refused.key)}>{text.t("field.understood")}</Button>
-    </Notice>
-  );
+  if (props.own.length === 0 || props.own.some((entry) => entry.problem)) return null;
+  const actions = props.own.map((entry) => text.code("field.action", entry.action)).join(text.language === "zh" ? "、" : ", ");
+  return <Notice tone="watch" icon={CloudOff}>{text.t("field.waiting_here", { actions })}</Notice>;
 }
 
 function Checks(props: { order: WorkOrder }) {
@@ -128,7 +127,7 @@ function Done(props: { order: WorkOrder; codes: RepairCode[] }) {
 
 function History(props: { asset: string }) {
   const text = useText();
-  const timeline = useKept<Page<TimelineItem>>(["timeline"], `/assets/${props.asset}/timeline?limit=12`, 60_000);
+  const timeline = useKept<Page<TimelineItem>>(["timeline"], historyPath(props.asset), 60_000);
   if (!timeline.data) return null;
   return (
     <section className="card pad">
@@ -143,11 +142,19 @@ function NextStep(props: { order: WorkOrder; me: Me; codes: RepairCode[] }) {
   const { t } = useText();
   const { entries, act } = useOutbox();
   const [open, sheet] = useDisclosure(false);
-  if (!isOpen(order)) return null;
-  const sending = entries.some((entry) => entry.order === order.id && !entry.problem);
+  const sending = entries.some((entry) => entry.order === order.id);
+  const stuck = entries.some((entry) => entry.order === order.id && entry.problem);
+  const [draft, keepDraft, dropDraft] = useDraft(`${me.person.id}/${order.id}`);
+  const finish = async (found: Finish) => {
+    if (!(await act(order, "finish", me, { ...found }))) return;
+    dropDraft();
+    sheet.close();
+    window.scrollTo({ top: 0 });
+  };
+  if (!isOpen(order) || stuck) return null;
   const mine = order.assignee?.id === me.person.id;
   const button = (label: string, press: () => void, icon?: ReactNode) => (
-    <Button size="lg" fullWidth leftSection={icon} rightSection={sending ? <CloudOff size={16} aria-label={t("field.waiting_short")} /> : undefined} onClick={press}>{label}</Button>
+    <Button size="lg" fullWidth leftSection={icon} rightSection={sending ? <CloudOff size={16} aria-hidden /> : undefined} onClick={press}>{label}</Button>
   );
   return (
     <>
@@ -158,23 +165,14 @@ function NextStep(props: { order: WorkOrder; me: Me; codes: RepairCode[] }) {
           ) : order.state === "in_progress" ? (
             button(t("field.finish"), sheet.open, <CheckCircle2 size={20} />)
           ) : mine ? (
-            button(t("field.start"), () => act(order.id, "start"), <Play size={20} />)
+            button(t("field.start"), () => void act(order, "start", me), <Play size={20} />)
           ) : (
-            button(t("field.accept"), () => act(order.id, "accept"))
+            button(t("field.accept"), () => void act(order, "accept", me))
           )}
         </div>
       </div>
       <Drawer opened={open} onClose={sheet.close} position="bottom" size="92%" title={<span style={{ fontWeight: 660, fontSize: 18 }}>{t("field.finish")}</span>} styles={{ content: { borderRadius: "16px 16px 0 0" }, body: { paddingBottom: 32 } }}>
-        <FinishForm
-          large
-          origin={order.origin}
-          repairCodes={props.codes}
-          submit={(found) => {
-            act(order.id, "finish", { ...found });
-            sheet.close();
-            window.scrollTo({ top: 0 });
-          }}
-        />
+        {draft !== undefined && <FinishForm large origin={order.origin} repairCodes={props.codes} draft={draft} onDraft={keepDraft} submit={(found) => void finish(found)} />}
       </Drawer>
     </>
   );

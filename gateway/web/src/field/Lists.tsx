@@ -1,6 +1,6 @@
 /** My work, and the work that nobody has taken yet. */
 import { Button } from "@mantine/core";
-import { Briefcase, ChevronDown, Coffee } from "lucide-react";
+import { Briefcase, ChevronDown, CloudOff, Coffee, OctagonAlert } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { Link, useOutletContext } from "react-router";
 
@@ -10,9 +10,10 @@ import { orderTitle } from "../text/sentences";
 import { Chip, isOpen, Marks, PriorityChip, WorkChip } from "../ui/chips";
 import { Since } from "../ui/parts";
 import { Bones, Empty, Loaded } from "../ui/states";
-import { FREE, MINE } from "./FieldShell";
+import { useInstalled } from "./install";
 import { useKept } from "./kept";
 import { applied, useOutbox } from "./outbox";
+import { FREE, MINE } from "./store";
 
 const RANK: Record<string, number> = { urgent: 0, high: 1, normal: 2, low: 3 };
 const FIRST: Record<string, number> = { in_progress: 0, scheduled: 1, unscheduled: 2 };
@@ -31,6 +32,7 @@ export function MyWorkPage() {
   const mine = useKept<Page<WorkOrder>>(["work-orders"], MINE);
   const free = useKept<Page<WorkOrder>>(["work-orders"], FREE);
   const { entries } = useOutbox();
+  const { offline } = useInstalled();
   const [done, showDone] = useState(false);
   return (
     <>
@@ -38,7 +40,7 @@ export function MyWorkPage() {
       <Loaded of={mine} skeleton={<Bones rows={6} height={26} />}>
         {(page) => {
           // Work taken a moment ago is mine before the server's list says so.
-          const taken = (free.data?.items ?? []).filter((order) => entries.some((entry) => entry.order === order.id && !entry.problem));
+          const taken = (free.data?.items ?? []).filter((order) => entries.some((entry) => entry.order === order.id && entry.person.id === me.person.id));
           const all = [...page.items, ...taken].filter((order, index, list) => list.findIndex((one) => one.id === order.id) === index);
           const shown = all.map((order) => applied(order, entries, me.person));
           const open = shown.filter(isOpen).sort(inOrder);
@@ -46,7 +48,7 @@ export function MyWorkPage() {
           return (
             <>
               {open.length === 0 && (
-                <Empty icon={Coffee} sentence={t("field.none_mine")} action={<Button component={Link} to="/available" size="md">{t("field.see_available")}</Button>} example={t("field.none_mine_example")} />
+                <Empty icon={Coffee} sentence={t("field.none_mine")} action={<Button component={Link} to="/available" size="md">{t("field.see_available")}</Button>} example={t(offline ? "field.none_mine_example" : "field.none_mine_online")} />
               )}
               {open.map((order) => <JobCard key={order.id} order={order} />)}
               {finished.length > 0 && (
@@ -77,7 +79,7 @@ export function AvailablePage() {
           return left.length === 0 ? (
             <Empty icon={Briefcase} sentence={t("field.none_available")} action={<Button component={Link} to="/" size="md" variant="default">{t("field.to_mine")}</Button>} example={t("field.none_available_example")} />
           ) : (
-            <>{left.map((order) => <JobCard key={order.id} order={order} action={<Button size="md" fullWidth onClick={() => act(order.id, "accept")}>{t("field.accept")}</Button>} />)}</>
+            <>{left.map((order) => <JobCard key={order.id} order={order} action={<Button size="md" fullWidth onClick={() => void act(order, "accept", me)}>{t("field.accept")}</Button>} />)}</>
           );
         }}
       </Loaded>
@@ -88,12 +90,16 @@ export function AvailablePage() {
 function JobCard(props: { order: WorkOrder; action?: ReactNode }) {
   const text = useText();
   const { order } = props;
+  const { entries } = useOutbox();
+  const own = entries.filter((entry) => entry.order === order.id);
+  const refused = own.some((entry) => entry.problem);
   return (
     <article className="card">
       <Link to={`/work/${order.id}`} className="job">
         <div className="row wrap" style={{ marginBottom: 8, gap: 6 }}>
           {order.state !== "unscheduled" && <WorkChip state={order.state} small />}
           <PriorityChip priority={order.priority} small />
+          {own.length > 0 && <Chip tone={refused ? "trouble" : "watch"} icon={refused ? OctagonAlert : CloudOff} small>{text.t(refused ? "field.state_refused" : "field.state_waiting")}</Chip>}
           <Marks demo={order.demo} replayed={order.replayed} />
           <span className="grow" />
           <span className="small muted mono-num">{order.number}</span>

@@ -11,19 +11,31 @@ import { BrowserRouter, Navigate, Route, Routes } from "react-router";
 import { Providers } from "../ui/Providers";
 import { SignInForm } from "../ui/SignInForm";
 import { FieldShell } from "./FieldShell";
+import { install } from "./install";
+import { changeHands, followKept } from "./kept";
 import { AvailablePage, MyWorkPage } from "./Lists";
 import { JobPage } from "./JobPage";
 import { MePage } from "./MePage";
+import { followOutbox } from "./outbox";
+import { tidy } from "./store";
+import { UnsentPage } from "./Unsent";
+
+const STORAGE_MS = 2_000; // what the phone keeps is read first; a browser that does not answer must not stop the page
+
+void install();
+void tidy().catch(() => undefined);
+await Promise.race([Promise.all([followKept(), followOutbox()]), new Promise((go) => window.setTimeout(go, STORAGE_MS))]);
 
 createRoot(document.getElementById("root")!).render(
   <Providers>
     <BrowserRouter basename="/m">
       <Routes>
-        <Route path="sign-in" element={<SignInForm />} />
+        <Route path="sign-in" element={<SignInForm onSignedIn={changeHands} />} />
         <Route element={<FieldShell />}>
           <Route index element={<MyWorkPage />} />
           <Route path="available" element={<AvailablePage />} />
           <Route path="work/:id" element={<JobPage />} />
+          <Route path="unsent" element={<UnsentPage />} />
           <Route path="me" element={<MePage />} />
           <Route path="*" element={<Navigate to="/" replace />} />
         </Route>

@@ -1,35 +1,26 @@
-/** What the technician did while the network was slow or away: kept on the phone, sent in order, applied at once. */
+/** The outbox as the pages see it: what waits, what was refused, and when it is tried again. */
 import { useQueryClient } from "@tanstack/react-query";
+import { liveQuery } from "dexie";
 import { useCallback, useEffect, useSyncExternalStore } from "react";
 
-import { ApiError, newKey, post } from "../api/client";
-import type { WorkOrder } from "../api/types";
+import type { Me, WorkOrder } from "../api/types";
+import { useText } from "../i18n/useText";
+import { say } from "../ui/Providers";
+import { askToPersist, wakeLater } from "./install";
+import { keepAction, sendWaiting, type Sent } from "./send";
+import { store, type Action, type Entry } from "./store";
 
-export type Action = "accept" | "start" | "finish";
-export type Entry = { key: string; order: string; action: Action; body: Record<string, unknown>; at: string; problem?: string };
-
-const STORED = "forewarn.outbox";
 const RETRY_MS = 5_000;
 
-let entries: Entry[] = load();
-let sending = false;
+type State = { entries: Entry[]; last: Sent };
+
+let state: State = { entries: [], last: "done" };
+let running: Promise<void> | null = null;
+let again = false;
 const listeners = new Set<() => void>();
 
-function load(): Entry[] {
-  try {
-    return JSON.parse(localStorage.getItem(STORED) ?? "[]") as Entry[];
-  } catch {
-    return [];
-  }
-}
-
-function save(next: Entry[]): void {
-  entries = next;
-  try {
-    localStorage.setItem(STORED, JSON.stringify(next));
-  } catch {
-    // a full store: the entries live on in memory until they are sent
-  }
+function set(next: Partial<State>): void {
+  state = { ...state, ...next };
   for (const listener of listeners) listener();
 }
 
@@ -38,69 +29,118 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Send what waits, oldest first. A refusal stays with its reason until the person has seen it. */
-async function flush(done: () => void): Promise<void> {
-  if (sending) return;
-  sending = true;
-  try {
-    for (let next = entries.find((one) => !one.problem); next; next = entries.find((one) => !one.problem)) {
-      const current = next;
-      try {
-        // The same key again is answered from the first time, so a lost answer repeats nothing.
-        await post(`/work-orders/${current.order}/${current.action}`, current.body, current.key);
-        save(entries.filter((one) => one.key !== current.key));
-        done();
-      } catch (error) {
-        const refused = error instanceof ApiError && error.status >= 400 && error.status < 500 && ![401, 408, 429].includes(error.status) && error.code !== "in_progress";
-        if (!refused) return; // no network or no server: later
-        save(entries.map((one) => (one.key === current.key ? { ...one, problem: error.code || error.message } : one)));
-        done();
+/** Follow the stored outbox, whoever changes it: this tab, another one, the service worker. Resolves once it is read. */
+export function followOutbox(): Promise<void> {
+  return new Promise((resolve) => {
+    liveQuery(() => store.outbox.orderBy("seq").toArray()).subscribe({
+      next: (entries) => (set({ entries }), resolve()),
+      error: () => resolve(), // no storage: actions are then refused aloud, not lost in silence
+    });
+  });
+}
+
+/** Send now; while a sending runs, once more after it. */
+export function push(): Promise<void> {
+  again = true;
+  running ??= (async () => {
+    try {
+      while (again) {
+        again = false;
+        set({ last: await sendWaiting() });
       }
+    } catch {
+      set({ last: "away" });
+    } finally {
+      running = null;
     }
-  } finally {
-    sending = false;
-  }
+    if (state.last === "away") void wakeLater();
+  })();
+  return running;
 }
 
 export function useOutbox() {
-  const client = useQueryClient();
-  const held = useSyncExternalStore(subscribe, () => entries);
-  const push = useCallback(() => void flush(() => void client.invalidateQueries()), [client]);
+  const { t } = useText();
+  const { entries, last } = useSyncExternalStore(subscribe, () => state);
   const act = useCallback(
-    (order: string, action: Action, body: Record<string, unknown> = {}) => {
-      save([...entries, { key: newKey(), order, action, body, at: new Date().toISOString() }]);
-      push();
+    async (order: WorkOrder, action: Action, me: Me, body: Record<string, unknown> = {}): Promise<boolean> => {
+      try {
+        await keepAction(order, action, body, me.person);
+      } catch {
+        say(t("field.not_kept"), "bad");
+        return false;
+      }
+      void askToPersist();
+      void push();
+      return true;
     },
-    [push],
+    [t],
   );
-  const forget = useCallback((key: string) => save(entries.filter((one) => one.key !== key)), []);
-  return { entries: held, act, forget, push };
+  return { entries, last, act };
 }
 
-/** Tries again whenever there may be a network. */
+/** Tries whenever there may be a network, and says when all has arrived. */
 export function useSender(): void {
-  const { entries: held, push } = useOutbox();
-  const waiting = held.some((one) => !one.problem);
+  const { t } = useText();
+  const client = useQueryClient();
+  const { entries } = useOutbox();
+  const waiting = entries.filter((one) => !one.problem).length;
   useEffect(() => {
-    push();
-    window.addEventListener("online", push);
-    const timer = waiting ? window.setInterval(push, RETRY_MS) : undefined;
+    const seen = () => void (document.visibilityState === "visible" && push());
+    const now = () => void push();
+    now();
+    window.addEventListener("online", now);
+    window.addEventListener("focus", now);
+    document.addEventListener("visibilitychange", seen);
+    const timer = waiting > 0 ? window.setInterval(seen, RETRY_MS) : undefined;
     return () => {
-      window.removeEventListener("online", push);
+      window.removeEventListener("online", now);
+      window.removeEventListener("focus", now);
+      document.removeEventListener("visibilitychange", seen);
       window.clearInterval(timer);
     };
-  }, [push, waiting]);
+  }, [waiting]);
+  useEffect(() => {
+    let before = state.entries;
+    return subscribe(() => {
+      const gone = before.filter((old) => !state.entries.some((one) => one.key === old.key));
+      const late = gone.some((one) => Date.now() - new Date(one.at).getTime() > 2 * RETRY_MS);
+      const changed = gone.length > 0 || state.entries.some((one) => one.problem && !before.find((old) => old.key === one.key)?.problem);
+      before = state.entries;
+      if (changed) void client.invalidateQueries();
+      if (late && !discarding && state.entries.every((one) => one.problem)) say(t("field.sent"));
+    });
+  }, [client, t]);
+}
+
+let discarding = false;
+
+/** What a person throws away has not been 'sent'. */
+export async function quietly(work: () => Promise<void>): Promise<void> {
+  discarding = true;
+  try {
+    await work();
+    await new Promise((resolve) => window.setTimeout(resolve, 300)); // until the change has come round
+  } finally {
+    discarding = false;
+  }
 }
 
 /** The order as it will be once the waiting actions have arrived. */
 export function applied(order: WorkOrder, held: Entry[], me: { id: string; name: string }): WorkOrder {
+  const own = held.filter((entry) => entry.order === order.id && entry.person.id === me.id);
+  if (own.some((entry) => entry.problem)) return order; // refused: it is as the server says
   let shown = order;
-  for (const entry of held) {
-    if (entry.order !== order.id || entry.problem) continue;
+  for (const entry of own) {
     if (entry.action === "accept") shown = { ...shown, state: "scheduled", assignee: me };
     if (entry.action === "start") shown = { ...shown, state: "in_progress", assignee: me };
     if (entry.action === "finish")
-      shown = { ...shown, state: "completed", outcome: String(entry.body.outcome ?? ""), outcome_note: String(entry.body.note ?? "") };
+      shown = {
+        ...shown,
+        state: "completed",
+        outcome: String(entry.body.outcome ?? ""),
+        outcome_note: String(entry.body.note ?? ""),
+        repair_code: (entry.body.repair_code as string | null) ?? null,
+      };
   }
   return shown;
 }

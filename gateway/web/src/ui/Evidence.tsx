@@ -1,9 +1,9 @@
 /** Seen against expected, sensor by sensor, and the same drawn on the chart. */
 import { Skeleton } from "@mantine/core";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 
 import { useExpected, useReadings, type Span } from "../api/hooks";
-import type { Contribution } from "../api/types";
+import type { Contribution, Expected, Readings } from "../api/types";
 import { useText } from "../i18n/useText";
 import { metricLabel } from "../text/metrics";
 import { Failure } from "./states";
@@ -98,6 +98,13 @@ type ChartProps = {
   height?: number;
   metric?: string | null;
   onMetric?: (metric: string) => void;
+  keeper?: ChartKeeper; // what was drawn last, for when there is no network
+};
+
+export type ChartData = { readings: Readings; expected: Expected | null };
+export type ChartKeeper = {
+  keep: (asset: string, metric: string, data: ChartData) => Promise<void>;
+  read: (asset: string, metric: string) => Promise<(ChartData & { at: number }) | null>;
 };
 
 const LEAD_S = 1800; // what the machine did before it was noticed, at least
@@ -110,8 +117,11 @@ export function EvidenceChart(props: ChartProps) {
   const [own, setOwn] = useState<string | null>(null);
   const metric = props.metric ?? own ?? choices[0]?.metric ?? null;
   const span = useMemo(() => around(props.since, props.until, props.now), [props.since, props.until, props.now]);
-  const readings = useReadings(props.asset, metric, span, 500);
-  const expected = useExpected(props.asset, metric, span, 500);
+  const asked = useReadings(props.asset, metric, span, 500);
+  const model = useExpected(props.asset, metric, span, 500);
+  const kept = useLastDrawn(props, metric, asked.data, model.data);
+  const readings = kept ? { ...asked, data: kept.readings } : asked;
+  const expected = kept ? { data: kept.expected ?? undefined } : model;
   const chosen = choices.find((row) => row.metric === metric);
   const regions: Region[] = props.since ? [{ from: props.since, to: props.until, tone: "trouble", label: "" }] : [];
   const markers: Marker[] = [
@@ -154,6 +164,7 @@ export function EvidenceChart(props: ChartProps) {
               height={props.height ?? 280}
             />
             <ChartLegend model={(expected.data?.points.length ?? 0) > 0} trouble />
+            {kept && (asked.failureCount > 0 || asked.fetchStatus === "paused") && <div className="tiny muted" style={{ padding: "4px 4px 0" }}>{text.t("chart.kept", { at: text.moment(kept.at) })}</div>}
           </>
         )
       ) : readings.error ? (
@@ -165,7 +176,20 @@ export function EvidenceChart(props: ChartProps) {
   );
 }
 
-function around(since: string | null, until: string | null, own?: string | null): Span {
+/** What was drawn last, when the question has failed. */
+function useLastDrawn(props: ChartProps, metric: string | null, readings: Readings | undefined, expected: Expected | undefined) {
+  const { keeper, asset } = props;
+  const [last, setLast] = useState<(ChartData & { at: number; metric: string }) | null>(null);
+  const fits = readings?.metric === metric && readings !== undefined;
+  useEffect(() => {
+    if (!keeper || !metric) return;
+    if (fits) void keeper.keep(asset, metric, { readings, expected: expected?.metric === metric ? expected : null });
+    else void keeper.read(asset, metric).then((found) => setLast(found && { ...found, metric }));
+  }, [keeper, asset, metric, fits, readings, expected]);
+  return !fits && last?.metric === metric ? last : null;
+}
+
+export function around(since: string | null, until: string | null, own?: string | null): Span & { from: string; to: string } {
   const now = own ? new Date(own).getTime() : Math.ceil(Date.now() / 10_000) * 10_000;
   const from = since ? new Date(since).getTime() : now - 3_600_000;
   const end = Math.min(now, until ? new Date(until).getTime() : now);

@@ -1,6 +1,6 @@
 /** What was found: the outcome in plain words, what was repaired, a note. */
 import { Button, Select, Textarea } from "@mantine/core";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 
 import type { RepairCode } from "../api/types";
 import { useText } from "../i18n/useText";
@@ -10,12 +10,25 @@ const OUTCOMES = ["confirmed", "wrong_mode", "no_fault_found", "sensor_fault", "
 const NOTE_MOST = 2000;
 
 export type Finish = { outcome: string; note: string; repair_code: string | null };
+export type Half = Omit<Finish, "outcome"> & { outcome: string | null };
 
-export function FinishForm(props: { origin: string; repairCodes: RepairCode[]; busy?: boolean; large?: boolean; submit: (finish: Finish) => void }) {
+type Props = {
+  origin: string;
+  repairCodes: RepairCode[];
+  busy?: boolean;
+  large?: boolean;
+  draft?: Half | null; // what was written before the page was closed
+  onDraft?: (half: Half) => void;
+  submit: (finish: Finish) => void;
+};
+
+export function FinishForm(props: Props) {
   const text = useText();
-  const [outcome, setOutcome] = useState<string | null>(null);
-  const [note, setNote] = useState("");
-  const [repair, setRepair] = useState<string | null>(null);
+  const { draft, onDraft } = props;
+  const [outcome, setOutcome] = useState<string | null>(draft?.outcome ?? null);
+  const [note, setNote] = useState(draft?.note ?? "");
+  const [repair, setRepair] = useState<string | null>(draft?.repair_code ?? null);
+  useEffect(() => onDraft?.({ outcome, note, repair_code: repair }), [onDraft, outcome, note, repair]);
   const size = props.large ? "md" : "sm";
   const offered = OUTCOMES.filter((word) => word !== "planned" || props.origin === "plan");
   const repaired = outcome === "confirmed" || outcome === "wrong_mode" || outcome === "prevented" || outcome === "sensor_fault";

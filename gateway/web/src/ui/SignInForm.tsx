@@ -20,7 +20,7 @@ function target(wanted: string | null, me: Me): string {
   return me.roles.some((role) => DESK.includes(role)) ? "/" : "/m";
 }
 
-export function SignInForm() {
+export function SignInForm(props: { onSignedIn?: (me: Me) => Promise<void> }) {
   const text = useText();
   const client = useQueryClient();
   const [params] = useSearchParams();
@@ -39,6 +39,7 @@ export function SignInForm() {
         ? await post<Me>("/sign-in", { email: email.trim(), password })
         : await post<Me>("/sign-in/link", { token, ...(password ? { password } : {}) });
       client.clear();
+      await props.onSignedIn?.(me);
       location.assign(target(params.get("to"), me));
     } catch (problem) {
       setError(problem as Error);

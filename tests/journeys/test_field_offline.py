@@ -1,0 +1,323 @@
+"""The technician's view in a real browser while the network and the server are really away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from sqlalchemy import select, update
+
+from assets.base.access import Role
+from assets.base.db import Database
+from assets.base.events import Event
+from assets.people import Person, add_organisation, add_person
+from assets.registry import Asset, add_asset
+from gateway.sign_in import SignInSession, make_link
+from tests.journeys.conftest import free_port, wait_for
+from ticketing.field import accept
+from ticketing.models import Visit, WorkOrder
+from ticketing.work_orders import open_work_order, transition
+
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+
+FREE = "/work-orders?open=true&assignee=nobody&limit=100"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+WITHIN_MS = 25_000
+
+
+@dataclass
+class Plant:
+    """A database with two technicians and a pump, and the server that comes and goes before it."""
+
+    database: Database
+    url: str
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Run `forewarn api` until it answers."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("FOREWARN_")}
+        environment |= {"FOREWARN_DATABASE_URL": self.url, "FOREWARN_HTTP": f"127.0.0.1:{self.port}"}
+        self.process = subprocess.Popen([sys.executable, "-m", "gateway.main", "api"], env=environment)
+        wait_for(self._answers, 60, "the server answers")
+
+    def kill(self) -> None:
+        """Take the server away without a farewell."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.base}/healthz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def sign_in_link(self, name: str) -> str:
+        """Return a one-time address for somebody."""
+        with self.database.as_service() as session:
+            person = session.scalars(select(Person).where(Person.name == name)).one()
+            token = make_link(session, person.id, datetime.now(UTC))
+        return f"{self.base}/m/sign-in?token={token}"
+
+    def new_order(self, title: str) -> UUID:
+        """Open work that nobody has taken."""
+        now = datetime.now(UTC)
+        with self.database.as_service() as session:
+            pump = session.scalars(select(Asset)).one()
+            facts: dict[str, Any] = {"kind": "machine", "title_code": "manual", "title_text": title}
+            return open_work_order(session, asset=pump, origin="manual", now=now, **facts).id
+
+    def order(self, order_id: UUID) -> WorkOrder:
+        """Return how the work order stands on the server."""
+        with self.database.as_service() as session:
+            found = session.get_one(WorkOrder, order_id)
+            session.expunge(found)
+        return found
+
+    def happened(self, order_id: UUID) -> list[str]:
+        """Return the kinds of what the log says about an order, oldest first."""
+        with self.database.as_service() as session:
+            rows = select(Event.kind).where(Event.subject_id == order_id).order_by(Event.id)
+            return list(session.scalars(rows))
+
+    def visits(self, order_id: UUID) -> int:
+        """Return how many visits an order has."""
+        with self.database.as_service() as session:
+            return len(list(session.scalars(select(Visit).where(Visit.work_order_id == order_id))))
+
+
+@pytest.fixture
+def plant(database_url: str) -> Iterator[Plant]:
+    database, now = Database(database_url, pool_size=4), datetime.now(UTC)
+    with database.as_service() as session:
+        operator = add_organisation(session, kind="operator", name="Operator", now=now)
+        for name in ("Li Wei", "Zhang Min"):
+            email = name.replace(" ", ".").lower() + "@example.com"
+            roles = [Role.TECHNICIAN]
+            add_person(session, organisation_id=operator.id, name=name, email=email, roles=roles, now=now)
+        pump = Asset(organisation_id=operator.id, serial="P-7", name="Feed pump 7", created_at=now)
+        add_asset(session, pump, now)
+    made = Plant(database, database_url)
+    made.start()
+    yield made
+    made.kill()
+    database.dispose()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+        launched = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
+    context.set_default_timeout(WITHIN_MS)
+    yield context
+    context.close()
+
+
+def signed_in(plant: Plant, phone: BrowserContext, name: str = "Li Wei", action: str = "Sign in") -> Page:
+    """Sign somebody in on the phone and wait until it could lose the network."""
+    page = phone.pages[0] if phone.pages else phone.new_page()
+    page.goto(plant.sign_in_link(name))
+    page.get_by_role("button", name=action, exact=True).click()
+    page.wait_for_url(lambda url: "sign-in" not in url)
+    expect(page.locator("main h1")).to_be_visible()
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    return page
+
+
+def lose_network(plant: Plant, phone: BrowserContext) -> None:
+    plant.kill()
+    phone.set_offline(True)
+
+
+def regain_network(plant: Plant, phone: BrowserContext) -> None:
+    plant.start()
+    phone.set_offline(False)
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def finish(page: Page, note: str) -> None:
+    press(page, "Finish")
+    page.get_by_role("radio").filter(has_text="Fault confirmed").click()
+    page.get_by_label("Note").fill(note)
+    press(page, "Finish the job")
+
+
+def kept_offline(page: Page, path: str) -> None:
+    """Wait until the phone has kept an answer for reading without a network."""
+    query = """(path) => new Promise((done) => {
+        const opening = indexedDB.open("forewarn-field");
+        opening.onsuccess = () => {
+            const asked = opening.result.transaction("kept").objectStore("kept").get(path);
+            asked.onsuccess = () => { opening.result.close(); done(asked.result !== undefined); };
+        };
+    })"""
+    wait_for(lambda: page.evaluate(query, path), 25, f"kept on the phone: {path}")
+
+
+def test_work_done_without_a_network_arrives_once(plant: Plant, phone: BrowserContext) -> None:
+    order = plant.new_order("Bearing is loud")
+    page = signed_in(plant, phone)
+    page.goto(f"{plant.base}/m/work/{order}")
+    expect(page.get_by_text("Bearing is loud")).to_be_visible()
+    kept_offline(page, f"/work-orders/{order}")
+    kept_offline(page, FREE)
+
+    lose_network(plant, phone)
+    page.goto(f"{plant.base}/m/available")
+    expect(page.get_by_text("Bearing is loud")).to_be_visible()
+    page.goto(f"{plant.base}/m/work/{order}")
+    for action in ("Accept", "Start work"):
+        press(page, action)
+    expect(page.get_by_text("Waiting for the network: Accept, Start work.", exact=False)).to_be_visible()
+    page.reload()
+    finish(page, "Bearing replaced")
+    expect(page.get_by_text("Fault confirmed")).to_be_visible()
+    page.goto(f"{plant.base}/m")
+    page.reload()
+    expect(page.get_by_text("3 waiting for the network", exact=False)).to_be_visible()
+    assert plant.order(order).state == "unscheduled"
+
+    regain_network(plant, phone)
+    wait_for(lambda: plant.order(order).state == "completed", 30, "the work has arrived")
+    expect(page.get_by_text("waiting for the network", exact=False)).to_have_count(0)
+    done = plant.order(order)
+    assert (done.outcome, done.outcome_note) == ("confirmed", "Bearing replaced")
+    assert plant.happened(order).count("work_order.completed") == 1
+    assert plant.visits(order) == 1
+
+
+def test_half_written_form_outlives_a_reload_without_a_network(plant: Plant, phone: BrowserContext) -> None:
+    order = plant.new_order("Seal leaks")
+    page = signed_in(plant, phone)
+    page.goto(f"{plant.base}/m/work/{order}")
+    press(page, "Accept")
+    press(page, "Start work")
+    wait_for(lambda: plant.order(order).state == "in_progress", 30, "the work has begun")
+    lose_network(plant, phone)
+    press(page, "Finish")
+    page.get_by_role("radio").filter(has_text="A different fault").click()
+    page.get_by_label("Note").fill("It was the gasket")
+    page.wait_for_timeout(300)
+    page.reload()
+    press(page, "Finish")
+    expect(page.get_by_label("Note")).to_have_value("It was the gasket")
+    expect(page.get_by_role("radio", checked=True)).to_contain_text("A different fault")
+
+
+def test_refused_work_is_kept_with_its_reason_until_the_person_decides(plant: Plant, phone: BrowserContext) -> None:
+    order = plant.new_order("Filter is clogged")
+    page = signed_in(plant, phone)
+    page.goto(f"{plant.base}/m/work/{order}")
+    expect(page.get_by_text("Filter is clogged")).to_be_visible()
+    kept_offline(page, f"/work-orders/{order}")
+    lose_network(plant, phone)
+    for action in ("Accept", "Start work"):
+        press(page, action)
+    finish(page, "Filter replaced at 10:40")
+    with plant.database.as_service() as session:
+        other = session.scalars(select(Person).where(Person.name == "Zhang Min")).one()
+        accept(session, session.get_one(WorkOrder, order), other, datetime.now(UTC))
+    regain_network(plant, phone)
+
+    page.get_by_text("1 not accepted", exact=False).click()
+    expect(page.get_by_text("Zhang Min has this job now.", exact=False)).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Filter replaced at 10:40", exact=False)).to_be_visible()
+    expect(page.get_by_text("Held back")).to_have_count(2)
+    assert plant.order(order).state == "scheduled"
+
+    with plant.database.as_service() as session:  # the planner gives the job back
+        transition(session, session.get_one(WorkOrder, order), "unscheduled", datetime.now(UTC))
+        session.execute(update(WorkOrder).where(WorkOrder.id == order).values(assignee_id=None))
+    press(page, "Try again")
+    wait_for(lambda: plant.order(order).state == "completed", 30, "the work has arrived after all")
+    assert plant.order(order).outcome_note == "Filter replaced at 10:40"
+    expect(page.get_by_text("Everything has been sent.").first).to_be_visible()
+
+
+def test_expired_session_keeps_the_work_until_its_person_signs_in(plant: Plant, phone: BrowserContext) -> None:
+    order = plant.new_order("Belt is worn")
+    page = signed_in(plant, phone)
+    page.goto(f"{plant.base}/m/work/{order}")
+    expect(page.get_by_text("Belt is worn")).to_be_visible()
+    lose_network(plant, phone)
+    press(page, "Accept")
+    with plant.database.as_service() as session:
+        session.execute(update(SignInSession).values(expires_at=datetime.now(UTC) - timedelta(minutes=1)))
+    regain_network(plant, phone)
+    expect(page.get_by_text("Your session has ended.", exact=False)).to_be_visible()
+    assert plant.order(order).assignee_id is None
+
+    page = signed_in(plant, phone, "Zhang Min")  # another person's phone call: not their work
+    page.goto(f"{plant.base}/m/unsent")
+    expect(page.get_by_text("From Li Wei", exact=False)).to_be_visible()
+    time.sleep(1)
+    assert plant.order(order).assignee_id is None
+
+    signed_in(plant, phone)
+    wait_for(lambda: plant.order(order).state == "scheduled", 30, "the work of the one who did it has arrived")
+    assert plant.happened(order).count("work_order.assigned") == 1
+
+
+def test_two_tabs_send_what_waits_once(plant: Plant, phone: BrowserContext) -> None:
+    orders = [plant.new_order(f"Job {number}") for number in range(4)]
+    page = signed_in(plant, phone)
+    posted: list[str] = []
+    phone.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
+    page.goto(f"{plant.base}/m/available")
+    expect(page.get_by_text("Job 3")).to_be_visible()
+    lose_network(plant, phone)
+    for _ in orders:
+        page.get_by_role("button", name="Accept", exact=True).first.click()
+    expect(page.get_by_text("4 waiting for the network", exact=False)).to_be_visible()
+    other = phone.new_page()
+    other.goto(f"{plant.base}/m")
+    expect(other.get_by_text("4 waiting for the network", exact=False)).to_be_visible()
+    posted.clear()
+    regain_network(plant, phone)
+    wait_for(lambda: all(plant.order(o).state == "scheduled" for o in orders), 30, "all have arrived")
+    for tab in (page, other):
+        expect(tab.get_by_text("waiting for the network", exact=False)).to_have_count(0)
+    assert sorted(url.split("/")[-2] for url in posted if url.endswith("/accept")) == sorted(map(str, orders))
+    assert [plant.visits(order) for order in orders] == [1, 1, 1, 1]
+
+
+def test_technicians_view_can_be_installed(plant: Plant) -> None:
+    with urllib.request.urlopen(f"{plant.base}/m/sw.js") as worker:
+        assert worker.headers["Content-Type"].startswith("text/javascript")
+        assert worker.headers["Service-Worker-Allowed"] == "/m"
+        assert worker.headers["Cache-Control"] == "no-cache"
+    for name in ("manifest.webmanifest", "manifest.zh.webmanifest", "icon-192.png", "icon-512.png"):
+        with urllib.request.urlopen(f"{plant.base}/m/{name}") as answer:
+            assert "html" not in answer.headers["Content-Type"]
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{plant.base}/m/no-such-file.js")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge_agent import __version__, wire
+from edge_agent.backoff import Backoff
 from edge_agent.link import BrokerAddress, Link, LinkFailed, Problem
 from edge_agent.spool import FormedBatch, Spool, SpoolCorrupt, SpoolError
 
@@ -100,7 +101,7 @@ class Publisher:
         self._generation = 0
         self._last_turn = time.monotonic()
         self._thread: threading.Thread | None = None
-        self._failures = 0
+        self._backoff = Backoff(self.pace.reconnect_base_s, self.pace.reconnect_max_s, self.pace.stable_s)
         self._short_lives = 0
         self._result_mids: dict[int, str] = {}
 
@@ -155,8 +156,9 @@ class Publisher:
                 self._report(Problem("publisher_error", f"unexpected {type(error).__name__}: {error}"))
             if not self._is_mine(generation):
                 return
-            is_stable = time.monotonic() - started > self.pace.stable_s
-            self._failures = 0 if is_stable else self._failures + 1
+            lasted_s = time.monotonic() - started if self.status.connected else 0.0
+            is_stable = lasted_s > self.pace.stable_s
+            self._backoff.ended(lasted_s)
             self._short_lives = self._short_lives + 1 if self.status.connected and not is_stable else 0
             if self._short_lives >= SHORT_LIVES:
                 # Not every broker says 'session taken over': Mosquitto 2.0 just closes the older connection.
@@ -171,8 +173,7 @@ class Publisher:
 
     def _pause(self, generation: int, wait: float | None) -> None:
         """Wait with full jitter, so that a thousand agents do not return at the same moment."""
-        ceiling = min(self.pace.reconnect_max_s, self.pace.reconnect_base_s * 2 ** min(self._failures, 16))
-        delay = random.uniform(0.05, ceiling) if wait is None else random.uniform(0.5 * wait, wait)
+        delay = self._backoff.delay_s() if wait is None else random.uniform(0.5 * wait, wait)
         until = time.monotonic() + delay
         while time.monotonic() < until and self._is_mine(generation):
             self._last_turn = time.monotonic()
@@ -361,6 +362,9 @@ class Publisher:
                 if flight.attempts >= 2:
                     text = f"no acknowledgement from the server for {flight.batch.key}; is `forewarn ingest` running?"
                     self._report(Problem("not_acknowledged", text))
+            if flight.batch.key in self.spool.damaged:
+                text = "samples were damaged on the disk of this device; check it, it may be failing"
+                self._report(Problem("spool_damaged", text))
             flight.mid = link.publish(wire.telemetry_topic(self.device), payload)
             flight.sent_at, flight.attempts = now, flight.attempts + 1
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent import boot_id, wire
+from edge_agent.spool_checks import DROPPED, EVENT, SAMPLE, checksum, intact_texts
 from edge_agent.spool_file import SpoolCorrupt, SpoolError, SpoolInUse, SpoolUnavailable, SpoolWriteFailed
 from edge_agent.spool_notes import SpoolNotes
 
@@ -33,8 +34,8 @@ RECORD_OVERHEAD_BYTES = 48  # key, row header and page slack of one record, coun
 BATCH_BYTES = 256 * 1024  # well under wire.MAX_BATCH_BYTES, so that eight in flight fit a small computer's memory
 MIN_MAX_BYTES = 4 * 1024 * 1024  # room for a full window of batches, which are never dropped
 
-_SAMPLE, _EVENT, _DROPPED = 0, 1, 2
 _LIVE = 0
+_INSERT = "INSERT INTO record (lane, id, boot, idx, kind, t, payload, crc, size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class Spool(SpoolNotes):
         self.max_bytes = max(max_bytes, MIN_MAX_BYTES)
         self.batch_bytes = batch_bytes
         self.dropped_samples = 0
+        self.damaged: set[tuple[str, int]] = set()  # batches of which a record was damaged; bounded by the window
         self._started = time.monotonic()
         self._live_bytes = 0  # appended to the live lane since the start, for the estimate of hours left
         super().__init__(path)
@@ -128,8 +130,8 @@ class Spool(SpoolNotes):
 
         Raise SpoolWriteFailed when nothing was stored, SpoolCorrupt when the caller should simply try again.
         """
-        parts = [(_SAMPLE, sample.t, wire.encode_sample(sample)) for sample in samples]
-        parts += [(_EVENT, event.t, wire.encode_event(event)) for event in events]
+        parts = [(SAMPLE, sample.t, wire.encode_sample(sample)) for sample in samples]
+        parts += [(EVENT, event.t, wire.encode_event(event)) for event in events]
         return self._guarded(lambda: self._append(wire.LANES.index(lane), parts))
 
     def _append(self, lane: int, parts: Sequence[tuple[int, int, str]]) -> int:
@@ -137,12 +139,13 @@ class Spool(SpoolNotes):
         index = first
         for offset, (kind, t, payload) in enumerate(parts):
             row_size = len(payload.encode()) + RECORD_OVERHEAD_BYTES
-            rows.append((lane, self._next_id + offset, self._number, index, kind, t, payload, row_size))
-            index += kind == _SAMPLE
+            crc = checksum(self._number, index, kind, payload)
+            rows.append((lane, self._next_id + offset, self._number, index, kind, t, payload, crc, row_size))
+            index += kind == SAMPLE
             size += row_size
         with self._transaction():
             made = self._make_room(size, self._next_id + len(rows))
-            self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany(_INSERT, rows)
             self._db.execute("UPDATE boot SET next_index = ? WHERE number = ?", (index, self._number))
         self._next_id += len(rows) + made.reports
         self._next_index = index
@@ -163,7 +166,7 @@ class Spool(SpoolNotes):
         report = wire.Dropped(self._next_index, n, t_from, t_to, reason)
         row = self._dropped_row(self._next_id, self._number, report)
         with self._transaction():
-            self._db.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute(_INSERT, row)
             self._db.execute("UPDATE boot SET next_index = ? WHERE number = ?", (self._next_index + n, self._number))
         self._next_id += 1
         self._next_index += n
@@ -172,10 +175,13 @@ class Spool(SpoolNotes):
         self.dropped_samples += n
 
     @staticmethod
-    def _dropped_row(row_id: int, number: int, report: wire.Dropped) -> tuple[int, int, int, int, int, int, str, int]:
+    def _dropped_row(
+        row_id: int, number: int, report: wire.Dropped
+    ) -> tuple[int, int, int, int, int, int, str, int, int]:
         payload = wire.encode_dropped(report)
         size = len(payload) + RECORD_OVERHEAD_BYTES
-        return (_LIVE, row_id, number, report.first, _DROPPED, report.t_to, payload, size)
+        crc = checksum(number, report.first, DROPPED, payload)
+        return (_LIVE, row_id, number, report.first, DROPPED, report.t_to, payload, crc, size)
 
     def _make_room(self, size: int, next_id: int) -> _Room:
         """Drop the oldest records, background lanes first, and put reports of them under ids from next_id on.
@@ -191,7 +197,7 @@ class Spool(SpoolNotes):
             cursor = self._db.execute(
                 "SELECT lane, id, boot, idx, kind, t, size FROM record WHERE lane = ? AND id > ? AND kind != ?"
                 " ORDER BY id",
-                (lane, self._formed_to[lane], _DROPPED),
+                (lane, self._formed_to[lane], DROPPED),
             )
             for row in cursor:
                 if excess <= 0:
@@ -205,23 +211,26 @@ class Spool(SpoolNotes):
             victims.append(earlier[0])  # replaced by the longer report
         reports = [self._dropped_row(next_id + offset, number, report) for offset, (number, report) in enumerate(runs)]
         self._db.executemany("DELETE FROM record WHERE lane = ? AND id = ?", [row[:2] for row in victims])
-        self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", reports)
-        samples = sum(row[4] == _SAMPLE for row in victims)
+        self._db.executemany(_INSERT, reports)
+        samples = sum(row[4] == SAMPLE for row in victims)
         freed = sum(row[-1] for row in victims) - sum(row[-1] for row in reports)
         return _Room(len(victims), len(reports), samples, freed)
 
     def _last_report(self) -> tuple[tuple[int, ...], int, wire.Dropped] | None:
         """Return the newest report of drops that is in no batch yet: (record, boot number, report)."""
         row = self._db.execute(
-            "SELECT lane, id, boot, idx, kind, t, payload, size FROM record"
+            "SELECT lane, id, boot, idx, kind, t, size, CAST(payload AS BLOB), crc FROM record"
             " WHERE lane = ? AND id > ? AND kind = ? ORDER BY id DESC LIMIT 1",
-            (_LIVE, self._formed_to[_LIVE], _DROPPED),
+            (_LIVE, self._formed_to[_LIVE], DROPPED),
         ).fetchone()
         if row is None:
             return None
-        body = json.loads(row[6])
+        texts, damaged = intact_texts([(*row[2:6], *row[7:])])  # a damaged report is not continued
+        if damaged:
+            return None
+        body = json.loads(texts[DROPPED][0])
         report = wire.Dropped(body["first"], body["n"], body["from"], body["to"], body["reason"])
-        return (*row[:6], row[7]), row[2], report
+        return row[:7], row[2], report
 
     # --- taking out ------------------------------------------------------------------------------------------
 
@@ -277,10 +286,10 @@ class Spool(SpoolNotes):
         for row_id, boot, index, kind, size in rows:
             if first_id == 0:
                 first_id, number, first = row_id, boot, index
-            is_gap = kind == _SAMPLE and n > 0 and index != first + n
+            is_gap = kind == SAMPLE and n > 0 and index != first + n
             if boot != number or is_gap or (total and total + size > max_bytes):
                 break
-            if kind == _SAMPLE:
+            if kind == SAMPLE:
                 first = first if n else index
                 n += 1
             last_id, total = row_id, total + size
@@ -297,13 +306,17 @@ class Spool(SpoolNotes):
         """Return the batch's payload; only `sent_at` and `offset_ms` differ between two calls."""
         rows = self._guarded(
             lambda: self._db.execute(
-                "SELECT kind, payload FROM record WHERE lane = ? AND id BETWEEN ? AND ? ORDER BY id",
+                "SELECT boot, idx, kind, t, CAST(payload AS BLOB), crc FROM record"
+                " WHERE lane = ? AND id BETWEEN ? AND ? ORDER BY id",
                 (wire.LANES.index(batch.lane), batch.first_id, batch.last_id),
             ).fetchall()
         )
+        texts, damaged = intact_texts(rows)
+        if damaged:
+            log.error("spool %s: %d damaged records in batch %d", self.path, damaged, batch.seq)
+            self.damaged.add(batch.key)
         header = wire.Batch(batch.boot, batch.seq, batch.first, batch.n, sent_at, batch.lane, offset_ms)
-        samples, events, dropped = ([text for kind, text in rows if kind == wanted] for wanted in range(3))
-        return wire.join_batch(header, samples, events, dropped)
+        return wire.join_batch(header, *texts)
 
     def acknowledge(self, keys: Iterable[tuple[str, int]]) -> int:
         """Delete the batches that the server has committed; unknown keys are ignored. Return how many there were."""
@@ -353,7 +366,7 @@ def _report_runs(victims: Sequence[tuple[int, ...]]) -> list[tuple[int, wire.Dro
     """Join dropped samples (lane, id, boot, idx, kind, t, size) into (boot number, report) per unbroken run."""
     runs: list[tuple[int, wire.Dropped]] = []
     for _lane, _id, number, index, kind, t, _size in victims:
-        if kind != _SAMPLE:
+        if kind != SAMPLE:
             continue
         run = (number, wire.Dropped(index, 1, t, t, "spool full"))
         if runs and _continues(runs[-1], run):

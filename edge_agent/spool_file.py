@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS boot (
     number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, next_seq INTEGER NOT NULL, next_index INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS record (
     lane INTEGER NOT NULL, id INTEGER NOT NULL, boot INTEGER NOT NULL, idx INTEGER NOT NULL, kind INTEGER NOT NULL,
-    t INTEGER NOT NULL, payload TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (lane, id)) WITHOUT ROWID;
+    t INTEGER NOT NULL, payload TEXT NOT NULL, size INTEGER NOT NULL, crc INTEGER,
+    PRIMARY KEY (lane, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batch (
     boot INTEGER NOT NULL, seq INTEGER NOT NULL, lane INTEGER NOT NULL, first_id INTEGER NOT NULL,
     last_id INTEGER NOT NULL, first INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (boot, seq)) WITHOUT ROWID;
@@ -105,6 +106,8 @@ class SpoolFile:
                 damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
                 raise damage
             self._db.executescript(_SCHEMA)
+            if "crc" not in {row[1] for row in self._db.execute("PRAGMA table_info(record)")}:  # an earlier version's
+                self._db.execute("ALTER TABLE record ADD COLUMN crc INTEGER")
             self._load()
         except BaseException:
             self._db.close()

@@ -335,3 +335,16 @@ def test_session_count_and_results_survive_a_restart(path: Path) -> None:
     assert spool.result_of("c1") is not None
     assert spool.result_of("c2") is None
     spool.close()
+
+
+def test_spool_of_a_version_without_checksums_goes_on(path: Path) -> None:
+    spool = Spool(path, 8 << 20)
+    spool.append(samples(3))
+    spool._db.execute("ALTER TABLE record DROP COLUMN crc")
+    spool.close()
+    spool = Spool(path, 8 << 20)
+    spool.append(samples(2, 3))
+    bodies = [content(spool, batch) for batch in spool.form(background=False, count=4)]
+    assert [sample["values"]["x"] for body in bodies for sample in body["samples"]] == [0, 1, 2, 3, 4]
+    assert (spool.damaged, spool.set_aside) == (set(), [])
+    spool.close()

@@ -67,6 +67,8 @@ class Device(Identified, Owned, Base):
     expected_interval_s: Mapped[float | None]  # as declared; what is learned stands at the streams
     sleep_s: Mapped[float | None]  # it declares to disconnect for so long between its readings
     describe: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    units_version: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # counts changes of sent units
+    own_name: Mapped[str | None] = mapped_column(Text)  # the urn:dev:… that the device gives itself
     demo: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
 
@@ -119,7 +121,8 @@ class Stream(Owned, Base):
 class Series(Owned, Base):
     """One metric of a stream. `slot` is its position in the array of values, counted from 1 as SQL does.
 
-    A text metric stores the index (from 0) into `states`.
+    A text metric stores the index (from 0) into `states`. Values are kept in `unit`; `sent_unit` is the one that the
+    device declares for them, when that is another one.
     """
 
     __tablename__ = "series"
@@ -129,6 +132,7 @@ class Series(Owned, Base):
     slot: Mapped[int] = mapped_column(SmallInteger)
     metric: Mapped[str] = mapped_column(Text)
     unit: Mapped[str | None] = mapped_column(Text)
+    sent_unit: Mapped[str | None] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(Text, default="number")
     states: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     expected_interval_s: Mapped[float | None]

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from edge_agent.wire import WireError, parse_topic
 from ingest.formats import decode
-from ingest.formats.decoded import Decoded, Problem, Reason, Sample, Unreadable, excerpt_of
+from ingest.formats.decoded import URN, Decoded, Problem, Reason, Sample, Unreadable, excerpt_of
 from ingest.messages import Message, Prepared, Receipt
 from ingest.store import records
 from ingest.store.base import Connection, Row, Store
 from ingest.store.catalog import Catalog
 from ingest.store.postgres import PostgresStore
+from ingest.store.units import in_series_units
 
 
 def prepare(message: Message) -> Prepared:
@@ -89,6 +90,10 @@ class Writer:
         """Drop what is remembered of a transaction that was rolled back."""
         self._catalog.forget()
 
+    def forget_device(self, serial: str) -> None:
+        """Drop what is remembered of a device that has just described itself anew."""
+        self._catalog.forget_device(serial)
+
     def take_unbound(self) -> dict[UUID, set[str]]:
         """Return the sub-devices met for the first time that no asset has, for `adopt_channels` after the commit."""
         return self._catalog.take_unbound()
@@ -110,11 +115,16 @@ class Writer:
         for sample in each.decoded.samples:
             if sample.channel != channel:  # the samples of a message are mostly of one channel
                 channel = sample.channel
-                stream = self._catalog.stream(connection, each.device, channel)
+                stream = self._catalog.stream(connection, each.device, self._channel(connection, each, channel))
             if stream is None:
                 _count(refused, Reason.TOO_MANY_CHANNELS, "more sub-devices than a device may have", sample)
                 each.lost += 1
                 continue
+            if sample.units or each.decoded.units or stream.converts:
+                original = sample
+                sample, mismatches = in_series_units(connection, stream, sample, each.decoded.units)
+                for reason, detail in mismatches:
+                    _count(refused, reason, detail, original)
             values, quality, troubles = self._catalog.place(connection, stream, sample)
             for reason, detail in troubles:
                 _count(refused, reason, detail, sample)
@@ -123,6 +133,15 @@ class Writer:
             else:
                 each.lost += 1
         each.problems.extend(refused.values())
+
+    def _channel(self, connection: Connection, each: Prepared, channel: str) -> str:
+        """Return the channel's own name; what the device calls itself is the device, and stands before the others."""
+        if not channel.startswith(URN) or each.device is None:
+            return channel
+        own = self._catalog.own_name(connection, each.device, each.decoded.own_name)
+        if own is not None and (channel == own or channel.startswith(f"{own}:")):
+            return channel[len(own) + 1 :]
+        return channel
 
     def _claim(self, connection: Connection, group: Sequence[Prepared]) -> None:
         """Make the batches' rows; a batch that is there already is a repeat and stores nothing."""

@@ -1,4 +1,4 @@
-"""UCUM codes read and converted: an own small parser, so that no text of a device reaches pint; the factors are pint's."""
+"""UCUM codes read and converted: a small parser of our own, so that no text of a device reaches pint."""
 
 from __future__ import annotations
 

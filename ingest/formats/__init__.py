@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge_agent.wire import MAX_BATCH_BYTES, TELEMETRY
+from edge_agent.wire import MAX_BATCH_BYTES, SENML, TELEMETRY
 from ingest.formats.batch import is_batch, read_batch
 from ingest.formats.decoded import Decoded, Reason, Unreadable
 from ingest.formats.plain import read_plain
+from ingest.formats.senml import decode_senml
 from ingest.formats.values import parse_json
 
 Decoder = Callable[[bytes, str, int], Decoded]
@@ -23,7 +24,7 @@ def _decode_json(payload: bytes, device: str, received_us: int) -> Decoded:
     return read_batch(body, received_us)
 
 
-DECODERS: dict[str, Decoder] = {TELEMETRY: _decode_json}
+DECODERS: dict[str, Decoder] = {TELEMETRY: _decode_json, SENML: decode_senml}
 
 
 def decode(leaf: str, payload: bytes, device: str, received_us: int) -> Decoded:

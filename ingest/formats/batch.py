@@ -18,7 +18,7 @@ from ingest.formats.decoded import (
     Sample,
     Unreadable,
 )
-from ingest.formats.values import BadTime, clean_values, is_channel, parse_json, read_time
+from ingest.formats.values import BadTime, clean_values, is_channel, parse_json, read_time, read_units
 
 MAX_COUNT = 2**62  # running counts and sequence numbers are stored as 64 bits
 MAX_SAMPLES = 4 * MAX_BATCH_SAMPLES  # other firmware may pack more than our agent; the bytes are bounded too
@@ -39,7 +39,7 @@ def is_batch(body: object) -> bool:
 
 def read_batch(body: Any, received_us: int) -> Decoded:
     """Read one batch that is already JSON. Raise Unreadable when not even boot and sequence can be read."""
-    decoded = _header(body)
+    decoded = read_header(body)
     problems = ProblemList()
     listed = body["samples"]
     if not isinstance(listed, list):
@@ -61,7 +61,8 @@ def read_batch(body: Any, received_us: int) -> Decoded:
     return decoded
 
 
-def _header(body: dict[str, Any]) -> Decoded:
+def read_header(body: dict[str, Any]) -> Decoded:
+    """Read what identifies a batch; its samples are left to the caller. Raise Unreadable."""
     boot, seq = body.get("boot"), body.get("seq")
     if not isinstance(boot, str) or not 0 < len(boot) <= MAX_NAME_CHARS or not boot.isprintable():
         raise Unreadable(Reason.BAD_HEADER, "boot must be a short text")
@@ -75,6 +76,7 @@ def _header(body: dict[str, Any]) -> Decoded:
         first=first if _is_count(first) else None,
         lane=lane if lane in LANES else "live",
         offset_ms=offset if _is_count(abs(offset) if isinstance(offset, int) else None) else None,
+        units=read_units(body["units"]) if "units" in body else None,
     )
 
 

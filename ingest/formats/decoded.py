@@ -35,6 +35,12 @@ class Reason(StrEnum):
     BAD_TEXT = "bad_text"  # a text that no database stores: a zero byte, half of a surrogate pair
     TOO_LONG = "too_long"  # a text value of more characters than a state may have
     TOO_MANY_STATES = "too_many_states"  # more different texts than a metric may have
+    WRONG_UNIT = "wrong_unit"  # a unit that cannot be converted to the one that the series has
+    BINARY_VALUE = "binary_value"  # bytes, which are no reading
+    NOT_IN_LOOKUP = "not_in_lookup"  # a text that the mapping's table does not hold
+    UNKNOWN_FIELD = "unknown_field"  # a field that says it must be understood, and is not
+    UNKNOWN_ALIAS = "unknown_alias"  # a metric sent by its number alone, which no birth certificate explains
+    NO_BIRTH = "no_birth"  # a message that waited in vain for the birth certificate that explains it
     BAD_EVENT = "bad_event"  # a device event without code or time
     REFUSED = "refused"  # the database or a rule refused it; detail says how
 
@@ -50,7 +56,10 @@ class Problem(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Values of one channel at one moment; `t_us` in microseconds since 1970 UTC, `quality` 1 uncertain, 2 bad."""
+    """Values of one channel at one moment; `t_us` in microseconds since 1970 UTC, `quality` 1 uncertain, 2 bad.
+
+    `units`: UCUM codes that this sample tells for its metrics; they go before those of the message.
+    """
 
     channel: str
     t_us: int
@@ -58,6 +67,7 @@ class Sample(NamedTuple):
     quality: Mapping[str, int] | None
     flags: int
     position: int
+    units: Mapping[str, str] | None = None
 
 
 class Event(NamedTuple):
@@ -80,7 +90,11 @@ class Dropped(NamedTuple):
 
 @dataclass(slots=True)
 class Decoded:
-    """A message as read: what can be stored, and what cannot with its reason. `boot` None: a plain form."""
+    """A message as read: what can be stored, and what cannot with its reason. `boot` None: a plain form.
+
+    `units`: UCUM codes by metric that the message tells for all its samples. `own_name`: a name that the sender gives
+    itself; samples under it are the device's own once it is known to be no sub-device's.
+    """
 
     boot: str | None = None
     seq: int | None = None
@@ -93,10 +107,20 @@ class Decoded:
     dropped: list[Dropped] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     lost_samples: int = 0  # samples of which nothing could be kept
+    units: Mapping[str, str] | None = None
+    own_name: str | None = None
+    # Clocks, see `ingest.formats.clock`. `sent_ms` is the device's own clock, `zero_ms` ours at the boot's beginning.
+    sent_ms: int | None = None
+    zero_ms: int | None = None
+    clock_age_ms: int = 0  # between the measurement of the offset and sending
+    shifts: list[list[int]] = field(default_factory=list)
+    corrected: int = 0  # samples whose time was
 
+
+URN = "urn:dev:"  # how a name begins that a device has of its own, whoever reads it (RFC 9039)
 
 FLAG_LATE = 1  # received more than five minutes after it was measured
-FLAG_CLOCK_CORRECTED = 2  # the time could not be; the clock's measured offset gave the right one
+FLAG_CLOCK_CORRECTED = 2  # the clock was wrong; its measured offset gave the right time
 FLAG_BACKFILL = 4
 FLAG_REPLAY = 8
 
@@ -118,14 +142,18 @@ def excerpt_of(found: object) -> bytes:
     parts: list[str] = []
     length = 0
     try:
-        for part in json.JSONEncoder().iterencode(found):
+        for part in json.JSONEncoder(default=_as_text, skipkeys=True).iterencode(found):
             parts.append(part[:MAX_EXCERPT_BYTES])
             length += len(part)
             if length >= MAX_EXCERPT_BYTES:
                 break
-    except RecursionError:  # hundreds of brackets; the first ones are enough
+    except (RecursionError, ValueError):  # hundreds of brackets, thousands of digits; what came before is enough
         pass
     return "".join(parts).encode()[:MAX_EXCERPT_BYTES]
+
+
+def _as_text(found: object) -> str:
+    return found[:MAX_EXCERPT_BYTES].hex() if isinstance(found, bytes) else type(found).__name__
 
 
 class ProblemList:

@@ -7,7 +7,7 @@ from typing import Any
 from edge_agent.wire import MAX_BATCH_BYTES
 from ingest.formats.batch import MAX_SAMPLES
 from ingest.formats.decoded import FLAG_LATE, LATE_AFTER_US, Decoded, ProblemList, Reason, Sample, Unreadable
-from ingest.formats.values import BadTime, clean_values, is_channel, parse_json, read_time
+from ingest.formats.values import BadTime, clean_values, is_channel, parse_json, read_time, read_units
 
 
 def decode_plain(payload: bytes, received_us: int) -> Decoded:
@@ -53,4 +53,5 @@ def _sample(each: dict[str, Any], position: int, received_us: int, problems: Pro
     values = clean_values(each["values"], position, problems)
     if received_us - t_us > LATE_AFTER_US:
         flags |= FLAG_LATE
-    return Sample(channel, t_us, values, None, flags, position) if values else None
+    units = read_units(each["units"]) if "units" in each else None
+    return Sample(channel, t_us, values, None, flags, position, units) if values else None

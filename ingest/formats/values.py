@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
+from assets.base.units import unit_code
 from edge_agent.wire import MAX_NAME_CHARS
 from ingest.formats.decoded import FLAG_CLOCK_CORRECTED, ProblemList, Reason, Unreadable, Value
 
@@ -18,7 +19,7 @@ EARLIEST_US = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 # has come, and everything measured meanwhile would count as late: the asset would go unwatched.
 LATEST_AHEAD_US = 600_000_000
 _KNOWN_NAMES_MOST = 20_000
-_known_names: set[tuple[str, ...]] = set()
+known_names: set[tuple[str, ...]] = set()
 
 
 class BadTime(Exception):
@@ -44,7 +45,7 @@ def read_time(value: object, received_us: int, offset_ms: int | None) -> tuple[i
 
     A time that cannot be is corrected when the offset of the device's clock to ours was measured and explains it.
     """
-    t_us = _microseconds(value)
+    t_us = microseconds(value)
     latest = received_us + LATEST_AHEAD_US
     if EARLIEST_US <= t_us <= latest:
         return t_us, 0
@@ -57,7 +58,8 @@ def read_time(value: object, received_us: int, offset_ms: int | None) -> tuple[i
     )
 
 
-def _microseconds(value: object) -> int:
+def microseconds(value: object) -> int:
+    """Return what milliseconds or RFC 3339 mean, however absurd. Raise BadTime."""
     if isinstance(value, bool):
         raise BadTime(Reason.BAD_TIME, "a time is true or false")
     if isinstance(value, int):
@@ -87,7 +89,7 @@ def clean_values(values: object, position: int, problems: ProblemList) -> Mappin
         return {}
     # The usual sample, in two C calls: all numbers, all finite, all names seen before.
     try:
-        if isfinite(sum(values.values())) and tuple(values) in _known_names:
+        if isfinite(sum(values.values())) and tuple(values) in known_names:
             return values
     except (TypeError, OverflowError):
         pass
@@ -105,13 +107,21 @@ def _clean_slowly(values: Mapping[str, Any], position: int, problems: ProblemLis
             problems.add(trouble, name, position, values)
         elif value is not None:  # null: no value, which is nothing to complain about
             kept[name] = value
-    if names_good and len(_known_names) < _KNOWN_NAMES_MOST:
-        _known_names.add(tuple(values))
+    if names_good and len(known_names) < _KNOWN_NAMES_MOST:
+        known_names.add(tuple(values))
     return kept
 
 
 def _is_name(name: str) -> bool:
     return 0 < len(name) <= MAX_NAME_CHARS and name.isprintable() and name == name.strip()
+
+
+def read_units(told: object) -> Mapping[str, str] | None:
+    """Return the units that a message names for its metrics, as UCUM codes; what is no unit is left out."""
+    if not isinstance(told, dict):
+        return None
+    codes = {name: unit_code(text) for name, text in list(told.items())[:MAX_METRICS] if isinstance(text, str)}
+    return {name: code for name, code in codes.items() if code is not None} or None
 
 
 def is_storable(text: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from assets.base.units import unit_of_metric
+from assets.base.units import series_unit, unit_code
 from ingest.formats.decoded import Reason, Sample, Value
 from ingest.store.base import Connection
 
@@ -28,6 +28,13 @@ class DeviceRef:
     serial: str
     organisation_id: UUID
     disabled: bool
+    units_version: int = 0
+    own_name: str | None = None  # what the device calls itself, when that is not its serial
+    keys: bytes = b""  # organisation and device as a binary COPY wants them
+
+    def __post_init__(self) -> None:
+        length = (16).to_bytes(4, "big")
+        self.keys = length + self.organisation_id.bytes + length + self.id.bytes
 
 
 @dataclass(slots=True)
@@ -38,6 +45,8 @@ class SeriesRef:
     slot: int
     kind: str
     states: dict[str, int]
+    unit: str | None = None
+    sent_unit: str | None = None  # what the device declares, when that is another one
 
 
 class Plan(NamedTuple):
@@ -47,6 +56,7 @@ class Plan(NamedTuple):
     series: tuple[SeriesRef, ...]
     width: int
     is_straight: bool  # the values already stand in slot order from 1
+    order: tuple[int, ...] | None  # where to find the value of each slot, when every slot from 1 has one
     is_numeric: bool  # every metric is a plain number
 
 
@@ -59,6 +69,7 @@ class StreamRef:
     series: dict[str, SeriesRef] = field(default_factory=dict)
     plans: dict[tuple[str, ...], Plan] = field(default_factory=dict)
     is_full: bool = False
+    converts: bool = False  # some metric comes in another unit than its series has
 
 
 # A sample's values by slot, their quality, and the metrics that found no place, with the reason.
@@ -91,13 +102,39 @@ class Catalog:
         if known is not None and now - known[0] < KNOWN_FOR_S:
             return known[1]
         row = connection.execute(
-            "SELECT id, serial, organisation_id, disabled_at IS NOT NULL FROM devices WHERE serial = %s", [serial]
+            "SELECT id, serial, organisation_id, disabled_at IS NOT NULL, units_version, own_name FROM devices"
+            " WHERE serial = %s",
+            [serial],
         ).fetchone()
         found = DeviceRef(*row) if row else None
+        if found and known is not None and known[1] and known[1].units_version != found.units_version:
+            self._forget_streams(found.id)
         if len(self._devices) > MAX_REMEMBERED:
             self._devices.clear()
         self._devices[serial] = (now, found)
         return found
+
+    def forget_device(self, serial: str) -> None:
+        """Ask the database anew about a device and what it declared."""
+        known = self._devices.pop(serial, None)
+        if known is not None and known[1] is not None:
+            self._forget_streams(known[1].id)
+
+    def _forget_streams(self, device_id: UUID) -> None:
+        for key in [key for key in self._streams if key[0] == device_id]:
+            del self._streams[key]
+
+    def own_name(self, connection: Connection, device: DeviceRef, told: str | None) -> str | None:
+        """Return what a device calls itself; the first name it tells is its own unless a sub-device has it already."""
+        if device.own_name is None and told is not None:
+            row = connection.execute(
+                "UPDATE devices SET own_name = coalesce(own_name, %(told)s) WHERE id = %(id)s AND NOT EXISTS ("
+                " SELECT FROM streams WHERE device_id = %(id)s AND starts_with(channel, %(told)s))"
+                " RETURNING own_name",
+                {"told": told, "id": device.id},
+            ).fetchone()
+            device.own_name = row[0] if row else None
+        return device.own_name
 
     def stream(self, connection: Connection, device: DeviceRef, channel: str) -> StreamRef | None:
         """Return the stream of a channel, made when new; None when the device has too many."""
@@ -131,12 +168,23 @@ class Catalog:
             return placed, quality, ()
         return self._place_slowly(connection, stream, sample)
 
+    def plan_of(self, stream: StreamRef, names: tuple[str, ...]) -> Plan | None:
+        """Return how plain numbers of these metrics come into slot order.
+
+        None: a metric is new, is no number or comes in another unit, or a slot between has no value. Then each sample
+        is placed by itself.
+        """
+        plan = stream.plans.get(names)
+        if plan is None or not plan.is_numeric or plan.order is None or stream.converts:
+            return None
+        return plan
+
     def _plan(
         self, connection: Connection, stream: StreamRef, names: tuple[str, ...], values: Mapping[str, Value]
     ) -> Plan:
         new = [name for name in names if name not in stream.series]
         if new and not stream.is_full:
-            add_series(connection, stream, {name: Declared(_kind_of(values[name])) for name in new})
+            add_series(connection, stream, {name: Declared(kind_of(values[name])) for name in new})
         found = [stream.series.get(name) for name in names]
         series = tuple(each for each in found if each is not None)
         slots = tuple(each.slot for each in series)
@@ -145,6 +193,7 @@ class Catalog:
             series=series,
             width=max(slots, default=0),
             is_straight=slots == tuple(range(1, len(names) + 1)),
+            order=_order(slots),
             is_numeric=len(series) == len(names) and all(each.kind == "number" for each in series),
         )
         if len(stream.plans) > 200:  # a device that sends ever different sets of metrics
@@ -173,6 +222,12 @@ class Catalog:
         return placed, quality if any(quality) else None, refused
 
 
+def _order(slots: tuple[int, ...]) -> tuple[int, ...] | None:
+    if sorted(slots) != list(range(1, len(slots) + 1)):
+        return None
+    return tuple(sorted(range(len(slots)), key=lambda position: slots[position]))
+
+
 class Declared(NamedTuple):
     kind: str
     unit: str | None = None
@@ -182,7 +237,7 @@ class Declared(NamedTuple):
 def add_series(connection: Connection, stream: StreamRef, wanted: Mapping[str, Declared]) -> None:
     """Add metrics to a stream, up to its limit; the stream's row is locked, since others may add at the same time."""
     connection.execute("SELECT 1 FROM streams WHERE id = %s FOR UPDATE", [stream.id])
-    _load_series(connection, stream)
+    load_series(connection, stream)
     taken = max((each.slot for each in stream.series.values()), default=0)
     for name, declared in wanted.items():
         if name in stream.series:
@@ -191,6 +246,8 @@ def add_series(connection: Connection, stream: StreamRef, wanted: Mapping[str, D
             stream.is_full = True
             break
         taken += 1
+        told = unit_code(declared.unit) if declared.unit else None
+        unit = series_unit(name, told)
         row = connection.execute(
             "INSERT INTO series (organisation_id, stream_id, slot, metric, unit, kind, states, expected_interval_s)"
             " VALUES (%s, %s, %s, %s, %s, %s, '{}', %s) RETURNING id",
@@ -199,13 +256,13 @@ def add_series(connection: Connection, stream: StreamRef, wanted: Mapping[str, D
                 stream.id,
                 taken,
                 name,
-                declared.unit or unit_of_metric(name),
+                unit,
                 declared.kind,
                 declared.expected_interval_s,
             ],
         ).fetchone()
         assert row is not None
-        stream.series[name] = SeriesRef(row[0], taken, declared.kind, {})
+        stream.series[name] = SeriesRef(row[0], taken, declared.kind, {}, unit)
     stream.plans.clear()
 
 
@@ -227,19 +284,24 @@ def _find_stream(connection: Connection, device: DeviceRef, channel: str) -> tup
         row = connection.execute(select, [device.id, channel]).fetchone()
     assert row is not None
     stream = StreamRef(row[0], row[1])
-    _load_series(connection, stream)
+    load_series(connection, stream)
     return stream, row[2]
 
 
-def _load_series(connection: Connection, stream: StreamRef) -> None:
-    rows = connection.execute("SELECT metric, id, slot, kind, states FROM series WHERE stream_id = %s", [stream.id])
+def load_series(connection: Connection, stream: StreamRef) -> None:
+    """Read the metrics of a stream."""
+    rows = connection.execute(
+        "SELECT metric, id, slot, kind, states, unit, sent_unit FROM series WHERE stream_id = %s", [stream.id]
+    )
     stream.series = {
-        metric: SeriesRef(key, slot, kind, {text: index for index, text in enumerate(states)})
-        for metric, key, slot, kind, states in rows
+        metric: SeriesRef(key, slot, kind, {text: index for index, text in enumerate(states)}, unit, sent_unit)
+        for metric, key, slot, kind, states, unit, sent_unit in rows
     }
+    stream.converts = any(each.sent_unit is not None for each in stream.series.values())
 
 
-def _kind_of(value: Value) -> str:
+def kind_of(value: Value) -> str:
+    """Return the kind of a series whose first value this is."""
     if isinstance(value, bool):
         return "boolean"
     return "text" if isinstance(value, str) else "number"

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.settings import Settings
 from gateway.supervise.errors import SupervisorError
 from ingest.signing_requests import Issued
 
@@ -47,6 +48,13 @@ class Authority:
     def fingerprint(self) -> str:
         """SHA-256 of the certificate, in hexadecimal: what a careful person compares at the device."""
         return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    @classmethod
+    def of(cls, settings: Settings, now: datetime) -> Self:
+        """Return the authority of the settings: the named files, which several machines share, or the data folder's."""
+        if settings.ca_certificate and settings.ca_key:
+            return cls.load(settings.ca_certificate, settings.ca_key)
+        return cls.load_or_create(settings.data / "ca", now)
 
     @classmethod
     def load(cls, certificate: Path, key: Path) -> Self:

@@ -22,6 +22,12 @@ class Settings(BaseSettings):
     http: str = "127.0.0.1:8080"
     public_url: str | None = None
     public_broker: str | None = None
+    public_broker_tls: str | None = None  # mqtts://HOST:PORT; with it devices get certificates
+    ca_certificate: Path | None = None  # both, or neither: then the authority is made in the data folder
+    ca_key: Path | None = None
+    device_passwords: bool = True  # whether a device may be claimed without a key of its own
+    device_certificate_days: float = Field(default=365, gt=0, le=3650)
+    identity_overlap_hours: float = Field(default=7 * 24, ge=0, le=90 * 24)
     smtp_url: str | None = None
     ready_file: Path | None = None  # written by a role when it can do its work; `up` waits for it
 

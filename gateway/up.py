@@ -25,19 +25,23 @@ from assets.base.db import Database
 from assets.base.errors import RuleError
 from assets.people import Organisation
 from gateway import agents, demo, first_run
+from gateway.ca import Authority
 from gateway.migrate import upgrade
 from gateway.settings import Settings
 from gateway.sign_in import people_with_role
+from gateway.supervise.access import Evictions, access_stamp, evict, read_access
+from gateway.supervise.broker_tls import CRL_FILE, TLS_PORT, BrokerTls, numbers_in, read
 from gateway.supervise.errors import SupervisorError
 from gateway.supervise.lock import cannot_write, instance_lock
 from gateway.supervise.mosquitto import EmbeddedMosquitto
 from gateway.supervise.postgres import EmbeddedPostgres
 from gateway.supervise.processes import Supervisor
 from gateway.supervise.progress import say
-from ingest.devices import broker_credentials, credentials_stamp
+from ingest.devices import registered_serials
 
 READY_S = 90.0  # generous: a first start on a slow disk
 INGEST_READY_S = 30.0  # then the agents start all the same: they keep what they measure
+CERTIFICATE_CHECK_S = 3600.0
 SYNC_S = 1.0  # how soon the broker learns of a new, changed or revoked device
 REPLAY_SPEED = 3600.0  # an hour a second: most recordings last minutes then
 ROLES = ("api", "ingest", "worker")
@@ -74,6 +78,8 @@ class Service:
     database_url: str = ""
     broker_url: str = ""
     broker_error: str = ""
+    certificate_due: float = 0.0
+    evictions: Evictions = field(default_factory=lambda: Evictions(()))
     stamp: object = None
     agents: dict[str, Path] = field(default_factory=dict)
 
@@ -108,7 +114,8 @@ class Service:
         if self.settings.broker_url:
             self.broker_url = self.settings.broker_url
         else:
-            self.mosquitto = EmbeddedMosquitto(data, extra_config=self._lan_listener())
+            self.mosquitto = EmbeddedMosquitto(data, extra_config=self._lan_listener(), tls=self._tls())
+            self.evictions = Evictions(numbers_in(read(data / "mosquitto" / CRL_FILE)))
             self.supervisor.adopt("mosquitto", self.mosquitto)
             self.broker_url = self.mosquitto.url
 
@@ -119,7 +126,26 @@ class Service:
         address = lan_address()
         require_free_port(address, LAN_MQTT_PORT)
         self.settings.public_broker = self.settings.public_broker or f"mqtt://{address}:{LAN_MQTT_PORT}"
-        return f"listener {LAN_MQTT_PORT} {address}"
+        # Bound to the account: else one device could end another's connection by using its client id.
+        return f"listener {LAN_MQTT_PORT} {address}\nuse_username_as_clientid true"
+
+    def _tls(self) -> BrokerTls:
+        """Where devices with a certificate connect: with --lan at all addresses, else on this machine only."""
+        authority = Authority.of(self.settings, datetime.now(UTC))
+        names = {"localhost", "127.0.0.1", socket.gethostname()}
+        if not self.options.lan:
+            return BrokerTls(authority, sorted(names))
+        names |= {lan_address(), urlsplit(self.settings.public_broker_tls or "").hostname or "localhost"}
+        require_free_port("0.0.0.0", TLS_PORT)
+        return BrokerTls(authority, sorted(names), address=None, port=TLS_PORT)
+
+    @property
+    def public_broker_tls(self) -> str:
+        """The broker's address for devices with a certificate; empty when the broker is not ours and none was named."""
+        if self.settings.public_broker_tls or self.mosquitto is None:
+            return self.settings.public_broker_tls or ""
+        host = lan_address() if self.options.lan else "127.0.0.1"
+        return f"mqtts://{host}:{self.mosquitto.tls_port}"
 
     @property
     def local_broker(self) -> str:
@@ -158,11 +184,17 @@ class Service:
 
     def sync(self, database: Database) -> None:
         """Let our broker know the devices' credentials; a changed stamp is what tells that there is news."""
+        now = datetime.now(UTC)
         with database.as_service() as session:
-            stamp = credentials_stamp(session)
-            if stamp != self.stamp and self.mosquitto is not None:
-                self.mosquitto.set_credentials(broker_credentials(session))
-            self.stamp = stamp
+            stamp = access_stamp(session)
+            access = read_access(session, now) if stamp != self.stamp and self.mosquitto else None
+        if self.mosquitto is not None and access is not None:
+            self.mosquitto.set_access(access.passwords, access.rights, access.refused_numbers, now)
+            evict(self.broker_url, self.evictions.newly_refused(access))
+        self.stamp = stamp
+        if self.mosquitto is not None and time.monotonic() > self.certificate_due:
+            self.certificate_due = time.monotonic() + CERTIFICATE_CHECK_S
+            self.mosquitto.renew_certificate(now)
 
     def _roles(self) -> None:
         say("Starting the service …")
@@ -170,6 +202,7 @@ class Service:
             "FOREWARN_DATABASE_URL": self.database_url,
             "FOREWARN_BROKER_URL": self.broker_url,
             "FOREWARN_PUBLIC_BROKER": self.public_broker,
+            "FOREWARN_PUBLIC_BROKER_TLS": self.public_broker_tls,
             "FOREWARN_DATA": str(self.settings.data),
             "FOREWARN_HTTP": self.settings.http,
             "FOREWARN_READY_FILE": str(self._ingest_ready),
@@ -254,7 +287,7 @@ class Service:
         if not self.agents or self.stamp_of_agents == self.stamp:
             return
         with database.as_service() as session:
-            known = set(broker_credentials(session))
+            known = registered_serials(session)
         for name in [name for name in self.agents if name not in known]:
             self.supervisor.forget(f"agent-{name}")
             shutil.rmtree(self.agents.pop(name).parent, ignore_errors=True)

@@ -152,6 +152,11 @@ def broker_credentials(session: Session) -> dict[str, str]:
     return {serial: hashed for serial, hashed in session.execute(allowed) if hashed}
 
 
+def registered_serials(session: Session) -> set[str]:
+    """Return the serials of all devices, revoked ones too."""
+    return set(session.scalars(select(Device.serial)))
+
+
 def credentials_stamp(session: Session) -> tuple[int, int]:
     """Return what changes whenever `broker_credentials` may have; cheap enough to ask every second."""
     count, versions = session.execute(

@@ -14,12 +14,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from gateway.supervise.accounts import Account
+from gateway.supervise.broker_tls import BrokerTls, listener_lines
 from gateway.supervise.errors import SupervisorError
 from gateway.supervise.lock import FolderLock, cannot_write
 from gateway.supervise.packages import install, line_to_type
@@ -41,6 +43,17 @@ DEVICE_WRITES = ("telemetry", "senml", "status", "describe", "config/reported", 
 DEVICE_READS = ("ack", "config", "command/+", "time/reply")
 
 
+class Right(Protocol):
+    """What an account may do beyond a device's own subtree: `access` is read, write or deny."""
+
+    @property
+    def username(self) -> str: ...
+    @property
+    def access(self) -> str: ...
+    @property
+    def filter(self) -> str: ...
+
+
 class EmbeddedMosquitto:
     """Mosquitto on 127.0.0.1 with everything it writes below `data/mosquitto` and `data/logs`."""
 
@@ -50,8 +63,11 @@ class EmbeddedMosquitto:
         port: int | None = None,
         *,
         extra_config: str = "",
+        tls: BrokerTls | None = None,
         progress: Callable[[str], None] = say,
     ) -> None:
+        self.tls = tls
+        self.tls_port = 0
         self.home = data.absolute() / "mosquitto"
         self.log = data.absolute() / "logs" / "mosquitto.log"
         self._fixed_port = port
@@ -112,6 +128,24 @@ class EmbeddedMosquitto:
             self._progress(f"The broker refuses {refused[0]!r} and {len(refused) - 1} more: not a valid name.")
         lines = [f"{username}:{entries[username]}\n" for username in sorted(entries.keys() - set(refused))]
         self._write("passwords", f"{SERVICE_USER}:{hash_password(self._service_password())}\n" + "".join(lines))
+        self._reload()
+
+    def set_access(
+        self, entries: Mapping[str, str], rights: Iterable[Right], refused: Sequence[str], now: datetime
+    ) -> None:
+        """Replace accounts, rights beyond a device's own, and refused certificates (serial numbers) in one reload."""
+        self._write("acl", access_list(rights=rights))
+        if self.tls is not None:
+            self.tls.refuse(self.home, self._write, refused, now)
+            self.tls.renew(self.home, self._write, now)
+        self.set_credentials(entries)
+
+    def renew_certificate(self, now: datetime) -> None:
+        """Make the TLS listener's certificate anew when two thirds of its life are over."""
+        if self.tls is not None and self.tls.renew(self.home, self._write, now):
+            self._reload()
+
+    def _reload(self) -> None:
         if self._process is not None and self.is_alive():
             self._process.send_signal(signal.SIGHUP)
 
@@ -139,7 +173,11 @@ class EmbeddedMosquitto:
         self._account = broker_account(self.home)
         for attempt in (1, 2, 3):  # between the choice of a free port and its use somebody may take it
             self.port = self._choose_port()
-            self._write("acl", access_list())
+            if not (self.home / "acl").exists():
+                self._write("acl", access_list())
+            if self.tls is not None:
+                self.tls_port = self.tls.choose_port(self.home)
+                self.tls.prepare(self.home, self._write, datetime.now(UTC))
             self._write("mosquitto.conf", self._configuration())
             self.set_credentials(self.credentials())
             self._account.give(self.home)
@@ -210,6 +248,8 @@ class EmbeddedMosquitto:
             f"listener {self.port} 127.0.0.1",
             self._extra_config,
         ]
+        if self.tls is not None:
+            lines += listener_lines(str(self.home), self.tls_port, self.tls.address)
         return "\n".join(lines) + "\n"
 
     def _service_password(self) -> str:
@@ -303,9 +343,16 @@ def hash_password(password: str, salt: bytes | None = None) -> str:
     return f"$7${HASH_ITERATIONS}${'$'.join(parts)}"
 
 
-def access_list(service_user: str = SERVICE_USER) -> str:
-    """Return the ACL file: the service account everything of ours, a device its own subtree."""
-    lines = [f"user {service_user}", "topic readwrite forewarn/#", "topic readwrite spBv1.0/#", "topic read $SYS/#", ""]
+def access_list(service_user: str = SERVICE_USER, rights: Iterable[Right] = ()) -> str:
+    """Return the ACL file: the service account everything of ours, a device its own subtree, `rights` what they say."""
+    lines = [f"user {service_user}", "topic readwrite forewarn/#", "topic readwrite spBv1.0/#"]
+    lines += ["topic read #", "topic read $SYS/#", ""]  # '#': mapped topics may be any
+    granted: dict[str, list[str]] = {}
+    for right in rights:
+        if is_username(right.username) and right.filter.isprintable() and right.access in ("read", "write", "deny"):
+            granted.setdefault(right.username, []).append(f"topic {right.access} {right.filter}")
+    for username in sorted(granted):
+        lines += [f"user {username}", *granted[username], ""]
     lines += [f"pattern write forewarn/v1/%u/{branch}" for branch in DEVICE_WRITES]
     lines += [f"pattern read forewarn/v1/%u/{branch}" for branch in DEVICE_READS]
     return "\n".join(lines) + "\n"

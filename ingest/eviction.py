@@ -1,0 +1,59 @@
+"""End the connection of devices at the broker: take over their client id for a moment, which MQTT demands to work."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 5.0
+SESSION_KEPT_S = 24 * 3600  # what the agent itself asks for
+
+
+def end_connections(broker_url: str, devices: Mapping[str, bool]) -> list[str]:
+    """Take over the client id of each device (its serial) as the service; return those for which it failed.
+
+    True: the device is gone for good, its session with it. False: it may return at once, and finds its session and what
+    waits in it. No broker reconsiders a connection that stands when a certificate is revoked; all end it when its
+    client id is used elsewhere (MQTT 5, 3.1.4-3).
+    """
+    return [serial for serial, gone in devices.items() if not _end_connection(broker_url, serial, keep=not gone)]
+
+
+def _end_connection(broker_url: str, serial: str, *, keep: bool) -> bool:
+    parts = urlsplit(broker_url)
+    is_secure = parts.scheme in ("mqtts", "ssl")
+    # Manual acknowledgement, and none given: what waits in the session stays there for the device.
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2, client_id=serial, protocol=mqtt.MQTTv5, manual_ack=True, reconnect_on_failure=False
+    )
+    client.username_pw_set(unquote(parts.username or ""), unquote(parts.password or ""))
+    client.connect_timeout = ANSWER_S
+    if is_secure:
+        client.tls_set_context(ssl.create_default_context())
+    answers: list[bool] = []
+    client.on_connect = lambda _c, _u, _f, reason, _p: answers.append(not reason.is_failure)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = SESSION_KEPT_S if keep else 0
+    properties.ReceiveMaximum = 1
+    try:
+        port = parts.port or (8883 if is_secure else 1883)
+        client.connect(parts.hostname or "127.0.0.1", port, clean_start=not keep, properties=properties)
+        deadline = time.monotonic() + ANSWER_S
+        while not answers and time.monotonic() < deadline and client.loop(0.1) == mqtt.MQTT_ERR_SUCCESS:
+            pass
+        client.disconnect()
+        client.loop(0.05)
+    except (OSError, ValueError) as error:
+        log.warning("the connection of %s cannot be ended: %s", serial, error)
+        return False
+    return answers == [True]

@@ -13,6 +13,7 @@ import assets.registry
 import gateway.clock
 import gateway.idempotency
 import gateway.sign_in
+import ingest.identity_models
 import ingest.mapping_models
 import ingest.models
 import maintenance.models

@@ -28,6 +28,7 @@ SERVICE_ONLY = frozenset(
         "sign_in_sessions",
         "sign_in_links",
         "api_tokens",
+        "claim_attempts",
         "idempotency_keys",
         "consumer_cursors",
         "consumer_failures",

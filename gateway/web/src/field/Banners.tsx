@@ -1,7 +1,7 @@
 /** What the technician should know above every page: refused, waiting, signed out, offline, a new version. */
 import { Button } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
-import { CloudOff, CloudUpload, LogIn, OctagonAlert, RefreshCw, type LucideIcon } from "lucide-react";
+import { ChevronRight, CloudOff, CloudUpload, LogIn, OctagonAlert, RefreshCw, type LucideIcon } from "lucide-react";
 import type { ReactNode } from "react";
 import { Link, useLocation } from "react-router";
 
@@ -14,6 +14,7 @@ import { signInHere } from "./FieldShell";
 import { updateNow, useInstalled } from "./install";
 import { useOnlineStatus } from "./online";
 import { useOutbox } from "./outbox";
+import { sendable } from "./send";
 
 export function Banners(props: { me: UseQueryResult<Me>; signedOut: boolean }) {
   const { t } = useText();
@@ -23,7 +24,7 @@ export function Banners(props: { me: UseQueryResult<Me>; signedOut: boolean }) {
   const { waiting: update, stale } = useInstalled();
   const { me } = props;
   const refused = entries.filter((entry) => entry.problem).length;
-  const waiting = entries.filter((entry) => !entry.problem && entry.person.id === me.data?.person.id).length;
+  const waiting = sendable(entries, me.data?.person.id ?? "").length;
   const ended = props.signedOut || (last === "signed_out" && waiting > 0);
   const away = !online || me.error instanceof Unreachable || (last === "away" && waiting > 0);
   const elsewhere = pathname !== "/unsent";
@@ -51,7 +52,7 @@ export function Banners(props: { me: UseQueryResult<Me>; signedOut: boolean }) {
 function Banner(props: { tone: Tone; icon: LucideIcon; to?: string; action?: ReactNode; children: ReactNode }) {
   const tone = TONES[props.tone];
   const look = { background: tone.fill, color: tone.ink, borderBottomColor: tone.line };
-  const inside = <><props.icon size={16} style={{ flex: "none" }} aria-hidden /><span className="grow">{props.children}</span>{props.action}</>;
+  const inside = <><props.icon size={16} style={{ flex: "none" }} aria-hidden /><span className="grow">{props.children}</span>{props.action}{props.to && <ChevronRight size={16} style={{ flex: "none" }} aria-hidden />}</>;
   return props.to ? (
     <Link to={props.to} className="waiting" role="status" style={look}>{inside}</Link>
   ) : (

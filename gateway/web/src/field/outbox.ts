@@ -7,7 +7,7 @@ import type { Me, WorkOrder } from "../api/types";
 import { useText } from "../i18n/useText";
 import { say } from "../ui/Providers";
 import { askToPersist, wakeLater } from "./install";
-import { keepAction, sendWaiting, type Sent } from "./send";
+import { keepAction, sendable, sendWaiting, type Sent } from "./send";
 import { store, type Action, type Entry } from "./store";
 
 const RETRY_MS = 5_000;
@@ -83,7 +83,7 @@ export function useSender(): void {
   const { t } = useText();
   const client = useQueryClient();
   const { entries } = useOutbox();
-  const waiting = entries.filter((one) => !one.problem).length;
+  const waiting = free(entries).length;
   useEffect(() => {
     const seen = () => void (document.visibilityState === "visible" && push());
     const now = () => void push();
@@ -107,10 +107,13 @@ export function useSender(): void {
       const changed = gone.length > 0 || state.entries.some((one) => one.problem && !before.find((old) => old.key === one.key)?.problem);
       before = state.entries;
       if (changed) void client.invalidateQueries();
-      if (late && !discarding && state.entries.every((one) => one.problem)) say(t("field.sent"));
+      if (late && !discarding && free(state.entries).length === 0) say(t("field.sent"));
     });
   }, [client, t]);
 }
+
+/** What nothing but the network holds back, whoever did it. */
+const free = (entries: Entry[]): Entry[] => entries.filter((one) => sendable(entries, one.person.id).includes(one));
 
 let discarding = false;
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge_agent.wire import LANES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_SAMPLES, MAX_NAME_CHARS, MAX_TEXT_CHARS
+from ingest.formats.clock import DeviceClock, clock_of
 from ingest.formats.decoded import (
     FLAG_LATE,
     LANE_FLAGS,
@@ -18,11 +19,12 @@ from ingest.formats.decoded import (
     Sample,
     Unreadable,
 )
-from ingest.formats.values import BadTime, clean_values, is_channel, parse_json, read_time, read_units
+from ingest.formats.values import BadTime, clean_values, is_channel, parse_json, read_units
 
 MAX_COUNT = 2**62  # running counts and sequence numbers are stored as 64 bits
 MAX_SAMPLES = 4 * MAX_BATCH_SAMPLES  # other firmware may pack more than our agent; the bytes are bounded too
 MAX_DROPPED = 100
+LONGEST_MS = 10**14  # times and offsets beyond some thousand years are none
 MAX_LOST = 10**6  # what an unreadable batch may claim to have held
 _SEVERITIES = ("info", "warning", "critical")
 
@@ -48,16 +50,18 @@ def read_batch(body: Any, received_us: int) -> Decoded:
         detail = f"{len(listed)} samples, at most {MAX_SAMPLES} are read"
         return _nothing_of(decoded, body, Reason.TOO_MANY_SAMPLES, detail)
     lane_flags = LANE_FLAGS[decoded.lane]
+    clock = clock_of(decoded, listed, received_us)
     for position, each in enumerate(listed):
-        sample = _sample(each, position, received_us, decoded.offset_ms, lane_flags, problems)
+        sample = _sample(each, position, received_us, clock, lane_flags, problems)
         if sample is None:
             decoded.lost_samples += 1
         else:
             decoded.samples.append(sample)
     decoded.n = len(listed)
-    decoded.events = _events(body.get("events"), received_us, decoded.offset_ms, problems)
+    decoded.events = _events(body.get("events"), clock, problems)
     decoded.dropped = _dropped(body.get("dropped"))
     decoded.problems = problems.all()
+    decoded.shifts, decoded.corrected = clock.shifts, clock.corrected
     return decoded
 
 
@@ -75,7 +79,10 @@ def read_header(body: dict[str, Any]) -> Decoded:
         seq=seq,
         first=first if _is_count(first) else None,
         lane=lane if lane in LANES else "live",
-        offset_ms=offset if _is_count(abs(offset) if isinstance(offset, int) else None) else None,
+        offset_ms=_whole(offset),
+        sent_ms=_whole(body.get("sent_at")),
+        zero_ms=_whole(body.get("zero_at")),
+        clock_age_ms=_whole(body.get("clock_age_ms")) or 0,
         units=read_units(body["units"]) if "units" in body else None,
     )
 
@@ -92,8 +99,15 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_COUNT
 
 
+def _whole(value: object) -> int | None:
+    """Return milliseconds, which may be negative; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < LONGEST_MS:
+        return value
+    return None
+
+
 def _sample(
-    each: Any, position: int, received_us: int, offset_ms: int | None, flags: int, problems: ProblemList
+    each: Any, position: int, received_us: int, clock: DeviceClock, flags: int, problems: ProblemList
 ) -> Sample | None:
     if not isinstance(each, dict):
         problems.add(Reason.BAD_SAMPLE, "a sample is no object", position, each)
@@ -103,7 +117,7 @@ def _sample(
         problems.add(Reason.BAD_NAME, "asset must be a short text", position, each)
         return None
     try:
-        t_us, clock_flags = read_time(each.get("t"), received_us, offset_ms)
+        t_us, clock_flags = clock.read(each.get("t"), each.get("m"))
     except BadTime as error:
         problems.add(error.reason, error.detail, position, each)
         return None
@@ -126,7 +140,7 @@ def _quality(body: object) -> dict[str, int] | None:
     return {name: words.get(word, 1) if isinstance(word, str) else 1 for name, word in body.items()} or None
 
 
-def _events(body: object, received_us: int, offset_ms: int | None, problems: ProblemList) -> list[Event]:
+def _events(body: object, clock: DeviceClock, problems: ProblemList) -> list[Event]:
     events = []
     for position, each in enumerate(body[:MAX_BATCH_EVENTS] if isinstance(body, list) else ()):
         code = each.get("code") if isinstance(each, dict) else None
@@ -138,7 +152,7 @@ def _events(body: object, received_us: int, offset_ms: int | None, problems: Pro
             problems.add(Reason.BAD_NAME, "asset must be a short text", position, each)
             continue
         try:
-            t_us, _ = read_time(each.get("t"), received_us, offset_ms)
+            t_us = clock.read_event(each.get("t"))
         except BadTime as error:
             problems.add(Reason.BAD_EVENT, f"{error.reason}: {error.detail}", position, each)
             continue

@@ -12,6 +12,7 @@ from assets.base.db import Database
 from assets.base.seals import seal_heads
 from gateway.wiring import CONSUMERS
 from ingest.roll_call import update_presence as mark_presence
+from ingest.rollups import run_rollups
 from ingest.store.schema import ensure_partitions as make_partitions
 from maintenance.episodes import decide_pending
 from ml.presence import watch_devices
@@ -22,6 +23,12 @@ Job = Callable[[Database, datetime], None]
 MAX_ROUNDS = 50  # a job gives its place back after so many batches, so that one backlog does not starve the others
 KEEP_QUARANTINE = timedelta(days=30)
 KEEP_BATCHES = timedelta(days=90)
+
+# Not what a reader of the queue has yet to see.
+_FORGET_BATCHES = """
+DELETE FROM ingest_batches WHERE received_at < :t
+AND (xid, id) <= ALL (SELECT xid, batch_id FROM scoring_cursors UNION ALL SELECT xid, batch_id FROM rollup_cursors)
+"""
 
 _STARTED = datetime.now(UTC)
 _scorer: Scorer | None = None
@@ -60,6 +67,11 @@ def update_presence(database: Database, now: datetime) -> None:
         watch_devices(session, now, _STARTED)
 
 
+def roll_up(database: Database, now: datetime) -> None:
+    """Bring the rollups of readings up to what was stored."""
+    run_rollups(database, now)
+
+
 def seal_events(database: Database, now: datetime) -> None:
     """Seal the heads of the event chains."""
     with database.as_service() as session:
@@ -76,7 +88,7 @@ def forget_old_rows(database: Database, now: datetime) -> None:
     """Forget what is only kept for looking back a while."""
     with database.as_service() as session:
         session.execute(text("DELETE FROM quarantine WHERE received_at < :t"), {"t": now - KEEP_QUARANTINE})
-        session.execute(text("DELETE FROM ingest_batches WHERE received_at < :t"), {"t": now - KEEP_BATCHES})
+        session.execute(text(_FORGET_BATCHES), {"t": now - KEEP_BATCHES})
         session.execute(text("DELETE FROM sign_in_failures WHERE at < :t"), {"t": now - timedelta(days=1)})
         session.execute(text("DELETE FROM idempotency_keys WHERE created_at < :t"), {"t": now - timedelta(days=1)})
 
@@ -88,6 +100,7 @@ JOBS: dict[str, Job] = {
         decide_findings,
         consume_events,
         update_presence,
+        roll_up,
         seal_events,
         ensure_partitions,
         forget_old_rows,

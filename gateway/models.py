@@ -16,6 +16,7 @@ import gateway.sign_in
 import ingest.identity_models
 import ingest.mapping_models
 import ingest.models
+import ingest.rollup_models
 import maintenance.models
 import ml.models
 import ticketing.models

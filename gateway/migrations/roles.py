@@ -35,6 +35,12 @@ SERVICE_ONLY = frozenset(
         "event_seals",
         "last_runs",
         "scoring_cursors",
+        "rollups_1m",
+        "rollups_15m",
+        "rollups_1h",
+        "rollups_1d",
+        "rollup_due",
+        "retention_progress",
     }
 )
 

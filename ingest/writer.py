@@ -10,7 +10,7 @@ from ingest.formats import decode
 from ingest.formats.decoded import URN, Decoded, Problem, Reason, Sample, Unreadable, excerpt_of
 from ingest.messages import Message, Prepared, Receipt
 from ingest.store import records
-from ingest.store.base import Connection, Row, Store
+from ingest.store.base import Connection, Repeats, Row, Store
 from ingest.store.catalog import Catalog
 from ingest.store.postgres import PostgresStore
 from ingest.store.units import in_series_units
@@ -71,12 +71,16 @@ class Writer:
             for each in fresh
             for stream_id, t_us, flags, quality, values in each.placed
         ]
+        repeats = Repeats()
         if rows:
-            records.note_repeats(connection, self._store.insert(connection, rows))
+            repeats = self._store.insert(connection, rows)
+            records.note_repeats(connection, repeats)
             records.update_streams(connection, rows)
         if fresh:
             records.update_devices(connection, fresh)
             records.update_boots(connection, fresh)
+            records.count_repeats(connection, repeats)
+            records.note_clocks(connection, fresh)
             records.add_events(connection, fresh)
         # What a repeat had wrong was recorded the first time.
         records.add_quarantine(connection, [each for each in group if each.problems and not each.is_repeat])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from assets.base.ids import uuid7
 from edge_agent.wire import MAX_BATCH_BYTES
 from ingest.formats.decoded import FLAG_LATE, Reason
+from ingest.formats.values import EARLIEST_US
 from ingest.messages import Prepared, moment
 from ingest.store.base import Connection, Repeats, Row
 
@@ -28,10 +31,20 @@ _REPEATS = """
 UPDATE ingest_batches b SET repeated = v.repeated, conflicting = v.conflicting, stored = b.stored - v.repeated
 FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS v(id, repeated, conflicting) WHERE b.id = v.id
 """
-# Slot by slot, the newer measurement stays: late data never turns `latest` back.
+# The first value stays; how often another one came for the same moment is counted, and shown with the device.
+_COUNT_REPEATS = """
+UPDATE device_boots d SET repeated = d.repeated + v.repeated, conflicting = d.conflicting + v.conflicting
+FROM (SELECT b.device_id, b.boot, sum(n.repeated) AS repeated, sum(n.conflicting) AS conflicting
+      FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS n(id, repeated, conflicting)
+      JOIN ingest_batches b ON b.id = n.id WHERE b.boot IS NOT NULL GROUP BY 1, 2) AS v
+WHERE d.device_id = v.device_id AND d.boot = v.boot
+"""
+_CLOCKS = "UPDATE ingest_batches SET sent_ms = %s, shifts = %s::jsonb WHERE id = %s"
+# Slot by slot, the newer measurement stays: late data never turns `latest` back. Only what is newer is fresh.
 _STREAMS = """
 UPDATE streams s SET last_received_at = greatest(s.last_received_at, v.received_at),
   latest_at = greatest(s.latest_at, v.latest_at),
+  fresh_at = CASE WHEN s.latest_at >= v.latest_at THEN s.fresh_at ELSE greatest(s.fresh_at, v.received_at) END,
   (latest, latest_times) = (
     SELECT array_agg(CASE WHEN nt IS NULL OR ot > nt THEN o ELSE n END ORDER BY i),
            array_agg(greatest(ot, nt) ORDER BY i)
@@ -42,22 +55,29 @@ WHERE s.id = v.id
 """
 _DEVICES = """
 UPDATE devices d SET last_seen_at = greatest(d.last_seen_at, v.seen_at),
-  clock_offset_ms = coalesce(v.offset_ms, d.clock_offset_ms)
-FROM unnest(%s::uuid[], %s::timestamptz[], %s::bigint[]) AS v(id, seen_at, offset_ms) WHERE d.id = v.id
+  clock_offset_ms = coalesce(v.offset_ms, d.clock_offset_ms),
+  clock_measured_at = coalesce(v.measured_at, d.clock_measured_at)
+FROM unnest(%s::uuid[], %s::timestamptz[], %s::bigint[], %s::timestamptz[]) AS v(id, seen_at, offset_ms, measured_at)
+WHERE d.id = v.id
 """
 _BOOTS = """
 INSERT INTO device_boots AS b (device_id, boot, organisation_id, first_seen_at, last_seen_at, highest, received,
-                               given_up, stored, late, dropped, quarantined)
+                               given_up, stored, late, dropped, quarantined, corrected, zero_ms, offset_ms,
+                               clock_measured_at)
 SELECT device_id, boot, organisation_id, seen_at, seen_at, highest, received::int8multirange,
-       given_up::int8multirange, stored, late, dropped, quarantined
+       given_up::int8multirange, stored, late, dropped, quarantined, corrected, zero_ms, offset_ms, measured_at
 FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::bigint[],
-            %s::bigint[], %s::bigint[], %s::bigint[])
-  AS v(device_id, boot, organisation_id, seen_at, highest, received, given_up, stored, late, dropped, quarantined)
+            %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+  AS v(device_id, boot, organisation_id, seen_at, highest, received, given_up, stored, late, dropped, quarantined,
+       corrected, zero_ms, offset_ms, measured_at)
 ON CONFLICT (device_id, boot) DO UPDATE SET
   last_seen_at = greatest(b.last_seen_at, excluded.last_seen_at), highest = greatest(b.highest, excluded.highest),
   received = b.received + excluded.received, given_up = b.given_up + excluded.given_up,
   stored = b.stored + excluded.stored, late = b.late + excluded.late,
-  dropped = b.dropped + excluded.dropped, quarantined = b.quarantined + excluded.quarantined
+  dropped = b.dropped + excluded.dropped, quarantined = b.quarantined + excluded.quarantined,
+  corrected = b.corrected + excluded.corrected, zero_ms = coalesce(excluded.zero_ms, b.zero_ms),
+  offset_ms = coalesce(excluded.offset_ms, b.offset_ms),
+  clock_measured_at = coalesce(excluded.clock_measured_at, b.clock_measured_at)
 """
 _EVENT = """
 INSERT INTO device_events (id, organisation_id, device_id, channel, at, code, severity, text, active, batch_id)
@@ -65,9 +85,10 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 # What no device owns belongs to the operator, so that somebody sees it.
 _QUARANTINE = """
-INSERT INTO quarantine (id, organisation_id, device_id, topic, received_at, reason, detail, payload, position, samples)
+INSERT INTO quarantine (id, organisation_id, device_id, topic, received_at, reason, detail, payload, position, samples,
+                        boot)
 VALUES (%s, coalesce(%s::uuid, (SELECT id FROM organisations WHERE parent_id IS NULL ORDER BY created_at LIMIT 1)),
-        %s, %s, %s, %s, %s, %s, %s, %s)
+        %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _LATEST_ROWS = 64  # how far back in a group a slot's newest value is looked for
 MAX_TOPIC_CHARS = 300
@@ -121,16 +142,34 @@ def update_streams(connection: Connection, rows: Sequence[Row]) -> None:
 
 def update_devices(connection: Connection, group: Sequence[Prepared]) -> None:
     """Note when each device was heard of, and its clock's offset."""
-    seen: dict[UUID, tuple[UUID, Any, int | None]] = {}
+    seen: dict[UUID, tuple[UUID, Any, int | None, Any]] = {}
     for each in group:
         assert each.device is not None
         known = seen.get(each.device.id)
-        offset = each.decoded.offset_ms
+        offset, measured_at = each.decoded.offset_ms, _measured_at(each)
         if offset is None and known is not None:
-            offset = known[2]
+            offset, measured_at = known[2:]
         at = max(each.received_at, known[1]) if known is not None else each.received_at
-        seen[each.device.id] = (each.device.id, at, offset)
+        seen[each.device.id] = (each.device.id, at, offset, measured_at)
     connection.execute(_DEVICES, _columns([seen[key] for key in sorted(seen)]))
+
+
+def note_clocks(connection: Connection, group: Sequence[Prepared]) -> None:
+    """Keep what the devices' clocks said, where they were wrong: the corrected time and the shift lead back to it."""
+    values = [
+        (each.decoded.sent_ms, json.dumps(each.decoded.shifts), each.batch_id) for each in group if each.decoded.shifts
+    ]
+    if values:
+        with connection.cursor() as cursor:
+            cursor.executemany(_CLOCKS, values)
+
+
+def count_repeats(connection: Connection, repeats: Repeats) -> None:
+    """Add to the ledger what was there before; after `update_boots`, which makes the rows."""
+    ids = sorted(repeats.repeated.keys() | repeats.conflicting.keys())
+    if ids:
+        repeated = [repeats.repeated.get(each, 0) for each in ids]
+        connection.execute(_COUNT_REPEATS, [ids, repeated, [repeats.conflicting.get(each, 0) for each in ids]])
 
 
 def update_boots(connection: Connection, group: Sequence[Prepared]) -> None:
@@ -179,7 +218,7 @@ def add_quarantine(connection: Connection, group: Sequence[Prepared]) -> None:
             values.append(
                 (
                     uuid7(), organisation_id, device_id, each.message.topic[:MAX_TOPIC_CHARS], each.received_at,
-                    str(problem.reason), detail, payload, problem.position, problem.samples,
+                    str(problem.reason), detail, payload, problem.position, problem.samples, each.decoded.boot,
                 )
             )  # fmt: skip
     if values:
@@ -216,6 +255,7 @@ def _batch_values(each: Prepared) -> tuple[Any, ...]:
 def _boot_values(device_id: UUID, boot: str, group: Sequence[Prepared]) -> tuple[Any, ...]:
     received = [(each.decoded.first, each.decoded.n) for each in group if each.decoded.first is not None]
     given_up = [(dropped.first, dropped.n) for each in group for dropped in each.decoded.dropped]
+    newest = next((each for each in reversed(group) if each.decoded.offset_ms is not None), None)
     device = group[0].device
     assert device is not None
     return (
@@ -230,7 +270,22 @@ def _boot_values(device_id: UUID, boot: str, group: Sequence[Prepared]) -> tuple
         sum(1 for each in group for placed in each.placed if placed[2] & FLAG_LATE),
         sum(n for _, n in given_up),
         sum(each.lost for each in group),
+        sum(each.decoded.corrected for each in group),
+        next((each.decoded.zero_ms for each in reversed(group) if each.decoded.zero_ms is not None), None),
+        newest.decoded.offset_ms if newest is not None else None,
+        _measured_at(newest) if newest is not None else None,
     )
+
+
+def _measured_at(each: Prepared) -> datetime | None:
+    """Return when the offset of the device's clock was measured, in our time; None when it was not."""
+    decoded = each.decoded
+    if decoded.offset_ms is None:
+        return None
+    if decoded.sent_ms is None:
+        return each.received_at
+    measured_us = (decoded.sent_ms + decoded.offset_ms - decoded.clock_age_ms) * 1000
+    return moment(min(max(measured_us, EARLIEST_US), each.message.received_us))
 
 
 def _latest(rows: list[Row]) -> tuple[list[float | None], list[float | None]]:

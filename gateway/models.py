@@ -17,6 +17,7 @@ import ingest.identity_models
 import ingest.mapping_models
 import ingest.models
 import ingest.rollup_models
+import ingest.sparkplug.models
 import maintenance.models
 import ml.models
 import ticketing.models

@@ -109,6 +109,7 @@ class Stream(Owned, Base):
     latest: Mapped[list[float | None] | None] = mapped_column(ARRAY(Double))
     latest_times: Mapped[list[float | None] | None] = mapped_column(ARRAY(Double))
 
+    online: Mapped[bool | None]  # what its gateway said last of the connection to this sub-device; None: it never does
     learned_interval_s: Mapped[float | None]
     learned_at: Mapped[datetime | None]
     presence: Mapped[str] = mapped_column(Text, default="unknown", server_default="unknown")

@@ -149,7 +149,7 @@ def _unpacked(datatype: int | None, packed: bytes) -> list[Any]:
         if packed and not packed.endswith(b"\0"):
             raise Trouble(Reason.UNREADABLE, "an array of texts that does not end with a zero byte")
         return [each.decode(errors="replace") for each in packed.split(b"\0")[:-1]]
-    raise Trouble(Reason.NESTED_VALUE, "bytes and files are not stored as readings")
+    raise Trouble(Reason.BINARY_VALUE, "bytes and files are not stored as readings")
 
 
 def _booleans(packed: bytes) -> list[Any]:

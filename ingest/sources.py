@@ -36,8 +36,8 @@ class Will(NamedTuple):
 class Source(Protocol):
     """One family of topics, read over a connection of its own by one `Consumer`.
 
-    `prepare` runs in the decoder's thread, `subscriptions`, `will` and `connected` in the connection's, the others in the
-    consumer's; messages come in order of receipt.
+    `prepare` runs in the decoder's thread, `subscriptions`, `will` and `connected` in the connection's, the others in
+    the consumer's; messages of a lane come in order of receipt.
     """
 
     name: str  # of the session at the broker; "" for the devices' own topics

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from uuid import UUID
 
-from edge_agent.wire import WireError, parse_topic
+from edge_agent.wire import TELEMETRY, WireError, parse_topic
 from ingest.formats import decode
 from ingest.formats.decoded import URN, Decoded, Problem, Reason, Sample, Unreadable, excerpt_of
+from ingest.formats.fast import read_fast
 from ingest.messages import Message, Prepared, Receipt
 from ingest.store import records
 from ingest.store.base import Connection, Repeats, Row, Store
+from ingest.store.blocks import PlacedBlock
 from ingest.store.catalog import Catalog
+from ingest.store.claims import Numbers, claim_batches
 from ingest.store.postgres import PostgresStore
 from ingest.store.units import in_series_units
 
@@ -22,6 +26,9 @@ def prepare(message: Message) -> Prepared:
         serial, leaf = parse_topic(message.topic)
     except WireError as error:
         return Prepared(message, "", Decoded(problems=[Problem(Reason.UNKNOWN_TOPIC, str(error))]))
+    fast = read_fast(message.payload, serial, message.received_us) if leaf == TELEMETRY else None
+    if fast is not None:
+        return Prepared(message, serial, *fast)
     try:
         decoded = decode(leaf, message.payload, serial, message.received_us)
     except Unreadable as error:
@@ -44,6 +51,7 @@ class Writer:
     def __init__(self, store: Store | None = None) -> None:
         self._store = store or PostgresStore()
         self._catalog = Catalog()
+        self._numbers = Numbers()
 
     def write(self, connection: Connection, group: Sequence[Prepared]) -> list[Receipt]:
         """Store a group in one transaction and commit it; return what may now be acknowledged to the devices.
@@ -66,16 +74,19 @@ class Writer:
                 self._place(connection, each)
         self._claim(connection, group)
         fresh = [each for each in group if each.batch_id is not None]
+        blocks = [
+            each.placed_block._replace(batch_id=each.batch_id or 0) for each in fresh if each.placed_block is not None
+        ]
         rows = [
             Row(stream_id, t_us, each.message.received_us, each.batch_id or 0, flags, quality, values)
             for each in fresh
             for stream_id, t_us, flags, quality, values in each.placed
         ]
         repeats = Repeats()
-        if rows:
-            repeats = self._store.insert(connection, rows)
+        if rows or blocks:
+            repeats = self._store.insert(connection, rows, blocks)
             records.note_repeats(connection, repeats)
-            records.update_streams(connection, rows)
+            records.update_streams(connection, rows, blocks)
         if fresh:
             records.update_devices(connection, fresh)
             records.update_boots(connection, fresh)
@@ -114,6 +125,11 @@ class Writer:
     def _place(self, connection: Connection, each: Prepared) -> None:
         """Find stream and slot of every value of one message."""
         assert each.device is not None
+        if each.block is not None:
+            if self._place_block(connection, each):
+                return
+            each.decoded.samples = list(each.block.samples())
+            each.block = None
         refused: dict[tuple[Reason, str], Problem] = {}
         channel, stream = None, None
         for sample in each.decoded.samples:
@@ -138,6 +154,23 @@ class Writer:
                 each.lost += 1
         each.problems.extend(refused.values())
 
+    def _place_block(self, connection: Connection, each: Prepared) -> bool:
+        """Find the stream of a block; False when its samples must be placed one by one."""
+        block, device = each.block, each.device
+        assert block is not None
+        assert device is not None
+        stream = self._catalog.stream(connection, device, block.channel)
+        plan = self._catalog.plan_of(stream, block.names) if stream is not None else None
+        if stream is None or plan is None or plan.order is None:
+            return False
+        values, width = block.values, plan.width
+        if not plan.is_straight:
+            values = array("d", [values[at + i] for at in range(0, len(values), width) for i in plan.order])
+        each.placed_block = PlacedBlock(
+            stream.id, each.message.received_us, 0, block.times_us, block.flags, width, values
+        )
+        return True
+
     def _channel(self, connection: Connection, each: Prepared, channel: str) -> str:
         """Return the channel's own name; what the device calls itself is the device, and stands before the others."""
         if not channel.startswith(URN) or each.device is None:
@@ -157,9 +190,9 @@ class Writer:
             if each.decoded.boot is None:
                 plain += [each] if each.placed else []
                 continue
-            key = (each.device.id, each.decoded.boot, each.decoded.seq)
+            key = (each.serial, each.decoded.boot, each.decoded.seq)
             each.is_repeat = keyed.setdefault(key, each) is not each
-        records.claim_batches(connection, list(keyed.values()), plain)
+        claim_batches(connection, self._numbers, [*keyed.values(), *plain])
 
 
 def _count(found: dict[tuple[Reason, str], Problem], reason: Reason, detail: str, sample: Sample) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import psycopg
+
+if TYPE_CHECKING:
+    from ingest.store.blocks import PlacedBlock
 
 Connection = psycopg.Connection[Any]
 
@@ -45,6 +48,9 @@ class Repeats:
 class Store(Protocol):
     """Keeps one row per (stream, moment). The rule for repeats: value by value, the first one stays."""
 
-    def insert(self, connection: Connection, rows: Sequence[Row]) -> Repeats:
-        """Store rows within the caller's transaction, filling in what earlier rows of the same moment lack."""
+    def insert(self, connection: Connection, rows: Sequence[Row], blocks: Sequence[PlacedBlock] = ()) -> Repeats:
+        """Store rows, and blocks of such rows, within the caller's transaction.
+
+        What earlier rows of the same moment lack is filled in.
+        """
         ...

@@ -30,11 +30,6 @@ class DeviceRef:
     disabled: bool
     units_version: int = 0
     own_name: str | None = None  # what the device calls itself, when that is not its serial
-    keys: bytes = b""  # organisation and device as a binary COPY wants them
-
-    def __post_init__(self) -> None:
-        length = (16).to_bytes(4, "big")
-        self.keys = length + self.organisation_id.bytes + length + self.id.bytes
 
 
 @dataclass(slots=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from psycopg import errors
 
 from ingest.store.base import Connection, Repeats, Row
+from ingest.store.blocks import PlacedBlock
 from ingest.store.rows import COLUMNS, HEADER, TRAILER, copy_blocks
 
 _COPY = f"COPY {{}} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
-# A plain device that repeats itself would make every direct COPY fail: after one failure merge for a while.
+# A plain device that repeats itself would make every direct COPY fail: its streams are merged for so many groups.
 _MERGE_NEXT = 20
 
 _STAGING = "CREATE TEMPORARY TABLE IF NOT EXISTS samples_staging (LIKE samples) ON COMMIT DELETE ROWS"
@@ -19,7 +20,7 @@ _STAGING = "CREATE TEMPORARY TABLE IF NOT EXISTS samples_staging (LIKE samples) 
 _COUNT = """
 SELECT g.batch_id,
        count(*) FILTER (WHERE forewarn_fill(s.values, g.values) IS NOT DISTINCT FROM s.values),
-       count(*) FILTER (WHERE forewarn_conflicts(s.values, g.values))
+       count(*) FILTER (WHERE forewarn_conflicts(s.values, g.values)), array_agg(DISTINCT g.stream_id)
 FROM samples_staging g CROSS JOIN LATERAL (
   SELECT s.values FROM samples s
   WHERE s.stream_id = g.stream_id AND s.measured_at = g.measured_at AND s.measured_at BETWEEN %s AND %s OFFSET 0) s
@@ -36,38 +37,60 @@ WHERE forewarn_fill(samples.values, excluded.values) IS DISTINCT FROM samples.va
 
 
 class PostgresStore:
-    """One per writer: it remembers whether repeats are about."""
+    """One per writer: it remembers which streams repeat themselves."""
 
     def __init__(self) -> None:
-        self._merges_left = 0
+        self._doubtful: dict[int, int] = {}  # stream -> for how many groups more it is merged
 
-    def insert(self, connection: Connection, rows: Sequence[Row]) -> Repeats:
-        """Store rows within the caller's transaction; see `Store`."""
+    def insert(self, connection: Connection, rows: Sequence[Row], blocks: Sequence[PlacedBlock] = ()) -> Repeats:
+        """Store rows and blocks within the caller's transaction; see `Store`."""
         repeats = Repeats()
-        distinct = merge_rows(rows, repeats)
-        if not distinct:
-            return repeats
-        if self._merges_left == 0:
+        doubtful: list[Row] = []
+        fresh, fresh_blocks = rows, blocks
+        if self._doubtful:
+            doubted = self._doubtful.keys()
+            doubtful = [row for row in rows if row.stream_id in doubted]
+            doubtful += [row for block in blocks if block.stream_id in doubted for row in block.rows()]
+            fresh = [row for row in rows if row.stream_id not in doubted]
+            fresh_blocks = [block for block in blocks if block.stream_id not in doubted]
+            self._doubtful = {stream: left - 1 for stream, left in self._doubtful.items() if left > 1}
+        if fresh or fresh_blocks:
             try:
                 with connection.transaction():  # a savepoint
-                    _copy(connection, "samples", distinct)
-                return repeats
+                    _copy(connection, "samples", fresh, fresh_blocks)
             except errors.UniqueViolation:
-                self._merges_left = _MERGE_NEXT
-        else:
-            self._merges_left -= 1
-        self._merge(connection, distinct, repeats)
+                doubtful += fresh
+                doubtful += [row for block in fresh_blocks for row in block.rows()]
+        if doubtful:
+            self._merge(connection, doubtful, repeats)
         return repeats
 
     def _merge(self, connection: Connection, rows: Sequence[Row], repeats: Repeats) -> None:
+        distinct = merge_rows(rows, repeats)
+        if len(distinct) < len(rows):
+            self._doubt(_repeated_streams(rows))
         connection.execute(_STAGING)
         connection.execute("TRUNCATE samples_staging")
-        _copy(connection, "samples_staging", rows)
-        times = [row.t_us for row in rows]
+        _copy(connection, "samples_staging", distinct)
+        times = [row.t_us for row in distinct]
         span = (_moment(min(times)), _moment(max(times)))
-        for batch_id, repeated, conflicting in connection.execute(_COUNT, span):
+        for batch_id, repeated, conflicting, streams in connection.execute(_COUNT, span):
             repeats.count(batch_id, repeated=repeated, conflicting=conflicting)
+            self._doubt(streams)
         connection.execute(_MERGE)
+
+    def _doubt(self, streams: Iterable[int]) -> None:
+        self._doubtful.update(dict.fromkeys(streams, _MERGE_NEXT))
+
+
+def _repeated_streams(rows: Sequence[Row]) -> set[int]:
+    seen: set[tuple[int, int]] = set()
+    repeated: set[int] = set()
+    for row in rows:
+        if row[:2] in seen:
+            repeated.add(row.stream_id)
+        seen.add(row[:2])
+    return repeated
 
 
 def merge_rows(rows: Sequence[Row], repeats: Repeats) -> list[Row]:
@@ -104,11 +127,11 @@ def _fill_quality(
     return [fresh[i] if kept_values[i] is None else old[i] for i in range(width)]
 
 
-def _copy(connection: Connection, table: str, rows: Sequence[Row]) -> None:
+def _copy(connection: Connection, table: str, rows: Sequence[Row], blocks: Sequence[PlacedBlock] = ()) -> None:
     with connection.cursor() as cursor, cursor.copy(_COPY.format(table)) as copy:
         copy.write(HEADER)
-        for block in copy_blocks(rows):
-            copy.write(block)
+        for data in copy_blocks(rows, blocks):
+            copy.write(data)
         copy.write(TRAILER)
 
 

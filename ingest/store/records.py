@@ -11,22 +11,12 @@ from uuid import UUID
 
 from assets.base.ids import uuid7
 from edge_agent.wire import MAX_BATCH_BYTES
-from ingest.formats.decoded import FLAG_LATE, Reason
+from ingest.formats.decoded import Reason
 from ingest.formats.values import EARLIEST_US
 from ingest.messages import Prepared, moment
 from ingest.store.base import Connection, Repeats, Row
+from ingest.store.blocks import PlacedBlock
 
-_CLAIM = """
-INSERT INTO ingest_batches (organisation_id, device_id, boot, seq, lane, first, n, received_at, t_min, t_max,
-                            stored, repeated, conflicting, quarantined, stream_ids)
-SELECT organisation_id, device_id, boot, seq, lane, first, n, received_at, t_min, t_max, stored, 0, 0, quarantined,
-       stream_ids::int[]
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::timestamptz[],
-            %s::timestamptz[], %s::timestamptz[], %s::int[], %s::int[], %s::text[])
-  AS b(organisation_id, device_id, boot, seq, lane, first, n, received_at, t_min, t_max, stored, quarantined,
-       stream_ids)
-ON CONFLICT (device_id, boot, seq) DO NOTHING RETURNING id, device_id, boot, seq
-"""
 _REPEATS = """
 UPDATE ingest_batches b SET repeated = v.repeated, conflicting = v.conflicting, stored = b.stored - v.repeated
 FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS v(id, repeated, conflicting) WHERE b.id = v.id
@@ -94,29 +84,6 @@ _LATEST_ROWS = 64  # how far back in a group a slot's newest value is looked for
 MAX_TOPIC_CHARS = 300
 
 
-def claim_batches(connection: Connection, keyed: Sequence[Prepared], plain: Sequence[Prepared]) -> None:
-    """Insert the batches' rows and set `batch_id`; a batch that is there already becomes a repeat."""
-    if not keyed and not plain:
-        return
-    values = [_batch_values(each) for each in (*keyed, *plain)]
-    made: dict[tuple[UUID, str, int], int] = {}
-    plain_ids: list[int] = []
-    for key, device_id, boot, seq in connection.execute(_CLAIM, _columns(values)):
-        if boot is None:
-            plain_ids.append(key)
-        else:
-            made[(device_id, boot, seq)] = key
-    for each in keyed:
-        device, boot, seq = each.device, each.decoded.boot, each.decoded.seq
-        assert device is not None
-        assert boot is not None
-        assert seq is not None
-        each.batch_id = made.get((device.id, boot, seq))
-        each.is_repeat = each.batch_id is None
-    for each, plain_id in zip(plain, plain_ids, strict=True):  # without boot nothing conflicts: all of them, in order
-        each.batch_id = plain_id
-
-
 def note_repeats(connection: Connection, repeats: Repeats) -> None:
     """Correct the counts of batches whose readings were partly there before."""
     ids = sorted(repeats.repeated.keys() | repeats.conflicting.keys())
@@ -125,11 +92,13 @@ def note_repeats(connection: Connection, repeats: Repeats) -> None:
         connection.execute(_REPEATS, [ids, repeated, [repeats.conflicting.get(each, 0) for each in ids]])
 
 
-def update_streams(connection: Connection, rows: Sequence[Row]) -> None:
+def update_streams(connection: Connection, rows: Sequence[Row], blocks: Sequence[PlacedBlock] = ()) -> None:
     """Keep each stream's newest value per slot and when it was heard of."""
     by_stream: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
         by_stream[row.stream_id].append(row)
+    for newest in _newest_of(blocks):
+        by_stream[newest.stream_id].append(newest)
     values = []
     for stream_id in sorted(by_stream):  # always in this order: two writers must not wait for each other
         mine = by_stream[stream_id]
@@ -231,25 +200,17 @@ def _loses_something(each: Prepared) -> bool:
     return each.lost > 0 or any(problem.reason != Reason.NOT_FINITE for problem in each.problems)
 
 
-def _batch_values(each: Prepared) -> tuple[Any, ...]:
-    assert each.device is not None
-    decoded, times = each.decoded, [placed[1] for placed in each.placed]
-    stream_ids = sorted({placed[0] for placed in each.placed})
-    return (
-        each.device.organisation_id,
-        each.device.id,
-        decoded.boot,
-        decoded.seq,
-        decoded.lane,
-        decoded.first,
-        decoded.n,
-        each.received_at,
-        moment(min(times)) if times else None,
-        moment(max(times)) if times else None,
-        len(times),
-        each.lost,
-        "{" + ",".join(map(str, stream_ids)) + "}",
-    )
+def _newest_of(blocks: Sequence[PlacedBlock]) -> Iterable[Row]:
+    """Return for each stream and width the newest row of its blocks: they lack no value, so none before it counts."""
+    found: dict[tuple[int, int], Row] = {}
+    for block in blocks:
+        key = (block.stream_id, block.width)
+        known = found.get(key)
+        if known is None or block.times_us[-1] >= known.t_us or max(block.times_us) >= known.t_us:
+            newest = block.newest()
+            received_us = max(newest.received_us, known.received_us) if known is not None else newest.received_us
+            found[key] = newest._replace(received_us=received_us)
+    return found.values()
 
 
 def _boot_values(device_id: UUID, boot: str, group: Sequence[Prepared]) -> tuple[Any, ...]:
@@ -266,8 +227,8 @@ def _boot_values(device_id: UUID, boot: str, group: Sequence[Prepared]) -> tuple
         max((first + n for first, n in (*received, *given_up)), default=0),
         _ranges(received),
         _ranges(given_up),
-        sum(len(each.placed) for each in group),
-        sum(1 for each in group for placed in each.placed if placed[2] & FLAG_LATE),
+        sum(each.stored for each in group),
+        sum(each.late for each in group),
         sum(n for _, n in given_up),
         sum(each.lost for each in group),
         sum(each.decoded.corrected for each in group),

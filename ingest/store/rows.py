@@ -5,10 +5,14 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any
 
 import numpy as np
 
 from ingest.store.base import Row
+from ingest.store.blocks import PlacedBlock
 
 COLUMNS = "stream_id, measured_at, received_at, batch_id, flags, quality, values"
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -20,8 +24,9 @@ _ARRAY = struct.Struct(">iiiiii")
 _BLOCK_ROWS = 5000  # bounds the memory of one block to a few MB
 
 
-def copy_blocks(rows: Sequence[Row]) -> Iterator[bytes]:
-    """Yield the rows, in any order, as binary COPY data (between HEADER and TRAILER)."""
+def copy_blocks(rows: Sequence[Row], blocks: Sequence[PlacedBlock] = ()) -> Iterator[bytes]:
+    """Yield rows and blocks, in any order, as binary COPY data (between HEADER and TRAILER)."""
+    yield from _placed_blocks(blocks)
     plain: dict[int, list[Row]] = defaultdict(list)
     special: list[Row] = []
     for row in rows:
@@ -36,6 +41,47 @@ def copy_blocks(rows: Sequence[Row]) -> Iterator[bytes]:
         yield b"".join(map(_pack, special))
 
 
+def _placed_blocks(blocks: Sequence[PlacedBlock]) -> Iterator[bytes]:
+    by_width: dict[int, list[PlacedBlock]] = defaultdict(list)
+    for block in blocks:
+        by_width[block.width].append(block)
+    for width, same in by_width.items():
+        waiting, count = [], 0
+        for block in same:
+            waiting.append(block)
+            count += len(block.times_us)
+            if count >= _BLOCK_ROWS:
+                yield _pack_placed(width, waiting, count)
+                waiting, count = [], 0
+        if waiting:
+            yield _pack_placed(width, waiting, count)
+
+
+def _pack_placed(width: int, blocks: Sequence[PlacedBlock], count: int) -> bytes:
+    block = np.frombuffer(bytearray(_template(width) * count), dtype=_block_type(width))
+    counts = [len(each.times_us) for each in blocks]
+    block["stream"] = np.repeat(np.array([each.stream_id for each in blocks], dtype=np.int32), counts)
+    received = np.array([each.received_us for each in blocks], dtype=np.int64) - _EPOCH_2000_US
+    block["received"] = np.repeat(received, counts)
+    block["batch"] = np.repeat(np.array([each.batch_id for each in blocks], dtype=np.int64), counts)
+    times = np.fromiter(chain.from_iterable(each.times_us for each in blocks), dtype=np.int64, count=count)
+    block["t"] = times - _EPOCH_2000_US
+    flags = [each.flags if isinstance(each.flags, list) else [each.flags] * len(each.times_us) for each in blocks]
+    block["flags"] = np.fromiter(chain.from_iterable(flags), dtype=np.int16, count=count)
+    values = np.frombuffer(b"".join([each.values for each in blocks]), dtype=np.float64)
+    block["values"]["value"] = values.reshape(count, width)
+    return block.tobytes()
+
+
+@lru_cache(maxsize=1000)
+def _template(width: int) -> bytes:
+    """One row with everything that is the same in all rows of this width."""
+    block = np.zeros(1, dtype=_block_type(width))
+    _fill_lengths(block, width)
+    return block.tobytes()
+
+
+@lru_cache(maxsize=1000)
 def _block_type(width: int) -> np.dtype[np.void]:
     return np.dtype(
         [
@@ -63,7 +109,18 @@ def _block_type(width: int) -> np.dtype[np.void]:
 
 
 def _pack_block(width: int, rows: Sequence[Row]) -> bytes:
-    block = np.zeros(len(rows), dtype=_block_type(width))
+    block = np.frombuffer(bytearray(_template(width) * len(rows)), dtype=_block_type(width))
+    streams, times, received, batches, flags, _, values = zip(*rows, strict=True)
+    block["stream"] = streams
+    block["t"] = np.array(times, dtype=np.int64) - _EPOCH_2000_US
+    block["received"] = np.array(received, dtype=np.int64) - _EPOCH_2000_US
+    block["batch"] = batches
+    block["flags"] = flags
+    block["values"]["value"] = np.array(values, dtype=np.float64)
+    return block.tobytes()
+
+
+def _fill_lengths(block: np.ndarray[Any, np.dtype[np.void]], width: int) -> None:
     block["fields"] = 7
     block["stream_length"] = 4
     for name in ("t_length", "received_length", "batch_length"):
@@ -75,15 +132,7 @@ def _pack_block(width: int, rows: Sequence[Row]) -> bytes:
     block["type"] = _FLOAT8
     block["width"] = width
     block["lower"] = 1
-    streams, times, received, batches, flags, _, values = zip(*rows, strict=True)
-    block["stream"] = streams
-    block["t"] = np.array(times, dtype=np.int64) - _EPOCH_2000_US
-    block["received"] = np.array(received, dtype=np.int64) - _EPOCH_2000_US
-    block["batch"] = batches
-    block["flags"] = flags
     block["values"]["length"] = 8
-    block["values"]["value"] = np.array(values, dtype=np.float64)
-    return block.tobytes()
 
 
 def _pack(row: Row) -> bytes:

@@ -24,6 +24,7 @@ TIMETABLE: dict[str, float] = {
     "decide_findings": 1,
     "consume_events": 1,
     "update_presence": 5,
+    "tend_identities": 5,
     "roll_up": 5,
     "seal_events": 60,
     "ensure_partitions": 6 * 3600,

@@ -11,6 +11,8 @@ from assets.base.consumers import run_consumer
 from assets.base.db import Database
 from assets.base.seals import seal_heads
 from gateway.wiring import CONSUMERS
+from ingest.clones import end_suspicions
+from ingest.identity import tend_identities as renew_and_retire
 from ingest.roll_call import update_presence as mark_presence
 from ingest.rollups import run_rollups
 from ingest.store.schema import ensure_partitions as make_partitions
@@ -72,6 +74,13 @@ def roll_up(database: Database, now: datetime) -> None:
     run_rollups(database, now)
 
 
+def tend_identities(database: Database, now: datetime) -> None:
+    """Ask devices to renew their keys, retire what was replaced, end suspicions of twins that are over."""
+    with database.as_service() as session:
+        renew_and_retire(session, now)
+        end_suspicions(session, now)
+
+
 def seal_events(database: Database, now: datetime) -> None:
     """Seal the heads of the event chains."""
     with database.as_service() as session:
@@ -100,6 +109,7 @@ JOBS: dict[str, Job] = {
         decide_findings,
         consume_events,
         update_presence,
+        tend_identities,
         roll_up,
         seal_events,
         ensure_partitions,

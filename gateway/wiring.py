@@ -28,8 +28,20 @@ CONSUMERS: tuple[Consumer, ...] = (
 def routers() -> list[APIRouter]:
     """Return the route files; imported here so that workers do without the HTTP side."""
     from gateway import download
-    from gateway.api import assets, devices, findings, live, readings, requests, session, telemetry, visits, work_orders
+    from gateway.api import (
+        assets,
+        devices,
+        findings,
+        identity,
+        live,
+        readings,
+        requests,
+        session,
+        telemetry,
+        visits,
+        work_orders,
+    )
     from gateway.pages import customer
 
-    api = (session, live, assets, readings, devices, telemetry, findings, work_orders, visits, requests)
+    api = (session, live, assets, readings, devices, identity, telemetry, findings, work_orders, visits, requests)
     return [module.router for module in (*api, customer, download)]

@@ -81,10 +81,10 @@ def register_device(
     return device, code
 
 
-def renew_claim(session: Session, device: Device, now: datetime) -> str:
-    """Give a device a new claim code, valid for a day and for one use; an earlier one is void."""
+def renew_claim(session: Session, device: Device, now: datetime, valid: timedelta = CLAIM_VALID) -> str:
+    """Give a device a new claim code, valid for a day (unless told otherwise) and for one use; an earlier one is void."""
     code = new_code()
-    device.claim_code_hash, device.claim_expires_at, device.claimed_at = _code_hash(code), now + CLAIM_VALID, None
+    device.claim_code_hash, device.claim_expires_at, device.claimed_at = _code_hash(code), now + valid, None
     session.flush()
     return code
 

@@ -117,24 +117,6 @@ class RegisteredDevice(BaseModel):
     install: str
 
 
-class ClaimRequest(BaseModel):
-    """A claim code, typed at the machine."""
-
-    code: str = Field(min_length=1, max_length=64)
-    hostname: str = Field(default="", max_length=255)
-
-
-class ClaimedDevice(BaseModel):
-    """The identity that a device gets, once."""
-
-    serial: str
-    model: str
-    broker: str
-    username: str
-    password: str
-    http: str
-
-
 class FirstReading(BaseModel):
     """Whether a device's first reading is there."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -14,12 +13,10 @@ from sqlalchemy.orm import defer
 from assets.base.errors import Invalid, NotFound
 from assets.instrumentation import Binding
 from assets.registry import Asset
-from gateway.api.deps import Context, Here, Public, no_store
+from gateway.api.deps import Context, Here, no_store
 from gateway.api.device_rows import (
     AssetName,
     BootRow,
-    ClaimedDevice,
-    ClaimRequest,
     CommandId,
     CommandItem,
     CommandList,
@@ -37,9 +34,8 @@ from gateway.api.device_rows import (
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.connect import asset_for_device, connect_device
 from gateway.download import WHEEL
-from gateway.settings import Settings
 from ingest.commands import send_command
-from ingest.devices import claim_device, renew_claim
+from ingest.devices import renew_claim
 from ingest.ledger import device_ledger, missing_samples
 from ingest.models import Device, DeviceCommand, Quarantined, Series, Stream
 
@@ -74,20 +70,6 @@ def create_device(body: NewDevice, here: Here) -> RegisteredDevice:
     owner = asset.organisation_id if asset else here.actor.organisation_id
     device, code = connect_device(here.session, body.serial, body.model, owner, asset, here.now)
     return _registered(here, device, code)
-
-
-@router.post("/devices/claim", operation_id="claim_device", dependencies=[Depends(no_store)])
-def claim(body: ClaimRequest, here: Public) -> ClaimedDevice:
-    """Exchange a claim code for the device's identity; needs no sign-in, works once."""
-    claimed = claim_device(here.session, body.code, body.hostname, here.now)
-    return ClaimedDevice(
-        serial=claimed.serial,
-        model=claimed.model,
-        broker=_public_broker(here.settings),
-        username=claimed.serial,
-        password=claimed.password,
-        http=here.settings.base_url,
-    )
 
 
 @router.get("/devices/{device_id}", operation_id="get_device")
@@ -227,14 +209,6 @@ def _registered(here: Context, device: Device, code: str) -> RegisteredDevice:
         command=f"forewarn-edge claim {code} --server {server}",
         install=f"pipx install {server}/download/{WHEEL}",
     )
-
-
-def _public_broker(settings: Settings) -> str:
-    """The broker's address as devices see it, without the account that ingest uses."""
-    if settings.public_broker:
-        return settings.public_broker
-    parts = urlsplit(settings.broker_url or "mqtt://127.0.0.1:1883")
-    return f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}"
 
 
 def _items(here: Context, devices: Sequence[Device]) -> list[DeviceItem]:

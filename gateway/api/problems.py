@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from assets.base.errors import Conflict, Forbidden, Invalid, NotFound, RuleError
 from gateway.api.deps import NotSignedIn
 from gateway.sign_in import SignInFailed, TooManyFailures
+from ingest.identity import TooManyAttempts
 from ticketing.work_orders import StaleVersion
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ STATUS: tuple[tuple[type[RuleError], int, str], ...] = (
     (NotSignedIn, 401, "Not signed in"),
     (SignInFailed, 401, "Sign-in failed"),
     (TooManyFailures, 429, "Too many failed attempts"),
+    (TooManyAttempts, 429, "Too many attempts"),
     (Forbidden, 403, "Not allowed"),
     (NotFound, 404, "Not found"),
     (StaleVersion, 412, "Changed in the meantime"),

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from edge_agent.wire import WireError, decode_time_request, encode_time_reply, parse_topic, time_reply_topic
@@ -192,13 +193,15 @@ class Link:
             self._pause(random.uniform(0, min(BACKOFF_MOST_S, 0.5 * 2 ** min(failures, 10))))
 
     def _connect(self) -> None:
-        will = self._source.will()
+        will, is_clean = self._source.will(), self._source.clean_session
+        if is_clean:
+            self._outgoing = Outgoing()  # what an earlier session did not get through is not said in this one
         hello = mqtt5.connect(
             self._client_id,
             account=self._address.account,
             keepalive_s=KEEPALIVE_S,
-            clean_start=False,
-            session_expiry_s=SESSION_EXPIRY_S,
+            clean_start=is_clean,
+            session_expiry_s=0 if is_clean else SESSION_EXPIRY_S,
             receive_maximum=WINDOW_MESSAGES,
             will=mqtt5.Will(will.topic, will.payload, will.retain) if will is not None else None,
         )
@@ -239,6 +242,9 @@ class Link:
 
     def _lost(self) -> None:
         """Nothing of this connection may be acknowledged any more; the broker will send it again."""
+        if self._stop.is_set() and self._connected:
+            with suppress(Exception):  # whatever goes wrong with it, the connection is ended
+                self._source.leaving(self.publish)
         with self._ack_lock:
             connection, self._connection = self._connection, None
             self._connected = False

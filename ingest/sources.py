@@ -41,6 +41,7 @@ class Source(Protocol):
     """
 
     name: str  # of the session at the broker; "" for the devices' own topics
+    clean_session: bool  # nothing is kept at the broker while the connection is away
 
     def subscriptions(self) -> Sequence[Subscription]:
         """Return what to subscribe to; asked at every connection."""
@@ -52,6 +53,10 @@ class Source(Protocol):
 
     def connected(self, publish: Publish) -> None:
         """Called when the broker has taken the subscriptions."""
+        ...
+
+    def leaving(self, publish: Publish) -> None:
+        """Called before the connection is ended on purpose, while it still stands."""
         ...
 
     def prepare(self, message: Message) -> Prepared | None:
@@ -84,6 +89,7 @@ class DeviceTopics:
     """The devices' own topics, `forewarn/v1/{device}/…`."""
 
     name = ""
+    clean_session = False
 
     def subscriptions(self) -> Sequence[Subscription]:
         """Return one filter for each leaf that devices write."""
@@ -94,6 +100,9 @@ class DeviceTopics:
         return None
 
     def connected(self, publish: Publish) -> None:
+        """Nothing to say."""
+
+    def leaving(self, publish: Publish) -> None:
         """Nothing to say."""
 
     def prepare(self, message: Message) -> Prepared | None:

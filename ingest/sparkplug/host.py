@@ -112,17 +112,17 @@ class SparkplugHost:
     # ---- connection -----------------------------------------------------------------------------------------------
 
     def subscriptions(self) -> Sequence[Subscription]:
-        """Return the topics of all edge nodes and our own STATE; reads first who is registered."""
-        with self._database.as_service() as transaction:
-            self._load(transaction)
-            nodes.host_away(transaction)
-        self._forget()
+        """Return the topics of all edge nodes and our own STATE."""
         of_nodes = [Subscription(f"{NAMESPACE}/+/{verb}/+") for verb in NODE_VERBS]
         of_devices = [Subscription(f"{NAMESPACE}/+/{verb}/+/+") for verb in DEVICE_VERBS]
         return [Subscription(self.state.topic), *of_nodes, *of_devices]
 
     def will(self) -> Will | None:
-        """Return the host's death certificate."""
+        """Return the host's death certificate; reads first who is registered: no connection without the database."""
+        with self._database.as_service() as transaction:
+            self._load(transaction)
+            nodes.host_away(transaction)
+        self._forget()
         return self.state.will()
 
     def connected(self, publish: Publish) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_agent import __version__, wire
 from edge_agent.account import Account
+from edge_agent.clock import monotonic_ms, now_ms
 from edge_agent.config import Config, ConfigError
 from edge_agent.link import Problem
 from edge_agent.parent import Parent
@@ -68,16 +69,6 @@ class _Held:
         del self.events[: max(0, len(self.events) - MAX_HELD_SAMPLES)]
 
 
-def now_ms() -> int:
-    """Return this computer's clock in ms since 1970 UTC."""
-    return int(time.time() * 1000)
-
-
-def monotonic_ms() -> int:
-    """Return ms of a clock that only goes forward, sleep of the computer included."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
-
-
 class Agent:
     """One device: its sensors, its spool, its publisher. `run` returns after `stop`."""
 
@@ -94,7 +85,6 @@ class Agent:
         self.publisher = Publisher(config.serial, config.broker, self.spool, self.describe, pace)
         self._parent = parent
         self._stop = threading.Event()
-        self._born = monotonic_ms()
         self._held = _Held()
         self._problems: dict[str, Problem] = {}
         self._state_due = self._past_due = 0.0
@@ -205,7 +195,7 @@ class Agent:
             channel.failed = False
             self._problems.pop("sensor_unreadable", None)
             self._hold_event("sensor_unreadable", "info", f"driver {channel.driver} reads again", active=False)
-        m = monotonic_ms() - self._born
+        m = monotonic_ms() - self.spool.born
         for reading in readings:
             sample = reading.as_sample(m)
             if sample is not None:

@@ -14,34 +14,19 @@ from typing import Any
 
 from edge_agent import __version__, wire
 from edge_agent.backoff import Backoff
+from edge_agent.clock import ServerClock
 from edge_agent.link import BrokerAddress, Link, LinkFailed, Problem
+from edge_agent.pace import Pace
 from edge_agent.spool import FormedBatch, Spool, SpoolCorrupt, SpoolError
+
+__all__ = ["Pace", "Publisher", "PublisherStatus"]
 
 log = logging.getLogger(__name__)
 
 SHORT_LIVES = 4  # connections in a row that ended soon, before we suspect a twin
 PACKET_HEADER_BYTES = 512  # topic, batch header and MQTT's own fields
+CLOCK_AGAIN_S = 1.0  # questions about the time get lost like any message that nobody stores
 COMMAND_QUEUE = 100  # more than this unread is a flood; the broker keeps the rest of an honest backlog
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Windows and waits; the defaults suit a machine, tests use shorter ones."""
-
-    window: int = 8  # batches awaiting the server's ack: enough for a slow link, small in memory
-    background_window: int = 6  # of these for backfill and replay, so that live data never waits behind them
-    ack_timeout_s: float = 15.0  # ingest commits within a second; after this the batch or its ack is lost
-    ack_timeout_max_s: float = 60.0
-    reconnect_base_s: float = 1.0
-    reconnect_max_s: float = 60.0
-    refused_wait_s: float = 30.0  # a wrong password does not heal by itself: ask seldom
-    stable_s: float = 20.0  # a connection that lasted this long resets the reconnect delay
-    keepalive_s: int = 30
-    session_expiry_s: int = 24 * 3600  # commands and acks wait this long at the broker
-    turn_s: float = 0.2
-    status_every_s: float = 60.0
-    clock_every_s: float = 600.0
-    stalled_after_s: float = 60.0
 
 
 @dataclass(slots=True)
@@ -104,6 +89,8 @@ class Publisher:
         self._backoff = Backoff(self.pace.reconnect_base_s, self.pace.reconnect_max_s, self.pace.stable_s)
         self._short_lives = 0
         self._result_mids: dict[int, str] = {}
+        self._clock = ServerClock()
+        self._knows_time = threading.Event()
 
     # --- thread-safe from outside ----------------------------------------------------------------------------
 
@@ -230,8 +217,10 @@ class Publisher:
         try:
             self._take_messages(link)
             self._take_pubacks(link)
-            self._form(link)
-            self._send(link)
+            self.status.offset_ms = self._clock.offset_ms()
+            if turns.may_send(self._knows_time.is_set(), self.pace.clock_wait_s):
+                self._form(link)
+                self._send(link)
             self._send_results(link)
         except SpoolCorrupt as error:
             self._report(Problem("spool_corrupt", str(error)))
@@ -245,9 +234,10 @@ class Publisher:
         problems = {**self._extra_problems, **self.status.problems}
         if turns.status_due(now, problems, self.pace.status_every_s):
             self._publish_status(link, turns.session, problems)
-        if now >= turns.clock_due:
-            turns.clock_due = now + self.pace.clock_every_s
-            link.publish(wire.time_topic(self.device), wire.encode_time_request(_now_ms()), qos=0)
+        if now >= turns.clock_due or (self._clock.has_stepped() and now >= turns.step_due):
+            turns.step_due = now + CLOCK_AGAIN_S
+            turns.clock_due = now + (self.pace.clock_every_s if self._knows_time.is_set() else CLOCK_AGAIN_S)
+            link.publish(wire.time_topic(self.device), wire.encode_time_request(self._clock.ask()), qos=0)
 
     def _publish_status(self, link: Link, session: int, problems: Mapping[str, Problem]) -> None:
         depth = self.spool.status()
@@ -299,9 +289,9 @@ class Publisher:
 
     def _take_clock(self, payload: bytes) -> None:
         sent_at, server_at = wire.decode_time_reply(payload)
-        received_at = _now_ms()
-        if 0 <= received_at - sent_at < 10_000:  # a slower or stepped answer says nothing about the offset
-            self.status.offset_ms = server_at - (sent_at + received_at) // 2
+        if self._clock.take(sent_at, server_at):
+            self._knows_time.set()
+            self.spool.keep_zero(self._clock.zero_ms() or 0)
 
     def _take_command(self, command_id: str, payload: bytes) -> None:
         if self.spool.result_of(command_id) is not None:
@@ -356,7 +346,7 @@ class Publisher:
                 continue
             if link.unconfirmed >= link.receive_maximum:
                 return
-            payload = self.spool.encode(flight.batch, _now_ms(), self.status.offset_ms)
+            payload = self.spool.encode(flight.batch, _now_ms(), self.status.offset_ms, self._clock.age_ms())
             if flight.attempts:
                 self.status.resent_batches += 1
                 if flight.attempts >= 2:
@@ -384,8 +374,14 @@ class _Turns:
 
     session: int
     clock_due: float = 0.0
+    step_due: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
     _status_due: float = 0.0
     _shown: tuple[str, ...] | None = None
+
+    def may_send(self, knows_time: bool, wait_s: float) -> bool:
+        """False for the first seconds of a device that does not know yet how far its clock is off."""
+        return knows_time or time.monotonic() - self._began >= wait_s
 
     def status_due(self, now: float, problems: Mapping[str, Problem], every_s: float) -> bool:
         """True when the problems have changed or the last status is old."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_agent import boot_id, wire
+from edge_agent import boot_id, clock, wire
 from edge_agent.spool_checks import DROPPED, EVENT, SAMPLE, checksum, intact_texts
 from edge_agent.spool_file import SpoolCorrupt, SpoolError, SpoolInUse, SpoolUnavailable, SpoolWriteFailed
 from edge_agent.spool_notes import SpoolNotes
@@ -96,6 +96,7 @@ class Spool(SpoolNotes):
         self.batch_bytes = batch_bytes
         self.dropped_samples = 0
         self.damaged: set[tuple[str, int]] = set()  # batches of which a record was damaged; bounded by the window
+        self.born = clock.monotonic_ms()  # samples tell their `m` from here on
         self._started = time.monotonic()
         self._live_bytes = 0  # appended to the live lane since the start, for the estimate of hours left
         super().__init__(path)
@@ -115,7 +116,10 @@ class Spool(SpoolNotes):
                 " AND number NOT IN (SELECT boot FROM batch)"
             )
             number = one("SELECT COALESCE(MAX(number), 0) + 1 FROM boot").fetchone()[0]
-            one("INSERT INTO boot VALUES (?, ?, 1, 0)", (number, self.boot))
+            one(
+                "INSERT INTO boot (number, boot, next_seq, next_index, os_boot, born) VALUES (?, ?, 1, 0, ?, ?)",
+                (number, self.boot, clock.OS_BOOT, self.born),
+            )
         self._number = int(number)
 
     # --- putting in ------------------------------------------------------------------------------------------
@@ -302,8 +306,14 @@ class Spool(SpoolNotes):
         )
         return FormedBatch(boot, seq, wire.LANES[lane], first, n, number, first_id, last_id)
 
-    def encode(self, batch: FormedBatch, sent_at: int, offset_ms: int | None = None) -> bytes:
-        """Return the batch's payload; only `sent_at` and `offset_ms` differ between two calls."""
+    def encode(
+        self, batch: FormedBatch, sent_at: int, offset_ms: int | None = None, clock_age_ms: int | None = None
+    ) -> bytes:
+        """Return the batch's payload; only what it tells of the clock differs between two calls.
+
+        The offset is told for samples of this run of the operating system alone: before, the clock may have stood
+        elsewhere. Their `zero_at` is kept from then.
+        """
         rows = self._guarded(
             lambda: self._db.execute(
                 "SELECT boot, idx, kind, t, CAST(payload AS BLOB), crc FROM record"
@@ -315,7 +325,9 @@ class Spool(SpoolNotes):
         if damaged:
             log.error("spool %s: %d damaged records in batch %d", self.path, damaged, batch.seq)
             self.damaged.add(batch.key)
-        header = wire.Batch(batch.boot, batch.seq, batch.first, batch.n, sent_at, batch.lane, offset_ms)
+        zero_at, is_of_now = self._clock_of(batch.number)
+        told = (offset_ms, zero_at, clock_age_ms) if is_of_now else (None, zero_at, None)
+        header = wire.Batch(batch.boot, batch.seq, batch.first, batch.n, sent_at, batch.lane, *told)
         return wire.join_batch(header, *texts)
 
     def acknowledge(self, keys: Iterable[tuple[str, int]]) -> int:

@@ -20,7 +20,8 @@ _CORRUPT_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS boot (
-    number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, next_seq INTEGER NOT NULL, next_index INTEGER NOT NULL);
+    number INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, next_seq INTEGER NOT NULL, next_index INTEGER NOT NULL,
+    os_boot TEXT, born INTEGER, zero INTEGER);
 CREATE TABLE IF NOT EXISTS record (
     lane INTEGER NOT NULL, id INTEGER NOT NULL, boot INTEGER NOT NULL, idx INTEGER NOT NULL, kind INTEGER NOT NULL,
     t INTEGER NOT NULL, payload TEXT NOT NULL, size INTEGER NOT NULL, crc INTEGER,
@@ -108,6 +109,10 @@ class SpoolFile:
             self._db.executescript(_SCHEMA)
             if "crc" not in {row[1] for row in self._db.execute("PRAGMA table_info(record)")}:  # an earlier version's
                 self._db.execute("ALTER TABLE record ADD COLUMN crc INTEGER")
+            if "os_boot" not in {row[1] for row in self._db.execute("PRAGMA table_info(boot)")}:
+                self._db.execute("ALTER TABLE boot ADD COLUMN os_boot TEXT")
+                self._db.execute("ALTER TABLE boot ADD COLUMN born INTEGER")
+                self._db.execute("ALTER TABLE boot ADD COLUMN zero INTEGER")
             self._load()
         except BaseException:
             self._db.close()

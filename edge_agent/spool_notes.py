@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from edge_agent import clock
 from edge_agent.spool_file import SpoolFile
 
 KEEP_COMMAND_RESULTS = 200
+ZERO_DOUBT_MS = 250
 
 
 class SpoolNotes(SpoolFile):
@@ -21,6 +23,28 @@ class SpoolNotes(SpoolFile):
                 " RETURNING value"
             ).fetchall()
         return int(row[0][0])
+
+    def keep_zero(self, os_zero_ms: int) -> None:
+        """Keep what the server's clock showed when this run of the operating system began, for its boots' samples.
+
+        Written when it changes by more than the measurement's own doubt: samples that are sent after the next power
+        cut need it, since no clock of ours reaches back over that.
+        """
+        self._guarded(lambda: self._keep_zero(os_zero_ms))
+
+    def _keep_zero(self, os_zero_ms: int) -> None:
+        with self._transaction():
+            self._db.execute(
+                "UPDATE boot SET zero = ? + born WHERE os_boot = ? AND (zero IS NULL OR abs(zero - born - ?) > ?)",
+                (os_zero_ms, clock.OS_BOOT, os_zero_ms, ZERO_DOUBT_MS),
+            )
+
+    def _clock_of(self, number: int) -> tuple[int | None, bool]:
+        """Return the server's clock at `m` 0 of a boot, and whether that is of this run of the operating system."""
+        row = self._guarded(
+            lambda: self._db.execute("SELECT zero, os_boot FROM boot WHERE number = ?", (number,)).fetchone()
+        )
+        return (None, True) if row is None else (row[0], row[1] == clock.OS_BOOT)
 
     def keep_result(self, command_id: str, result: str, at: int) -> None:
         """Keep a command's result until it is sent, and a while longer to answer repeats of the command."""

@@ -63,6 +63,8 @@ class Batch:
     sent_at: int
     lane: Lane = "live"
     offset_ms: int | None = None  # server clock minus device clock; None while not measured
+    zero_at: int | None = None  # server clock when `m` of this boot stood at 0: repairs times taken before it was set
+    clock_age_ms: int | None = None  # since the offset was measured
     samples: Sequence[Sample] = ()
     events: Sequence[DeviceEvent] = ()
     dropped: Sequence[Dropped] = ()
@@ -111,10 +113,11 @@ def encode_dropped(dropped: Dropped) -> str:
 
 def join_batch(header: Batch, samples: Iterable[str], events: Iterable[str] = (), dropped: Iterable[str] = ()) -> bytes:
     """Return a batch's payload from its header and already encoded parts (the header's own parts are ignored)."""
-    offset = "" if header.offset_ms is None else f'"offset_ms":{header.offset_ms},'
+    clock = (("offset_ms", header.offset_ms), ("zero_at", header.zero_at), ("clock_age_ms", header.clock_age_ms))
+    told = "".join(f'"{name}":{value},' for name, value in clock if value is not None)
     parts = [
         f'{{"boot":{dump(header.boot)},"seq":{header.seq},"first":{header.first},"n":{header.n},'
-        f'"sent_at":{header.sent_at},{offset}"lane":"{header.lane}","samples":[{",".join(samples)}]'
+        f'"sent_at":{header.sent_at},{told}"lane":"{header.lane}","samples":[{",".join(samples)}]'
     ]
     for name, texts in (("events", ",".join(events)), ("dropped", ",".join(dropped))):
         if texts:

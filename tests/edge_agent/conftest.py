@@ -95,6 +95,8 @@ class Server:
 
     def __init__(self, port: int) -> None:
         self.acks = True
+        self.clock = True  # answers what time it is, `ahead_ms` before this computer
+        self.ahead_ms = 0
         self.batches: dict[tuple[str, int], dict[str, Any]] = {}
         self.repeats = 0
         self.other: list[tuple[str, bytes]] = []
@@ -111,6 +113,9 @@ class Server:
         device, leaf = message.topic.split("/", 3)[2:]
         if leaf in ("ack", "time/reply"):
             return
+        if leaf == "time" and self.clock:
+            answer = {**json.loads(message.payload), "server_at": int(time.time() * 1000) + self.ahead_ms}
+            client.publish(f"forewarn/v1/{device}/time/reply", json.dumps(answer))
         if leaf != "telemetry":
             with self.lock:
                 self.other.append((message.topic, bytes(message.payload)))

@@ -188,6 +188,7 @@ def test_spool_that_began_anew_connects_anew_so_that_the_last_will_fits(make: Ma
 
 
 def test_clock_offset_is_measured(make: Make, server: Server) -> None:
+    server.clock = False
     _spool, publisher = make()
     request = wait_for(lambda: server.seen("time"))[0]
     ahead = wire.encode_time_reply(request["sent_at"], request["sent_at"] + 5000)

@@ -16,13 +16,15 @@ export class ApiError extends Error {
 /** No answer at all: no network, or the server is away. */
 export class Unreachable extends Error {}
 
-type Options = { method?: string; body?: unknown; key?: string; signal?: AbortSignal };
+type Options = { method?: string; body?: unknown; text?: string; type?: string; key?: string; version?: number; signal?: AbortSignal };
 
 export async function api<T>(path: string, options: Options = {}): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   const method = options.method ?? "GET";
   if (method !== "GET") headers["X-Forewarn"] = "1";
   if (options.body !== undefined) headers["Content-Type"] = "application/json";
+  if (options.text !== undefined) headers["Content-Type"] = options.type ?? "text/plain";
+  if (options.version !== undefined) headers["If-Match"] = `"${options.version}"`;
   if (options.key) headers["Idempotency-Key"] = options.key;
   const late = AbortSignal.timeout(TIMEOUT_MS);
   let answer: Response;
@@ -31,7 +33,7 @@ export async function api<T>(path: string, options: Options = {}): Promise<T> {
       method,
       headers,
       credentials: "same-origin",
-      body: options.body === undefined ? undefined : JSON.stringify(options.body),
+      body: options.body === undefined ? options.text : JSON.stringify(options.body),
       signal: options.signal ? AbortSignal.any([options.signal, late]) : late,
     });
   } catch (cause) {
@@ -44,7 +46,7 @@ export async function api<T>(path: string, options: Options = {}): Promise<T> {
   return (text ? JSON.parse(text) : undefined) as T;
 }
 
-async function problem(answer: Response): Promise<ApiError> {
+export async function problem(answer: Response): Promise<ApiError> {
   try {
     const body = (await answer.json()) as Record<string, unknown>;
     const params = (body.params as Record<string, unknown> | undefined) ?? {};

@@ -1,5 +1,7 @@
 /** What the API gives, as the pages use it. */
 
+import type { Channel, Clock, Interval, Ledger, Reason } from "./devices";
+
 export type Language = "en" | "zh";
 export type AssetState = "trouble" | "watch" | "learning" | "ok" | "no_data";
 export type Severity = "critical" | "warning" | "info";
@@ -246,6 +248,7 @@ export type Device = {
   demo: boolean;
   quarantined: number;
   gaps: number;
+  presence_reason?: Reason | null;
 };
 
 export type BootRow = {
@@ -258,6 +261,7 @@ export type BootRow = {
   dropped: number;
   quarantined: number;
   missing: number;
+  conflicting?: number;
 };
 
 export type QuarantineRow = {
@@ -275,6 +279,11 @@ export type DeviceDetail = Device & {
   boots: BootRow[];
   quarantine: QuarantineRow[];
   agent_version?: string | null;
+  hostname?: string | null;
+  expected_interval?: Interval | null;
+  clock?: Clock | null;
+  ledger?: Ledger | null;
+  channels?: Channel[];
 };
 
 export type NewDevice = {

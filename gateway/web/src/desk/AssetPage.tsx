@@ -14,6 +14,7 @@ import { Ago, CardBlock, Facts, PageHead, Qr, Since, useTitle } from "../ui/part
 import { Bones, Loaded } from "../ui/states";
 import { Timeline } from "../ui/Timeline";
 import { TONES } from "../ui/theme";
+import { ExportButton } from "./ExportDialog";
 import { MetricChart } from "./MetricChart";
 import { ValuesTable } from "./ValuesTable";
 import { place } from "./OverviewPage";
@@ -54,7 +55,7 @@ function Machine(props: { asset: AssetDetail }) {
         title={asset.name}
         marks={<><StateChip state={asset.state} /><Marks demo={asset.demo} replayed={asset.replayed} /></>}
         sub={<>{place(asset, text.language)}{place(asset, text.language) && " · "}<span className="mono">{asset.serial}</span></>}
-        right={<Button variant="default" leftSection={<QrCode size={16} />} onClick={showQr.open}>{text.t("asset.customer_page")}</Button>}
+        right={<><ExportButton asset={asset} /><Button variant="default" leftSection={<QrCode size={16} />} onClick={showQr.open}>{text.t("asset.customer_page")}</Button></>}
       />
       <Modal opened={qr} onClose={showQr.close} title={text.t("asset.customer_page")}>
         <div className="stack" style={{ alignItems: "center", textAlign: "center", gap: 14 }}>

@@ -1,23 +1,29 @@
 /** Every device: is it there, what does it measure, did anything go missing on the way. */
 import { Button } from "@mantine/core";
-import { Cpu, PlugZap } from "lucide-react";
-import { Link, useNavigate } from "react-router";
+import { Cpu, FileSpreadsheet, PlugZap } from "lucide-react";
+import { Link, useNavigate, useOutletContext } from "react-router";
 
 import { useDevices } from "../api/hooks";
-import type { Device } from "../api/types";
+import type { Device, Me } from "../api/types";
 import { useText } from "../i18n/useText";
+import { presenceReason } from "../text/presence";
 import { Chip, Marks, PresenceChip } from "../ui/chips";
 import { Ago, PageHead, useTitle } from "../ui/parts";
 import { Bones, Empty, Loaded } from "../ui/states";
+import { manages } from "./DevicePage";
+import { DeviceTabs } from "./DeviceTabs";
 
 export function DevicesPage() {
   const text = useText();
+  const me = useOutletContext<Me>();
   const devices = useDevices();
   useTitle(text.t("nav.devices"));
   const connect = <Button component={Link} to="/devices/connect" leftSection={<PlugZap size={16} />}>{text.t("connect.action")}</Button>;
+  const bulk = <Button component={Link} to="/devices/bulk" variant="default" leftSection={<FileSpreadsheet size={16} />}>{text.t("bulk.action")}</Button>;
   return (
     <>
-      <PageHead title={text.t("nav.devices")} sub={text.t("devices.sub")} right={connect} />
+      <PageHead title={text.t("nav.devices")} sub={text.t("devices.sub")} right={manages(me) ? <>{bulk}{connect}</> : undefined} />
+      <DeviceTabs />
       <Loaded of={devices} skeleton={<Bones rows={7} height={24} />}>
         {(page) =>
           page.items.length === 0 ? (
@@ -79,9 +85,10 @@ function amount(count: number, number: (value: number) => string) {
 }
 
 function Presence(props: { device: Device }) {
-  const { t } = useText();
+  const text = useText();
+  const { t } = text;
   if (!props.device.claimed_at && !props.device.last_seen_at) return <Chip tone="quiet" small>{t("devices.unclaimed")}</Chip>;
-  return <PresenceChip presence={props.device.presence} small />;
+  return <span title={presenceReason(props.device.presence_reason, text) ?? undefined}><PresenceChip presence={props.device.presence} small /></span>;
 }
 
 function Measures(props: { device: Device }) {

@@ -10,9 +10,12 @@ import { BrowserRouter, Route, Routes } from "react-router";
 
 import { Providers } from "../ui/Providers";
 import { AssetPage } from "./AssetPage";
+import { BulkPage } from "./BulkPage";
 import { ConnectPage } from "./ConnectPage";
 import { DevicePage } from "./DevicePage";
 import { DevicesPage } from "./DevicesPage";
+import { MappingPage, NewMappingPage } from "./MappingPage";
+import { MappingsPage } from "./MappingsPage";
 import { NotFoundPage } from "./NotFoundPage";
 import { OverviewPage } from "./OverviewPage";
 import { PeoplePage } from "./PeoplePage";
@@ -37,6 +40,10 @@ createRoot(document.getElementById("root")!).render(
           <Route path="requests" element={<RequestsPage />} />
           <Route path="devices" element={<DevicesPage />} />
           <Route path="devices/connect" element={<ConnectPage />} />
+          <Route path="devices/bulk" element={<BulkPage />} />
+          <Route path="devices/mappings" element={<MappingsPage />} />
+          <Route path="devices/mappings/new" element={<NewMappingPage />} />
+          <Route path="devices/mappings/:id" element={<MappingPage />} />
           <Route path="devices/:id" element={<DevicePage />} />
           <Route path="people" element={<PeoplePage />} />
           <Route path="*" element={<NotFoundPage />} />

@@ -1,0 +1,102 @@
+/** The ledger: every reading that the device counted, and where it is now. */
+import { CheckCircle2, CircleHelp, TriangleAlert } from "lucide-react";
+import { useState } from "react";
+
+import type { Ledger } from "../../api/devices";
+import type { BootRow, DeviceDetail } from "../../api/types";
+import { useText } from "../../i18n/useText";
+import { Chip } from "../../ui/chips";
+import { CardBlock } from "../../ui/parts";
+import { Empty } from "../../ui/states";
+
+const COLUMNS = ["expected", "stored", "late", "dropped", "quarantined", "missing", "conflicting"] as const;
+const TROUBLE = new Set<string>(["missing", "dropped", "quarantined", "conflicting"]);
+const PARTS = ["stored", "dropped", "quarantined", "missing"] as const; // together: what was counted
+const COLOURS: Record<(typeof PARTS)[number], string> = { stored: "#2c9a63", dropped: "#8c99a6", quarantined: "#d69a2d", missing: "#d3463b" };
+const BOOTS_FIRST = 5;
+
+export function LedgerCard(props: { device: DeviceDetail }) {
+  const text = useText();
+  const boots = props.device.boots ?? [];
+  const [all, setAll] = useState(false);
+  const total = props.device.ledger ?? sum(boots);
+  const shown = boots.slice(0, all ? undefined : BOOTS_FIRST);
+  return (
+    <CardBlock title={text.t("ledger.title")} right={boots.length > 0 ? <Balance ledger={total} /> : undefined} flush>
+      {boots.length === 0 ? (
+        <Empty bare icon={CircleHelp} sentence={text.t("ledger.empty")} example={text.t("ledger.plain")} />
+      ) : (
+        <>
+          <div className="inset"><p className="small muted" style={{ margin: "0 0 10px" }}>{text.t("ledger.hint")}</p><Bar ledger={total} /></div>
+          <Table boots={shown} total={boots.length > 1 ? total : null} />
+          {!all && boots.length > BOOTS_FIRST && <button type="button" className="plainbutton link small inset" style={{ padding: "10px 20px 14px" }} onClick={() => setAll(true)}>{text.t("action.show_all", { count: boots.length })}</button>}
+        </>
+      )}
+    </CardBlock>
+  );
+}
+
+function sum(boots: BootRow[]): Ledger {
+  const of = (column: (typeof COLUMNS)[number]) => boots.reduce((total, boot) => total + (boot[column] ?? 0), 0);
+  const ledger = Object.fromEntries(COLUMNS.map((column) => [column, of(column)])) as unknown as Ledger;
+  return { ...ledger, balanced: ledger.expected === PARTS.reduce((total, part) => total + ledger[part], 0) };
+}
+
+function Balance(props: { ledger: Ledger }) {
+  const { t, number } = useText();
+  const { ledger } = props;
+  if (!ledger.balanced) return <Chip tone="trouble" icon={TriangleAlert} small>{t("ledger.unbalanced")}</Chip>;
+  if (ledger.missing > 0) return <Chip tone="watch" icon={TriangleAlert} small>{t("ledger.some_missing", { count: number(ledger.missing) })}</Chip>;
+  return <Chip tone="ok" icon={CheckCircle2} small>{t("ledger.balanced")}</Chip>;
+}
+
+/** The sum as a bar, then as an equation: counted is stored, dropped, refused and missing. */
+function Bar(props: { ledger: Ledger }) {
+  const { t, number } = useText();
+  const { ledger } = props;
+  const parts = PARTS.filter((part) => part === "stored" || ledger[part] > 0);
+  return (
+    <>
+      <div className="ledger-bar" aria-hidden>
+        {PARTS.map((part) => ledger[part] > 0 && <i key={part} style={{ flexGrow: ledger[part], background: COLOURS[part] }} />)}
+      </div>
+      <div className="row wrap small num" style={{ gap: "4px 14px", padding: "8px 0 12px" }}>
+        <span><b>{number(ledger.expected, 0)}</b> {t("ledger.expected")}</span><span className="faint">=</span>
+        {parts.map((part, index) => (
+          <span key={part} className="row" style={{ gap: 6 }}>
+            {index > 0 && <span className="faint">+</span>}
+            <i className="dot" style={{ background: COLOURS[part] }} aria-hidden /><b>{number(ledger[part], 0)}</b> {t(`ledger.${part}`)}
+          </span>
+        ))}
+      </div>
+    </>
+  );
+}
+
+function Table(props: { boots: BootRow[]; total: Ledger | null }) {
+  const text = useText();
+  return (
+    <div className="scroll">
+      <table className="grid">
+        <thead><tr><th>{text.t("ledger.boot")}</th>{COLUMNS.map((column) => <th key={column} className="num">{text.t(`ledger.${column}`)}</th>)}</tr></thead>
+        <tbody>
+          {props.boots.map((boot) => (
+            <tr key={boot.boot}>
+              <td><span className="mono tiny nowrap" title={boot.boot}>{boot.boot.length > 14 ? `…${boot.boot.slice(-10)}` : boot.boot}</span>{boot.last_seen_at && <div className="tiny faint nowrap">{text.moment(boot.last_seen_at)}</div>}</td>
+              {COLUMNS.map((column) => <Cell key={column} column={column} value={boot[column] ?? 0} />)}
+            </tr>
+          ))}
+          {props.total && (
+            <tr style={{ fontWeight: 620 }}><td>{text.t("ledger.total")}</td>{COLUMNS.map((column) => <Cell key={column} column={column} value={props.total![column] ?? 0} />)}</tr>
+          )}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Cell(props: { column: string; value: number }) {
+  const { number } = useText();
+  const bad = props.value > 0 && TROUBLE.has(props.column);
+  return <td className="num" style={bad ? { color: "#b3261e", fontWeight: 620 } : props.value === 0 ? { color: "var(--faint)" } : undefined}>{number(props.value, 0)}</td>;
+}

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from assets.base.db import SERVICE_ROLE, Database, plain_url
-from edge_agent.wire import MAX_ACK_SEQS, Ack, ack_topic, encode_ack
+from edge_agent.wire import DESCRIBE, MAX_ACK_SEQS, Ack, ack_topic, encode_ack, parse_topic
 from ingest.adoption import adopt_channels
 from ingest.control import problem_of
 from ingest.faults import blames_payload
@@ -33,13 +33,14 @@ from ingest.writer import Writer, prepare, refused
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-GROUP_MESSAGES = 500  # one transaction; half the link's window, so that the broker refills while we commit
+GROUP_MESSAGES = 2000  # one transaction; half the link's window, so that the broker refills while we commit
 GROUP_BYTES = 4 * 2**20  # some 40,000 values: a second of work at most
-TAKE_MESSAGES = 50  # decoded in one go, before looking whether the writer is idle
+TAKE_MESSAGES = 100  # decoded in one go, before looking whether the writer is idle
 WAIT_S = 0.05
 TOP_UP_S = 0.002  # how long a waiting group looks for more while the writer is busy
 RETRY_MOST_S = 10.0
 TICK_S = 0.5
+_DESCRIBES = f"/{DESCRIBE}"
 
 
 class Stopped(Exception):
@@ -133,9 +134,11 @@ class Consumer:
             self._told_subscribed()
 
     def _handle(self, gathered: Gathered) -> None:
-        receipts = self._commit(gathered.group) if gathered.group else []
-        for message in gathered.control:
-            self._control(message)
+        receipts: list[Receipt] = []
+        for group, control in _in_order(gathered):
+            receipts += self._commit(group) if group else []
+            for message in control:
+                self._control(message)
         self._adopt()
         # After the commit: a crash before this line means a repeat, not a loss.
         self._acknowledge_devices(receipts)
@@ -200,6 +203,8 @@ class Consumer:
             return
         if problem is not None:
             self._persist(lambda: self._writer.write(self._connected(), [problem_of(message, problem)]))
+        elif message.topic.endswith(_DESCRIBES):
+            self._writer.forget_device(parse_topic(message.topic).device)
 
     def _persist(self, work: Callable[[], T]) -> T:
         """Do work on the database, waiting while it is away; errors that the payload causes pass through."""
@@ -235,7 +240,10 @@ class Consumer:
             with self._database.as_service() as session:
                 self._source.tick(session, self._link.publish)
 
+        before = list(self._source.subscriptions())
         self._persist(tick)
+        if list(self._source.subscriptions()) != before:
+            self._link.subscribe()
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
@@ -248,6 +256,22 @@ class Consumer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _in_order(gathered: Gathered) -> Iterator[tuple[Sequence[Prepared], Sequence[Message]]]:
+    """Yield telemetry and then control messages; a description stands where it came: units hold from there on."""
+    if not any(message.topic.endswith(_DESCRIBES) for message in gathered.control):
+        yield gathered.group, gathered.control
+        return
+    prepared = {id(each.message): each for each in gathered.group}
+    group: list[Prepared] = []
+    for message in gathered.messages:
+        if id(message) in prepared:
+            group.append(prepared[id(message)])
+        else:
+            yield group, [message]
+            group = []
+    yield group, []
 
 
 def run_ingest(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from uuid import UUID
 
 from edge_agent.wire import TELEMETRY, WireError, parse_topic
@@ -19,11 +20,13 @@ from ingest.store.claims import Numbers, claim_batches
 from ingest.store.postgres import PostgresStore
 from ingest.store.units import in_series_units
 
+_topic = lru_cache(maxsize=20_000)(parse_topic)  # the same few thousand come again and again
+
 
 def prepare(message: Message) -> Prepared:
     """Decode one message; pure. What cannot be read becomes a problem, never an exception."""
     try:
-        serial, leaf = parse_topic(message.topic)
+        serial, leaf = _topic(message.topic)
     except WireError as error:
         return Prepared(message, "", Decoded(problems=[Problem(Reason.UNKNOWN_TOPIC, str(error))]))
     fast = read_fast(message.payload, serial, message.received_us) if leaf == TELEMETRY else None

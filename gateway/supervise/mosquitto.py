@@ -34,7 +34,7 @@ STOP_SECONDS = 3.0
 MAX_PACKET_BYTES = 16 * 1024 * 1024  # a batch has far less; above it nothing sensible arrives
 MAX_QUEUED_MESSAGES = 100_000  # what waits for a stopped ingest process; agents resend whatever is dropped
 MAX_QUEUED_BYTES = 256 * 1024 * 1024
-MAX_INFLIGHT_MESSAGES = 1000  # ingest acknowledges after a commit of up to 500 messages: it must hold that many
+MAX_INFLIGHT_MESSAGES = 4000  # ingest acknowledges after the commit: groups in work, and live messages behind a backlog
 HASH_ITERATIONS = 101  # Mosquitto's own figure; device passwords are random, so stretching adds nothing
 USERNAME = re.compile(r"[^\s:+#/$%\x00-\x1f\x7f][^:+#/\x00-\x1f\x7f]{0,127}")
 

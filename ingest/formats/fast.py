@@ -16,6 +16,7 @@ import orjson
 from edge_agent.wire import MAX_BATCH_BYTES
 from ingest.formats import values as checks
 from ingest.formats.batch import MAX_SAMPLES, read_header
+from ingest.formats.clock import is_right
 from ingest.formats.decoded import FLAG_LATE, LANE_FLAGS, LATE_AFTER_US, URN, Decoded, Sample, Unreadable
 
 # The shapes of a plain sample, by its keys in any of the usual orders; the second part says whether it has `m`.
@@ -66,7 +67,7 @@ def read_fast(payload: bytes, device: str, received_us: int) -> tuple[Decoded, B
     except Unreadable:
         return None
     block = _block(samples, received_us, LANE_FLAGS[decoded.lane])
-    if block is None:
+    if block is None or not is_right(decoded, samples, received_us):
         return None
     decoded.n = len(samples)
     return decoded, block

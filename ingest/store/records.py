@@ -111,16 +111,24 @@ def update_streams(connection: Connection, rows: Sequence[Row], blocks: Sequence
 
 def update_devices(connection: Connection, group: Sequence[Prepared]) -> None:
     """Note when each device was heard of, and its clock's offset."""
-    seen: dict[UUID, tuple[UUID, Any, int | None, Any]] = {}
+    seen: dict[str, tuple[UUID, int, Prepared | None]] = {}
     for each in group:
         assert each.device is not None
-        known = seen.get(each.device.id)
-        offset, measured_at = each.decoded.offset_ms, _measured_at(each)
-        if offset is None and known is not None:
-            offset, measured_at = known[2:]
-        at = max(each.received_at, known[1]) if known is not None else each.received_at
-        seen[each.device.id] = (each.device.id, at, offset, measured_at)
-    connection.execute(_DEVICES, _columns([seen[key] for key in sorted(seen)]))
+        known = seen.get(each.serial)
+        received_us, measured = each.message.received_us, each if each.decoded.offset_ms is not None else None
+        if known is not None:
+            received_us, measured = max(received_us, known[1]), measured or known[2]
+        seen[each.serial] = (each.device.id, received_us, measured)
+    values = [
+        (
+            device_id,
+            moment(received_us),
+            measured.decoded.offset_ms if measured is not None else None,
+            _measured_at(measured) if measured is not None else None,
+        )
+        for device_id, received_us, measured in seen.values()
+    ]
+    connection.execute(_DEVICES, _columns(_in_lock_order(values)))
 
 
 def note_clocks(connection: Connection, group: Sequence[Prepared]) -> None:
@@ -143,13 +151,13 @@ def count_repeats(connection: Connection, repeats: Repeats) -> None:
 
 def update_boots(connection: Connection, group: Sequence[Prepared]) -> None:
     """Add to the ledger: counts as ranges, so that nothing is counted twice."""
-    by_boot: dict[tuple[UUID, str], list[Prepared]] = defaultdict(list)
+    by_boot: dict[tuple[str, str], list[Prepared]] = defaultdict(list)
     for each in group:
         if each.decoded.boot is not None and each.device is not None:
-            by_boot[(each.device.id, each.decoded.boot)].append(each)
-    values = [_boot_values(device_id, boot, by_boot[(device_id, boot)]) for device_id, boot in sorted(by_boot)]
+            by_boot[(each.serial, each.decoded.boot)].append(each)
+    values = [_boot_values(boot, mine) for (_, boot), mine in by_boot.items()]
     if values:
-        connection.execute(_BOOTS, _columns(values))
+        connection.execute(_BOOTS, _columns(_in_lock_order(values)))
 
 
 def add_events(connection: Connection, group: Sequence[Prepared]) -> None:
@@ -213,17 +221,22 @@ def _newest_of(blocks: Sequence[PlacedBlock]) -> Iterable[Row]:
     return found.values()
 
 
-def _boot_values(device_id: UUID, boot: str, group: Sequence[Prepared]) -> tuple[Any, ...]:
+def _in_lock_order(values: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Sort by the first value, an id: two writers that lock rows in the same order never wait for each other."""
+    return sorted(values, key=lambda each: each[0].int)
+
+
+def _boot_values(boot: str, group: Sequence[Prepared]) -> tuple[Any, ...]:
     received = [(each.decoded.first, each.decoded.n) for each in group if each.decoded.first is not None]
     given_up = [(dropped.first, dropped.n) for each in group for dropped in each.decoded.dropped]
     newest = next((each for each in reversed(group) if each.decoded.offset_ms is not None), None)
     device = group[0].device
     assert device is not None
     return (
-        device_id,
+        device.id,
         boot,
         device.organisation_id,
-        max(each.received_at for each in group),
+        moment(max(each.message.received_us for each in group)),
         max((first + n for first, n in (*received, *given_up)), default=0),
         _ranges(received),
         _ranges(given_up),
@@ -272,5 +285,16 @@ def _array(values: Iterable[float | None]) -> str:
     return "{" + ",".join("NULL" if value is None else repr(float(value)) for value in values) + "}"
 
 
-def _columns(values: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*values, strict=True)]
+def _columns(values: Sequence[tuple[Any, ...]]) -> list[str]:
+    """Return each column as an array literal: many times faster to make than what the driver does with a list."""
+    return ["{" + ",".join(map(_item, column)) + "}" for column in zip(*values, strict=True)]
+
+
+def _item(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f'"{value}"'  # ids and times

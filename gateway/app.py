@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
-from sqlalchemy import text
 from starlette.staticfiles import StaticFiles
 
 from assets.base.db import Database
 from gateway.api import problems
 from gateway.api.live import Broadcaster
 from gateway.guard import Guard
+from gateway.health import Readiness
 from gateway.idempotency import IdempotencyMiddleware
 from gateway.metrics import render_metrics
 from gateway.settings import VERSION, Settings
 from gateway.wiring import routers
-
-log = logging.getLogger(__name__)
 
 DIST = Path(__file__).parent / "web" / "dist"
 
@@ -59,15 +56,13 @@ def _health(app: FastAPI, database: Database) -> None:
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok")
 
+    readiness = Readiness(database)
+
     @app.get("/readyz", include_in_schema=False)
     def readyz() -> JSONResponse:
-        try:
-            with database.as_service() as session:
-                session.execute(text("SELECT 1 FROM organisations LIMIT 1"))
-        except Exception as error:
-            log.warning("not ready: %s", error)  # names host and user: not for whoever reaches the port
-            return JSONResponse({"ready": False, "database": "not available"}, status_code=503)
-        return JSONResponse({"ready": True})
+        if readiness.is_ready():
+            return JSONResponse({"ready": True})
+        return JSONResponse({"ready": False, "database": "not available"}, status_code=503)
 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> PlainTextResponse:

@@ -34,6 +34,7 @@ def routers() -> list[APIRouter]:
         findings,
         identity,
         live,
+        mappings,
         readings,
         requests,
         session,
@@ -43,5 +44,18 @@ def routers() -> list[APIRouter]:
     )
     from gateway.pages import customer
 
-    api = (session, live, assets, readings, devices, identity, telemetry, findings, work_orders, visits, requests)
+    api = (
+        session,
+        live,
+        assets,
+        readings,
+        devices,
+        identity,
+        telemetry,
+        mappings,
+        findings,
+        work_orders,
+        visits,
+        requests,
+    )
     return [module.router for module in (*api, customer, download)]

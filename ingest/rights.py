@@ -7,16 +7,23 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
+from ingest.mappings import RESERVED, mapping_accounts
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerRight:
-    """One right of one account; the filter is MQTT's, with its wildcards."""
+    """One right of one account; the filter is MQTT's, with its wildcards. A denial goes before what is allowed."""
 
     username: str
-    access: Literal["read", "write"]
+    access: Literal["read", "write", "deny"]
     filter: str
 
 
 def broker_rights(session: Session) -> list[BrokerRight]:
     """Return all rights, in a stable order."""
-    return []
+    rights: list[BrokerRight] = []
+    for username, topic_filter in mapping_accounts(session):
+        # Also what every account may do below forewarn/v1/ACCOUNT: nobody would read it.
+        rights += [BrokerRight(username, "deny", f"{root}/#") for root in RESERVED]
+        rights.append(BrokerRight(username, "write", topic_filter))
+    return rights

@@ -8,7 +8,7 @@ MAX_LEVELS = 32
 
 def is_filter(text: str) -> bool:
     """True for a filter that MQTT allows, of bounded length; `$…` topics are the broker's own."""
-    if not 0 < len(text) <= MAX_FILTER_CHARS or not text.isprintable() or text.startswith("$"):
+    if not 0 < len(text) <= MAX_FILTER_CHARS or not text.isprintable() or text != text.strip() or text[0] == "$":
         return False
     levels = text.split("/")
     return (

@@ -89,6 +89,7 @@ class MappedFormat:
             return None
         found: dict[str, Any] = {}
         units: dict[str, str] = {}
+        failed = False
         for reader in self._values:
             try:
                 for metric, value in reader.read(where):
@@ -96,10 +97,11 @@ class MappedFormat:
                     if reader.unit is not None:
                         units[metric] = reader.unit
             except _Trouble as trouble:
+                failed = True
                 problems.add(trouble.reason, trouble.detail, position, where.element)
         values = clean_values(found, position, problems)
         if not values:
-            if not found:
+            if not found and not failed:
                 problems.add(Reason.BAD_SAMPLE, "none of the mapping's values is there", position, where.element)
             return None
         if received_us - t_us > LATE_AFTER_US:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -13,7 +14,7 @@ from assets.base.errors import Invalid, NotFound
 from assets.base.units import unit_label
 from assets.registry import Asset
 from gateway.api.deps import Here
-from ingest.store.read import MAX_POINTS, read_stretch
+from ingest.store.stretch import MAX_POINTS, read_stretch
 
 router = APIRouter(prefix="/api/v1", tags=["readings"])
 
@@ -21,17 +22,26 @@ MAX_SPAN = timedelta(days=3660)
 
 
 class ReadingPoint(BaseModel):
-    """One bucket; `t` is its beginning."""
+    """One bucket; `t` is its beginning.
+
+    Figures are those of the good and uncertain readings, `count` of them, or of the bad ones where there are no
+    others; `bad` counts the bad ones.
+    """
 
     t: datetime
     min: float
     max: float
     mean: float
     count: int
+    last: float
+    bad: int
 
 
 class AssetReadings(BaseModel):
-    """A stretch of one metric. A text metric's points hold indexes into `states`."""
+    """A stretch of one metric. A text metric's points hold indexes into `states`, all of them the last one's.
+
+    `resolution` is what the buckets are made of: the readings themselves, or rollups, on whole multiples of theirs.
+    """
 
     metric: str
     unit: str | None
@@ -41,6 +51,7 @@ class AssetReadings(BaseModel):
     start: datetime = Field(serialization_alias="from")
     end: datetime = Field(serialization_alias="to")
     bucket_s: float
+    resolution: Literal["raw", "1m", "15m", "1h", "1d"]
     points: list[ReadingPoint]
 
 
@@ -76,8 +87,6 @@ def get_readings(
         start=since,
         end=until,
         bucket_s=stretch.bucket_s,
-        points=[
-            ReadingPoint(t=point.t, min=point.min, max=point.max, mean=point.mean, count=point.count)
-            for point in stretch.points
-        ],
+        resolution=stretch.resolution,
+        points=[ReadingPoint(**asdict(point)) for point in stretch.points],
     )

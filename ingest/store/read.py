@@ -1,4 +1,4 @@
-"""Readings by asset and event time: newest values, downsampled stretches, blocks for the models."""
+"""Readings by asset and event time: newest values, small lines, blocks for the models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from assets.base.db import APP_ROLE
 from edge_agent.wire import KNOWN_HEALTHY
 
-MAX_POINTS = 5000
 QUALITIES = ("good", "uncertain", "bad")
 
 
@@ -29,29 +28,6 @@ class Latest(NamedTuple):
     t: datetime
     value: float | str | bool
     quality: str
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One bucket: what was lowest, highest and average in it, and of how many readings; `t` is its beginning."""
-
-    t: datetime
-    min: float
-    max: float
-    mean: float
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A downsampled stretch of one metric; a text metric has the names of its codes in `states`."""
-
-    metric: str
-    unit: str | None
-    kind: str
-    states: tuple[str, ...]
-    bucket_s: float
-    points: list[Point]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +46,7 @@ class Readings:
     states: Mapping[str, tuple[NDArray[np.int64], tuple[str, ...]]]
 
 
-class _Source(NamedTuple):
+class Source(NamedTuple):
     """A series of a stream that measures the asset from `since` on, until `until`."""
 
     stream_id: int
@@ -85,7 +61,7 @@ class _Source(NamedTuple):
 
 _SOURCES = """
 SELECT t.id, b.valid_from, b.valid_to, r.slot, r.metric, r.unit, r.kind, r.states
-FROM bindings b
+FROM asset_bindings b
 JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
 JOIN series r ON r.stream_id = t.id
 WHERE b.asset_id = :asset AND (CAST(:metric AS text) IS NULL OR r.metric = :metric)
@@ -94,7 +70,7 @@ ORDER BY b.valid_from NULLS FIRST, t.id, r.slot
 _LATEST = """
 SELECT b.asset_id, r.metric, r.unit, to_timestamp(t.latest_times[r.slot]), t.latest[r.slot], r.kind, r.states,
        CASE WHEN t.latest_times[r.slot] = extract(epoch FROM t.latest_at) THEN q.quality[r.slot] END
-FROM bindings b
+FROM asset_bindings b
 JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
 JOIN series r ON r.stream_id = t.id
 LEFT JOIN LATERAL (SELECT s.quality FROM {samples} s
@@ -103,16 +79,10 @@ WHERE b.asset_id = ANY(:assets) AND b.valid_to IS NULL AND t.latest[r.slot] IS N
   AND to_timestamp(t.latest_times[r.slot]) >= coalesce(b.valid_from, '-infinity')
 ORDER BY b.asset_id, t.id, r.slot
 """
-_BUCKETS = """
-SELECT date_bin(make_interval(secs => :bucket), s.measured_at, :origin), min(v), max(v), avg(v), count(*)
-FROM {samples} s, LATERAL (SELECT s.values[:slot] AS v) AS one
-WHERE s.stream_id = :stream AND s.measured_at >= :since AND s.measured_at < :until AND v IS NOT NULL
-GROUP BY 1 ORDER BY 1
-"""
 _SPARKS = """
 SELECT w.asset_id, spark.bucket, spark.mean
 FROM unnest(CAST(:assets AS uuid[]), CAST(:metrics AS text[])) AS w(asset_id, metric)
-JOIN bindings b ON b.asset_id = w.asset_id AND b.valid_to IS NULL
+JOIN asset_bindings b ON b.asset_id = w.asset_id AND b.valid_to IS NULL
 JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
 JOIN series r ON r.stream_id = t.id AND r.metric = w.metric
 CROSS JOIN LATERAL (
@@ -125,7 +95,7 @@ CROSS JOIN LATERAL (
 
 _KNOWN_HEALTHY = """
 SELECT e.at, e.text FROM device_events e
-JOIN bindings b ON b.device_id = e.device_id AND b.channel = e.channel
+JOIN asset_bindings b ON b.device_id = e.device_id AND b.channel = e.channel
 WHERE b.asset_id = :asset AND e.code = :code AND e.at > :begin AND e.at <= :until ORDER BY e.at
 """
 
@@ -133,7 +103,7 @@ WHERE b.asset_id = :asset AND e.code = :code AND e.at > :begin AND e.at <= :unti
 def latest_values(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, list[Latest]]:
     """Return the newest value of every metric of the assets, by asset; what was never measured is not there."""
     found: dict[UUID, list[Latest]] = {}
-    rows = session.execute(text(_LATEST.format(samples=_samples(session))), {"assets": list(asset_ids)})
+    rows = session.execute(text(_LATEST.format(samples=samples_table(session))), {"assets": list(asset_ids)})
     for asset_id, metric, unit, t, value, kind, states, quality in rows:
         latest = Latest(metric, unit, t, value_of(kind, states, value), QUALITIES[quality or 0])
         found.setdefault(asset_id, []).append(latest)
@@ -147,40 +117,6 @@ def value_of(kind: str, states: Sequence[str], stored: float) -> float | str | b
     if kind == "text":
         return states[int(stored)] if 0 <= int(stored) < len(states) else ""
     return float(stored)
-
-
-def read_stretch(
-    session: Session, asset_id: UUID, metric: str, since: datetime, until: datetime, points: int
-) -> Stretch | None:
-    """Return a metric between two times in at most `points` buckets; None when the asset never had it.
-
-    Minimum and maximum are those of the readings themselves, so that no spike is lost.
-    """
-    sources = _sources(session, asset_id, metric)
-    if not sources:
-        return None
-    span_s = (until - since).total_seconds()
-    bucket_s = max(span_s / max(1, min(points, MAX_POINTS)), 0.001)
-    buckets: dict[datetime, Point] = {}
-    statement = text(_BUCKETS.format(samples=_samples(session)))
-    for source in sources:
-        begin, end = max(since, source.since or since), min(until, source.until or until)
-        if begin >= end:
-            continue
-        values = {
-            "bucket": bucket_s,
-            "origin": since,
-            "slot": source.slot,
-            "stream": source.stream_id,
-            "since": begin,
-            "until": end,
-        }
-        for row in session.execute(statement, values):
-            point = Point(*row)
-            buckets[point.t] = _join(buckets[point.t], point) if point.t in buckets else point
-    newest = sources[-1]
-    ordered = [buckets[t] for t in sorted(buckets)]
-    return Stretch(metric, newest.unit, newest.kind, tuple(newest.states), bucket_s, ordered)
 
 
 def sparklines(
@@ -197,7 +133,7 @@ def sparklines(
         "until": now,
         "bucket": span.total_seconds() / points,
     }
-    for asset_id, bucket, mean in session.execute(text(_SPARKS.format(samples=_samples(session))), values):
+    for asset_id, bucket, mean in session.execute(text(_SPARKS.format(samples=samples_table(session))), values):
         lines[asset_id][min(max(bucket, 0), points - 1)] = mean
     return lines
 
@@ -215,8 +151,8 @@ def load_block(
 
     With `step_s` only the first row of each step is returned. Needs the service role.
     """
-    by_range: dict[tuple[int, datetime | None, datetime | None], list[_Source]] = {}
-    for source in _sources(session, asset_id, None):
+    by_range: dict[tuple[int, datetime | None, datetime | None], list[Source]] = {}
+    for source in sources_of(session, asset_id, None):
         by_range.setdefault((source.stream_id, source.since, source.until), []).append(source)
     parts = [(sources, _load(session, sources, after, until, limit, step_s)) for sources in by_range.values()]
     parts = [(sources, rows) for sources, rows in parts if len(rows[0])]
@@ -241,24 +177,19 @@ def known_healthy(
     return stretches
 
 
-def _samples(session: Session) -> str:
+def samples_table(session: Session) -> str:
     """The application role reads through the view that hides other organisations' streams."""
     return "stream_samples" if session.scalar(text("SELECT current_user")) == APP_ROLE else "samples"
 
 
-def _sources(session: Session, asset_id: UUID, metric: str | None) -> list[_Source]:
-    return [_Source(*row) for row in session.execute(text(_SOURCES), {"asset": asset_id, "metric": metric})]
-
-
-def _join(one: Point, other: Point) -> Point:
-    count = one.count + other.count
-    mean = (one.mean * one.count + other.mean * other.count) / count
-    return Point(one.t, min(one.min, other.min), max(one.max, other.max), mean, count)
+def sources_of(session: Session, asset_id: UUID, metric: str | None) -> list[Source]:
+    """Return the series that measured an asset, each with its time; of one metric or of all."""
+    return [Source(*row) for row in session.execute(text(_SOURCES), {"asset": asset_id, "metric": metric})]
 
 
 def _load(
     session: Session,
-    sources: Sequence[_Source],
+    sources: Sequence[Source],
     after: datetime | None,
     until: datetime,
     limit: int,
@@ -293,7 +224,7 @@ def _load(
     return [np.array(column if column is not None else (), dtype=np.float64) for column in row]
 
 
-def _merge(parts: Sequence[tuple[list[_Source], list[NDArray[np.float64]]]], cut: float) -> Readings:
+def _merge(parts: Sequence[tuple[list[Source], list[NDArray[np.float64]]]], cut: float) -> Readings:
     sources = [source for of_part, _ in parts for source in of_part]
     metrics = tuple(dict.fromkeys(source.metric for source in sources if source.kind != "text"))
     texts = tuple(dict.fromkeys(source.metric for source in sources if source.kind == "text"))

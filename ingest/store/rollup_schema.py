@@ -34,7 +34,6 @@ class Level(NamedTuple):
 
 
 LEVELS = (Level("1m", 60), Level("15m", 900), Level("1h", 3600), Level("1d", 86400))
-RAW = "raw"
 # Readings are compressed when no device can still hold any of that time in its spool, and rarely a late one comes.
 COMPRESS_AFTER_DAYS = 30
 

@@ -22,8 +22,9 @@ from ingest.devices import register_device
 from ingest.messages import Message
 from ingest.store.base import Connection, Row
 from ingest.store.postgres import PostgresStore
-from ingest.store.read import latest_values, load_block, read_stretch, sparklines
+from ingest.store.read import latest_values, load_block, sparklines
 from ingest.store.schema import detect_edition, ensure_partitions
+from ingest.store.stretch import read_stretch
 from ingest.writer import Writer, prepare
 from tests.ingest.support import batch, query
 

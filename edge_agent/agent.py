@@ -16,6 +16,8 @@ from edge_agent.config import Config, ConfigError
 from edge_agent.link import Problem
 from edge_agent.parent import Parent
 from edge_agent.publisher import Pace, Publisher
+from edge_agent.renewal import COMMAND as RENEW_COMMAND
+from edge_agent.renewal import Keeper
 from edge_agent.sensors import make_sensor
 from edge_agent.sensors.base import CommandFailed, CommandUnknown, DriverError, HasPast, Reading, Sensor
 from edge_agent.spool import Spool, SpoolCorrupt, SpoolError
@@ -83,6 +85,7 @@ class Agent:
         self._account = account
         self.spool = Spool(config.spool_path, int(config.max_mb * 1024 * 1024))
         self.publisher = Publisher(config.serial, config.broker, self.spool, self.describe, pace)
+        self._keeper = Keeper(config, self.publisher)
         self._parent = parent
         self._stop = threading.Event()
         self._held = _Held()
@@ -147,6 +150,7 @@ class Agent:
             self._flush()
         self._carry_out_commands()
         self.publisher.check()
+        self._look_after_identity()
         if self._parent is not None and self._parent.is_gone():
             log.warning("the parent process is gone: stopping")
             self._stop.set()
@@ -157,6 +161,16 @@ class Agent:
         next_due = min((channel.due for channel in self._channels), default=time.monotonic() + TURN_SECONDS)
         wait = min(TURN_SECONDS, max(0.0, next_due - time.monotonic()))
         self._stop.wait(0.01 if busy else wait)
+
+    def _look_after_identity(self) -> None:
+        self._keeper.tick()
+        problem = self._keeper.problem
+        if problem != self._problems.get("renewal_failed"):
+            if problem is None:
+                del self._problems["renewal_failed"]
+            else:
+                self._problems["renewal_failed"] = problem
+            self._show_problems()
 
     def _close(self) -> None:
         self._flush()
@@ -309,6 +323,10 @@ class Agent:
         now = now_ms()
         if command.expires_at is not None and command.expires_at < now + (self.publisher.status.offset_ms or 0):
             return wire.CommandResult(command.id, "expired", now, "it came after its expiry")
+        if command.name == RENEW_COMMAND:
+            if self._keeper.ask():
+                return wire.CommandResult(command.id, "done", now, "a new key is being made")
+            return wire.CommandResult(command.id, "rejected", now, "this device has a password, no certificate")
         asset = command.arguments.get("asset")
         for channel in self._channels:
             if asset is not None and channel.sensor.describe().asset not in (asset, None):

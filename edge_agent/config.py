@@ -46,12 +46,14 @@ class Config:
     max_mb: float = DEFAULT_MAX_MB
     http: str | None = None
     ca_file: str | None = None
+    identity_file: str | None = None  # key and certificate; without one the password counts
+    http_ca_file: str | None = None
     sensors: tuple[SensorConfig, ...] = ()
 
     @property
     def broker(self) -> BrokerAddress:
         """The broker's address with the device's credentials."""
-        return BrokerAddress.parse(self.broker_url, self.username, self.password, self.ca_file)
+        return BrokerAddress.parse(self.broker_url, self.username, self.password, self.ca_file, self.identity_file)
 
     @property
     def state_path(self) -> Path:
@@ -79,14 +81,14 @@ class _Table:
     """One table of the file, read key by key, so that each mistake is named with its place."""
 
     def __init__(self, file: Path, name: str, body: Any) -> None:
-        self.file, self.name = file, name
+        self.path, self.name = file, name
         if not isinstance(body, dict):
             raise ConfigError(f"{file}: {name} is missing or not a table")
         self.body: dict[str, Any] = dict(body)
 
     def fail(self, key: str, value: Any, expected: str) -> ConfigError:
         what = "missing" if value is None else repr(value)
-        return ConfigError(f"{self.file}: {self.name} {key} is {what}, expected {expected}")
+        return ConfigError(f"{self.path}: {self.name} {key} is {what}, expected {expected}")
 
     def text(self, key: str, expected: str = "a text", default: str | None = None) -> str:
         value = self.body.pop(key, default)
@@ -97,6 +99,11 @@ class _Table:
     def optional_text(self, key: str, expected: str) -> str | None:
         return self.text(key, expected) if key in self.body else None
 
+    def file(self, key: str, expected: str) -> str | None:
+        """A file's path; a relative one counts from the configuration's folder."""
+        value = self.optional_text(key, expected)
+        return str(self.path.parent / Path(value).expanduser()) if value else None
+
     def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
         value = self.body.pop(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
@@ -105,7 +112,7 @@ class _Table:
 
     def end(self) -> None:
         if self.body:
-            raise ConfigError(f"{self.file}: {self.name} {sorted(self.body)[0]} is not known")
+            raise ConfigError(f"{self.path}: {self.name} {sorted(self.body)[0]} is not known")
 
 
 def read_config(file: Path) -> Config:
@@ -140,9 +147,11 @@ def parse_config(body: Mapping[str, Any], file: Path) -> Config:
     except ValueError as error:
         raise ConfigError(f"{file}: [server] broker is {error}") from error
     username = server.text("username", default=serial)
-    password = server.text("password", "the password that `forewarn-edge claim` wrote")
+    identity_file = server.file("identity", "the file with key and certificate that `forewarn-edge claim` wrote")
+    password = "" if identity_file else server.text("password", "the password that `forewarn-edge claim` wrote")
     http = server.optional_text("http", "https://HOST:PORT")
-    ca_file = server.optional_text("ca_file", "a file with the CA's certificate")
+    ca_file = server.file("ca_file", "a file with the CA's certificate")
+    http_ca_file = server.file("http_ca_file", "a file with the certificate of the web server's CA")
     server.end()
     spool = _Table(file, "[spool]", body.get("spool", {}))
     path = Path(spool.text("path", "a file's path", str(default_spool_path(serial)))).expanduser()
@@ -158,6 +167,8 @@ def parse_config(body: Mapping[str, Any], file: Path) -> Config:
         max_mb=max_mb,
         http=http,
         ca_file=ca_file,
+        identity_file=identity_file,
+        http_ca_file=http_ca_file,
         sensors=_parse_sensors(body.get("sensors", []), file),
     )
 
@@ -203,9 +214,11 @@ def render_config(config: Config) -> str:
             {
                 "broker": config.broker_url,
                 "username": config.username,
-                "password": config.password,
+                "password": config.password or None,
+                "identity": config.identity_file,
                 "http": config.http,
                 "ca_file": config.ca_file,
+                "http_ca_file": config.http_ca_file,
             },
         ),
         _toml_table("[spool]", {"path": str(config.spool_path), "max_mb": config.max_mb}),

@@ -6,7 +6,9 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_agent import wire
+from edge_agent.tls import fingerprint_of_file, ignore_time, is_about_time, make_context
 
 CONNECT_TIMEOUT_S = 2.5  # a stop must succeed within five seconds, also in the middle of a connect
 CONNACK_TIMEOUT_S = 10.0
@@ -49,6 +52,16 @@ class LinkFailed(Exception):
         self.is_refusal = is_refusal
 
 
+def hardware_address() -> str:
+    """Return the address of the first network card, which a copied disk does not take along; '' without one."""
+    for card in sorted(Path("/sys/class/net").glob("*/address")):
+        with suppress(OSError):
+            address = card.read_text().strip()
+            if card.parent.name != "lo" and address.strip("0:"):
+                return address
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
     """Where the broker is and as whom to sign in."""
@@ -59,18 +72,22 @@ class BrokerAddress:
     password: str = ""
     tls: bool = False
     ca_file: str | None = None
+    identity_file: str | None = None
 
     def __str__(self) -> str:
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
 
     @classmethod
-    def parse(cls, url: str, username: str, password: str, ca_file: str | None = None) -> BrokerAddress:
+    def parse(
+        cls, url: str, username: str, password: str, ca_file: str | None = None, identity_file: str | None = None
+    ) -> BrokerAddress:
         """Read `mqtt://host:port` or `mqtts://host:port`. Raise ValueError with what was expected."""
         parts = urlsplit(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise ValueError(f"{url!r}: expected mqtt://HOST:PORT or mqtts://HOST:PORT")
         tls = parts.scheme == "mqtts"
-        return cls(parts.hostname, parts.port or (8883 if tls else 1883), username, password, tls, ca_file)
+        port = parts.port or (8883 if tls else 1883)
+        return cls(parts.hostname, port, username, password, tls, ca_file, identity_file)
 
 
 class Link:
@@ -96,6 +113,7 @@ class Link:
         self._keepalive_s = keepalive_s
         self._session_expiry_s = session_expiry_s
         self._connack: ReasonCode | None = None
+        self.session_present = False
         self._suback: list[ReasonCode] | None = None
         self._ended: ReasonCode | None = None
         self._client = mqtt.Client(
@@ -106,14 +124,23 @@ class Link:
             manual_ack=not takes_messages,  # what a mere probe receives stays at the broker for the agent
         )
         self._client.connect_timeout = CONNECT_TIMEOUT_S
-        if broker.username:
+        if broker.username and not broker.identity_file:  # a certificate names its holder
             self._client.username_pw_set(broker.username, broker.password)
+        self._context: ssl.SSLContext | None = None
+        self.certificate = fingerprint_of_file(broker.identity_file)
+        self.clock_is_off = False
+        self._alert = ""
         if broker.tls:
             try:
-                self._client.tls_set_context(ssl.create_default_context(cafile=broker.ca_file))
+                self._context = make_context(broker.ca_file, broker.identity_file)
             except OSError as error:
-                text = f"{broker.ca_file} is no CA certificate ({error}); check ca_file in [server]"
+                text = (
+                    f"{broker.ca_file} or {broker.identity_file} cannot be used ({error}); check [server], or claim"
+                    " the device again: forewarn-edge claim CODE --server URL --force"
+                )
                 raise LinkFailed(Problem("broker_refused", text), is_refusal=True) from error
+            self._client.tls_set_context(self._context)
+            self._client.on_log = self._on_log
         if will is not None:
             self._client.will_set(wire.status_topic(device), will, qos=1, retain=True)
         self._client.on_connect = self._on_connect
@@ -127,10 +154,21 @@ class Link:
         """How many messages the broker has not yet confirmed."""
         return len(self._unconfirmed)
 
+    @property
+    def host(self) -> dict[str, str]:
+        """What tells this computer from a copy of it: the address it connects from, its hardware address."""
+        try:
+            sock: Any = self._client.socket()
+            address = str(sock.getsockname()[0]) if sock is not None else ""
+        except OSError:
+            address = ""
+        return {key: value for key, value in (("address", address), ("hardware", hardware_address())) if value}
+
     # --- callbacks: notes only, all work is done by the owner between two turns ------------------------------
 
-    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: ReasonCode, properties: Any) -> None:
+    def _on_connect(self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         self._connack = reason
+        self.session_present = bool(flags.session_present)
         limit = getattr(properties, "ReceiveMaximum", None)
         if limit:
             self.receive_maximum = min(OWN_INFLIGHT, int(limit))
@@ -144,6 +182,10 @@ class Link:
 
     def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         self.messages.append((message.topic, bytes(message.payload)))
+
+    def _on_log(self, _client: Any, _data: Any, _level: int, text: str) -> None:
+        if "alert" in text:  # why a TLS 1.3 server does not take our certificate comes after the handshake
+            self._alert = text
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
         topic = self._unconfirmed.pop(mid, None)
@@ -163,13 +205,12 @@ class Link:
         properties.SessionExpiryInterval = self._session_expiry_s
         properties.ReceiveMaximum = OWN_INFLIGHT
         try:
-            self._client.connect(
-                self.broker.host,
-                self.broker.port,
-                keepalive=self._keepalive_s,
-                clean_start=False,
-                properties=properties,
-            )
+            self._connect(properties)
+        except ssl.SSLError as error:
+            self._alert = str(error)
+            self._raise_if_certificate_refused()
+            text = f"{self.broker} cannot be trusted ({error}); check ca_file in [server]"
+            raise LinkFailed(Problem("broker_unreachable", text)) from error
         except (OSError, ValueError) as error:
             text = f"{self.broker} cannot be reached ({error}); check the address in [server] and the network"
             raise LinkFailed(Problem("broker_unreachable", text)) from error
@@ -186,6 +227,18 @@ class Link:
         if wire.ack_topic(self.device) in denied:
             text = f"the broker does not allow reading {', '.join(denied)}; check that the username is the serial"
             raise LinkFailed(Problem("subscribe_denied", text), is_refusal=True)
+
+    def _connect(self, properties: Properties) -> None:
+        """Connect; when the server's certificate is refused for its dates alone, do without them and say so."""
+        arguments: dict[str, Any] = {"keepalive": self._keepalive_s, "clean_start": False, "properties": properties}
+        try:
+            self._client.connect(self.broker.host, self.broker.port, **arguments)
+        except OSError as error:
+            if self._context is None or not is_about_time(error):
+                raise
+            ignore_time(self._context)
+            self.clock_is_off = True
+            self._client.connect(self.broker.host, self.broker.port, **arguments)
 
     def _await(self, is_there: Callable[[], bool], go_on: Callable[[], bool]) -> None:
         until = time.monotonic() + CONNACK_TIMEOUT_S
@@ -208,7 +261,18 @@ class Link:
         )
         return LinkFailed(Problem("broker_refused", text), is_refusal=True)
 
+    def _raise_if_certificate_refused(self) -> None:
+        words = self._alert.lower().replace("_", " ")
+        if "alert" in words and any(word in words for word in ("certificate", "unknown ca", "access denied")):
+            text = (
+                f"{self.broker} does not take this device's certificate ({self._alert}); a new one is asked for if"
+                " it has expired, else claim the device again: forewarn-edge claim CODE --server URL --force"
+            )
+            raise LinkFailed(Problem("certificate_refused", text), is_refusal=True)
+
     def _raise_if_ended(self, code: MQTTErrorCode) -> None:
+        if self._connack is None and (code != mqtt.MQTT_ERR_SUCCESS or self._ended is not None):
+            self._raise_if_certificate_refused()
         if self._ended is not None and str(self._ended) == "Session taken over":
             text = f"another connection uses the serial {self.device}; was this computer's card cloned?"
             raise LinkFailed(Problem("session_taken_over", text), is_refusal=True)

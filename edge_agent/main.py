@@ -35,9 +35,12 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     claim = add("claim", "get this device's identity from the server and write its configuration")
-    claim.add_argument("code", metavar="CODE", help="the claim code that the server shows")
-    claim.add_argument("--server", required=True, metavar="URL", help="the server's address, http(s)://HOST:PORT")
-    claim.add_argument("--ca-file", metavar="FILE", help="certificate of the server's own CA")
+    claim.add_argument("code", metavar="CODE", help="the claim code, or the address that its QR code holds")
+    claim.add_argument("--server", metavar="URL", help="the server's address, http(s)://HOST:PORT")
+    claim.add_argument("--ca-file", metavar="FILE", help="certificate of the web server's own CA")
+    claim.add_argument("--ca-sha256", metavar="HEX", help="refuse any other authority for the broker than this one")
+    claim.add_argument("--password-mode", action="store_true", help="take a password instead of a key of its own")
+    claim.add_argument("--json", action="store_true", help="print one JSON object")
     claim.add_argument("--force", action="store_true", help="replace an existing configuration")
 
     run = add("run", "measure and send until stopped")
@@ -93,18 +96,26 @@ def _fail(text: str) -> int:
 
 
 def _claim(arguments: argparse.Namespace) -> int:
-    from edge_agent.claim import ClaimFailed, claim
+    from edge_agent.claim import ClaimFailed, claim, split_code
+    from edge_agent.identity import forget_pending
 
-    file: Path = arguments.config
+    file: Path = arguments.config.absolute()
     if file.exists() and not arguments.force:
         return _fail(f"{file} exists; add --force to replace it, or --config OTHER")
     if not os.access(_existing(file.parent), os.W_OK):
         return _fail(f"{file.parent} cannot be written; choose another place with --config FILE")
     try:
-        config = claim(arguments.server, arguments.code, arguments.ca_file)
+        code, server = split_code(arguments.code, arguments.server)
+        folder = None if arguments.password_mode else file.parent
+        config = claim(server, code, arguments.ca_file, folder=folder, ca_sha256=arguments.ca_sha256)
     except ClaimFailed as error:
         return _fail(str(error))
     write_config(config, file)
+    forget_pending(file.parent)  # only now: cut off before, the claim can be repeated with the same key
+    if arguments.json:
+        mode = "certificate" if config.identity_file else "password"
+        print(json.dumps({"serial": config.serial, "mode": mode, "broker": config.broker_url, "config": str(file)}))
+        return 0
     print(f"This device is {config.serial}. Its configuration is {file}.")
     print(f"Start it with: forewarn-edge run --config {file}")
     return 0

@@ -16,6 +16,7 @@ class Pace:
     reconnect_base_s: float = 1.0
     reconnect_max_s: float = 60.0
     refused_wait_s: float = 30.0  # a wrong password does not heal by itself: ask seldom
+    twin_wait_s: float = 120.0  # half of it at least: two with one identity come back once a minute at most
     stable_s: float = 20.0  # a connection that lasted this long resets the reconnect delay
     keepalive_s: int = 30
     session_expiry_s: int = 24 * 3600  # commands and acks wait this long at the broker

@@ -23,7 +23,8 @@ __all__ = ["Pace", "Publisher", "PublisherStatus"]
 
 log = logging.getLogger(__name__)
 
-SHORT_LIVES = 4  # connections in a row that ended soon, before we suspect a twin
+SHORT_LIVES = 2  # connections in a row that ended soon while the broker was there, before we suspect a twin
+SHORT_LIVES_FORGOTTEN = 4  # where the broker had forgotten our session: it may also have been restarted
 PACKET_HEADER_BYTES = 512  # topic, batch header and MQTT's own fields
 CLOCK_AGAIN_S = 1.0  # questions about the time get lost like any message that nobody stores
 COMMAND_QUEUE = 100  # more than this unread is a flood; the broker keeps the rest of an honest backlog
@@ -83,11 +84,12 @@ class Publisher:
         self._extra_problems: Mapping[str, Problem] = {}
         self._stop = threading.Event()
         self._describe_again = threading.Event()
+        self._connect_anew = threading.Event()
         self._generation = 0
         self._last_turn = time.monotonic()
         self._thread: threading.Thread | None = None
         self._backoff = Backoff(self.pace.reconnect_base_s, self.pace.reconnect_max_s, self.pace.stable_s)
-        self._short_lives = 0
+        self._short_lives, self._enough_lives = 0, SHORT_LIVES
         self._result_mids: dict[int, str] = {}
         self._clock = ServerClock()
         self._knows_time = threading.Event()
@@ -117,6 +119,11 @@ class Publisher:
             self.status.connected = False
             self.start()
 
+    def use(self, broker: BrokerAddress) -> None:
+        """End the present connection in good order and connect with this address and identity."""
+        self.broker = broker
+        self._connect_anew.set()
+
     def describe_again(self) -> None:
         """Publish the description again: a sensor has changed."""
         self._describe_again.set()
@@ -136,6 +143,8 @@ class Publisher:
             except LinkFailed as failure:
                 self._report(failure.problem)
                 wait = self.pace.refused_wait_s if failure.is_refusal else None
+                if failure.problem.code == "session_taken_over":
+                    wait = self.pace.twin_wait_s
             except SpoolError as error:
                 self._report(Problem("spool", str(error)))
             except Exception as error:
@@ -146,12 +155,13 @@ class Publisher:
             lasted_s = time.monotonic() - started if self.status.connected else 0.0
             is_stable = lasted_s > self.pace.stable_s
             self._backoff.ended(lasted_s)
-            self._short_lives = self._short_lives + 1 if self.status.connected and not is_stable else 0
-            if self._short_lives >= SHORT_LIVES:
+            is_short = self.status.connected and not is_stable and not self._connect_anew.is_set()
+            self._short_lives = self._short_lives + 1 if is_short else 0
+            if self._short_lives >= self._enough_lives:
                 # Not every broker says 'session taken over': Mosquitto 2.0 just closes the older connection.
                 text = f"the broker ends each connection soon; does another computer use the serial {self.device}?"
                 self._report(Problem("connection_unstable", text))
-                wait = self.pace.refused_wait_s
+                wait = self.pace.twin_wait_s  # two of a kind must not throw each other out all day
             self.status.connected = False
             self._pause(generation, wait)
 
@@ -162,7 +172,7 @@ class Publisher:
         """Wait with full jitter, so that a thousand agents do not return at the same moment."""
         delay = self._backoff.delay_s() if wait is None else random.uniform(0.5 * wait, wait)
         until = time.monotonic() + delay
-        while time.monotonic() < until and self._is_mine(generation):
+        while time.monotonic() < until and self._is_mine(generation) and not self._connect_anew.is_set():
             self._last_turn = time.monotonic()
             self._stop.wait(min(0.5, max(0.0, until - time.monotonic())))
 
@@ -182,6 +192,7 @@ class Publisher:
         session = self.spool.next_session()
         self.status.session = session
         will = wire.encode_status(wire.Status(False, self.spool.boot, session, _now_ms(), __version__))
+        self._connect_anew.clear()
         link = Link(self.broker, self.device, will, self.pace.keepalive_s, self.pace.session_expiry_s)
         try:
             link.open(lambda: self._is_mine(generation))
@@ -191,14 +202,18 @@ class Publisher:
             self._clear(
                 "broker_unreachable", "broker_refused", "connection_lost", "session_taken_over", "subscribe_denied"
             )
-            self._clear("publisher_error")
+            self._enough_lives = SHORT_LIVES if link.session_present else SHORT_LIVES_FORGOTTEN
+            self._clear("publisher_error", "certificate_refused", "clock_wrong")
+            if link.clock_is_off:
+                text = "the broker's certificate is not valid by this computer's clock; its dates are not looked at"
+                self._report(Problem("clock_wrong", text))
             self.status.connected = True
             log.info("connected to %s as %s, session %d", self.broker, self.device, session)
             self._begin(link)
             turns = _Turns(session)
             stable_at, boot = time.monotonic() + self.pace.stable_s, self.spool.boot
             # A damaged spool goes on under a new boot id: connect anew, for the last will still names the old one.
-            while self._is_mine(generation) and self.spool.boot == boot:
+            while self._is_mine(generation) and self.spool.boot == boot and not self._connect_anew.is_set():
                 self._turn(link, turns)
                 if time.monotonic() > stable_at:
                     self._clear("connection_unstable")
@@ -249,6 +264,8 @@ class Publisher:
             agent=__version__,
             problems=[{"code": each.code, "text": each.text} for each in problems.values()],
             spool={key: getattr(depth, key) for key in ("records", "bytes", "max_bytes", "oldest_t", "hours_left")},
+            certificate=link.certificate,
+            host=link.host,
         )
         link.publish(wire.status_topic(self.device), wire.encode_status(status), retain=True)
 

@@ -1,4 +1,6 @@
 /** The server's generated types must fit what the pages expect; a difference fails the type check, nothing runs. */
+import type * as devices from "./devices";
+import type * as mappings from "./mappings";
 import type { components } from "./schema";
 import type * as page from "./types";
 
@@ -37,4 +39,11 @@ export type Agreed = [
   // Only API tokens are without a person; the pages sign in as one.
   Fits<Omit<Schema["Me"], "person">, Omit<page.Me, "person">>,
   Fits<Schema["PersonRef"], page.Me["person"]>,
+  Fits<Schema["DeviceIdentity"], devices.Identity>,
+  Fits<Schema["Provisioned"], devices.Bulk>,
+  // A mapping's rules are checked by the server in a form of their own.
+  Fits<Omit<Schema["MappingItem"], "rules">, Omit<mappings.Mapping, "rules">>,
+  Fits<Omit<Schema["CreatedMapping"], "rules">, Omit<mappings.NewMapping, "rules">>,
+  Fits<Schema["TrialResult"], mappings.Tried>,
+  Fits<Schema["HeardItem"], mappings.Heard>,
 ];

@@ -32,18 +32,32 @@ export type Channel = {
   expected_interval: Interval | null;
 };
 
-export type Certificate = { serial_number: string; fingerprint: string; not_before: string; not_after: string };
-export type Twin = { since: string; addresses: unknown[] };
-export type Identity = Partial<Certificate> & {
+export type Certificate = {
+  serial_number: string;
+  fingerprint: string;
+  not_before: string;
+  not_after: string;
+  issued_at: string;
+  confirmed_at: string | null;
+  retires_at: string | null;
+};
+export type Twin = { since: string; last_at: string; addresses: string[] };
+export type Identity = {
   mode: "certificate" | "password" | null;
-  previous: (Certificate & { retires_at?: string | null }) | null;
-  revoked_at: string | null;
-  clone_suspected: Twin | null;
+  serial_number?: string | null;
+  fingerprint?: string | null;
+  not_before?: string | null;
+  not_after?: string | null;
+  renew_at?: string | null;
+  previous?: Certificate | null;
+  next?: Certificate | null;
+  revoked_at?: string | null;
+  clone_suspected?: Twin | null;
 };
 
-export type BulkRow = { row: number; serial: string; claim_code: string | null };
-export type BulkError = { row: number; column: string | null; code: string; params: Record<string, unknown> };
-export type Bulk = { created: BulkRow[]; errors: BulkError[] };
+export type BulkRow = { row: number; serial: string; claim_code: string | null; claim_expires_at: string | null };
+export type BulkError = { row: number; column: string; code: string; params: Record<string, string> };
+export type Bulk = { created: BulkRow[]; unchanged: { row: number; serial: string }[]; errors: BulkError[]; dry_run: boolean };
 
 /** Null where this server keeps no identities. */
 export const useIdentity = (device: string) =>

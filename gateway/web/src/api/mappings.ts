@@ -36,14 +36,15 @@ export type Mapping = {
   received: number;
   stored: number;
   problems: number;
-  device_id?: string;
+  device_id: string;
 };
-export type NewMapping = Mapping & { password: string; broker?: string };
+export type NewMapping = Mapping & { password: string };
 
 export type Tried = {
   device: string | null;
-  samples: { asset: string | null; t: string; values: { metric: string; value: number | string | boolean; unit: string | null }[] }[];
-  problems: { reason: string; detail: string; path: string | null }[];
+  samples: { asset: string | null; t: string; values: { metric: string; value: number | string | boolean; unit: string | null; quality: string }[] }[];
+  more: number;
+  problems: { reason: string; detail: string; path: string | null; samples: number }[];
 };
 export type Heard = { topic: string; payload: string; received_at: string };
 export type Trial = { topic: string; payload: string; topic_filter: string; rules: Rules };

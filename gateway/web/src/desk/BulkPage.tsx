@@ -1,6 +1,6 @@
 /** Many devices from one file: looked at first, every mistake with its row, then registered, the codes to take away. */
 import { Button, FileButton, Textarea } from "@mantine/core";
-import { CheckCircle2, Download, FileUp, TriangleAlert } from "lucide-react";
+import { CheckCircle2, Download, FileUp, Printer, TriangleAlert } from "lucide-react";
 import { useState } from "react";
 
 import { ApiError, newKey } from "../api/client";
@@ -8,10 +8,11 @@ import { useBulk, type Bulk, type BulkError } from "../api/devices";
 import { useText, type Text } from "../i18n/useText";
 import { CardBlock, PageHead, useTitle } from "../ui/parts";
 import { errorText, Notice } from "../ui/states";
+import { printLabels } from "../ui/labels";
 import { saveFile } from "../ui/save";
 
-const EXAMPLE = "serial,model,asset_name\npump-7,CR-32,Feed pump 7\npump-8,CR-32,Feed pump 8\n";
-const MOST_BYTES = 4 * 1024 * 1024; // some fifty thousand devices
+const EXAMPLE = "serial,model,asset\npump-7,CR-32,Feed pump 7\npump-8,CR-32,Feed pump 8\n";
+const MOST_BYTES = 2 * 1024 * 1024; // the server takes no more
 const ROWS_SHOWN = 200;
 
 export function BulkPage() {
@@ -33,7 +34,7 @@ export function BulkPage() {
   const read = async (file: File | null) => {
     if (!file) return;
     if (file.size > MOST_BYTES) return setProblem(text.t("bulk.too_large"));
-    take(await file.text());
+    take(decoded(await file.arrayBuffer()));
   };
   const done = create.data && create.data.created.length > 0 ? create.data : null;
   const looked = !done && !create.isPending ? check.data : undefined;
@@ -59,6 +60,7 @@ export function BulkPage() {
         )}
         {(problem || check.error || create.error) && <Notice tone="trouble" icon={TriangleAlert}>{problem ?? failure(create.error ?? check.error, text)}</Notice>}
         {looked && looked.errors.length > 0 && <Errors errors={looked.errors} good={looked.created.length} />}
+        {looked && looked.unchanged.length > 0 && <Notice tone="quiet">{text.t("bulk.unchanged", { count: looked.unchanged.length })}</Notice>}
         {looked && looked.errors.length === 0 && looked.created.length > 0 && (
           <Notice tone="ok" icon={CheckCircle2}>{text.t("bulk.all_good", { count: looked.created.length })}</Notice>
         )}
@@ -75,6 +77,15 @@ export function BulkPage() {
   );
 }
 
+/** UTF-8, or GB 18030 as Excel writes it in China. */
+function decoded(bytes: ArrayBuffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder("gb18030").decode(bytes);
+  }
+}
+
 function failure(error: Error | null, text: Text): string {
   return error instanceof ApiError && error.code === "invalid" && error.message ? error.message : errorText(error, text);
 }
@@ -89,7 +100,7 @@ function Errors(props: { errors: BulkError[]; good: number }) {
           <thead><tr><th className="num">{text.t("bulk.row")}</th><th>{text.t("bulk.column")}</th><th>{text.t("bulk.wrong")}</th></tr></thead>
           <tbody>
             {shown.map((error, index) => (
-              <tr key={index}><td className="num">{error.row}</td><td className="mono small">{error.column ?? "–"}</td><td className="break">{wrong(error, text)}</td></tr>
+              <tr key={index}><td className="num">{error.row}</td><td className="mono small">{error.column || "–"}</td><td className="break">{wrong(error, text)}</td></tr>
             ))}
           </tbody>
         </table>
@@ -101,8 +112,8 @@ function Errors(props: { errors: BulkError[]; good: number }) {
 
 function wrong(error: BulkError, text: Text): string {
   const key = `bulk_error.${error.code}`;
-  if (text.has(key)) return text.t(key, { value: "–", ...error.params });
-  return String(error.params.detail ?? error.params.message ?? text.code("bulk_error", error.code));
+  if (text.has(key)) return text.t(key, { row: "–", ...error.params });
+  return error.params.message ?? text.code("bulk_error", error.code);
 }
 
 /** Claim codes are secrets that the server does not keep: they are to be taken away now. */
@@ -116,6 +127,7 @@ function Codes(props: { bulk: Bulk; again: () => void }) {
         <Notice tone="watch" icon={TriangleAlert}>{text.t("bulk.once")}</Notice>
         <div className="row wrap" style={{ marginTop: 12 }}>
           <Button leftSection={<Download size={16} />} onClick={save}>{text.t("bulk.download")}</Button>
+          <Button variant="default" leftSection={<Printer size={16} />} onClick={() => printLabels(created)}>{text.t("bulk.print")}</Button>
           <Button variant="default" onClick={props.again}>{text.t("bulk.another")}</Button>
         </div>
         <div className="small muted break" style={{ marginTop: 12 }}>{text.t("bulk.how")} <span className="mono">forewarn-edge claim CODE --server {location.origin}</span></div>

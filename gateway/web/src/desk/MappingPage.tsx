@@ -7,6 +7,7 @@ import { useNavigate, useOutletContext, useParams } from "react-router";
 
 import { ApiError, newKey } from "../api/client";
 import { useHeard, useMapping, useRemoveMapping, useSaveMapping, useTrial, type Mapping, type NewMapping, type Rules } from "../api/mappings";
+import { useAct } from "../api/hooks";
 import type { Me } from "../api/types";
 import { useText } from "../i18n/useText";
 import { Ago, CardBlock, CopyIcon, Facts, PageHead, useTitle } from "../ui/parts";
@@ -19,6 +20,8 @@ import { ruleErrors, TryCard, type Sample } from "./mapping/TryCard";
 import { Enabled } from "./MappingsPage";
 
 const EMPTY: Rules = { values: [{ metric: "", path: "" }] };
+type Account = Pick<NewMapping, "username" | "password" | "topic_filter">;
+
 const WAIT_MS = 350; // the rules are tried when the typing pauses
 
 export function NewMappingPage() {
@@ -47,7 +50,7 @@ function Editor(props: { mapping: Mapping | null }) {
   useTitle(mapping?.name ?? text.t("mappings.add"));
   // Until somebody types, the newest message that was heard is the sample.
   const sample = typed ?? (heard ? { topic: heard.topic, payload: heard.payload } : { topic: topicOf(filter), payload: "" });
-  const [trial] = useDebouncedValue(sample.payload ? { ...sample, topic_filter: filter || sample.topic, rules } : null, WAIT_MS);
+  const [trial] = useDebouncedValue(sample.payload && manage ? { ...sample, topic_filter: filter || sample.topic, rules } : null, WAIT_MS);
   const trying = useTrial(trial);
   const read = trial !== null && !trying.error && (trying.data?.samples.length ?? 0) > 0;
   const changed = mapping === null || name !== mapping.name || filter !== mapping.topic_filter || JSON.stringify(rules) !== JSON.stringify(mapping.rules);
@@ -81,7 +84,7 @@ function Editor(props: { mapping: Mapping | null }) {
               )}
             </fieldset>
           </CardBlock>
-          {mapping && <About mapping={mapping} />}
+          {mapping && <About mapping={mapping} manage={manage} />}
         </div>
         <TryCard mapping={mapping?.id ?? null} sample={sample} setSample={setSample} rules={rules} change={setRules} tried={trial ? trying.data : undefined} error={trial ? trying.error : null} busy={trying.isFetching} />
       </div>
@@ -137,9 +140,11 @@ function RulesEditor(props: { rules: Rules; change: (rules: Rules) => void; topi
   );
 }
 
-function About(props: { mapping: Mapping }) {
+function About(props: { mapping: Mapping; manage: boolean }) {
   const text = useText();
   const { mapping } = props;
+  const renew = useAct<{ username: string; password: string }>();
+  const ask = () => renew.mutate({ path: `/mappings/${mapping.id}/password` }, { onError: (error) => say(errorText(error, text), "bad") });
   return (
     <CardBlock title={text.t("mappings.so_far")}>
       <Facts
@@ -151,16 +156,17 @@ function About(props: { mapping: Mapping }) {
           [text.t("mappings.problems"), text.number(mapping.problems, 0)],
         ]}
       />
+      {props.manage && <Button mt="md" size="compact-sm" variant="default" loading={renew.isPending} onClick={ask}>{text.t("mappings.new_password")}</Button>}
+      {renew.data && <Credentials made={{ ...renew.data, topic_filter: mapping.topic_filter }} close={renew.reset} />}
     </CardBlock>
   );
 }
 
 /** The broker account of the mapping: the password is told once. */
-function Credentials(props: { made: NewMapping; close: () => void }) {
+function Credentials(props: { made: Account; close: () => void }) {
   const text = useText();
   const { made } = props;
   const rows: [string, string][] = [[text.t("mappings.username"), made.username], [text.t("sign_in.password"), made.password], [text.t("mappings.filter"), made.topic_filter]];
-  if (made.broker) rows.unshift([text.t("mappings.broker"), made.broker]);
   return (
     <Modal opened onClose={props.close} title={text.t("mappings.created")} size="lg" closeOnClickOutside={false} closeOnEscape={false}>
       <div className="stack" style={{ gap: 14 }}>

@@ -4,7 +4,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { Ban, KeyRound, RefreshCw, ShieldCheck, TriangleAlert, Undo2 } from "lucide-react";
 import { useState, type ReactNode } from "react";
 
-import { useIdentity, useIdentityAct, type Identity, type IdentityAct, type Twin } from "../../api/devices";
+import { useIdentity, useIdentityAct, type Identity, type IdentityAct } from "../../api/devices";
 import { useAct } from "../../api/hooks";
 import type { DeviceDetail, NewDevice } from "../../api/types";
 import { useText } from "../../i18n/useText";
@@ -45,9 +45,11 @@ function Rows(props: { identity: Identity }) {
   if (identity.revoked_at) rows.push([text.t("identity.revoked"), text.moment(identity.revoked_at)]);
   if (identity.fingerprint) rows.push([text.t("identity.fingerprint"), <Fingerprint key="fingerprint" value={identity.fingerprint} />]);
   if (identity.serial_number) rows.push([text.t("identity.serial_number"), <span key="serial" className="mono tiny break">{identity.serial_number}</span>]);
-  if (identity.not_after) rows.push([text.t("identity.valid"), <Validity key="valid" until={identity.not_after} from={identity.not_before} />]);
+  if (identity.not_after) rows.push([text.t("identity.valid"), <Validity key="valid" until={identity.not_after} />]);
   if (identity.previous)
     rows.push([text.t("identity.previous"), text.t("identity.previous_until", { at: text.moment(identity.previous.retires_at ?? identity.previous.not_after) })]);
+  if (identity.next) rows.push([text.t("identity.next"), text.t("identity.next_waits")]);
+  else if (identity.renew_at && !identity.revoked_at) rows.push([text.t("identity.renews"), text.day(identity.renew_at)]);
   if (rows.length === 0) return <div className="small muted">{text.t(identity.mode === "password" ? "identity.password_hint" : "identity.none")}</div>;
   return <Facts rows={rows} />;
 }
@@ -57,7 +59,7 @@ function Fingerprint(props: { value: string }) {
   return <span className="row" style={{ gap: 6 }}><span className="mono tiny break" title={props.value}>{pairs.slice(0, 4).join(" ")} … {pairs.at(-1)}</span><CopyIcon value={props.value} /></span>;
 }
 
-function Validity(props: { from?: string; until: string }) {
+function Validity(props: { until: string }) {
   const text = useText();
   const left = new Date(props.until).getTime() - Date.now();
   return (
@@ -129,13 +131,9 @@ export function TwinNotice(props: { device: string }) {
   return (
     <div style={{ marginBottom: 12 }}>
       <Notice tone="trouble" icon={TriangleAlert}>
-        <b>{text.t("identity.twin")}</b> <span>{text.t("identity.twin_hint", { at: text.moment(twin.since) })}</span>
-        {places(twin).length > 0 && <div className="small mono break" style={{ marginTop: 4 }}>{places(twin).join(" · ")}</div>}
+        <b>{text.t("identity.twin")}</b> <span>{text.t("identity.twin_hint", { at: text.moment(twin.since), last: text.moment(twin.last_at) })}</span>
+        {twin.addresses.length > 0 && <div className="small mono break" style={{ marginTop: 4 }}>{twin.addresses.slice(0, 6).join(" · ")}</div>}
       </Notice>
     </div>
   );
-}
-
-function places(twin: Twin): string[] {
-  return twin.addresses.slice(0, 6).map((one) => (typeof one === "string" ? one : Object.values(one as Record<string, unknown>).filter((value) => typeof value === "string").join(" ")));
 }

@@ -7,9 +7,12 @@ import { ApiError } from "../../api/client";
 import { useHeard, type Heard, type Rules, type Tried } from "../../api/mappings";
 import { useText, type Text } from "../../i18n/useText";
 import { metricLabel } from "../../text/metrics";
+import { Chip } from "../../ui/chips";
 import { Ago, CardBlock } from "../../ui/parts";
 import { errorText, Notice } from "../../ui/states";
 import { leavesOf, listsOf } from "./paths";
+
+const SHOWN = 20;
 
 export type Sample = { topic: string; payload: string };
 
@@ -106,20 +109,22 @@ function Outcome(props: Props) {
       )}
       {tried.problems.map((problem, index) => (
         <Notice key={index} tone="watch" icon={TriangleAlert}>
-          <b>{text.code("quarantine_reason", problem.reason)}</b> {problem.path && <span className="mono small">{problem.path}</span>} <span className="small break">{problem.detail}</span>
+          <b>{text.code("quarantine_reason", problem.reason)}</b> {problem.path !== null && <span className="small">{text.t("try.sample", { number: Number(problem.path) + 1 })}</span>} <span className="small break">{problem.detail}</span>
         </Notice>
       ))}
-      {tried.samples.slice(0, 20).map((sample, index) => (
+      {tried.samples.slice(0, SHOWN).map((sample, index) => (
         <div key={index} className="tried">
-          <div className="row wrap small" style={{ gap: "2px 10px" }}><span className="mono" style={{ fontWeight: 600 }}>{sample.asset ?? tried.device ?? text.t("rules.whose.own")}</span><span className="muted">{text.moment(sample.t)} {text.clock(sample.t).slice(-3)}</span></div>
+          <div className="row wrap small" style={{ gap: "2px 10px" }}><span className="mono" style={{ fontWeight: 600 }}>{sample.asset ?? text.t("rules.whose.own")}</span><span className="muted">{text.moment(sample.t)} {text.clock(sample.t).slice(-3)}</span></div>
           {sample.values.map((value) => (
             <div key={value.metric} className="row" style={{ gap: 10 }}>
               <span className="grow break">{metricLabel(value.metric, text.language)} <span className="mono tiny faint">{value.metric}</span></span>
+              {value.quality !== "good" && <Chip tone="watch" small>{text.code("quality", value.quality)}</Chip>}
               <b className="num nowrap">{text.value(value.value, value.unit)}</b>
             </div>
           ))}
         </div>
       ))}
+      {tried.samples.length + tried.more > SHOWN && <div className="small muted">{text.t("bulk.more", { count: tried.samples.length + tried.more - SHOWN })}</div>}
     </div>
   );
 }

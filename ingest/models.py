@@ -202,6 +202,7 @@ class Quarantined(Identified, Owned, Base):
     position: Mapped[int | None]  # of the first sample concerned
     samples: Mapped[int] = mapped_column(default=0)  # how many samples of the message share this reason
     boot: Mapped[str | None] = mapped_column(Text)
+    seq: Mapped[int | None] = mapped_column(BigInteger)
     tried_at: Mapped[datetime | None]  # when its times were last tried to be corrected
 
     __table_args__ = (

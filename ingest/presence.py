@@ -169,9 +169,7 @@ def _fields(facts: Facts) -> dict[str, Any]:
     return {name: getattr(facts, name) for name in Facts.__slots__}
 
 
-def damp(
-    raw: Verdict, raw_since: datetime, flips: Sequence[datetime], was_flapping: bool, now: datetime
-) -> Verdict:
+def damp(raw: Verdict, raw_since: datetime, flips: Sequence[datetime], was_flapping: bool, now: datetime) -> Verdict:
     """Return what to show: a device that comes and goes is flapping, in one word, until it is calm or really gone."""
     recent = [flip for flip in flips if now - flip <= FLAP_WINDOW]
     is_calm = not recent or now - max(recent) >= CALM

@@ -234,9 +234,7 @@ def asset_of_channel(session: Session, device_id: UUID, channel: str) -> UUID | 
     """Return the asset that a channel measures now."""
     bound = asset_bindings.c
     return session.scalar(
-        select(bound.asset_id).where(
-            bound.device_id == device_id, bound.channel == channel, bound.valid_to.is_(None)
-        )
+        select(bound.asset_id).where(bound.device_id == device_id, bound.channel == channel, bound.valid_to.is_(None))
     )
 
 

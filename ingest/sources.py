@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
@@ -11,6 +15,7 @@ from sqlalchemy.orm import Session
 from edge_agent.wire import ROOT, TELEMETRY
 from ingest.commands import publish_commands
 from ingest.control import handle_control
+from ingest.listeners import BEAT_S, beat
 from ingest.messages import Message, Prepared
 from ingest.writer import prepare
 
@@ -91,6 +96,11 @@ class DeviceTopics:
     name = ""
     clean_session = False
 
+    def __init__(self) -> None:
+        self._listener = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._since: datetime | None = None
+        self._beat_due = 0.0
+
     def subscriptions(self) -> Sequence[Subscription]:
         """Return one filter for each leaf that devices write."""
         return [Subscription(f"{ROOT}/+/{leaf}", retained) for leaf, retained in _DEVICES]
@@ -100,7 +110,8 @@ class DeviceTopics:
         return None
 
     def connected(self, publish: Publish) -> None:
-        """Nothing to say."""
+        """From now on silence is the devices' own."""
+        self._since, self._beat_due = datetime.now(UTC), 0.0
 
     def leaving(self, publish: Publish) -> None:
         """Nothing to say."""
@@ -114,5 +125,9 @@ class DeviceTopics:
         return handle_control(session, message)
 
     def tick(self, session: Session, publish: Publish) -> None:
-        """Send commands that wait."""
-        publish_commands(session, publish, datetime.now(UTC))
+        """Send commands that wait; note that we listen."""
+        now = datetime.now(UTC)
+        publish_commands(session, publish, now)
+        if self._since is not None and time.monotonic() >= self._beat_due:
+            self._beat_due = time.monotonic() + BEAT_S
+            beat(session, self._listener, self._since, now)

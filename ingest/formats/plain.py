@@ -15,8 +15,11 @@ def decode_plain(payload: bytes, received_us: int) -> Decoded:
     return read_plain(parse_json(payload, MAX_BATCH_BYTES), received_us)
 
 
-def read_plain(body: Any, received_us: int) -> Decoded:
-    """Read a plain payload that is already JSON; values without a time are of the moment they were received."""
+def read_plain(body: Any, received_us: int, offset_ms: int | None = None) -> Decoded:
+    """Read a plain payload that is already JSON; values without a time are of the moment they were received.
+
+    `offset_ms` is our clock minus the sender's, where somebody knows it.
+    """
     listed = body if isinstance(body, list) else [body]
     if not listed or not all(isinstance(each, dict) for each in listed[: MAX_SAMPLES + 1]):
         raise Unreadable(Reason.UNREADABLE, "expected an object or a list of objects")
@@ -25,7 +28,7 @@ def read_plain(body: Any, received_us: int) -> Decoded:
     problems = ProblemList()
     decoded = Decoded(n=len(listed))
     for position, each in enumerate(listed):
-        sample = _sample(each, position, received_us, problems)
+        sample = _sample(each, position, received_us, offset_ms, problems)
         if sample is None:
             decoded.lost_samples += 1
         else:
@@ -34,7 +37,9 @@ def read_plain(body: Any, received_us: int) -> Decoded:
     return decoded
 
 
-def _sample(each: dict[str, Any], position: int, received_us: int, problems: ProblemList) -> Sample | None:
+def _sample(
+    each: dict[str, Any], position: int, received_us: int, offset_ms: int | None, problems: ProblemList
+) -> Sample | None:
     if "values" not in each:
         values = clean_values(each, position, problems)
         return Sample("", received_us, values, None, 0, position) if values else None
@@ -46,7 +51,7 @@ def _sample(each: dict[str, Any], position: int, received_us: int, problems: Pro
     t_us = received_us
     if "ts" in each:
         try:
-            t_us, flags = read_time(each["ts"], received_us, None)
+            t_us, flags = read_time(each["ts"], received_us, offset_ms)
         except BadTime as error:
             problems.add(error.reason, error.detail, position, each)
             return None

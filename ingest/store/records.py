@@ -76,9 +76,9 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 # What no device owns belongs to the operator, so that somebody sees it.
 _QUARANTINE = """
 INSERT INTO quarantine (id, organisation_id, device_id, topic, received_at, reason, detail, payload, position, samples,
-                        boot)
+                        boot, seq)
 VALUES (%s, coalesce(%s::uuid, (SELECT id FROM organisations WHERE parent_id IS NULL ORDER BY created_at LIMIT 1)),
-        %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _LATEST_ROWS = 64  # how far back in a group a slot's newest value is looked for
 MAX_TOPIC_CHARS = 300
@@ -196,6 +196,7 @@ def add_quarantine(connection: Connection, group: Sequence[Prepared]) -> None:
                 (
                     uuid7(), organisation_id, device_id, each.message.topic[:MAX_TOPIC_CHARS], each.received_at,
                     str(problem.reason), detail, payload, problem.position, problem.samples, each.decoded.boot,
+                    each.decoded.seq,
                 )
             )  # fmt: skip
     if values:

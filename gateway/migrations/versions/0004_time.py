@@ -42,7 +42,7 @@ def _columns() -> dict[str, list[sa.Column]]:  # type: ignore[type-arg]
         ],
         "series": [sa.Column("frozen_since", _TIME)],
         "ingest_batches": [sa.Column("sent_ms", sa.BigInteger()), sa.Column("shifts", _JSON)],
-        "quarantine": [sa.Column("boot", sa.Text()), sa.Column("tried_at", _TIME)],
+        "quarantine": [sa.Column("boot", sa.Text()), sa.Column("seq", sa.BigInteger()), sa.Column("tried_at", _TIME)],
         "device_boots": [
             _count("repeated"),
             _count("conflicting"),

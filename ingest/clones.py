@@ -34,6 +34,7 @@ def note_arrival(session: Session, device: Device, status: Status, now: datetime
             boot=status.boot,
             session=status.session,
             first_at=now,
+            last_at=now,
             returns=0,
         )
         session.add(arrival)

@@ -9,7 +9,8 @@ from edge_agent import wire
 from edge_agent.sensors.base import CommandUnknown, Description, DriverError, Reading, take_options
 
 MAX_PER_READ = 1000
-MAX_PADDING_CHARS = 2000
+MAX_PADDING_CHARS = 20_000
+TEXT_CHARS = 200  # of one value: more is no state
 
 
 class CounterSensor:
@@ -19,11 +20,12 @@ class CounterSensor:
         checked = take_options("counter", options, {"first": int, "per_read": int, "padding": int})
         self._next = int(checked.get("first", 0))
         self._per_read = int(checked.get("per_read", 1))
-        self._padding = "x" * int(checked.get("padding", 0))
+        padding = int(checked.get("padding", 0))
         if not 1 <= self._per_read <= min(MAX_PER_READ, interval_s * 1000):
             raise DriverError(f"driver counter: per_read is {self._per_read}, expected 1 to {MAX_PER_READ}, one a ms")
-        if len(self._padding) > MAX_PADDING_CHARS:
-            raise DriverError(f"driver counter: padding is {len(self._padding)}, expected at most {MAX_PADDING_CHARS}")
+        if not 0 <= padding <= MAX_PADDING_CHARS:
+            raise DriverError(f"driver counter: padding is {padding}, expected at most {MAX_PADDING_CHARS}")
+        self._padding = {f"padding_{n}": "x" * min(TEXT_CHARS, padding - n) for n in range(0, padding, TEXT_CHARS)}
         self._asset, self._interval_s = asset, interval_s
         self._step_ms = interval_s * 1000 / self._per_read
 
@@ -31,17 +33,14 @@ class CounterSensor:
         """Return the one metric, and the padding where there is some."""
         every_s = self._interval_s / self._per_read
         metrics = [wire.Metric("count", "1", "counter", every_s)]
-        if self._padding:
-            metrics.append(wire.Metric("padding", "1", "state", every_s))
+        metrics += [wire.Metric(name, "1", "state", every_s) for name in self._padding]
         return Description("counter", metrics, self._asset)
 
     def read(self, now_ms: int) -> list[Reading]:
         """Return the next numbers, the last of them now, the others spread over the interval before."""
         readings = []
         for place in range(self._per_read):
-            values: dict[str, wire.Value] = {"count": self._next}
-            if self._padding:
-                values["padding"] = self._padding
+            values: dict[str, wire.Value] = {"count": self._next, **self._padding}
             before_ms = int((self._per_read - 1 - place) * self._step_ms)
             readings.append(Reading(now_ms - before_ms, values, self._asset))
             self._next += 1

@@ -120,7 +120,7 @@ def test_trap_16_stall_of_the_database_does_not_cost_the_connection(
     assert stored(database_url) == (20, 20)
 
 
-# --- 4, 36: ingest is away ----------------------------------------------------------------------------------------------
+# --- 4, 36: ingest is away ------------------------------------------------------------------------------------------
 
 
 def test_trap_04_trap_36_three_thousand_messages_wait_for_ingest_and_are_stored_in_groups(

@@ -15,6 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from assets.base.errors import Conflict, Forbidden, Invalid, NotFound, RuleError
+from gateway.api.bodies import TooLarge, WrongMediaType
 from gateway.api.deps import NotSignedIn
 from gateway.sign_in import SignInFailed, TooManyFailures
 from ingest.identity import TooManyAttempts
@@ -31,6 +32,8 @@ STATUS: tuple[tuple[type[RuleError], int, str], ...] = (
     (NotFound, 404, "Not found"),
     (StaleVersion, 412, "Changed in the meantime"),
     (Conflict, 409, "Conflict"),
+    (TooLarge, 413, "Too large"),
+    (WrongMediaType, 415, "Unsupported media type"),
     (Invalid, 422, "Invalid"),
     (RuleError, 400, "Refused"),
 )

@@ -9,12 +9,23 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from assets.base.errors import Invalid
-from edge_agent.wire import MAX_BATCH_BYTES
+from edge_agent.wire import SENML, TELEMETRY
+from gateway.api.bodies import WrongMediaType, bounded_body, media_type
 from gateway.api.deps import NotSignedIn, Public
 from ingest.direct import NotThisDevice, accept_telemetry, authenticate_device
 
 router = APIRouter(prefix="/api/v1", tags=["devices"])
+
+# Content type -> the topic's last level whose formats it holds. curl and many modems say the form's type or none.
+LEAVES = {
+    "": TELEMETRY,
+    "application/json": TELEMETRY,
+    "application/octet-stream": TELEMETRY,
+    "application/x-www-form-urlencoded": TELEMETRY,
+    "text/plain": TELEMETRY,
+    "application/senml+json": SENML,
+    "application/senml+cbor": SENML,
+}
 
 
 class TelemetryAck(BaseModel):
@@ -25,33 +36,30 @@ class TelemetryAck(BaseModel):
     quarantined: list[str]
 
 
-async def bounded_body(request: Request) -> bytes:
-    """Return the body; a larger one than any batch is refused before it fills the memory."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BATCH_BYTES:
-            raise Invalid(f"a batch has at most {MAX_BATCH_BYTES} bytes", field="body")
-        parts.append(part)
-    return b"".join(parts)
-
-
 @router.post("/devices/{serial}/telemetry", operation_id="post_telemetry")
 def post_telemetry(
     serial: str, request: Request, here: Public, payload: Annotated[bytes, Depends(bounded_body)]
 ) -> TelemetryAck:
-    """Store a batch or a plain payload of one device, which shows its own password (Bearer, or Basic with serial)."""
+    """Store a batch, a plain payload or a SenML pack of one device, by content type; gzip is unpacked.
+
+    The device shows its own password (Bearer, or Basic with its serial). The answer is the ack of MQTT, sent after the
+    commit; a batch that is sent again gets it again. What cannot be read is acknowledged too, named in `quarantined`.
+    """
+    leaf = LEAVES.get(media_type(request))
+    if leaf is None:
+        accepted = [each for each in LEAVES if "json" in each or "cbor" in each]
+        raise WrongMediaType(f"send one of: {', '.join(accepted)}", accepted=accepted)
     password = _password(request.headers.get("authorization", ""), serial)
     try:
         device = authenticate_device(here.session, serial, password)
     except NotThisDevice as error:
         raise NotSignedIn(str(error)) from error
-    accepted = accept_telemetry(here.session, device, payload, int(here.now.timestamp() * 1_000_000))
+    received_us = int(here.now.timestamp() * 1_000_000)
+    stored = accept_telemetry(here.session, device, payload, received_us, leaf)
     return TelemetryAck(
-        boot=accepted.receipts[0].boot if accepted.receipts else None,
-        seqs=[receipt.seq for receipt in accepted.receipts],
-        quarantined=accepted.problems,
+        boot=stored.receipts[0].boot if stored.receipts else None,
+        seqs=[receipt.seq for receipt in stored.receipts],
+        quarantined=stored.problems,
     )
 
 

@@ -123,7 +123,7 @@ def test_unreadable_payload_over_http_goes_to_quarantine_too(api: Api) -> None:
     assert answer == {"boot": None, "seqs": [], "quarantined": ["unreadable"]}
     (item,) = api.get("/quarantine")["items"]
     assert (item["device"], item["reason"], item["excerpt"]) == ("H-1", "unreadable", "no json")
-    assert api.post("/devices/H-1/telemetry", b" " * (2 << 20), 422, auth=("H-1", PASSWORD))["code"] == "invalid"
+    assert api.post("/devices/H-1/telemetry", b" " * (2 << 20), 413, auth=("H-1", PASSWORD))["code"] == "too_large"
 
 
 def test_commands_wait_and_are_listed(api: Api) -> None:

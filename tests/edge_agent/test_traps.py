@@ -224,6 +224,7 @@ def test_trap_15_exception_in_a_callback_of_the_client_makes_a_new_connection(
         original(link, *arguments)
 
     monkeypatch.setattr(Link, "_on_message", stumble)
+    publisher.use(publisher.broker)  # a connection that was made before would not stumble
     spool.append(samples(5))
     wait_for(lambda: spool.records == 0, 20)
     assert not failures

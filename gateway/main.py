@@ -37,7 +37,11 @@ def build_parser() -> argparse.ArgumentParser:
     up.add_argument("--lan", action="store_true", help="listen on all addresses of this machine, not only on loopback")
 
     commands.add_parser("api", help="one role: HTTP API and pages")
-    commands.add_parser("ingest", help="one role: MQTT to rows")
+    ingest = commands.add_parser("ingest", help="one role: MQTT to rows")
+    ingest.add_argument("--workers", type=int, default=1, help="so many processes on this machine (default 1)")
+    ingest.add_argument(
+        "--slots", type=int, help="sessions at the broker that all workers of all machines share (default: --workers)"
+    )
     commands.add_parser("worker", help="one role: scoring, decisions, events, the clock")
     migrate = commands.add_parser("migrate", help="bring the database to the current schema")
     migrate.add_argument("--json", action="store_true")
@@ -140,7 +144,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         case "api":
             return _api(settings)
         case "ingest":
-            return _ingest(settings)
+            return _ingest(options, settings)
         case "worker":
             return _worker(settings)
         case "migrate":
@@ -202,8 +206,9 @@ def _api(settings: Settings) -> int:
     return 0
 
 
-def _ingest(settings: Settings) -> int:
-    from ingest.consumer import run_ingest
+def _ingest(options: argparse.Namespace, settings: Settings) -> int:
+    from gateway.ingest_workers import run_workers
+    from ingest.workers import MAX_SLOTS, run_ingest
 
     if not settings.database_url or not settings.broker_url:
         print(NEEDS_URLS, file=sys.stderr)
@@ -211,8 +216,14 @@ def _ingest(settings: Settings) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    slots = options.slots or max(1, options.workers)
+    if not 0 < slots <= MAX_SLOTS:
+        print(f"forewarn: --slots and --workers are 1 to {MAX_SLOTS}", file=sys.stderr)
+        return 2
+    if options.workers > 1:
+        return run_workers(options.workers, slots, stop)
     on_subscribed = settings.ready_file.touch if settings.ready_file else None
-    run_ingest(settings.database_url, settings.broker_url, stop, on_subscribed)
+    run_ingest(settings.database_url, settings.broker_url, stop, on_subscribed, slots=slots)
     return 0
 
 

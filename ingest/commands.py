@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select, true, update
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Invalid
@@ -48,8 +48,13 @@ def send_command(
     return command
 
 
-def publish_commands(session: Session, publish: Callable[[str, bytes], bool], now: datetime) -> int:
-    """Publish commands that wait, mark them sent, end those that expired; return how many were sent."""
+def publish_commands(
+    session: Session, publish: Callable[[str, bytes], bool], now: datetime, only: Sequence[str] | None = None
+) -> int:
+    """Publish commands that wait, mark them sent, end those that expired; return how many were sent.
+
+    `only`: the serials of the devices that can be reached; None: all.
+    """
     waiting = (
         select(DeviceCommand, Device.serial)
         .join(Device, Device.id == DeviceCommand.device_id)
@@ -57,6 +62,7 @@ def publish_commands(session: Session, publish: Callable[[str, bytes], bool], no
             DeviceCommand.finished_at.is_(None),
             or_(DeviceCommand.sent_at.is_(None), DeviceCommand.expires_at <= now),
         )
+        .where(Device.serial.in_(only) if only is not None else true())
         .order_by(DeviceCommand.created_at)
         .limit(SEND_MOST)
         .with_for_update(of=DeviceCommand, skip_locked=True)

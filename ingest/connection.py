@@ -117,13 +117,14 @@ class BrokerConnection:
                     take(packet)
         self._keep_alive(reading)
 
-    def close(self, *, politely: bool = False) -> None:
+    def close(self, *, politely: bool = False, ends_session: bool = False) -> None:
         """End the connection; politely: write what waits and say goodbye, so that no last will is sent."""
+        goodbye = mqtt5.FORGET_BYTES if ends_session else mqtt5.DISCONNECT_BYTES
         if self._socket is not None:
             if politely:
                 with suppress(OSError):
                     self._socket.settimeout(GOODBYE_S)
-                    self._socket.sendall(self._unsent + b"".join(self._outbox) + mqtt5.DISCONNECT_BYTES)
+                    self._socket.sendall(self._unsent + b"".join(self._outbox) + goodbye)
             with suppress(OSError):
                 self._socket.close()
         for each in (self._woken, self._wake):

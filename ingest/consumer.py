@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -65,7 +64,13 @@ class Consumer:
         stop: threading.Event,
         on_subscribed: Callable[[], None] | None = None,
         source: Source | None = None,
+        *,
+        client_id: str | None = None,
+        forget_filters: Sequence[str] = (),
+        ends_session: bool = False,
     ) -> None:
+        self._client_id, self._forget_filters, self._ends_session = client_id, forget_filters, ends_session
+        self._busy_at = time.monotonic()
         self._told_subscribed = on_subscribed
         self._source: Source = source or DeviceTopics()
         self._database_url = plain_url(database_url)
@@ -80,6 +85,8 @@ class Consumer:
 
     def run(self) -> None:
         """Work until `stop` is set: while one group is committed, the next is gathered and decoded."""
+        # Decoded messages are trees of many small objects that die together: the cycle collector only wastes time.
+        gc.set_threshold(100_000, 20, 50)
         self._link.start()
         try:
             with ThreadPoolExecutor(1, "decoder") as decoder:
@@ -92,11 +99,22 @@ class Consumer:
                     following = decoder.submit(self._gather)
                     if gathered.messages:
                         self._handle(gathered)
+                        self._busy_at = time.monotonic()
                     self._tick()
         finally:
             self._link.stop()
             self._close()
             self._database.dispose()
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since something was handled; 0 while not connected."""
+        return time.monotonic() - self._busy_at if self._link.is_connected else 0.0
+
+    @property
+    def found_session(self) -> bool | None:
+        """Whether the broker knew our session at the last connection; None before the first one."""
+        return self._link.found_session
 
     def _gather(self) -> Gathered:
         """Take and decode what waits, until the writer is idle or the group is full."""
@@ -126,7 +144,14 @@ class Consumer:
             self._link.start()
 
     def _make_link(self) -> Link:
-        return Link(self._broker_url, self._source, on_subscribed=self._on_subscribed)
+        return Link(
+            self._broker_url,
+            self._source,
+            client_id=self._client_id,
+            on_subscribed=self._on_subscribed,
+            forget_filters=self._forget_filters,
+            ends_session=self._ends_session,
+        )
 
     def _on_subscribed(self) -> None:
         self._source.connected(self._link.publish)
@@ -272,14 +297,3 @@ def _in_order(gathered: Gathered) -> Iterator[tuple[Sequence[Prepared], Sequence
             yield group, [message]
             group = []
     yield group, []
-
-
-def run_ingest(
-    database_url: str, broker_url: str, stop: threading.Event, on_subscribed: Callable[[], None] | None = None
-) -> None:
-    """Run the role until `stop` is set; `on_subscribed` is called whenever the broker has taken our subscriptions."""
-    # Decoded messages are trees of many small objects that die together: the cycle collector only wastes time on them.
-    gc.set_threshold(100_000, 20, 50)
-    consumer = Consumer(database_url, broker_url, stop, on_subscribed)
-    with suppress(Stopped):
-        consumer.run()

@@ -59,7 +59,11 @@ class Link:
         client_id: str | None = None,
         on_subscribed: Callable[[], None] | None = None,
         forget_filters: Sequence[str] = (),
+        ends_session: bool = False,
     ) -> None:
+        self._ends_session = ends_session  # after this connection the broker shall keep nothing for us
+        self.found_session: bool | None = None  # whether the broker knew our session
+        self._subscribed: set[str] = set()
         self._source = source or DeviceTopics()
         self._on_subscribed = on_subscribed
         self._forget_filters = forget_filters  # of an earlier way to subscribe, which the session still has
@@ -150,11 +154,13 @@ class Link:
         connection = self._connection
         if connection is None or not self._connected:
             return
+        gone = self._subscribed.difference(each for each, _ in wanted).union(self._forget_filters)
+        self._subscribed = {each for each, _ in wanted}
         if wanted:
             self._subscribing = self._outgoing.number()
             connection.send(mqtt5.subscribe(self._subscribing, wanted))
-        if self._forget_filters:
-            connection.send(mqtt5.unsubscribe(self._outgoing.number(), self._forget_filters))
+        if gone:
+            connection.send(mqtt5.unsubscribe(self._outgoing.number(), sorted(gone)))
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Acknowledge to the broker what came over the present connection.
@@ -219,6 +225,7 @@ class Link:
             self._done.clear()
             self._connection = connection
             self._connected = True
+            self.found_session = accepted.session_present
         for packet in self._outgoing.again(accepted.receive_maximum):
             connection.send(packet)
         # Always, also in a session that was kept: the broker may have lost the subscriptions without saying so.
@@ -251,7 +258,7 @@ class Link:
             self._order.clear()
             self._done.clear()
         if connection is not None:
-            connection.close(politely=self._stop.is_set())
+            connection.close(politely=self._stop.is_set(), ends_session=self._ends_session)
         with self._arrived:
             self._live.clear()
             self._backlog.clear()

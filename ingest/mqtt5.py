@@ -9,6 +9,7 @@ from typing import NamedTuple
 CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT = 0x20, 0x30, 0x40, 0x90, 0xB0, 0xD0, 0xE0
 PINGREQ_BYTES = b"\xc0\x00"
 DISCONNECT_BYTES = b"\xe0\x00"
+FORGET_BYTES = b"\xe0\x07\x00\x05\x11\x00\x00\x00\x00"  # a DISCONNECT after which the session is over
 MOST_PACKET_BYTES = 64 * 2**20  # what a broker may send us; above it the stream is out of step
 
 _SESSION_EXPIRY, _RECEIVE_MAXIMUM, _SERVER_KEEPALIVE, _MAXIMUM_PACKET = 0x11, 0x21, 0x13, 0x27

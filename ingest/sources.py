@@ -124,10 +124,14 @@ class DeviceTopics:
         """Apply a status, a description or a command's result."""
         return handle_control(session, message)
 
+    def within_reach(self) -> Sequence[str] | None:
+        """Return the serials of the devices that commands may be published to; None: all."""
+        return None
+
     def tick(self, session: Session, publish: Publish) -> None:
         """Send commands that wait; note that we listen."""
         now = datetime.now(UTC)
-        publish_commands(session, publish, now)
+        publish_commands(session, publish, now, self.within_reach())
         if self._since is not None and time.monotonic() >= self._beat_due:
             self._beat_due = time.monotonic() + BEAT_S
             beat(session, self._listener, self._since, now)

@@ -82,7 +82,7 @@ class IngestProcess:
             "stop = threading.Event()\n"
             "signal.signal(signal.SIGTERM, lambda *_: stop.set())\n"
             f"{self._before}\n"
-            "from ingest.consumer import run_ingest\n"
+            "from ingest.workers import run_ingest\n"
             "run_ingest(sys.argv[1], sys.argv[2], stop)\n"
         )
         self.process = subprocess.Popen([sys.executable, "-c", code, *self._args])

@@ -137,11 +137,12 @@ class Publisher:
     def _run(self, generation: int) -> None:
         while self._is_mine(generation):
             started = time.monotonic()
-            wait = None
+            wait, ended_by = None, ""
             try:
                 self._connection(generation)
             except LinkFailed as failure:
                 self._report(failure.problem)
+                ended_by = failure.problem.code
                 wait = self.pace.refused_wait_s if failure.is_refusal else None
                 if failure.problem.code == "session_taken_over":
                     wait = self.pace.twin_wait_s
@@ -155,7 +156,7 @@ class Publisher:
             lasted_s = time.monotonic() - started if self.status.connected else 0.0
             is_stable = lasted_s > self.pace.stable_s
             self._backoff.ended(lasted_s)
-            is_short = self.status.connected and not is_stable and not self._connect_anew.is_set()
+            is_short = self.status.connected and not is_stable and ended_by == "connection_lost"
             self._short_lives = self._short_lives + 1 if is_short else 0
             if self._short_lives >= self._enough_lives:
                 # Not every broker says 'session taken over': Mosquitto 2.0 just closes the older connection.

@@ -29,8 +29,8 @@ from gateway.ca import Authority
 from gateway.migrate import upgrade
 from gateway.settings import Settings
 from gateway.sign_in import people_with_role
-from gateway.supervise.access import Evictions, access_stamp, evict, read_access
-from gateway.supervise.broker_tls import CRL_FILE, TLS_PORT, BrokerTls, numbers_in, read
+from gateway.supervise.access import BrokerKeeper, access_stamp
+from gateway.supervise.broker_tls import TLS_PORT, BrokerTls
 from gateway.supervise.errors import SupervisorError
 from gateway.supervise.lock import cannot_write, instance_lock
 from gateway.supervise.mosquitto import EmbeddedMosquitto
@@ -41,7 +41,6 @@ from ingest.devices import registered_serials
 
 READY_S = 90.0  # generous: a first start on a slow disk
 INGEST_READY_S = 30.0  # then the agents start all the same: they keep what they measure
-CERTIFICATE_CHECK_S = 3600.0
 SYNC_S = 1.0  # how soon the broker learns of a new, changed or revoked device
 REPLAY_SPEED = 3600.0  # an hour a second: most recordings last minutes then
 ROLES = ("api", "ingest", "worker")
@@ -78,8 +77,7 @@ class Service:
     database_url: str = ""
     broker_url: str = ""
     broker_error: str = ""
-    certificate_due: float = 0.0
-    evictions: Evictions = field(default_factory=lambda: Evictions(()))
+    keeper: BrokerKeeper | None = None
     stamp: object = None
     agents: dict[str, Path] = field(default_factory=dict)
 
@@ -115,7 +113,7 @@ class Service:
             self.broker_url = self.settings.broker_url
         else:
             self.mosquitto = EmbeddedMosquitto(data, extra_config=self._lan_listener(), tls=self._tls())
-            self.evictions = Evictions(numbers_in(read(data / "mosquitto" / CRL_FILE)))
+            self.keeper = BrokerKeeper(self.mosquitto)
             self.supervisor.adopt("mosquitto", self.mosquitto)
             self.broker_url = self.mosquitto.url
 
@@ -184,17 +182,11 @@ class Service:
 
     def sync(self, database: Database) -> None:
         """Let our broker know the devices' credentials; a changed stamp is what tells that there is news."""
-        now = datetime.now(UTC)
-        with database.as_service() as session:
-            stamp = access_stamp(session)
-            access = read_access(session, now) if stamp != self.stamp and self.mosquitto else None
-        if self.mosquitto is not None and access is not None:
-            self.mosquitto.set_access(access.passwords, access.rights, access.refused_numbers, now)
-            evict(self.broker_url, self.evictions.newly_refused(access))
-        self.stamp = stamp
-        if self.mosquitto is not None and time.monotonic() > self.certificate_due:
-            self.certificate_due = time.monotonic() + CERTIFICATE_CHECK_S
-            self.mosquitto.renew_certificate(now)
+        if self.keeper is not None:
+            self.stamp = self.keeper.sync(database, datetime.now(UTC))
+        else:
+            with database.as_service() as session:
+                self.stamp = access_stamp(session)
 
     def _roles(self) -> None:
         say("Starting the service …")

@@ -10,6 +10,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from assets.base.db import Database
+from gateway.supervise.broker_tls import CRL_FILE, numbers_in, read
+from gateway.supervise.mosquitto import EmbeddedMosquitto
 from gateway.supervise.progress import say
 from ingest.devices import broker_credentials, credentials_stamp
 from ingest.eviction import end_connections
@@ -17,6 +20,7 @@ from ingest.identity import Refused, refused_certificates
 from ingest.rights import BrokerRight, broker_rights
 
 RELOADED_S = 1.0  # within which Mosquitto has read its files again after the signal; measured: 10 ms
+CERTIFICATE_CHECK_S = 3600.0
 AGAIN_S = 3.0  # a second time, for a device that came back before the reload
 
 
@@ -55,6 +59,30 @@ class Evictions:
         new = [each for each in access.refused if each.serial_number not in self._known]
         self._known = set(access.refused_numbers)
         return {each.device_serial: not each.is_active for each in new}
+
+
+class BrokerKeeper:
+    """Keeps our own broker's files as the database says; asked about once a second."""
+
+    def __init__(self, mosquitto: EmbeddedMosquitto) -> None:
+        self._mosquitto = mosquitto
+        self._evictions = Evictions(numbers_in(read(mosquitto.home / CRL_FILE)))
+        self._stamp: object = None
+        self._certificate_due = 0.0
+
+    def sync(self, database: Database, now: datetime) -> object:
+        """Let the broker know what has changed, and end what was revoked; return the present stamp."""
+        with database.as_service() as session:
+            stamp = access_stamp(session)
+            access = read_access(session, now) if stamp != self._stamp else None
+        if access is not None:
+            self._mosquitto.set_access(access.passwords, access.rights, access.refused_numbers, now)
+            evict(self._mosquitto.url, self._evictions.newly_refused(access))
+            self._stamp = stamp
+        if time.monotonic() > self._certificate_due:
+            self._certificate_due = time.monotonic() + CERTIFICATE_CHECK_S
+            self._mosquitto.renew_certificate(now)
+        return stamp
 
 
 def evict(broker_url: str, devices: Mapping[str, bool], wait_s: float = RELOADED_S) -> threading.Thread | None:

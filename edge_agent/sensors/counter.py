@@ -27,7 +27,7 @@ class CounterSensor:
             raise DriverError(f"driver counter: padding is {padding}, expected at most {MAX_PADDING_CHARS}")
         self._padding = {f"padding_{n}": "x" * min(TEXT_CHARS, padding - n) for n in range(0, padding, TEXT_CHARS)}
         self._asset, self._interval_s = asset, interval_s
-        self._step_ms = interval_s * 1000 / self._per_read
+        self._last_ms = 0
 
     def describe(self) -> Description:
         """Return the one metric, and the padding where there is some."""
@@ -37,12 +37,16 @@ class CounterSensor:
         return Description("counter", metrics, self._asset)
 
     def read(self, now_ms: int) -> list[Reading]:
-        """Return the next numbers, the last of them now, the others spread over the interval before."""
+        """Return the next numbers, the last of them now, the others spread over the time since the last reading."""
+        span_ms = self._interval_s * 1000
+        if 0 < now_ms - self._last_ms < span_ms:  # the reading before was late: no moment may come twice
+            span_ms = max(now_ms - self._last_ms, self._per_read)
+        begin_ms = now_ms - span_ms
+        self._last_ms = now_ms
         readings = []
-        for place in range(self._per_read):
+        for place in range(1, self._per_read + 1):
             values: dict[str, wire.Value] = {"count": self._next, **self._padding}
-            before_ms = int((self._per_read - 1 - place) * self._step_ms)
-            readings.append(Reading(now_ms - before_ms, values, self._asset))
+            readings.append(Reading(int(begin_ms + place * span_ms / self._per_read), values, self._asset))
             self._next += 1
         return readings
 

@@ -70,7 +70,7 @@ def _ingest_freezes(rig: Rig, plan: Planned) -> Callable[[], None]:
 
 
 def _network_cut(rig: Rig, plan: Planned) -> Callable[[], None]:
-    proxy = rig.ingest_proxies[plan.target] if plan.kind == "ingest_network_cut" else rig.agents[plan.target].proxy
+    proxy = rig.ingest_proxy if plan.kind == "ingest_network_cut" else rig.agents[plan.target].proxy
     proxy.cut()
     return lambda: proxy.heal(forget=plan.variant == "reset")
 

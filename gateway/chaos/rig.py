@@ -49,7 +49,7 @@ class Rig:
         upgrade(self.postgres.url)
         self.broker.start()
         identities = self._register()
-        self.ingest_proxies = [self._proxy() for _ in range(self.worker_count)]
+        self.ingest_proxy = self._proxy()  # one for all: workers know a broker by its address, and share its sessions
         self.workers = [self._worker(number) for number in range(self.worker_count)]
         for worker in self.workers:
             worker.start()
@@ -97,13 +97,14 @@ class Rig:
     def _worker(self, number: int) -> Child:
         parts = urlsplit(self.broker.url)
         account = parts.netloc.rpartition("@")[0]
-        broker_url = parts._replace(netloc=f"{account}@127.0.0.1:{self.ingest_proxies[number].port}").geturl()
+        broker_url = parts._replace(netloc=f"{account}@127.0.0.1:{self.ingest_proxy.port}").geturl()
         environment = {
             "FOREWARN_DATABASE_URL": self.postgres.url,
             "FOREWARN_BROKER_URL": broker_url,
             "FOREWARN_DATA": str(self.folder),
         }
-        return Child(self.ingest_command, environment, self.folder / "logs" / f"ingest-{number}.log")
+        command = [*self.ingest_command, *(("--slots", str(self.worker_count)) if self.worker_count > 1 else ())]
+        return Child(command, environment, self.folder / "logs" / f"ingest-{number}.log")
 
     # --- what is done to the parts that all share ------------------------------------------------------------
 

@@ -38,7 +38,7 @@ class Options:
     minutes: float
     seed: int | None = None
     agents: int = 4
-    workers: int = 1
+    workers: int = 2
     as_json: bool = False
     keep: bool = False
     kinds: Sequence[str] = tuple(KINDS)

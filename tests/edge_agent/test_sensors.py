@@ -102,9 +102,9 @@ def test_wrong_drivers_and_options_are_named(driver: str, options: dict[str, Any
 
 def test_counter_never_repeats_a_number_or_a_time(tmp_path: Path) -> None:
     sensor = make_sensor("counter", None, 0.1, {"first": 70, "per_read": 10, "padding": 205}, tmp_path)
-    readings = sensor.read(10_000) + sensor.read(10_100)
-    assert [each.values["count"] for each in readings] == list(range(70, 90))
-    assert len({each.t for each in readings}) == 20
+    readings = sensor.read(10_000) + sensor.read(10_180) + sensor.read(10_200)
+    assert [each.values["count"] for each in readings] == list(range(70, 100))
+    assert len({each.t for each in readings}) == 30
     assert readings[9].t == 10_000
     assert readings[0].values["padding_200"] == "xxxxx"
     with pytest.raises(DriverError, match="per_read"):

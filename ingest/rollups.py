@@ -24,8 +24,8 @@ from ingest.store.rollup_write import Piece, compute_coarser, compute_minutes
 NAME = "rollups"
 BATCHES = 20_000  # stored batches looked at per transaction: some 50 ms
 STREAMS = 64  # streams computed per transaction
-ROWS = 2000  # rows of one stream per transaction: with the next limit it bounds memory to some 50 MB
-VALUES = 2_000_000
+ROWS = 2000  # rows of one stream per transaction, at least
+VALUES = 500_000  # of all streams of a transaction: bounds memory to some 60 MB
 HOLD = timedelta(seconds=15)  # a stretch is computed when it ended so long ago: most readings come within it
 BUDGET_S = 4.0  # then the job gives its place back
 
@@ -142,7 +142,9 @@ def compute_ready(session: Session, now: datetime) -> int:
     if not claimed:
         return 0
     slots = {row[0]: row for row in session.execute(_SLOTS, {"streams": [row.stream_id for row in claimed]})}
-    claimed = _bounded(claimed, {stream: row[1] for stream, row in slots.items()})
+    widths = {stream: row[1] for stream, row in slots.items()}
+    claimed = _bounded(claimed, widths)
+    rows = max(ROWS, VALUES // sum(widths.get(row.stream_id, 1) for row in claimed))
     texts = {stream: frozenset(row[2]) for stream, row in slots.items() if row[2]}
     count = 0
     for at, level in enumerate(LEVELS):
@@ -150,7 +152,7 @@ def compute_ready(session: Session, now: datetime) -> int:
         if not pieces:
             continue
         if at == 0:
-            pieces = compute_minutes(session, pieces, texts, ROWS)
+            pieces = compute_minutes(session, pieces, texts, rows)
         else:
             pieces = compute_coarser(session, LEVELS[at - 1], level, pieces, ROWS)
         _finish(session, at, pieces)

@@ -31,6 +31,10 @@ class Figures:
     def __len__(self) -> int:
         return len(self.bucket_us)
 
+    def take(self, keep: NDArray[np.bool_]) -> Figures:
+        """Return the rows for which `keep` is true."""
+        return Figures(*(getattr(self, name)[keep] for name in self.__slots__))
+
 
 def summarise(rows: Columns, bucket_us: int, texts: Mapping[int, frozenset[int]] | None = None) -> Figures:
     """Return the figures of rows, in any order, by stream and bucket (aligned to 1970 UTC).

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from ingest.store.columns import COPIED, Columns, read_columns
 from ingest.store.figures import Figures, summarise
+from ingest.store.figures_copy import HEADER, TRAILER, figure_blocks
 from ingest.store.rollup_schema import LEVELS, Level
 
 MINUTE_US = 60_000_000
@@ -173,15 +174,15 @@ def _bounds(pieces: Sequence[Piece]) -> dict[str, Any]:
 
 
 def _write(session: Session, figures: Figures, thin: set[int]) -> None:
-    rows = _as_rows(figures)
+    is_thin = np.isin(figures.stream, sorted(thin))
     with _driver(session).cursor() as cursor:
         with cursor.copy(f"COPY {LEVELS[0].table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(["int4", "timestamptz", "int4[]", "int4[]", *(["float8[]"] * 4)])
-            for row in rows:
-                if row[0] not in thin:
-                    copy.write_row(row)
-        if thin:
-            cursor.executemany(_INSERT_ONE, [row for row in rows if row[0] in thin])
+            copy.write(HEADER)
+            for block in figure_blocks(figures.take(~is_thin)):
+                copy.write(block)
+            copy.write(TRAILER)
+        if is_thin.any():
+            cursor.executemany(_INSERT_ONE, _as_rows(figures.take(is_thin)))
 
 
 def _as_rows(figures: Figures) -> list[tuple[Any, ...]]:
@@ -193,17 +194,7 @@ def _as_rows(figures: Figures) -> list[tuple[Any, ...]]:
         bads,
         *(_or_none(each) for each in (figures.mins, figures.maxs, figures.sums, figures.lasts)),
     )
-    rows = list(zip(*columns, strict=True))
-    width = figures.counts.shape[1]
-    there = (figures.counts + figures.bads) > 0
-    widths = width - np.argmax(there[:, ::-1], axis=1) if len(rows) else np.empty(0)
-    if (widths == width).all():
-        return rows
-    # Streams differ in width: no row is padded to the widest of them.
-    return [
-        (*row[:2], *(each[:own] if each is not None else None for each in row[2:]))
-        for row, own in zip(rows, widths.tolist(), strict=True)
-    ]
+    return list(zip(*columns, strict=True))
 
 
 def _or_none(values: NDArray[np.float64]) -> list[list[float | None]]:

@@ -21,6 +21,8 @@ from ingest.rollups import mark_due, run_rollups
 from ingest.store.base import Connection, Row
 from ingest.store.columns import COPIED, Columns, read_columns
 from ingest.store.figures import summarise
+from ingest.store.figures_copy import COPIED as FIGURES
+from ingest.store.figures_copy import HEADER, TRAILER, figure_blocks
 from ingest.store.postgres import PostgresStore
 from ingest.store.rollup_schema import LEVELS
 from ingest.writer import Writer, prepare
@@ -206,6 +208,7 @@ def test_work_of_a_turn_is_bounded_and_ends_all_the_same(
 ) -> None:
     """Fewer rows a transaction than a minute has, than a quarter has minutes."""
     monkeypatch.setattr(rollups, "ROWS", 3)
+    monkeypatch.setattr(rollups, "VALUES", 3)
     device.send([sample(i * 7, a=i) for i in range(100)])
     device.send([sample(86400 * 30, a=5), sample(40, b=5)])
     roll(database)
@@ -283,3 +286,42 @@ def test_bad_readings_count_apart_and_speak_only_where_there_are_no_others() -> 
     assert (minutes.counts[:, 0].tolist(), minutes.bads[:, 0].tolist()) == ([1, 0], [1, 1])
     assert (minutes.maxs[:, 0].tolist(), minutes.lasts[:, 0].tolist()) == ([1, 888], [1, 888])
     assert (hour.counts[0, 0], hour.bads[0, 0], hour.maxs[0, 0], hour.lasts[0, 0]) == (1, 2, 1, 1)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(0, 10**9),
+            st.lists(st.one_of(st.none(), st.integers(-9, 9)), min_size=1, max_size=5),
+            st.booleans(),
+        ),
+        min_size=1, max_size=30,
+    )
+)  # fmt: skip
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_figures_survive_the_way_through_binary_copy(
+    database_url: str, rows: list[tuple[int, list[int | None], bool]]
+) -> None:
+    values = np.full((len(rows), 5), np.nan)
+    quality = np.zeros((len(rows), 5), dtype=np.int8)
+    for at, (_, told, is_bad) in enumerate(rows):
+        values[at, : len(told)] = [np.nan if v is None else v for v in told]
+        quality[at] = 2 * is_bad
+    columns = Columns(np.ones(len(rows), dtype=np.int64), np.array([t for t, _, _ in rows]), values, quality)
+    figures = summarise(columns, 60_000_000, {1: frozenset({2})})
+    figures = figures.take((figures.counts + figures.bads).any(axis=1))
+    with psycopg.connect(database_url) as opened:
+        opened.execute("SET ROLE forewarn_service")
+        opened.execute("DELETE FROM rollups_1m")
+        with opened.cursor().copy(f"COPY rollups_1m ({FIGURES}) FROM STDIN (FORMAT BINARY)") as copy:
+            for block in (HEADER, *figure_blocks(figures), TRAILER):
+                copy.write(block)
+        found = opened.execute("SELECT counts, coalesce(bads, '{0,0,0,0,0}'), mins, maxs, sums, lasts FROM rollups_1m"
+                               " ORDER BY bucket").fetchall()  # fmt: skip
+    assert len(found) == len(figures)
+    for at, row in enumerate(found):
+        stored: list[float | None]
+        for stored, name in zip(row, ("counts", "bads", "mins", "maxs", "sums", "lasts"), strict=True):
+            padded = np.full(5, np.nan if name not in ("counts", "bads") else 0.0)
+            padded[: len(stored)] = [np.nan if v is None else v for v in stored][:5]
+            np.testing.assert_array_equal(padded, getattr(figures, name)[at].astype(np.float64), name)

@@ -70,8 +70,8 @@ def batch(boot: str, seq: int, samples: list[dict[str, Any]], first: int = 0, **
 class IngestProcess:
     """`run_ingest` in a process of its own."""
 
-    def __init__(self, database_url: str, broker_url: str, *, before: str = "") -> None:
-        self._args = (database_url, broker_url)
+    def __init__(self, database_url: str, broker_url: str, *, before: str = "", slots: int = 1) -> None:
+        self._args = (database_url, broker_url, str(slots))
         self._before = before
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -83,7 +83,7 @@ class IngestProcess:
             "signal.signal(signal.SIGTERM, lambda *_: stop.set())\n"
             f"{self._before}\n"
             "from ingest.workers import run_ingest\n"
-            "run_ingest(sys.argv[1], sys.argv[2], stop)\n"
+            "run_ingest(sys.argv[1], sys.argv[2], stop, slots=int(sys.argv[3]))\n"
         )
         self.process = subprocess.Popen([sys.executable, "-c", code, *self._args])
 

@@ -125,6 +125,10 @@ class BrokerConnection:
                 with suppress(OSError):
                     self._socket.settimeout(GOODBYE_S)
                     self._socket.sendall(self._unsent + b"".join(self._outbox) + goodbye)
+                    # Closed with something unread, the connection would be reset and the goodbye perhaps never seen.
+                    self._socket.shutdown(socket.SHUT_WR)
+                    while self._socket.recv(READ_BYTES):
+                        pass
             with suppress(OSError):
                 self._socket.close()
         for each in (self._woken, self._wake):

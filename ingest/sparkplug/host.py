@@ -104,6 +104,8 @@ class SparkplugHost:
         self._asks: dict[NodeKey, str] = {}
         self._late: deque[Late] = deque()
         self._budget, self._memory = Budget(MOST_HELD_BYTES), Budget(MOST_DEFINITIONS)
+        self.ends = False  # set when the host is about to end: what waits is given up
+        self.is_written = threading.Event()  # then: everything is in the database
         # Of the turn that is being written; kept until it is committed.
         self._writing: list[Late] = []
         self._changes: list[Change] = []
@@ -225,21 +227,12 @@ class SparkplugHost:
             self._refresh_at = time.monotonic() + REFRESH_S
             if nodes.stamp(session) != self._stamp:
                 self._load(session)
-        self._pass_time()
-        self._ask(publish)
+        if self.ends:
+            self._close()
+        else:
+            self._pass_time()
+            self._ask(publish)
         self._write(session)
-
-    def close(self, session: Transaction) -> None:
-        """Write everything that is held: the host ends."""
-        with self._lock:
-            for key, node in self._nodes.items():
-                self._carry(key, node, node.session.close())
-        while True:
-            self._write(session)
-            session.commit()
-            with self._lock:
-                if not self._late:
-                    return
 
     def _pass_time(self) -> None:
         now_s = time.time()
@@ -247,6 +240,11 @@ class SparkplugHost:
             for key, node in self._nodes.items():
                 if node.session.needs_tick:
                     self._carry(key, node, node.session.tick(now_s))
+
+    def _close(self) -> None:
+        with self._lock:
+            for key, node in self._nodes.items():
+                self._carry(key, node, node.session.close())
 
     def _ask(self, publish: Publish) -> None:
         with self._lock:
@@ -269,11 +267,13 @@ class SparkplugHost:
             nodes.write_change(transaction, change)
         if self._seen:
             nodes.write_strangers(transaction, self._seen)
-        if self._writing or self._changes or self._seen:
+        if self._writing or self._changes or self._seen or self.ends:
             event.listen(transaction, "after_commit", self._written, once=True)
 
     def _written(self, transaction: Transaction) -> None:
         self._writing, self._changes, self._seen = [], [], []
+        if self.ends and not self._late:
+            self.is_written.set()
 
     # ---- who is registered ----------------------------------------------------------------------------------------
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.messages import Message
 from ingest.sparkplug.payload import BD_SEQ, REBIRTH, DataType, read_payload
@@ -136,11 +136,9 @@ class EdgeNode:
         self.aliases: dict[tuple[str, str], int] = {}
         self.rebirths = 0
         self.commands: list[Any] = []
-        self.states: list[tuple[float, dict[str, Any], bool]] = []  # when, what, retained
+        self._sent_ms = 0
         self.drop = 0  # so many messages are lost on their way
-        self.refusals: list[str] = []
         self._lock = threading.RLock()
-        self._asked = threading.Event()
         address = url.removeprefix("mqtt://")
         account, _, place = address.rpartition("@")
         user, _, password = account.partition(":")
@@ -168,7 +166,6 @@ class EdgeNode:
 
     def _on_message(self, client: Any, userdata: Any, received: mqtt.MQTTMessage) -> None:
         if received.topic.startswith("spBv1.0/STATE/"):
-            self.states.append((time.time(), json.loads(received.payload), bool(received.retain)))
             return
         command = read_payload(received.payload)
         self.commands.append((received, command))
@@ -210,25 +207,24 @@ class EdgeNode:
             self._send("DDEATH", device, [])
 
     def _send(self, verb: str, device: str, metrics: Sequence[M], t: int | None = None) -> None:
-        body = payload(metrics, seq=self.seq, t=t if t is not None else time.time_ns() // 1_000_000)
+        if t is None:  # two values of one moment would be a conflict
+            t = self._sent_ms = max(time.time_ns() // 1_000_000, self._sent_ms + 1)
+        body = payload(metrics, seq=self.seq, t=t)
         self.seq = (self.seq + 1) % 256
         if self.drop:
             self.drop -= 1
             return
         topic = f"spBv1.0/{self.group}/{verb}/{self.node}" + (f"/{device}" if device else "")
-        self.client.publish(topic, body, qos=0).wait_for_publish(5)
+        self.client.publish(topic, body, qos=0)
 
     # ---- ends -----------------------------------------------------------------------------------------------------
 
     def die(self) -> None:
         """End so that the broker publishes the will."""
-        reason = mqtt.ReasonCodes(PacketTypes.DISCONNECT, identifier=4)
+        reason = ReasonCode(PacketTypes.DISCONNECT, identifier=4)
         self.client.disconnect(reasoncode=reason, properties=Properties(PacketTypes.DISCONNECT))
         self.client.loop_stop()
 
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
-
-
-Wait = Callable[..., None]

@@ -318,7 +318,6 @@ def _decode(body: bytes) -> None:
     received = message("NBIRTH", body)
     try:
         arrival = arrival_of(read_topic(received.topic), received)
-    except Unreadable as error:
-        assert error.reason
+    except Unreadable:
         return
     Reader(Store(arrival, Lookup(None, read_birth(arrival.payload()))), Names()).read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -317,7 +318,7 @@ def test_rebirths_are_asked_for_ever_more_rarely_and_in_the_end_only_of_a_node_t
     times = []
     for _ in range(4000):
         times += [driven.at for each in driven.pass_time(0.5) if isinstance(each, AskRebirth)]
-    pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert pauses[:4] == sorted(pauses[:4])
     assert (len(times), min(pauses) >= 5, max(pauses) <= 61) == (8, True, True)
     assert driven.session.rebirths == 8

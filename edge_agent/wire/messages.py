@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 from edge_agent.wire.batches import dump
 from edge_agent.wire.topics import (
     MAX_ACK_SEQS,
+    MAX_BATCH_BYTES,
     MAX_COMMAND_BYTES,
     MAX_NAME_CHARS,
     MAX_SAMPLE_METRICS,
@@ -20,6 +21,8 @@ from edge_agent.wire.topics import (
 
 
 def _object(payload: bytes | str, what: str) -> dict[str, Any]:
+    if len(payload) > MAX_BATCH_BYTES:
+        raise WireError(f"{what}: {len(payload)} bytes, at most {MAX_BATCH_BYTES} are read")
     try:
         body = json.loads(payload)
     except (ValueError, RecursionError) as error:

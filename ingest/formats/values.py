@@ -65,7 +65,7 @@ def microseconds(value: object) -> int:
     if isinstance(value, int):
         return value * 1000
     if isinstance(value, float):
-        if not isfinite(value):
+        if not isfinite(value * 1000):  # the largest numbers are not finite any more in microseconds
             raise BadTime(Reason.BAD_TIME, "a time is not finite")
         return round(value * 1000)
     if not isinstance(value, str):

@@ -131,7 +131,8 @@ class Writer:
         if each.block is not None:
             if self._place_block(connection, each):
                 return
-            each.decoded.samples = list(each.block.samples())
+            # A metric is new here, or is no number: whether a value is 1 or true matters now.
+            each.decoded = decode(TELEMETRY, each.message.payload, each.serial, each.message.received_us)
             each.block = None
         refused: dict[tuple[Reason, str], Problem] = {}
         channel, stream = None, None

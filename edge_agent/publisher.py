@@ -143,7 +143,7 @@ class Publisher:
             except LinkFailed as failure:
                 self._report(failure.problem)
                 ended_by = failure.problem.code
-                wait = self.pace.refused_wait_s if failure.is_refusal else None
+                wait = self._wait_after(failure)
                 if failure.problem.code == "session_taken_over":
                     wait = self.pace.twin_wait_s
             except SpoolError as error:
@@ -165,6 +165,12 @@ class Publisher:
                 wait = self.pace.twin_wait_s  # two of a kind must not throw each other out all day
             self.status.connected = False
             self._pause(generation, wait)
+
+    def _wait_after(self, failure: LinkFailed) -> float | None:
+        """Return how long to wait when trying again soon is of no use, else None."""
+        if failure.problem.code == "session_taken_over":
+            return self.pace.twin_wait_s
+        return self.pace.refused_wait_s if failure.is_refusal else None
 
     def _is_mine(self, generation: int) -> bool:
         return generation == self._generation and not self._stop.is_set()

@@ -230,8 +230,9 @@ def test_trap_15_dead_thread_is_replaced(make: Make, server: Server, monkeypatch
     wait_for(lambda: spool.records == 0)
 
 
-def test_second_client_with_the_same_serial_is_named(make: Make, broker: Broker) -> None:
-    _spool, publisher = make()
+def test_trap_25_second_client_with_the_same_serial_is_named_and_not_fought(make: Make, broker: Broker) -> None:
+    assert Pace().twin_wait_s / 2 >= 60, "neither comes back faster than once a minute"
+    _spool, publisher = make(pace=replace(FAST, twin_wait_s=60.0))
     wait_for(lambda: publisher.status.connected)
     twin = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=DEVICE, protocol=mqtt.MQTTv5)
     twin.username_pw_set(DEVICE, PASSWORD)
@@ -239,8 +240,11 @@ def test_second_client_with_the_same_serial_is_named(make: Make, broker: Broker)
     twin.connect("127.0.0.1", broker.port)
     twin.loop_start()
     try:
-        problem = wait_for(lambda: publisher.status.problems.get("connection_unstable"))
+        problem = wait_for(lambda: publisher.status.problems.get("connection_unstable"), 20)
         assert DEVICE in problem.text
+        session = publisher.status.session
+        time.sleep(1.5)
+        assert publisher.status.session == session
     finally:
         twin.disconnect()
         twin.loop_stop()

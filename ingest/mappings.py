@@ -180,7 +180,7 @@ def keep_heard(
 
 def _check_others(session: Session, topic_filter: str, organisation_id: UUID, mapping_id: UUID | None) -> None:
     """Within an organisation the more specific of two filters wins; anything less clear is refused."""
-    session.execute(text("SELECT pg_advisory_xact_lock(7301946)"))  # two at once must not both find room
+    session.execute(text("SELECT pg_advisory_xact_lock(7301949)"))  # two at once must not both find room
     for other_id, owner, other in session.execute(text("SELECT * FROM forewarn_mapping_filters()")):
         if other_id == mapping_id or not overlaps(topic_filter, other):
             continue

@@ -144,8 +144,6 @@ class Publisher:
                 self._report(failure.problem)
                 ended_by = failure.problem.code
                 wait = self._wait_after(failure)
-                if failure.problem.code == "session_taken_over":
-                    wait = self.pace.twin_wait_s
             except SpoolError as error:
                 self._report(Problem("spool", str(error)))
             except Exception as error:

@@ -5,20 +5,25 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
+from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from assets.base.errors import Invalid, NotFound
 from assets.base.units import unit_label
 from assets.registry import Asset
-from gateway.api.deps import Here
-from ingest.store.stretch import MAX_POINTS, read_stretch
+from gateway.api.deps import Here, database_of
+from gateway.api.downloads import MEDIA_TYPES, Download, Export
+from ingest.store.export import Format
+from ingest.store.stretch import MAX_POINTS, count_readings, read_stretch
 
 router = APIRouter(prefix="/api/v1", tags=["readings"])
 
 MAX_SPAN = timedelta(days=3660)
+MAX_METRICS = 512  # as many as a stream may have
 
 
 class ReadingPoint(BaseModel):
@@ -68,13 +73,7 @@ def get_readings(
     here.require("reading.read")
     if here.session.get(Asset, asset_id) is None:
         raise NotFound("no such asset")
-    until = end or here.now
-    since = start or until - timedelta(hours=1)
-    for name, moment in (("from", since), ("to", until)):
-        if moment.tzinfo is None:
-            raise Invalid("a time needs its zone, such as Z", field=name)
-    if not timedelta(0) < until - since <= MAX_SPAN:
-        raise Invalid("`from` must be before `to`, by ten years at most", field="from")
+    since, until = _range(start, end, here.now)
     stretch = read_stretch(here.session, asset_id, metric, since, until, points)
     if stretch is None:
         raise NotFound(f"this asset has no metric {metric!r}", metric=metric)
@@ -90,3 +89,62 @@ def get_readings(
         resolution=stretch.resolution,
         points=[ReadingPoint(**asdict(point)) for point in stretch.points],
     )
+
+
+@router.get(
+    "/assets/{asset_id}/readings/export",
+    operation_id="export_readings",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "The file, in pieces as it is made. `X-Forewarn-Rows`: about how many rows it will have.",
+            "content": {kind: {} for kind in MEDIA_TYPES.values()},
+        }
+    },
+)
+def export_readings(
+    asset_id: UUID,
+    here: Here,
+    request: Request,
+    metric: Annotated[list[str] | None, Query(max_length=MAX_METRICS)] = None,
+    start: Annotated[datetime | None, Query(alias="from")] = None,
+    end: Annotated[datetime | None, Query(alias="to")] = None,
+    format: Format = "csv",
+) -> StreamingResponse:
+    """Every reading of an asset between two times (the last day when none are given) as a file.
+
+    `metric` may be repeated; without it, or as `*`, all metrics. One row per value: asset_serial, metric, unit,
+    measured_at, received_at, value, text, quality.
+    """
+    here.require("reading.read")
+    asset = here.session.get(Asset, asset_id)
+    if asset is None:
+        raise NotFound("no such asset")
+    since, until = _range(start, end, here.now, timedelta(days=1))
+    metrics = [] if "*" in (metric or ()) else list(metric or ())
+    rows = count_readings(here.session, asset_id, metrics, since, until)
+    wanted = Export(asset_id, asset.serial, tuple(metrics), since, until, format)
+    name = f"{asset.serial}_{since:%Y%m%d}-{until:%Y%m%d}.{format}"
+    headers = {
+        "X-Forewarn-Rows": str(rows),
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
+        "Cache-Control": "no-store",
+        "X-Accel-Buffering": "no",  # a proxy that collects the whole file first would hide the progress
+    }
+    return Download(database_of(request), here.actor, wanted, MEDIA_TYPES[format], headers)
+
+
+def _range(
+    start: datetime | None, end: datetime | None, now: datetime, usual: timedelta = timedelta(hours=1)
+) -> tuple[datetime, datetime]:
+    until = end or now
+    for name, moment in (("from", start), ("to", until)):
+        if moment is not None and moment.tzinfo is None:
+            raise Invalid("a time needs its zone, such as Z", field=name)
+    try:
+        since = start or until - usual
+    except OverflowError as error:
+        raise Invalid("`to` is before all time", field="to") from error
+    if not timedelta(0) < until - since <= MAX_SPAN:
+        raise Invalid("`from` must be before `to`, by ten years at most", field="from")
+    return since, until

@@ -29,7 +29,7 @@ def figure_blocks(figures: Figures) -> Iterator[bytes]:
     holes = np.concatenate(
         [np.isnan(figures.mins), np.isnan(figures.maxs), np.isnan(figures.sums), np.isnan(figures.lasts)], axis=1
     )
-    has_bads = figures.bads.any(axis=1)
+    has_bads = np.asarray(figures.bads.any(axis=1))
     shapes = np.concatenate([widths[:, None].astype(np.int16).view(np.uint8), has_bads[:, None], holes], axis=1)
     # Mostly all rows have one of a few shapes: a stream's texts have no least and no greatest.
     alike: dict[bytes, list[int]] = {}

@@ -162,6 +162,19 @@ def read_stretch(
     return Stretch(metric, newest.unit, newest.kind, tuple(newest.states), bucket_us / 1e6, resolution, made)
 
 
+def count_readings(session: Session, asset_id: UUID, metrics: Sequence[str], since: datetime, until: datetime) -> int:
+    """Return how many readings of these metrics (none named: of all) there are, mostly from the coarsest rollups."""
+    count, level = 0, len(WIDTHS_US) - 1
+    origin = datetime(1970, 1, 1, tzinfo=UTC)
+    for source in sources_of(session, asset_id, None):
+        begin, end = max(since, source.since or since), min(until, source.until or until)
+        if begin < end and (not metrics or source.metric in metrics):
+            parts = parts_of(_known(session, source), level, _us(begin), _us(end))
+            found = _read(session, source, parts, 3660 * WIDTHS_US[-1], origin)
+            count += sum(each.good + each.bad for _, each in found)
+    return count
+
+
 def _choose(
     session: Session, spans: Sequence[tuple[Source, datetime, datetime]], since: datetime, until: datetime, points: int
 ) -> tuple[int, int]:

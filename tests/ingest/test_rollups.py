@@ -309,7 +309,7 @@ def test_figures_survive_the_way_through_binary_copy(
         quality[at] = 2 * is_bad
     columns = Columns(np.ones(len(rows), dtype=np.int64), np.array([t for t, _, _ in rows]), values, quality)
     figures = summarise(columns, 60_000_000, {1: frozenset({2})})
-    figures = figures.take((figures.counts + figures.bads).any(axis=1))
+    figures = figures.take(np.asarray((figures.counts + figures.bads).any(axis=1)))
     with psycopg.connect(database_url) as opened:
         opened.execute("SET ROLE forewarn_service")
         opened.execute("DELETE FROM rollups_1m")

@@ -24,10 +24,12 @@ class Fault:
     began_s: float
     ended_s: float | None = None
     recovery_s: float | None = None
+    skipped: str = ""  # why it could not be done here
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for the report."""
-        return {**asdict(self.plan), "began_s": self.began_s, "ended_s": self.ended_s, "recovery_s": self.recovery_s}
+        times = {"began_s": self.began_s, "ended_s": self.ended_s, "recovery_s": self.recovery_s}
+        return {**asdict(self.plan), **times, "skipped": self.skipped}
 
 
 def _broker_goes(rig: Rig, plan: Planned) -> Callable[[], None]:
@@ -152,7 +154,12 @@ class Attack:
         self.faults.append(fault)
         about = f"{self._rig.agents[plan.target].serial}" if plan.kind.startswith("agent_") else ""
         self._tell(f"{fault.began_s:7.1f} s  {plan.kind} {about} {plan.variant} ({plan.lasts_s:g} s)")
-        heal = _BEGIN[plan.kind](self._rig, plan)
+        try:
+            heal = _BEGIN[plan.kind](self._rig, plan)
+        except PermissionError as error:  # another user's process cannot be limited: said, not hidden
+            fault.skipped = f"not allowed here: {error}"
+            self._tell(f"           skipped, {fault.skipped}")
+            return lambda: None
         names = {self._rig.agents[plan.target].serial} if plan.kind.startswith("agent_") else None
 
         def end() -> None:

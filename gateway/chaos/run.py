@@ -163,7 +163,11 @@ def chaos_command(options: Options) -> int:
 
 def _lines(report: dict[str, Any]) -> list[str]:
     kinds = report["recovery_s"].items()
-    lines = [f"{len(report['faults'])} faults; time from the end of a fault to the next row of each device, at most:"]
+    skipped = sum(bool(fault["skipped"]) for fault in report["faults"])
+    lines = [
+        f"{len(report['faults'])} faults, {skipped} of them not possible here;",
+        "time from the end of a fault to the next row of each device, at most:",
+    ]
     lines += [f"  {kind:22} {each['n']:3} times, {each['max']:6.1f} s" for kind, each in kinds]
     for each in report["devices"]:
         lines.append(

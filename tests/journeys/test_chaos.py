@@ -58,7 +58,7 @@ def test_account_tells_what_was_kept_from_what_is_in_doubt() -> None:
 
 def test_service_that_acknowledges_what_it_has_not_committed_is_found_out() -> None:
     command = (sys.executable, "-c", FORGETFUL)
-    options = Options(0.6, seed=3, agents=1, workers=1, kinds=("ingest_killed",), ingest_command=command)
+    options = Options(0.4, seed=3, agents=1, workers=1, kinds=("ingest_killed",), ingest_command=command)
     report = run_chaos(options)
     assert not report["ok"]
     assert report["lost"] > 0

@@ -10,9 +10,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+import assets.positions  # noqa: F401  the places that bindings refer to by name
 from assets.instrumentation import Binding, asset_of_serial, bind
 from assets.people import root_organisation
-from assets.registry import AssetModel
+from assets.registry import Asset, AssetModel
 from ingest.models import Device
 
 
@@ -33,10 +34,22 @@ def adopt_channels(session: Session, device_id: UUID, channels: Iterable[str], n
 
 def _adopt(session: Session, device: Device, channel: str, code: str | None, now: datetime) -> None:
     owner = device.organisation_id
-    asset = asset_of_serial(session, owner, channel, channel, now, device.demo)
+    asset = asset_of_serial(session, owner, _asset_serial(session, device, channel), channel, now, device.demo)
     if asset.asset_model_id is None and code:
         asset.asset_model_id = _model(session, owner, code)
     bind(session, organisation_id=owner, device_id=device.id, channel=channel, asset_id=asset.id, at=None)
+
+
+def _asset_serial(session: Session, device: Device, channel: str) -> str:
+    """The sub-device's own, except below an edge node of Sparkplug: there names need only be unique within the node.
+
+    An asset that has this very serial and is not measured yet is meant all the same.
+    """
+    if "sparkplug" not in device.describe:
+        return channel
+    measured = select(Binding.id).where(Binding.asset_id == Asset.id, Binding.valid_to.is_(None)).exists()
+    meant = select(Asset.id).where(Asset.organisation_id == device.organisation_id, Asset.serial == channel, ~measured)
+    return channel if session.scalar(meant) is not None else f"{device.serial}.{channel}"
 
 
 def _was_bound(session: Session, device_id: UUID, channel: str) -> bool:

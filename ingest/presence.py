@@ -69,6 +69,7 @@ class Facts:
     gateway: str | None = None
     gateway_serial: str = ""
     gateway_seen_at: datetime | None = None
+    by_exception: bool = False  # connected, and reports changes alone: its silence says nothing
     frozen: Sequence[str] = field(default=())
     all_frozen: bool = False
 
@@ -98,6 +99,8 @@ def judge(facts: Facts, now: datetime, listening_since: datetime | None = None) 
     silent_s = (now - news_at).total_seconds()
     if facts.online is False:
         return _disconnected(facts, news_at, silent_s)
+    if facts.by_exception:
+        return _present(facts, news_at, silent_s)
     if silent_s > facts.fresh_s and listening_since and (now - listening_since).total_seconds() < facts.late_s:
         return None
     told: dict[str, Any] = {"last_at": news_at.isoformat(), "expected_s": facts.interval}
@@ -117,7 +120,7 @@ def _judge_by_status(facts: Facts, now: datetime) -> Verdict:
         return Verdict(Presence.UNKNOWN, "never_heard")
     if facts.online is False:
         return Verdict(Presence.OFFLINE, "connection_ended", {"last_at": facts.heard_at.isoformat()})
-    if (now - facts.heard_at).total_seconds() > max(facts.fresh_s, STATUS_S):
+    if not facts.by_exception and (now - facts.heard_at).total_seconds() > max(facts.fresh_s, STATUS_S):
         return Verdict(Presence.STALE, "silent", {"last_at": facts.heard_at.isoformat(), "expected_s": facts.interval})
     if facts.problems:
         return Verdict(Presence.DEGRADED, "device_problems", {"problems": list(facts.problems)})
@@ -151,6 +154,9 @@ def judge_channel(facts: Facts, now: datetime, listening_since: datetime | None 
     """Return the verdict on a sub-device: it has no connection of its own, its gateway's other news speak for it."""
     if facts.gateway in AWAY:
         return Verdict(Presence.UNKNOWN, "behind_gateway", {"gateway": facts.gateway_serial})
+    if facts.online is False:  # said by its gateway
+        last_at = facts.fresh_at.isoformat() if facts.fresh_at else None
+        return Verdict(Presence.OFFLINE, "connection_ended", {"last_at": last_at})
     if facts.fresh_at is None:
         return Verdict(Presence.UNKNOWN, "never_heard")
     found = judge(Facts(**{**_fields(facts), "gateway": None, "online": None}), now, listening_since)

@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from ingest.mappings import RESERVED, mapping_accounts
+from ingest.sparkplug.registration import sparkplug_rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +27,5 @@ def broker_rights(session: Session) -> list[BrokerRight]:
         # Also what every account may do below forewarn/v1/ACCOUNT: nobody would read it.
         rights += [BrokerRight(username, "deny", f"{root}/#") for root in RESERVED]
         rights.append(BrokerRight(username, "write", topic_filter))
+    rights += [BrokerRight(*right) for right in sparkplug_rights(session)]
     return rights

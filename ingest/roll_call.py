@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,6 @@ from ingest.models import Device, Stream
 from ingest.presence import (
     DEFAULT_INTERVAL_S,
     FRESH_INTERVALS,
-    GONE,
     LEAST_FRESH_S,
     MAX_FLIPS,
     PRESENT,
@@ -38,7 +37,8 @@ _DEVICES = f"""
 SELECT d.id, d.serial, d.organisation_id, d.presence, d.presence_since, d.presence_reason, d.presence_raw,
        d.presence_flips, d.last_seen_at, d.last_heard_at, d.online, d.status->'problems' AS problems, d.sleep_s,
        coalesce(d.expected_interval_s, s.learned_s) AS interval_s, s.fresh_at, d.gateway_id,
-       g.presence AS gateway, g.serial AS gateway_serial, f.frozen, f.series
+       g.presence AS gateway, g.serial AS gateway_serial, f.frozen, f.series,
+       EXISTS (SELECT FROM sparkplug_nodes n WHERE n.device_id = d.id AND n.online) AS by_exception
 FROM devices d
 LEFT JOIN devices g ON g.id = d.gateway_id
 LEFT JOIN (SELECT device_id, max(fresh_at) AS fresh_at, min(learned_interval_s) AS learned_s
@@ -63,7 +63,7 @@ WHERE d.disabled_at IS NULL
 _CHANNELS = f"""
 SELECT t.id, t.channel, t.device_id, t.organisation_id, t.presence, t.presence_reason, t.last_received_at,
        t.fresh_at, coalesce(t.learned_interval_s, i.declared_s) AS interval_s, d.sleep_s, d.presence AS gateway,
-       d.serial AS gateway_serial, d.last_seen_at AS gateway_seen_at, f.frozen, f.series
+       d.serial AS gateway_serial, d.last_seen_at AS gateway_seen_at, f.frozen, f.series, t.online
 FROM streams t
 JOIN devices d ON d.id = t.device_id
 LEFT JOIN LATERAL (SELECT min(expected_interval_s) AS declared_s FROM series r WHERE r.stream_id = t.id) i ON true
@@ -72,6 +72,7 @@ LEFT JOIN (SELECT r.stream_id, array_agg(r.metric ORDER BY r.metric) AS frozen,
            FROM series r WHERE r.frozen_since IS NOT NULL GROUP BY r.stream_id) f ON f.stream_id = t.id
 WHERE t.channel <> '' AND d.disabled_at IS NULL
   AND NOT coalesce(t.presence = 'online' AND t.presence_reason->>'code' = 'reporting' AND f.frozen IS NULL
+                   AND t.online IS NOT FALSE
                    AND d.presence IN ('online', 'degraded')
                    AND t.fresh_at > CAST(:now AS timestamptz) - make_interval(secs => greatest({LEAST_FRESH_S},
                          {FRESH_INTERVALS} * coalesce(t.learned_interval_s, {DEFAULT_INTERVAL_S}))), false)
@@ -134,6 +135,7 @@ def _device_facts(row: Row[Any], gateway: str | None) -> Facts:
         problems=sorted({str(each.get("code", "")) for each in listed if isinstance(each, dict)}),
         gateway=gateway,
         gateway_serial=row.gateway_serial or "",
+        by_exception=row.by_exception,
         frozen=row.frozen or (),
         all_frozen=bool(row.frozen) and len(row.frozen) >= row.series,
     )
@@ -166,7 +168,9 @@ def _write_device(
     if device.presence == shown.word:
         return 0
     before, device.presence, device.presence_since = device.presence, shown.word, now
-    _note(session, device.organisation_id, device.id, row.serial, "", before, shown, now)
+    # A gateway that comes and goes takes along all that stands behind it: one thing happened, not hundreds.
+    if "behind_gateway" not in (shown.code, (row.presence_reason or {}).get("code")):
+        _note(session, device.organisation_id, device.id, row.serial, "", before, shown, now)
     return 1
 
 
@@ -183,7 +187,6 @@ def _channels(session: Session, now: datetime, since: datetime | None) -> int:
         if stream.presence == verdict.word:
             continue
         before, stream.presence, stream.presence_since = stream.presence, verdict.word, now
-        # A gateway that comes and goes takes all its sub-devices along: that is one thing that happened, not hundreds.
         if {before, verdict.word} & {Presence.STALE, Presence.OFFLINE} and verdict.word != Presence.UNKNOWN:
             _note(session, row.organisation_id, row.device_id, row.gateway_serial, row.channel, before, verdict, now)
         changed += 1
@@ -198,6 +201,8 @@ def _channel_facts(row: Row[Any]) -> Facts:
         fresh_at=row.fresh_at,
         interval_s=row.interval_s,
         sleep_s=row.sleep_s,
+        online=row.online,
+        by_exception=row.online is True,
         gateway=row.gateway,
         gateway_serial=row.gateway_serial,
         gateway_seen_at=row.gateway_seen_at,
@@ -252,8 +257,3 @@ def presence_of_assets(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID
         word = (of_stream or Presence.UNKNOWN) if channel else of_device
         found.setdefault(asset_id, []).append(str(word))
     return found
-
-
-def gone_long(since: datetime | None, now: datetime) -> bool:
-    """True once something has been away for longer than reboots and short cuts take."""
-    return since is not None and now - since >= GONE - timedelta(seconds=1)

@@ -284,14 +284,16 @@ class SparkplugHost:
             gone = self._nodes.keys() - found.keys()
             fresh = [key for key in found if key not in self._nodes or self._nodes[key].id != found[key][0].id]
             self._nodes = {key: self._nodes[key] for key in found.keys() - set(fresh)}
-            spread_s = len(fresh) / (2 * ASKS_PER_TURN)
+            # At the start nodes that watch our STATE are born by themselves; later there is nothing to wait for.
+            grace_s = GRACE_S if self._stamp is None else 0.0
+            spread_s = len(fresh) / (2 * ASKS_PER_TURN) if len(fresh) > ASKS_PER_TURN else 0.0
             for key in fresh:
-                self._nodes[key] = self._known(*found[key], spread_s)
+                self._nodes[key] = self._known(*found[key], grace_s + random.uniform(0, spread_s))
             for key in gone:
                 self._asks.pop(key, None)
         self._stamp = found_stamp
 
-    def _known(self, row: SparkplugNode, serial: str, spread_s: float) -> Known:
+    def _known(self, row: SparkplugNode, serial: str, ask_in_s: float) -> Known:
         assert row.device_id is not None
         session = Session(
             self._budget,
@@ -301,7 +303,7 @@ class SparkplugHost:
             wait_s=self._options.wait_s,
             random=random.random,
         )
-        session.forget(time.time(), GRACE_S + random.uniform(0, spread_s))
+        session.forget(time.time(), ask_in_s)
         return Known(row.id, row.device_id, row.organisation_id, serial, session)
 
     def _forget(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Conflict, Invalid
@@ -30,6 +31,9 @@ from ingest.sparkplug.nodes import MAX_NODES
 MODEL = "Sparkplug B"
 
 
+Access = Literal["read", "write", "deny"]
+
+
 class Registered(NamedTuple):
     """A new node, its device, and the password that is told once."""
 
@@ -45,9 +49,8 @@ def register_node(
     for field, name in (("group_id", key.group), ("node_id", key.node)):
         if not is_id(name) or key.group == "STATE":
             raise Invalid(f"a {field} has 1 to {MAX_ID_CHARS} printable characters without / + #", field=field)
-    known = find_node(session, key)
-    if known is not None and known.device_id is not None:
-        raise Conflict(f"the edge node {key.group}/{key.node} is registered already", group=key.group, node=key.node)
+    # Heard of before, it is listed for the operator; whoever registers it takes it over.
+    session.execute(text("SELECT forewarn_forget_stranger(:group, :node)"), {"group": key.group, "node": key.node})
     count = session.scalar(select(func.count(SparkplugNode.device_id))) or 0
     if count >= MAX_NODES:
         raise Conflict(f"one host reads at most {MAX_NODES} edge nodes", most=MAX_NODES)
@@ -57,18 +60,15 @@ def register_node(
     device.describe = {"sparkplug": {"group": key.group, "node": key.node}}
     password = new_password()
     set_password(session, device, password)
-    node = known or SparkplugNode(group_id=key.group, node_id=key.node, created_at=now, rebirths=0, gaps=0, refused=0)
+    node = SparkplugNode(group_id=key.group, node_id=key.node, created_at=now, rebirths=0, gaps=0, refused=0)
     node.organisation_id, node.device_id = organisation_id, device.id
-    session.add(node)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(node)
+    except IntegrityError as error:
+        detail = f"the edge node {key.group}/{key.node} is registered already"
+        raise Conflict(detail, group=key.group, node=key.node) from error
     return Registered(node, device, password)
-
-
-def find_node(session: Session, key: NodeKey) -> SparkplugNode | None:
-    """Return the node of this address, registered or only heard of; None for one that nobody may see."""
-    return session.scalar(
-        select(SparkplugNode).where(SparkplugNode.group_id == key.group, SparkplugNode.node_id == key.node)
-    )
 
 
 def forget_node(session: Session, node: SparkplugNode) -> None:
@@ -82,7 +82,7 @@ def forget_node(session: Session, node: SparkplugNode) -> None:
     session.flush()
 
 
-def sparkplug_rights(session: Session) -> Iterator[tuple[str, str, str]]:
+def sparkplug_rights(session: Session) -> Iterator[tuple[str, Access, str]]:
     """Yield (account, read or write or deny, filter): a node may be itself and read what is meant for it, no more."""
     rows = session.execute(
         select(Device.serial, SparkplugNode.group_id, SparkplugNode.node_id)

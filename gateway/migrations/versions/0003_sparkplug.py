@@ -15,6 +15,14 @@ down_revision = "0002"
 _TIME = sa.DateTime(timezone=True)
 _OWNED = ("sparkplug_nodes", "sparkplug_channels")
 
+# What was heard and is not registered belongs to the operator; whoever registers it may not see that row.
+_FORGET_STRANGER = """
+CREATE FUNCTION forewarn_forget_stranger(a_group text, a_node text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  DELETE FROM public.sparkplug_nodes WHERE group_id = a_group AND node_id = a_node AND device_id IS NULL
+$$
+"""
+
 
 def upgrade() -> None:
     """Apply."""
@@ -64,6 +72,8 @@ def upgrade() -> None:
         op.create_index(op.f(f"ix_{table}_organisation_id"), table, ["organisation_id"])
         for statement in owned_policies(table):
             op.execute(sa.text(statement))
+    for statement in _functions():
+        op.execute(sa.text(statement))
     tables = ", ".join(_OWNED)
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {SERVICE_ROLE}, {APP_ROLE}")
     op.execute(f"GRANT SELECT ON {tables} TO {READER_ROLE}")
@@ -71,9 +81,22 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take back."""
+    op.execute("DROP FUNCTION forewarn_forget_stranger(text, text)")
     op.drop_column("streams", "online")
     for table in reversed(_OWNED):
         op.drop_table(table)
+
+
+def _functions() -> list[str]:
+    name = "forewarn_forget_stranger(text, text)"
+    return [
+        _FORGET_STRANGER,
+        f"GRANT CREATE ON SCHEMA public TO {SERVICE_ROLE}",
+        f"ALTER FUNCTION {name} OWNER TO {SERVICE_ROLE}",
+        f"REVOKE CREATE ON SCHEMA public FROM {SERVICE_ROLE}",
+        f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {name} TO {SERVICE_ROLE}, {APP_ROLE}",
+    ]
 
 
 def _owner(table: str) -> sa.ForeignKeyConstraint:

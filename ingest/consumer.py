@@ -36,7 +36,7 @@ GROUP_MESSAGES = 2000  # one transaction; half the link's window, so that the br
 GROUP_BYTES = 4 * 2**20  # some 40,000 values: a second of work at most
 TAKE_MESSAGES = 100  # decoded in one go, before looking whether the writer is idle
 WAIT_S = 0.05
-TOP_UP_S = 0.002  # how long a waiting group looks for more while the writer is busy
+TOP_UP_S = 0.005  # how long a waiting group looks for more while the writer is busy
 RETRY_MOST_S = 10.0
 TICK_S = 0.5
 _DESCRIBES = f"/{DESCRIBE}"
@@ -121,7 +121,7 @@ class Consumer:
         gathered = Gathered([], [], [])
         size = 0
         while not self._stop.is_set() and len(gathered.messages) < GROUP_MESSAGES and size < GROUP_BYTES:
-            wait_s = TOP_UP_S if gathered.messages else WAIT_S
+            wait_s = 0.0 if gathered.messages else WAIT_S
             most = GROUP_MESSAGES - len(gathered.messages)
             for message in self._link.take(min(most, TAKE_MESSAGES), GROUP_BYTES - size, wait_s):
                 size += len(message.payload)
@@ -131,8 +131,11 @@ class Consumer:
                     gathered.control.append(message)
                 else:
                     gathered.group.append(prepared)
-            if self._is_idle.is_set() and not (gathered.messages and self._link.waiting()):
-                break
+            if self._is_idle.is_set():
+                if not (gathered.messages and self._link.waiting()):
+                    break
+            elif not self._link.waiting():
+                self._is_idle.wait(TOP_UP_S)  # no hurry: what comes meanwhile is taken in one go
         return gathered
 
     def _watch(self) -> None:

@@ -73,6 +73,8 @@ class Link:
         self._live: deque[Message] = deque()
         self._backlog: deque[Message] = deque()
         self._queued_bytes = 0
+        self._read: list[Message] = []  # with one read, not yet in the queue
+        self._read_bytes = 0
         self._received_us = 0  # of the last message
         self._overflowed = False
         self._generation = 0
@@ -117,7 +119,7 @@ class Link:
     def take(self, most: int, most_bytes: int, wait_s: float) -> list[Message]:
         """Return waiting messages, live ones first, each lane in order of receipt; wait at most `wait_s` for one."""
         with self._arrived:
-            if not self._live and not self._backlog:
+            if not self._live and not self._backlog and wait_s:
                 self._arrived.wait(wait_s)
             share = -(-most // BACKLOG_SHARE) if self._backlog else 0
             share_bytes = most_bytes // BACKLOG_SHARE if self._backlog else 0
@@ -241,6 +243,7 @@ class Link:
                 connection.turn(0.01, self._take_packet, reading=False)
             else:
                 connection.turn(0.5, self._take_packet)
+                self._deliver()
             if self._overflowed and not self.waiting():
                 raise ConnectionError("more came than fits into memory; reconnecting for what was left out")
 
@@ -263,6 +266,7 @@ class Link:
             self._live.clear()
             self._backlog.clear()
             self._queued_bytes = 0
+        self._read, self._read_bytes = [], 0
         self._overflowed = False
 
     def _pause(self, seconds: float) -> None:
@@ -298,7 +302,7 @@ class Link:
         received_us = self._received_us = max(time.time_ns() // 1000, self._received_us + 1)
         topic, payload, mid, retained = mqtt5.read_publish(packet)
         size = len(payload)
-        if self._queued_bytes + size > MOST_BYTES or self.waiting() >= MOST_MESSAGES:
+        if self._queued_bytes + self._read_bytes + size > MOST_BYTES or self.waiting() + len(self._read) >= MOST_MESSAGES:
             self._overflowed = True  # not acknowledged: the broker sends it again after a reconnect
         if self._overflowed:
             return  # after a gap nothing more is taken: order of receipt must hold
@@ -309,10 +313,19 @@ class Link:
             self._answer_time(topic, payload, received_us)
             self.acknowledge([message])
             return
+        self._read.append(message)
+        self._read_bytes += size
+
+    def _deliver(self) -> None:
+        """Put what one read brought into the queue at once: waking the reader for every message costs more than it."""
+        if not self._read:
+            return
         with self._arrived:
-            (self._backlog if _is_backlog(payload) else self._live).append(message)
-            self._queued_bytes += size
+            for message in self._read:
+                (self._backlog if _is_backlog(message.payload) else self._live).append(message)
+            self._queued_bytes += self._read_bytes
             self._arrived.notify()
+        self._read, self._read_bytes = [], 0
 
     def _answer_time(self, topic: str, payload: bytes, received_us: int) -> None:
         try:

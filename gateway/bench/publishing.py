@@ -123,7 +123,7 @@ class Machine:
     def __init__(self, serial: str, boot: str, lane: str = "live") -> None:
         self.topic = f"forewarn/v1/{serial}/telemetry"
         self._boot, self._lane = boot, lane
-        self._seq = self._count = 0
+        self.seq = self._count = 0
         self._last_ms = 0
         self._random = random.Random(serial)
         self._values = [round(self._random.uniform(10, 90), 2) for _ in METRICS]
@@ -139,10 +139,10 @@ class Machine:
             listed.append({"t": t, "m": t - 1_700_000_000_000, "values": dict(zip(METRICS, self._values, strict=True))})
         self._last_ms = listed[-1]["t"]  # type: ignore[assignment]
         body = {
-            "boot": self._boot, "seq": self._seq, "first": self._count, "n": samples, "sent_at": sent_ms,
+            "boot": self._boot, "seq": self.seq, "first": self._count, "n": samples, "sent_at": sent_ms,
             "offset_ms": 1, "lane": self._lane, "samples": listed,
         }  # fmt: skip
-        self._seq += 1
+        self.seq += 1
         self._count += samples
         return orjson.dumps(body)
 

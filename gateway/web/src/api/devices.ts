@@ -20,8 +20,14 @@ export type Ledger = {
   quarantined: number;
   missing: number;
   conflicting: number;
+  repeated?: number;
+  corrected?: number;
   balanced: boolean;
+  since?: string | null;
+  gaps?: TimeGap[];
 };
+/** A stretch without readings of a device that numbers nothing, and how many would have come. */
+export type TimeGap = { channel: string; begin: string; end: string; n: number };
 export type Channel = {
   channel: string;
   asset: { id: string; name: string } | null;
@@ -30,6 +36,7 @@ export type Channel = {
   presence_reason: Reason | null;
   last_seen_at: string | null;
   expected_interval: Interval | null;
+  frozen?: string[];
 };
 
 export type Certificate = {
@@ -93,3 +100,8 @@ export function useBulk() {
     onSuccess: (_, wanted) => (wanted.dry ? undefined : void client.invalidateQueries({ queryKey: ["devices"] })),
   });
 }
+
+export type Held = { releasable: boolean; suggested_offset_ms: number | null };
+
+export const useHeldFacts = (quarantine: string | null) =>
+  useQuery({ queryKey: ["held", quarantine], queryFn: () => api<Held>(`/quarantine/${quarantine}/release`), enabled: quarantine !== null, retry: false });

@@ -46,10 +46,10 @@ function One(props: { device: DeviceDetail }) {
         <div>
           <LedgerCard device={device} />
           <ChannelsCard channels={device.channels ?? []} />
-          <QuarantineCard rows={device.quarantine ?? []} />
+          <QuarantineCard rows={device.quarantine ?? []} manages={manages(me)} />
         </div>
         <div>
-          <PresenceCard device={device} />
+          <PresenceCard device={device} manages={manages(me)} />
           <CardBlock title={text.t("devices.measures")}>
             {device.assets.length === 0 ? (
               <div className="small muted">{text.t("devices.nothing")}</div>

@@ -11,6 +11,7 @@ import { BrowserRouter, Route, Routes } from "react-router";
 import { Providers } from "../ui/Providers";
 import { AssetPage } from "./AssetPage";
 import { BulkPage } from "./BulkPage";
+import { ClaimPage } from "./ClaimPage";
 import { ConnectPage } from "./ConnectPage";
 import { DevicePage } from "./DevicePage";
 import { DevicesPage } from "./DevicesPage";
@@ -31,6 +32,7 @@ createRoot(document.getElementById("root")!).render(
     <BrowserRouter>
       <Routes>
         <Route path="/sign-in" element={<SignInPage />} />
+        <Route path="/claim/:code" element={<ClaimPage />} />
         <Route element={<Shell />}>
           <Route index element={<OverviewPage />} />
           <Route path="assets/:id" element={<AssetPage />} />

@@ -103,9 +103,10 @@ export function PageHead(props: { title: ReactNode; over?: ReactNode; sub?: Reac
   );
 }
 
-export function CardBlock(props: { title: ReactNode; right?: ReactNode; children: ReactNode; flush?: boolean; last?: boolean }) {
+export function CardBlock(props: { title: ReactNode; right?: ReactNode; children: ReactNode; flush?: boolean; last?: boolean; first?: boolean }) {
+  const place = props.last ? " last" : props.first ? " first" : ""; // where it stands when there is one column only
   return (
-    <section className={props.last ? "card last" : "card"}>
+    <section className={`card${place}`}>
       <div className="card-head"><h2 className="grow">{props.title}</h2>{props.right}</div>
       {props.flush ? <div style={{ paddingTop: 8 }}>{props.children}</div> : <div className="card-body">{props.children}</div>}
     </section>

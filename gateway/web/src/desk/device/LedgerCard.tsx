@@ -2,7 +2,7 @@
 import { CheckCircle2, CircleHelp, TriangleAlert } from "lucide-react";
 import { useState } from "react";
 
-import type { Ledger } from "../../api/devices";
+import type { Ledger, TimeGap } from "../../api/devices";
 import type { BootRow, DeviceDetail } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { Chip } from "../../ui/chips";
@@ -14,6 +14,7 @@ const TROUBLE = new Set<string>(["missing", "dropped", "quarantined", "conflicti
 const PARTS = ["stored", "dropped", "quarantined", "missing"] as const; // together: what was counted
 const COLOURS: Record<(typeof PARTS)[number], string> = { stored: "#2c9a63", dropped: "#8c99a6", quarantined: "#d69a2d", missing: "#d3463b" };
 const BOOTS_FIRST = 5;
+const GAPS_SHOWN = 8;
 
 export function LedgerCard(props: { device: DeviceDetail }) {
   const text = useText();
@@ -22,13 +23,14 @@ export function LedgerCard(props: { device: DeviceDetail }) {
   const total = props.device.ledger ?? sum(boots);
   const shown = boots.slice(0, all ? undefined : BOOTS_FIRST);
   return (
-    <CardBlock title={text.t("ledger.title")} right={boots.length > 0 ? <Balance ledger={total} /> : undefined} flush>
-      {boots.length === 0 ? (
-        <Empty bare icon={CircleHelp} sentence={text.t("ledger.empty")} example={text.t("ledger.plain")} />
+    <CardBlock title={text.t("ledger.title")} right={total.expected > 0 ? <Balance ledger={total} /> : undefined} flush>
+      {boots.length === 0 && total.expected === 0 ? (
+        <Empty bare icon={CircleHelp} sentence={text.t("ledger.empty")} />
       ) : (
         <>
-          <div className="inset"><p className="small muted" style={{ margin: "0 0 10px" }}>{text.t("ledger.hint")}</p><Bar ledger={total} /></div>
-          <Table boots={shown} total={boots.length > 1 ? total : null} />
+          <div className="inset"><p className="small muted" style={{ margin: "0 0 10px" }}>{total.since ? text.t("ledger.by_interval", { at: text.moment(total.since) }) : text.t("ledger.hint")}</p><Bar ledger={total} /></div>
+          {boots.length > 0 && <Table boots={shown} total={boots.length > 1 ? total : null} />}
+          <Gaps gaps={total.gaps ?? []} />
           {!all && boots.length > BOOTS_FIRST && <button type="button" className="plainbutton link small inset" style={{ padding: "10px 20px 14px" }} onClick={() => setAll(true)}>{text.t("action.show_all", { count: boots.length })}</button>}
         </>
       )}
@@ -70,6 +72,23 @@ function Bar(props: { ledger: Ledger }) {
         ))}
       </div>
     </>
+  );
+}
+
+/** Where a device without running counts was silent. */
+function Gaps(props: { gaps: TimeGap[] }) {
+  const text = useText();
+  if (props.gaps.length === 0) return null;
+  return (
+    <div className="inset small" style={{ paddingTop: 4, paddingBottom: 12 }}>
+      <div className="label">{text.t("ledger.gaps")}</div>
+      {props.gaps.slice(0, GAPS_SHOWN).map((gap) => (
+        <div key={`${gap.channel}${gap.begin}`} className="row wrap" style={{ gap: "2px 10px" }}>
+          {gap.channel && <span className="mono">{gap.channel}</span>}<span className="muted">{text.moment(gap.begin)} – {text.moment(gap.end)}</span><span className="num">{text.t("ledger.about", { count: gap.n })}</span>
+        </div>
+      ))}
+      {props.gaps.length > GAPS_SHOWN && <div className="muted">{text.t("bulk.more", { count: props.gaps.length - GAPS_SHOWN })}</div>}
+    </div>
   );
 }
 

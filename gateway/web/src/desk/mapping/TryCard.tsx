@@ -114,7 +114,7 @@ function Outcome(props: Props) {
       ))}
       {tried.samples.slice(0, SHOWN).map((sample, index) => (
         <div key={index} className="tried">
-          <div className="row wrap small" style={{ gap: "2px 10px" }}><span className="mono" style={{ fontWeight: 600 }}>{sample.asset ?? text.t("rules.whose.own")}</span><span className="muted">{text.moment(sample.t)} {text.clock(sample.t).slice(-3)}</span></div>
+          <div className="row wrap small" style={{ gap: "2px 10px" }}><span className="mono" style={{ fontWeight: 600 }}>{sample.asset ?? text.t("rules.whose.own")}</span><span className="muted">{text.moment(sample.t)}{text.clock(sample.t).slice(-3)}</span></div>
           {sample.values.map((value) => (
             <div key={value.metric} className="row" style={{ gap: 10 }}>
               <span className="grow break">{metricLabel(value.metric, text.language)} <span className="mono tiny faint">{value.metric}</span></span>

@@ -29,6 +29,7 @@ TIMETABLE: dict[str, float] = {
     "seal_events": 60,
     "ensure_partitions": 6 * 3600,
     "forget_old_rows": 3600,
+    "apply_retention": 6 * 3600,
 }
 
 

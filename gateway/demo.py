@@ -27,6 +27,7 @@ from gateway.first_run import Identity, device_by_serial, identify, provision
 from ingest.commands import send_command
 from ingest.devices import register_device
 from ingest.models import Device
+from ingest.store.rollup_schema import LEVELS
 from maintenance.decisions import policy_of_recording
 from maintenance.models import PolicyRow
 from ticketing.models import WorkOrder
@@ -316,6 +317,10 @@ _REMOVE = (
     "DELETE FROM work_orders WHERE asset_id = ANY(:assets)",
     "DELETE FROM scoring_states WHERE asset_id = ANY(:assets)",
     "DELETE FROM samples WHERE stream_id IN (SELECT id FROM streams WHERE device_id = ANY(:devices))",
+    *(
+        f"DELETE FROM {level.table} WHERE stream_id IN (SELECT id FROM streams WHERE device_id = ANY(:devices))"
+        for level in LEVELS
+    ),
     "DELETE FROM ingest_batches WHERE device_id = ANY(:devices)",
     "DELETE FROM quarantine WHERE device_id = ANY(:devices)",
     "DELETE FROM bindings WHERE device_id = ANY(:devices)",
@@ -332,6 +337,7 @@ _REMOVE = (
     "DELETE FROM sites WHERE demo",
     "DELETE FROM customers WHERE demo",
     "DELETE FROM quarantine WHERE organisation_id = ANY(:organisations)",
+    "DELETE FROM retention_policies WHERE organisation_id = ANY(:organisations)",
     "DELETE FROM people WHERE demo OR organisation_id = ANY(:organisations)",
     "DELETE FROM organisations WHERE demo",
 )

@@ -13,6 +13,7 @@ from assets.base.seals import seal_heads
 from gateway.wiring import CONSUMERS
 from ingest.clones import end_suspicions
 from ingest.identity import tend_identities as renew_and_retire
+from ingest.retention import apply_retention as forget_readings
 from ingest.roll_call import update_presence as mark_presence
 from ingest.rollups import run_rollups
 from ingest.store.schema import ensure_partitions as make_partitions
@@ -102,6 +103,11 @@ def forget_old_rows(database: Database, now: datetime) -> None:
         session.execute(text("DELETE FROM idempotency_keys WHERE created_at < :t"), {"t": now - timedelta(days=1)})
 
 
+def apply_retention(database: Database, now: datetime) -> None:
+    """Forget readings and rollups that no policy keeps."""
+    forget_readings(database, now)
+
+
 JOBS: dict[str, Job] = {
     job.__name__: job
     for job in (
@@ -114,5 +120,6 @@ JOBS: dict[str, Job] = {
         seal_events,
         ensure_partitions,
         forget_old_rows,
+        apply_retention,
     )
 }

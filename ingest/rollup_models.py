@@ -114,7 +114,10 @@ class RetentionPolicy(Identified, Owned, Base):
 
 
 class RetentionProgress(Base):
-    """Up to when these slots of a stream's raw readings were forgotten."""
+    """Up to when these slots of a stream's readings were forgotten; no slots: whole rows.
+
+    `again_from`: readings older than that came late, and go in the next run.
+    """
 
     __tablename__ = "retention_progress"
 
@@ -123,3 +126,4 @@ class RetentionProgress(Base):
     )
     slots: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger), primary_key=True)
     until: Mapped[datetime]
+    again_from: Mapped[datetime | None]

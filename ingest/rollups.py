@@ -46,7 +46,10 @@ marked AS (
   ON CONFLICT (stream_id) DO UPDATE SET due_1m = forewarn_bounded(d.due_1m + excluded.due_1m),
     ready_at = least(d.ready_at, excluded.ready_at)
   WHERE NOT d.due_1m @> excluded.due_1m
-  RETURNING 1)
+  RETURNING 1),
+late AS (
+  UPDATE retention_progress p SET again_from = least(p.again_from, lower(d.stretches)) FROM due d
+  WHERE p.stream_id = d.stream_id AND lower(d.stretches) < p.until AND p.slots <> '{}')
 SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM marked), last.xid, last.id
 FROM (SELECT xid, id FROM batch ORDER BY xid DESC, id DESC LIMIT 1) AS last
 """)

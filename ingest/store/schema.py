@@ -86,6 +86,14 @@ BEGIN
 END $$
 """
 
+# The name tells the month: `samples_2026_11`.
+_PARTITIONS_BEFORE = """
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'public.samples'::regclass AND c.relname ~ '^samples_[0-9]{4,}_[0-9]{2}$'
+  AND (to_date(substr(c.relname, 9), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC' <= CAST(:cut AS timestamptz)
+ORDER BY 1
+"""
+
 # Rights of the owner, and the condition written out: it must hold whoever owns the view and whatever roles the
 # owner belongs to. The barrier keeps functions of the reader's own away from rows that it may not see.
 _STREAM_SAMPLES = """
@@ -154,6 +162,18 @@ def ensure_partitions(session: Session, now: datetime) -> int:
     if session.scalar(text("SELECT to_regclass('public.samples_default')")) is None:
         return 0
     return session.scalar(text("SELECT forewarn_ensure_partitions(:now)"), {"now": now}) or 0
+
+
+def drop_before(session: Session, cut: datetime) -> int:
+    """Drop the partitions or chunks that end at or before `cut`; return how many. Needs the owner's rights."""
+    if session.scalar(text("SELECT to_regclass('public.samples_default')")) is None:
+        return len(
+            session.execute(text("SELECT drop_chunks('samples', CAST(:cut AS timestamptz))"), {"cut": cut}).all()
+        )
+    names = session.scalars(text(_PARTITIONS_BEFORE), {"cut": cut}).all()
+    for name in names:
+        session.execute(text(f'DROP TABLE public."{name}"'))
+    return len(names)
 
 
 def _partitioned() -> list[str]:

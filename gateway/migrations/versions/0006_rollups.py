@@ -111,6 +111,7 @@ def _retention() -> None:
         sa.Column("stream_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("slots", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
         sa.Column("until", _MOMENT, nullable=False),
+        sa.Column("again_from", _MOMENT, nullable=True),
         sa.ForeignKeyConstraint(
             ["stream_id"], ["streams.id"], name=op.f("fk_retention_progress_stream_id_streams"), ondelete="CASCADE"
         ),

@@ -208,6 +208,7 @@ def _api(settings: Settings) -> int:
 
 def _ingest(options: argparse.Namespace, settings: Settings) -> int:
     from gateway.ingest_workers import run_workers
+    from ingest.sparkplug.host import HostOptions
     from ingest.workers import MAX_SLOTS, run_ingest
 
     if not settings.database_url or not settings.broker_url:
@@ -223,7 +224,8 @@ def _ingest(options: argparse.Namespace, settings: Settings) -> int:
     if options.workers > 1:
         return run_workers(options.workers, slots, stop)
     on_subscribed = settings.ready_file.touch if settings.ready_file else None
-    run_ingest(settings.database_url, settings.broker_url, stop, on_subscribed, slots=slots)
+    sparkplug = HostOptions(settings.sparkplug_host_id, settings.sparkplug_reorder_s)
+    run_ingest(settings.database_url, settings.broker_url, stop, on_subscribed, slots=slots, sparkplug=sparkplug)
     return 0
 
 

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     device_passwords: bool = True  # whether a device may be claimed without a key of its own
     device_certificate_days: float = Field(default=365, gt=0, le=3650)
     identity_overlap_hours: float = Field(default=7 * 24, ge=0, le=90 * 24)
+    sparkplug_host_id: str = Field(default="forewarn", min_length=1, max_length=120, pattern=r"^[^/+#\s]+$")
+    sparkplug_reorder_s: float = Field(default=2.0, gt=0, le=60)  # how long a message may be overtaken by others
     smtp_url: str | None = None
     ready_file: Path | None = None  # written by a role when it can do its work; `up` waits for it
 

@@ -19,6 +19,7 @@ from ingest.link import client_id_of
 from ingest.mapped import MappedTopics
 from ingest.slots import SlotTopics
 from ingest.sources import Source
+from ingest.sparkplug.host import HostOptions
 from ingest.sparkplug.lease import run_host
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,9 @@ class Worker:
         on_subscribed: Callable[[], None] | None = None,
         *,
         slots: int = 1,
+        sparkplug: HostOptions | None = None,
     ) -> None:
+        self._sparkplug = sparkplug
         if not 0 < slots <= MAX_SLOTS:
             raise ValueError(f"there are 1 to {MAX_SLOTS} slots")
         self._database_url, self._broker_url = database_url, broker_url
@@ -130,7 +133,7 @@ class Worker:
     def _host(self) -> None:
         # With several brokers the host is at the first one: edge nodes know one primary host.
         with suppress(Stopped):
-            run_host(self._database_url, broker_urls(self._broker_url)[0], self._stop)
+            run_host(self._database_url, broker_urls(self._broker_url)[0], self._stop, options=self._sparkplug)
 
     def _all_readers(self) -> list[Reader]:
         urls = broker_urls(self._broker_url)
@@ -225,6 +228,7 @@ def run_ingest(
     on_subscribed: Callable[[], None] | None = None,
     *,
     slots: int = 1,
+    sparkplug: HostOptions | None = None,
 ) -> None:
     """Run the role until `stop` is set; `on_subscribed` is called whenever a broker has taken our subscriptions."""
-    Worker(database_url, broker_url, stop, on_subscribed, slots=slots).run()
+    Worker(database_url, broker_url, stop, on_subscribed, slots=slots, sparkplug=sparkplug).run()

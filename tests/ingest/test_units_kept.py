@@ -111,6 +111,23 @@ def test_device_that_declares_another_unit_than_before_keeps_its_history(bench: 
     assert (bench.values(), bench.units()) == ([20, 20, 22], [("temperature", "Cel"), ("pressure", "bar")])
 
 
+def test_batches_are_converted_too_once_a_device_declares_another_unit(bench: Bench) -> None:
+    def send(seq: int, value: float) -> None:
+        samples = [{"t": bench.us // 1000 + i, "values": {"temperature": value}} for i in range(3)]
+        bench.send("telemetry", batch("b", seq, samples))
+
+    bench.describe(temperature="Cel")
+    for seq in range(3):  # the names are known by now: such batches take the shortest way
+        send(seq, 20.5)
+    bench.describe(temperature="degF")
+    send(3, 212.0)
+    assert bench.values() == [20.5] * 9 + [100.0] * 3
+    bench.describe(temperature="bar")
+    send(4, 3.0)
+    assert len(bench.values()) == 12
+    assert bench.quarantine() == [("wrong_unit", "temperature: bar cannot become Cel")]
+
+
 def test_declared_unit_counts_from_the_first_value_on_and_a_missing_one_leaves_the_name_s(bench: Bench) -> None:
     bench.describe(temperature_celsius="1", flow="1", mode="1")
     assert dict(bench.units()) == {"temperature_celsius": "Cel", "flow": "1", "mode": "1"}

@@ -32,6 +32,7 @@ TURN_SECONDS = 0.5
 STATE_SECONDS = 5.0
 PAST_RETRY_SECONDS = 5.0
 PAST_FIRST_SECONDS = 60.0  # for so long a sensor with a past lets it arrive before its present, so that time runs on
+ROOM_AGAIN = 0.9  # the spool frees 2 % at a time: only below this it is no longer full
 PAST_ROOM = 0.5  # the past waits while the spool is more than half full
 
 
@@ -265,6 +266,7 @@ class Agent:
             if held.lost:
                 self.spool.note_lost(held.lost, held.lost_from, held.lost_to, "disk not writable")
                 held.lost = held.lost_from = held.lost_to = 0
+            samples, events = len(held.samples), len(held.events)
             self._store(held.samples, held.events)
         except SpoolError as error:
             self._spool_failed(error)
@@ -274,7 +276,7 @@ class Agent:
             log.error("a reading cannot be sent and is left out: %s", error)
             held.samples = [each for each in held.samples if _is_encodable(each)]
             return
-        held.samples, held.events = [], []
+        del held.samples[:samples], held.events[:events]  # what storing has raised meanwhile stays
         if self._problems.pop("spool_write_failed", None) is not None:
             self._hold_event("spool_write_failed", "info", "the disk takes data again", active=False)
             self._show_problems()
@@ -285,9 +287,23 @@ class Agent:
         """Append to the spool, with an account of it where one is kept. Raise SpoolError."""
         if self._account is not None and samples:
             self._account.announce(samples)
+        dropped = self.spool.dropped_samples
         first = self.spool.append(samples, events, lane)
         if self._account is not None and samples:
             self._account.confirm(self.spool.boot, first, len(samples))
+        self._watch_room(self.spool.dropped_samples > dropped)
+
+    def _watch_room(self, drops: bool) -> None:
+        """Raise an alarm when the oldest samples are given up, once for each time that the spool is full."""
+        if drops and "spool_full" not in self._problems:
+            text = f"no room for more than {self.spool.max_bytes >> 20} MB: the oldest samples are given up"
+            self._problems["spool_full"] = Problem("spool_full", text)
+            self._hold_event("spool_full", "critical", text)
+            self._show_problems()
+        elif "spool_full" in self._problems and self.spool.bytes < ROOM_AGAIN * self.spool.max_bytes:
+            del self._problems["spool_full"]
+            self._hold_event("spool_full", "info", "there is room again", active=False)
+            self._show_problems()
 
     def _spool_failed(self, error: SpoolError) -> None:
         if isinstance(error, SpoolCorrupt):

@@ -238,6 +238,27 @@ def test_trap_07_disk_that_takes_nothing_keeps_memory_bounded_and_counts_the_los
     assert "spool_write_failed" not in agent._problems
 
 
+def test_trap_07_full_spool_is_an_alarm_once_and_its_end_is_told(tmp_path: Path) -> None:
+    agent = make_agent(tmp_path)
+    agent.spool.max_bytes = 4 << 20
+    for number in range(40):
+        agent._held.samples += [wire.Sample(1000 * number + n, {"x": n, "pad": "p" * 200}) for n in range(500)]
+        agent._flush()
+    assert agent.spool.dropped_samples > 0
+    assert "spool_full" in agent._problems
+    seen = []
+    while batches := agent.spool.form(background=False, count=20):
+        seen += [json.loads(agent.spool.encode(batch, 0)) for batch in batches]
+        agent.spool.acknowledge([batch.key for batch in batches])
+        agent._held.samples.append(wire.Sample(1, {"x": 1})) if agent._problems else None
+        agent._flush()
+    agent._stop.set()
+    agent.run()
+    codes = [(event["code"], event["active"]) for body in seen for event in body.get("events", [])]
+    assert codes == [("spool_full", True), ("spool_full", False)]
+    assert "spool_full" not in agent._problems
+
+
 def test_sensor_that_cannot_be_read_is_named_once_and_disturbs_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

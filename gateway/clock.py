@@ -24,6 +24,8 @@ TIMETABLE: dict[str, float] = {
     "decide_findings": 1,
     "consume_events": 1,
     "update_presence": 5,
+    "repair_clocks": 15,
+    "amend_history": 15,
     "tend_identities": 5,
     "roll_up": 5,
     "seal_events": 60,

@@ -12,21 +12,28 @@ from assets.base.db import Database
 from assets.base.seals import seal_heads
 from gateway.wiring import CONSUMERS
 from ingest.clones import end_suspicions
+from ingest.held import release_held
 from ingest.identity import tend_identities as renew_and_retire
+from ingest.intervals import learn_intervals
 from ingest.retention import apply_retention as forget_readings
 from ingest.roll_call import update_presence as mark_presence
 from ingest.rollups import run_rollups
 from ingest.store.schema import ensure_partitions as make_partitions
 from maintenance.episodes import decide_pending
-from ml.presence import watch_devices
+from ml.late import amend_history as go_over_late_rows
+from ml.presence import mark_frozen, watch_devices
 from ml.worker import Scorer
 
 Job = Callable[[Database, datetime], None]
 
 MAX_ROUNDS = 50  # a job gives its place back after so many batches, so that one backlog does not starve the others
 KEEP_QUARANTINE = timedelta(days=30)
+KEEP_HELD = timedelta(days=365)  # samples whose clock may still become known
 KEEP_BATCHES = timedelta(days=90)
 
+_FORGET_QUARANTINE = """
+DELETE FROM quarantine WHERE received_at < :t AND (reason <> 'absurd_time' OR received_at < :held)
+"""
 # Not what a reader of the queue has yet to see.
 _FORGET_BATCHES = """
 DELETE FROM ingest_batches WHERE received_at < :t
@@ -43,6 +50,12 @@ def score_readings(database: Database, now: datetime) -> None:
     if _scorer is None or _scorer.database is not database:
         _scorer = Scorer(database)
     if _scorer.run(now):
+        decide_findings(database, now)
+
+
+def amend_history(database: Database, now: datetime) -> None:
+    """Score what came late; findings of the past are amended, and what they lead to is decided."""
+    if go_over_late_rows(database, now):
         decide_findings(database, now)
 
 
@@ -65,6 +78,7 @@ def consume_events(database: Database, now: datetime) -> None:
 def update_presence(database: Database, now: datetime) -> None:
     """Mark devices online, stale or offline; silence becomes a finding."""
     with database.as_service() as session:
+        mark_frozen(session)
         mark_presence(session, now)
     with database.as_service() as session:
         watch_devices(session, now, _STARTED)
@@ -82,6 +96,16 @@ def tend_identities(database: Database, now: datetime) -> None:
         end_suspicions(session, now)
 
 
+def repair_clocks(database: Database, now: datetime) -> None:
+    """Store held samples of devices whose clocks are known by now; learn how often devices report."""
+    for _ in range(MAX_ROUNDS):
+        with database.as_service() as session:
+            if not release_held(session, now):
+                break
+    with database.as_service() as session:
+        learn_intervals(session, now)
+
+
 def seal_events(database: Database, now: datetime) -> None:
     """Seal the heads of the event chains."""
     with database.as_service() as session:
@@ -97,7 +121,7 @@ def ensure_partitions(database: Database, now: datetime) -> None:
 def forget_old_rows(database: Database, now: datetime) -> None:
     """Forget what is only kept for looking back a while."""
     with database.as_service() as session:
-        session.execute(text("DELETE FROM quarantine WHERE received_at < :t"), {"t": now - KEEP_QUARANTINE})
+        session.execute(text(_FORGET_QUARANTINE), {"t": now - KEEP_QUARANTINE, "held": now - KEEP_HELD})
         session.execute(text(_FORGET_BATCHES), {"t": now - KEEP_BATCHES})
         session.execute(text("DELETE FROM sign_in_failures WHERE at < :t"), {"t": now - timedelta(days=1)})
         session.execute(text("DELETE FROM idempotency_keys WHERE created_at < :t"), {"t": now - timedelta(days=1)})
@@ -112,9 +136,11 @@ JOBS: dict[str, Job] = {
     job.__name__: job
     for job in (
         score_readings,
+        amend_history,
         decide_findings,
         consume_events,
         update_presence,
+        repair_clocks,
         tend_identities,
         roll_up,
         seal_events,

@@ -30,11 +30,13 @@ def routers() -> list[APIRouter]:
     from gateway import download
     from gateway.api import (
         assets,
+        device_time,
         devices,
         findings,
         identity,
         live,
         mappings,
+        positions,
         readings,
         requests,
         retention,
@@ -53,6 +55,8 @@ def routers() -> list[APIRouter]:
         readings,
         retention,
         devices,
+        device_time,
+        positions,
         identity,
         telemetry,
         mappings,

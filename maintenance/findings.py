@@ -78,6 +78,12 @@ def save_findings(
     return [saved[_key(fact)] for fact in facts]
 
 
+def hold_decisions(rows: Sequence[Finding], until: datetime) -> None:
+    """Let nothing be decided about these before `until`, unless they change again: what follows is about to be read."""
+    for row in rows:
+        row.decided_revision, row.next_decision_at = row.revision, until
+
+
 def facts_of(row: Finding) -> FindingFacts:
     """Return a stored finding as the pure functions see it."""
     return FindingFacts(

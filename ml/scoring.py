@@ -110,6 +110,13 @@ class FleetScorer:
         for detector in self._of(asset).detectors():
             detector.rebaseline(at)
 
+    def rewind(self, asset: str) -> None:
+        """Let rows older than the watermark come: for a copy that goes over what came late."""
+        own = self._of(asset)
+        own.watermark = -np.inf
+        for detector in own.detectors():
+            detector.rewind()
+
     def expected(self, block: Block) -> Floats:
         """What the asset's model expects for each value of the block [n, m], NaN where it cannot tell."""
         return self._of(block.asset).residual.expected(block)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -17,17 +16,17 @@ from sqlalchemy.orm import Session
 
 from assets.base.db import Database
 from assets.registry import Asset, AssetModel
-from ingest.store.read import Readings, known_healthy, load_block
+from ingest.store.read import known_healthy, load_block
 from maintenance.decisions import FindingFacts, open_moment
 from maintenance.episodes import decide_pending
-from maintenance.findings import save_findings
+from maintenance.findings import hold_decisions, save_findings
 from maintenance.policies import policies_for
-from ml.detectors.limits import MetricLimits
+from ml.blocks import asset_setup, block_of, blocks_of
 from ml.detectors.plain import StateUnreadable
-from ml.detectors.protocol import Block, Learning
-from ml.detectors.residual import ResidualSettings
+from ml.detectors.protocol import Learning
+from ml.late import note_late
 from ml.models import ScoringCursor, ScoringState
-from ml.scoring import AssetSetup, FleetScorer
+from ml.scoring import FleetScorer
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +36,10 @@ ROUNDS = 100  # then the job gives its place back
 ROWS = 20_000  # rows of one asset per load: bounds memory to a few MB
 KEEP_STATE = timedelta(seconds=15)  # state is saved this often; after a crash the rows since then are scored again
 SETUP_AGE = timedelta(seconds=60)  # how soon changed limits of a model are seen
+SMALL_LAG = timedelta(seconds=10)  # devices of one asset differ by so much; what they are late by is not gone over
+BACKLOG = timedelta(minutes=15)  # rows so old are what waited on a device: more of them, and the present, will follow
+HOLD = timedelta(seconds=60)  # meanwhile nothing is decided: what ended in the past opens no order for the present
 TELL_AGAIN = timedelta(seconds=30)  # how often a lasting finding of a replay is decided anew, in its own time
-LIMITS = ("low_low", "low", "high", "high_high")
-DEADBAND = 0.02  # share of a limit that a value must come back by before the finding ends
 
 _WAITING = text(
     "SELECT xid, id, stream_ids, t_min, t_max, lane FROM ingest_batches"
@@ -51,6 +51,28 @@ _BOUND = text(
     "SELECT DISTINCT t.id, b.asset_id FROM streams t"
     " JOIN asset_bindings b ON b.device_id = t.device_id AND b.channel = t.channel WHERE t.id = ANY(:streams)"
 )
+
+
+class Touched(NamedTuple):
+    """Rows of an asset that came: from when to when, and whether they are a replay.
+
+    `slowest` is how far the slowest of its devices has come: the others wait for it a little.
+    """
+
+    since: datetime
+    until: datetime
+    replayed: bool
+    slowest: datetime
+
+    def joined(self, other: Touched) -> Touched:
+        """Both together."""
+        replayed = self.replayed or other.replayed
+        slowest = min(self.slowest, other.slowest)
+        return Touched(min(self.since, other.since), max(self.until, other.until), replayed, slowest)
+
+    def ready_until(self) -> datetime:
+        """Return up to when to score now."""
+        return self.until if self.replayed else max(self.slowest, self.until - SMALL_LAG)
 
 
 @dataclass(slots=True)
@@ -92,30 +114,33 @@ class Scorer:
         if not batches:
             return 0, False
         saved = False
-        for asset_id, (until, replayed) in self._touched(session, batches).items():
-            saved = self._score(session, asset_id, until, replayed, now) or saved
+        for asset_id, touched in self._touched(session, batches).items():
+            saved = self._score(session, asset_id, touched, now) or saved
         cursor.xid, cursor.batch_id = batches[-1].xid, batches[-1].id
         return len(batches), saved
 
-    def _touched(self, session: Session, batches: Iterable[Any]) -> dict[UUID, tuple[datetime, bool]]:
-        """Return for each asset up to when it has rows, and whether these are a replay."""
-        streams: dict[int, tuple[datetime, bool]] = {}
+    def _touched(self, session: Session, batches: Iterable[Any]) -> dict[UUID, Touched]:
+        """Return for each asset from when to when it has rows, and whether these are a replay."""
+        streams: dict[int, Touched] = {}
         for batch in batches:
             for stream in batch.stream_ids if batch.t_max else ():
-                until, replayed = streams.get(stream, (batch.t_max, False))
-                streams[stream] = (max(until, batch.t_max), replayed or batch.lane == "replay")
-        assets: dict[UUID, tuple[datetime, bool]] = {}
+                new = Touched(batch.t_min, batch.t_max, batch.lane == "replay", batch.t_max)
+                both = new.joined(streams.get(stream, new))
+                streams[stream] = both._replace(slowest=both.until)
+        assets: dict[UUID, Touched] = {}
         for stream, asset_id in session.execute(_BOUND, {"streams": list(streams)}):
-            until, replayed = streams[stream]
-            before, was_replayed = assets.get(asset_id, (until, False))
-            assets[asset_id] = (max(before, until), replayed or was_replayed)
+            assets[asset_id] = streams[stream].joined(assets.get(asset_id, streams[stream]))
         return assets
 
-    def _score(self, session: Session, asset_id: UUID, until: datetime, replayed: bool, now: datetime) -> bool:
+    def _score(self, session: Session, asset_id: UUID, touched: Touched, now: datetime) -> bool:
         known = self._prepare(session, asset_id, now)
         if known is None:
             return False
         key, saved = str(asset_id), False
+        until, replayed = touched.ready_until(), touched.replayed
+        scored_to = _moment(self._fleet.watermark(key))
+        if scored_to is not None and not replayed and scored_to - touched.since > SMALL_LAG:
+            self._note_late(session, asset_id, known, touched.since, min(until, scored_to), now)
         while True:
             after = _moment(self._fleet.watermark(key))
             readings = load_block(session, asset_id, after, until, limit=ROWS)
@@ -123,20 +148,30 @@ class Scorer:
                 break
             watermark = datetime.fromtimestamp(float(readings.t[-1]), UTC)
             healthy = known_healthy(session, asset_id, after, watermark)
-            blocks = _blocks(key, readings, healthy, self._fleet.healthy_until(key))
+            blocks = blocks_of(key, readings, healthy, self._fleet.healthy_until(key))
             found = [fact for block in blocks for fact in self._fleet.feed(block)]
             facts = [fact for fact in found if not known.detectors or fact.detector in known.detectors]
             if facts and replayed:
                 self._live_again(session, asset_id, facts, now)
                 saved = True
             elif facts:
-                save_findings(session, known.organisation_id, facts, replayed=False, now=now, watermark=watermark)
+                found_rows = save_findings(session, known.organisation_id, facts, replayed=False, now=now)
+                if now - watermark > BACKLOG:
+                    hold_decisions(found_rows, now + HOLD)
                 saved = True
             if len(readings.t) < ROWS:
                 break
         if saved or now - known.saved_at > KEEP_STATE:
             self._save(session, asset_id, known, now)
         return saved
+
+    def _note_late(
+        self, session: Session, asset_id: UUID, known: _Known, since: datetime, until: datetime, now: datetime
+    ) -> None:
+        """Rows came that are older than what was scored: their stretch is gone over by `ml.late`."""
+        if not note_late(session, asset_id, since, until, now):
+            self._save(session, asset_id, known, now)
+            note_late(session, asset_id, since, until, now)
 
     def _live_again(self, session: Session, asset_id: UUID, facts: Sequence[FindingFacts], now: datetime) -> None:
         """Decide a replay's findings one by one, each at its own moment.
@@ -216,20 +251,6 @@ class Scorer:
         known.saved_at = now
 
 
-def asset_setup(model: AssetModel | None, asset: Asset | None = None) -> AssetSetup:
-    """Return what the detectors should know of an asset before its first reading."""
-    limits: dict[str, MetricLimits] = {}
-    for metric, about in (model.metrics if model else {}).items():
-        levels = {name: float(about[name]) for name in LIMITS if about.get(name) is not None}
-        rate = about.get("rate_per_s")
-        if levels or rate is not None:
-            deadband = DEADBAND * max((abs(level) for level in levels.values()), default=0.0)
-            limits[metric] = MetricLimits.from_mapping(levels | {"rate": rate, "deadband": deadband})
-    patience_s = asset.custom.get("patience_s") if asset else None
-    residual = ResidualSettings(patience_s=float(patience_s)) if patience_s else ResidualSettings()
-    return AssetSetup(limits=limits, residual=residual)
-
-
 @dataclass(frozen=True)
 class Curve:
     """Expected values of one metric: (epoch seconds, expected, low, high)."""
@@ -260,7 +281,7 @@ def expected_curve(
     readings = load_block(session, asset_id, since, until, limit=ROWS, step_s=step_s)
     if len(readings.t) == 0 or metric not in readings.metrics:
         return Curve(row.model_id, [])
-    block = _block(str(asset_id), readings)
+    block = block_of(str(asset_id), readings)
     column = readings.metrics.index(metric)
     expected = fleet.expected(block)[:, column]
     band = fleet.band(block)[:, column]
@@ -272,32 +293,6 @@ def expected_curve(
             for i in keep
         ],
     )
-
-
-def _block(asset: str, readings: Readings) -> Block:
-    return Block(
-        asset=asset,
-        t=readings.t,
-        metrics=readings.metrics,
-        values=readings.values,
-        modes=readings.modes,
-        mode_names=readings.mode_names,
-    )
-
-
-def _blocks(
-    asset: str, readings: Readings, healthy: Sequence[tuple[float, float]], healthy_until: float = 0.0
-) -> Iterator[Block]:
-    """Cut the rows where a stretch begins that somebody vouched for, so that each block knows until when.
-
-    `healthy_until` is what holds before the first of these stretches.
-    """
-    whole = _block(asset, readings)
-    cuts = [0, *(int(np.searchsorted(readings.t, begin)) for begin, _ in healthy), len(whole)]
-    ends = [healthy_until, *(end for _, end in healthy)]
-    for (start, stop), end in zip(pairwise(cuts), ends, strict=True):
-        if stop > start:
-            yield replace(whole.rows(start, stop), healthy_until=end)
 
 
 def _moment(t: float) -> datetime | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from gateway.api.device_facts import ChannelItem, ClockFacts, Interval, LedgerTotals, ReasonOf
 from ingest.commands import LONGEST_S
 
 
@@ -26,6 +27,7 @@ class DeviceItem(BaseModel):
     model: str
     presence: str
     presence_since: datetime | None
+    presence_reason: ReasonOf | None
     last_seen_at: datetime | None
     claimed_at: datetime | None
     assets: list[AssetName]
@@ -63,6 +65,10 @@ class BootRow(BaseModel):
     quarantined: int
     missing: int
     gaps: list[GapRange]
+    repeated: int
+    conflicting: int
+    corrected: int
+    balanced: bool
 
 
 class QuarantineItem(BaseModel):
@@ -93,6 +99,12 @@ class DeviceDetail(DeviceItem):
     agent_version: str | None
     clock_offset_ms: int | None
     expected_interval_s: float | None
+    expected_interval: Interval | None
+    clock: ClockFacts
+    ledger: LedgerTotals
+    channels: list[ChannelItem]
+    gateway_id: UUID | None
+    last_heard_at: datetime | None
     describe: dict[str, Any]
     boots: list[BootRow]
     quarantine: list[QuarantineItem]

@@ -11,9 +11,10 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import defer
 
 from assets.base.errors import Invalid, NotFound
-from assets.instrumentation import Binding
+from assets.instrumentation import asset_bindings
 from assets.registry import Asset
 from gateway.api.deps import Context, Here, no_store
+from gateway.api.device_facts import channels_of, clock_facts, device_interval, ledger_totals, reason_of
 from gateway.api.device_rows import (
     AssetName,
     BootRow,
@@ -86,6 +87,12 @@ def get_device(device_id: UUID, here: Here) -> DeviceDetail:
         agent_version=device.agent_version,
         clock_offset_ms=device.clock_offset_ms,
         expected_interval_s=device.expected_interval_s,
+        expected_interval=device_interval(here.session, device),
+        clock=clock_facts(here.session, device),
+        ledger=ledger_totals(here.session, device, here.now),
+        channels=channels_of(here.session, device),
+        gateway_id=device.gateway_id,
+        last_heard_at=device.last_heard_at,
         describe=device.describe,
         boots=[
             BootRow(**{**row._asdict(), "gaps": [GapRange(first=gap.first, n=gap.n) for gap in row.gaps]})
@@ -114,7 +121,8 @@ def get_first_reading(device_id: UUID, here: Here) -> FirstReading:
     metrics = here.session.scalars(
         select(Series.metric).where(Series.stream_id.in_([row.id for row in streams])).distinct().limit(100)
     )
-    bound = select(Binding.asset_id).where(Binding.device_id == device.id, Binding.valid_to.is_(None)).limit(1)
+    bindings = asset_bindings.c
+    bound = select(bindings.asset_id).where(bindings.device_id == device.id, bindings.valid_to.is_(None)).limit(1)
     return FirstReading(
         arrived=bool(streams),
         at=max((row.latest_at for row in streams), default=None),
@@ -216,9 +224,9 @@ def _items(here: Context, devices: Sequence[Device]) -> list[DeviceItem]:
     counts = missing_samples(here.session, ids)
     bound: dict[UUID, list[AssetName]] = {}
     rows = here.session.execute(
-        select(Binding.device_id, Asset.id, Asset.name)
-        .join(Asset, Asset.id == Binding.asset_id)
-        .where(Binding.device_id.in_(ids), Binding.valid_to.is_(None))
+        select(asset_bindings.c.device_id, Asset.id, Asset.name)
+        .join(Asset, Asset.id == asset_bindings.c.asset_id)
+        .where(asset_bindings.c.device_id.in_(ids), asset_bindings.c.valid_to.is_(None))
         .order_by(Asset.name)
     )
     for device_id, asset_id, name in rows:
@@ -230,6 +238,7 @@ def _items(here: Context, devices: Sequence[Device]) -> list[DeviceItem]:
             model=device.model,
             presence=device.presence,
             presence_since=device.presence_since,
+            presence_reason=reason_of(device.presence_reason),
             last_seen_at=device.last_seen_at,
             claimed_at=device.claimed_at,
             assets=bound.get(device.id, []),

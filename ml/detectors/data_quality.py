@@ -178,6 +178,17 @@ class DataQualityDetector:
         self._evidence.clear()
         self._current.clear()
 
+    def rewind(self) -> None:
+        """Forget where in time it stood; what it knows of the sensors' habits stays."""
+        self._evidence.clear()
+        self._current.clear()
+        self._ended.clear()
+        self._last_t = 0.0
+        for own in self._sensors.values():
+            for sensor in own.values():
+                sensor.last, sensor.still_rows, sensor.rows = math.nan, 0, 0
+                sensor.unit_before, sensor.unit_candidate, sensor.unit_factor = math.nan, 0.0, 0.0
+
     def state(self) -> State:
         return {
             "sensors": {h: {m: asdict(sensor) for m, sensor in own.items()} for h, own in self._sensors.items()},

@@ -138,6 +138,12 @@ class LimitsDetector:
     def rebaseline(self, at: float) -> None:
         """A repair changes nothing about the manufacturer's limits; what is open ends when the values come back."""
 
+    def rewind(self) -> None:
+        """Forget where in time it stood."""
+        self._evidence.clear()
+        self._current.clear()
+        self._last.clear()
+
     def state(self) -> State:
         return {
             "evidence": {name: evidence.state() for name, evidence in self._evidence.items()},

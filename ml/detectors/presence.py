@@ -11,15 +11,15 @@ MODEL_ID = "presence@1"
 
 
 def silent_device(
-    asset: str, serial: str, last_seen_at: datetime, cleared_at: datetime | None, now: datetime
+    asset: str, signature: str, last_seen_at: datetime, cleared_at: datetime | None, now: datetime
 ) -> FindingFacts:
-    """Return the finding that a device has been silent since it was last seen; `cleared_at` once it is back."""
+    """Return the finding that a device, or one channel of it, is silent since then; `cleared_at` once it is back."""
     silent_s = ((cleared_at or now) - last_seen_at).total_seconds()
     return FindingFacts(
         asset=asset,
         detector="presence",
         layer="L0",
-        signature=f"device:{serial}",
+        signature=signature,
         kind="connection",
         first_at=last_seen_at,
         last_at=cleared_at or now,

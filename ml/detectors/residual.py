@@ -402,6 +402,16 @@ class ResidualDetector:
         self._ended += self._end(max(at, self._last_t))
         self._tolerance = self._worst = None
 
+    def rewind(self) -> None:
+        """Forget where in time it stood; what it learned stays."""
+        self._evidence.cut()
+        self._current, self._worst, self._mode = None, None, None
+        self._told, self._last_t, self._mode_since = 0, 0.0, 0.0
+        self._ended.clear()
+        for regime in self._regimes.values():
+            regime.fast = regime.slow = None
+            regime.last_t = 0.0
+
     def state(self) -> State:
         return {
             "metrics": list(self._metrics),

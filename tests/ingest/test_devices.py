@@ -26,10 +26,10 @@ from ingest.devices import (
     broker_credentials,
     claim_device,
     credentials_stamp,
-    revoke_device,
     register_device,
     renew_claim,
 )
+from ingest.identity import revoke_device
 from ingest.ledger import device_ledger, missing_samples
 from ingest.messages import Message
 from ingest.models import Device, DeviceCommand, Series, Stream

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -31,12 +31,12 @@ HOUR_MS = 3_600_000
 Y2036_MS = int(datetime(2036, 2, 7, tzinfo=UTC).timestamp() * 1000)
 
 
-def body(seq: int, said: list[tuple[int, int | None]], **header: Any) -> dict[str, Any]:
+def body(seq: int, said: Sequence[tuple[int, int | None]], **header: Any) -> dict[str, Any]:
     samples = [{"t": t, "values": {"a": float(i)}} | ({} if m is None else {"m": m}) for i, (t, m) in enumerate(said)]
     return {"boot": "b", "seq": seq, "first": 10 * seq, "n": len(said), "lane": "live", **header, "samples": samples}
 
 
-def decoded(said: list[tuple[int, int | None]], received_ms: int = NOW_MS, **header: Any) -> Decoded:
+def decoded(said: Sequence[tuple[int, int | None]], received_ms: int = NOW_MS, **header: Any) -> Decoded:
     return decode_batch(json.dumps(body(0, said, **header)).encode(), received_ms * 1000)
 
 

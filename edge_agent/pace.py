@@ -10,7 +10,9 @@ class Pace:
     """Windows and waits; the defaults suit a machine, tests use shorter ones."""
 
     window: int = 8  # batches awaiting the server's ack: enough for a slow link, small in memory
-    background_window: int = 6  # of these for backfill and replay, so that live data never waits behind them
+    # Of these for backfill and replay, so that live data never waits behind them: neither here, nor at the server when
+    # hundreds of machines come back at once. Two are enough to keep a link busy while one is being committed.
+    background_window: int = 2
     ack_timeout_s: float = 15.0  # ingest commits within a second; after this the batch or its ack is lost
     ack_timeout_max_s: float = 60.0
     reconnect_base_s: float = 1.0

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 WINDOW_MESSAGES = 4000  # in flight at most: groups that commit, the next ones, and live messages behind a backlog
 # Not every broker keeps to the window, and it says nothing of bytes, so the queue has bounds of its own: above the
 # first we stop reading and TCP holds the broker back; the second only catches what one read may bring beyond it.
-PAUSE_MESSAGES, PAUSE_BYTES = 2 * WINDOW_MESSAGES, 32 * 2**20
+# A fleet of hundreds that comes back after an outage fits, so that its live messages are seen and go first.
+PAUSE_MESSAGES, PAUSE_BYTES = 2 * WINDOW_MESSAGES, 64 * 2**20
 MOST_MESSAGES, MOST_BYTES = 4 * PAUSE_MESSAGES, 2 * PAUSE_BYTES
 BACKLOG_SHARE = 4  # when both wait, one message in so many is of the backlog: it goes on, but live ones go first
 SESSION_EXPIRY_S = 7 * 86_400  # the broker keeps what devices send while ingest is away

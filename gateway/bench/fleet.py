@@ -12,9 +12,10 @@ from edge_agent.wire import WireError, decode_ack, parse_topic
 from gateway.bench.publishing import Connection, Machine
 from ingest import mqtt5
 
-WINDOW, BACKGROUND_WINDOW = 8, 6  # batches without the server's ack, as in the agent's publisher
+WINDOW, BACKGROUND_WINDOW = 8, 2  # batches without the server's ack, as in the agent's publisher
 BATCH_SAMPLES = 500
 MOST_S = 3600.0
+MOST_AT_ONCE = 4  # batches of what was kept; making one takes a millisecond
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,20 @@ class _Device:
         self.flying: dict[tuple[str, int], bytes] = {}
         self.next_live = 0.0
 
-    def next_kept(self, now_ms: int) -> bytes | None:
+    @property
+    def is_behind(self) -> bool:
+        """True while something of the outage is not acknowledged."""
+        return self.left > 0 or any(boot == "away" for boot, _ in self.flying)
+
+    def live_packet(self, number: int) -> bytes:
+        """Return what it measures now."""
+        now_ms = time.time_ns() // 1_000_000
+        self.next_live += 1.0
+        payload = self.live.batch(now_ms, 1, 1000, now_ms)
+        self.flying[("back", self.live.seq - 1)] = payload
+        return mqtt5.publish(self.live.topic, payload, number % 65_535 + 1)
+
+    def kept_packet(self, number: int) -> bytes | None:
         """Return the next batch of what was kept; None when nothing is left or enough is on its way."""
         waiting = sum(1 for boot, _ in self.flying if boot == "away")
         if not self.left or waiting >= BACKGROUND_WINDOW or len(self.flying) >= WINDOW:
@@ -44,49 +58,57 @@ class _Device:
         count = min(BATCH_SAMPLES, self.left)
         self.left -= count
         self.from_ms += count * 1000
-        return self.kept.batch(self.from_ms, count, 1000, now_ms)
+        payload = self.kept.batch(self.from_ms, count, 1000, time.time_ns() // 1_000_000)
+        self.flying[("away", self.kept.seq - 1)] = payload
+        return mqtt5.publish(self.kept.topic, payload, number % 65_535 + 1)
 
 
 def main(task: FleetTask) -> dict[str, float]:
     """Send everything until the server has acknowledged all of it; return counts and seconds."""
     connection = Connection(task.broker_url, task.name)
-    now_ms = time.time_ns() // 1_000_000
-    devices = {serial: _Device(serial, task.kept_s, now_ms) for serial in task.devices}
+    back_ms = time.time_ns() // 1_000_000
+    devices = {serial: _Device(serial, task.kept_s, back_ms) for serial in task.devices}
     connection.send([mqtt5.subscribe(1, [(f"forewarn/v1/{serial}/ack", False) for serial in devices])])
     counts: dict[str, int] = defaultdict(int)
+    sent = _warm_up(connection, devices)
     begun = time.monotonic()
     for number, device in enumerate(devices.values()):
         device.next_live = begun + number / len(devices)
-    sent, done_at = 0, 0.0
+    turn, done_at = 0, 0.0
+    waiting = list(devices.values())
     while time.monotonic() - begun < MOST_S:
-        packets: list[bytes] = []
-        now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
-        is_back = any(device.left or any(boot == "away" for boot, _ in device.flying) for device in devices.values())
-        if not is_back and not done_at:
+        now = time.monotonic()
+        if not done_at and not any(device.is_behind for device in devices.values()):
             done_at = now
-        for device in devices.values():
-            if now >= device.next_live and not done_at:
-                device.next_live += 1.0
-                payload = device.live.batch(now_ms, 1, 1000, now_ms)
-                device.flying[("back", device.live.seq - 1)] = payload
-                counts["live"] += 1
-                packets.append(mqtt5.publish(device.live.topic, payload, (sent := sent + 1) % 65_535 + 1))
-        for device in devices.values():
-            if connection.room(sent) <= 10:
-                break
-            kept = device.next_kept(now_ms)
+        packets = [
+            device.live_packet(sent := sent + 1) for device in waiting if now >= device.next_live and not done_at
+        ]
+        counts["live"] += len(packets)
+        for _ in range(MOST_AT_ONCE):  # the others' live readings are due meanwhile
+            turn = (turn + 1) % len(waiting)
+            kept = waiting[turn].kept_packet(sent + 1) if connection.room(sent) > len(waiting) else None
             if kept is not None:
-                device.flying[("away", device.kept.seq - 1)] = kept
-                packets.append(mqtt5.publish(device.kept.topic, kept, (sent := sent + 1) % 65_535 + 1))
+                sent += 1
+                packets.append(kept)
         if packets:
             connection.send(packets)
-        connection.receive(0.0 if packets else 0.01)
+        connection.receive(0.0 if packets else 0.002)
         _take_acks(connection, devices)
         if done_at and not any(device.flying for device in devices.values()):
             break
     connection.close()
     counts["backlog"] = task.kept_s * len(devices)
     return {**counts, "seconds": (done_at or time.monotonic()) - begun}
+
+
+def _warm_up(connection: Connection, devices: dict[str, _Device]) -> int:
+    """Before the outage: each device was known. Return how many messages were sent."""
+    connection.send([device.live_packet(number + 1) for number, device in enumerate(devices.values())])
+    deadline = time.monotonic() + 60
+    while any(device.flying for device in devices.values()) and time.monotonic() < deadline:
+        connection.receive(0.1)
+        _take_acks(connection, devices)
+    return len(devices)
 
 
 def _take_acks(connection: Connection, devices: dict[str, _Device]) -> None:

@@ -2,6 +2,7 @@
 import type * as devices from "./devices";
 import type * as mappings from "./mappings";
 import type { components } from "./schema";
+import type * as sparkplug from "./sparkplug";
 import type * as page from "./types";
 
 type Schema = components["schemas"];
@@ -46,4 +47,8 @@ export type Agreed = [
   Fits<Omit<Schema["CreatedMapping"], "rules">, Omit<mappings.NewMapping, "rules">>,
   Fits<Schema["TrialResult"], mappings.Tried>,
   Fits<Schema["HeardItem"], mappings.Heard>,
+  Fits<Schema["SparkplugNodePage"], sparkplug.NodePage>,
+  Fits<Schema["SparkplugNodeDetail"], sparkplug.NodeMetrics>,
+  Fits<Schema["RegisteredSparkplugNode"], { node: sparkplug.Node; account: sparkplug.Account }>,
+  Fits<Schema["HeldFacts"], devices.Held>,
 ];

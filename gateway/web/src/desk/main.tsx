@@ -24,6 +24,7 @@ import { PlannerPage } from "./PlannerPage";
 import { RequestsPage } from "./RequestsPage";
 import { Shell } from "./Shell";
 import { SignInPage } from "./SignInPage";
+import { SparkplugPage } from "./SparkplugPage";
 import { WorkOrderPage } from "./WorkOrderPage";
 import { WorkOrdersPage } from "./WorkOrdersPage";
 
@@ -46,6 +47,7 @@ createRoot(document.getElementById("root")!).render(
           <Route path="devices/mappings" element={<MappingsPage />} />
           <Route path="devices/mappings/new" element={<NewMappingPage />} />
           <Route path="devices/mappings/:id" element={<MappingPage />} />
+          <Route path="devices/sparkplug" element={<SparkplugPage />} />
           <Route path="devices/:id" element={<DevicePage />} />
           <Route path="people" element={<PeoplePage />} />
           <Route path="*" element={<NotFoundPage />} />

@@ -114,3 +114,27 @@ def test_name_at_the_broker_stays_the_same_and_cannot_be_guessed() -> None:
     assert name != client_id_of("mqtt://forewarn-service:other@127.0.0.1:1883")
     assert name.startswith("forewarn-ingest-")
     assert "secret" not in name
+
+
+def test_live_messages_go_before_a_backlog_and_acknowledgements_keep_the_order_of_receipt(
+    link: Link, broker: TestBroker
+) -> None:
+    def payload(lane: str, number: int) -> bytes:
+        return b'{"boot":"b","seq":%d,"lane":"%s","samples":[]}' % (number, lane.encode())
+
+    with Publisher(broker.add_device("LI-4", PASSWORD), "LI-4") as publisher:
+        for number in range(20):
+            publisher.send("telemetry", payload("backfill", number))
+        for number in range(4):
+            publisher.send("telemetry", payload("live", number))
+        wait_until(lambda: link.waiting() == 24)
+        taken = link.take(8, 1 << 20, 1.0)
+        lanes = ["live" if b"live" in message.payload else "backfill" for message in taken]
+        assert lanes == ["live"] * 4 + ["backfill"] * 4, "live ones first, and the backlog goes on"
+        live, backlog = taken[:4], taken[4:]
+        link.acknowledge(live)
+        assert len(link._order) == 24, "what was received before is not done yet"
+        link.acknowledge(backlog)
+        assert len(link._order) == 20
+        assert [message.payload for message in drain(link)] == [payload("backfill", number) for number in range(4, 20)]
+        assert not link._order

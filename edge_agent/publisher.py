@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 SHORT_LIVES = 2  # connections in a row that ended soon while the broker was there, before we suspect a twin
 SHORT_LIVES_FORGOTTEN = 4  # where the broker had forgotten our session: it may also have been restarted
+SHORT_LIVES_STATELESS = 3  # where it keeps none
 PACKET_HEADER_BYTES = 512  # topic, batch header and MQTT's own fields
 CLOCK_AGAIN_S = 1.0  # questions about the time get lost like any message that nobody stores
 COMMAND_QUEUE = 100  # more than this unread is a flood; the broker keeps the rest of an honest backlog
@@ -198,7 +199,10 @@ class Publisher:
         self.status.session = session
         will = wire.encode_status(wire.Status(False, self.spool.boot, session, _now_ms(), __version__))
         self._connect_anew.clear()
-        link = Link(self.broker, self.device, will, self.pace.keepalive_s, self.pace.session_expiry_s)
+        # No session at the broker with a certificate: Mosquitto 2.0 damages its memory when it reads its files again
+        # while such a session waits. What a session would keep is asked for again: acks by resending, commands by us.
+        session_expiry_s = 0 if self.broker.identity_file else self.pace.session_expiry_s
+        link = Link(self.broker, self.device, will, self.pace.keepalive_s, session_expiry_s)
         try:
             link.open(lambda: self._is_mine(generation))
             self._last_turn = time.monotonic()
@@ -207,7 +211,10 @@ class Publisher:
             self._clear(
                 "broker_unreachable", "broker_refused", "connection_lost", "session_taken_over", "subscribe_denied"
             )
-            self._enough_lives = SHORT_LIVES if link.session_present else SHORT_LIVES_FORGOTTEN
+            if self.broker.identity_file:
+                self._enough_lives = SHORT_LIVES_STATELESS
+            else:
+                self._enough_lives = SHORT_LIVES if link.session_present else SHORT_LIVES_FORGOTTEN
             self._clear("publisher_error", "certificate_refused", "clock_wrong")
             if link.clock_is_off:
                 text = "the broker's certificate is not valid by this computer's clock; its dates are not looked at"

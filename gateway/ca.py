@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import ipaddress
 import os
+import sys
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -238,3 +240,23 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def main() -> int:
+    """`python -m gateway.ca FOLDER`: make `ca.crt` and `ca.key` there, for several machines, unless they are there."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--group", type=int, help="group that may read the key (its id), such as the API's")
+    options = parser.parse_args()
+    authority = Authority.load_or_create(options.folder, datetime.now(UTC))
+    if options.group is not None:
+        modes = {options.folder: 0o750, options.folder / "ca.key": 0o640, options.folder / "ca.crt": 0o644}
+        for path, mode in modes.items():
+            os.chown(path, -1, options.group)
+            path.chmod(mode)
+    print(f"authority {authority.fingerprint} in {options.folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

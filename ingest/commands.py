@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select, true, update
+from sqlalchemy import and_, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Invalid
@@ -17,6 +17,7 @@ from edge_agent.wire import MAX_COMMAND_BYTES, MAX_NAME_CHARS, Command, command_
 from ingest.models import Device, DeviceCommand
 
 SEND_MOST = 100  # per turn
+ANSWERED_WITHIN = timedelta(seconds=30)  # a device that is there carries out an order at once, then answers
 LONGEST_S = 30 * 86_400.0
 
 
@@ -60,7 +61,12 @@ def publish_commands(
         .join(Device, Device.id == DeviceCommand.device_id)
         .where(
             DeviceCommand.finished_at.is_(None),
-            or_(DeviceCommand.sent_at.is_(None), DeviceCommand.expires_at <= now),
+            or_(
+                DeviceCommand.sent_at.is_(None),
+                DeviceCommand.expires_at <= now,
+                # Sent in the moment in which it was away; it recognises what it has answered.
+                and_(DeviceCommand.sent_at < now - ANSWERED_WITHIN, Device.online.is_(True)),
+            ),
         )
         .where(Device.serial.in_(only) if only is not None else true())
         .order_by(DeviceCommand.created_at)
@@ -76,8 +82,9 @@ def publish_commands(
         payload = encode_command(Command(str(command.id), command.name, command.arguments, expires_at))
         if not publish(command_topic(serial, str(command.id)), payload):
             break  # no connection: they wait
+        if command.sent_at is None:
+            _note(session, "command.sent", command, now, {"name": command.name})
         command.sent_at = now
-        _note(session, "command.sent", command, now, {"name": command.name})
         sent += 1
     return sent
 

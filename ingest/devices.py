@@ -82,7 +82,7 @@ def register_device(
 
 
 def renew_claim(session: Session, device: Device, now: datetime, valid: timedelta = CLAIM_VALID) -> str:
-    """Give a device a new claim code, valid for a day (unless told otherwise) and for one use; an earlier one is void."""
+    """Give a device a new claim code, valid for a day unless told otherwise, for one use; an earlier one is void."""
     code = new_code()
     device.claim_code_hash, device.claim_expires_at, device.claimed_at = _code_hash(code), now + valid, None
     session.flush()

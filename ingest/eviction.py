@@ -16,6 +16,8 @@ from paho.mqtt.properties import Properties
 log = logging.getLogger(__name__)
 
 ANSWER_S = 5.0
+TOLD_S = 1.0
+OFFLINE_TOPIC = "$SYS/broker/clients/disconnected"  # Mosquitto's; told anew each `sys_interval`
 SESSION_KEPT_S = 24 * 3600  # what the agent itself asks for
 
 
@@ -29,25 +31,30 @@ def end_connections(broker_url: str, devices: Mapping[str, bool]) -> list[str]:
     return [serial for serial, gone in devices.items() if not _end_connection(broker_url, serial, keep=not gone)]
 
 
+def offline_sessions(broker_url: str) -> int | None:
+    """Return how many sessions of clients that are away the broker keeps; None when it does not tell."""
+    client = _client(broker_url, "", keep=False)
+    found: list[int] = []
+    client.on_connect = lambda _c, _u, _f, _reason, _p: client.subscribe(OFFLINE_TOPIC) and None
+    client.on_message = lambda _c, _u, message: found.append(int(message.payload))
+    try:
+        _connect(client, broker_url, keep=False)
+        deadline = time.monotonic() + TOLD_S
+        while not found and time.monotonic() < deadline and client.loop(0.05) == mqtt.MQTT_ERR_SUCCESS:
+            pass
+        client.disconnect()
+        client.loop(0.05)
+    except (OSError, ValueError) as error:
+        log.warning("the broker cannot be asked for its sessions: %s", error)
+    return found[0] if found else None
+
+
 def _end_connection(broker_url: str, serial: str, *, keep: bool) -> bool:
-    parts = urlsplit(broker_url)
-    is_secure = parts.scheme in ("mqtts", "ssl")
-    # Manual acknowledgement, and none given: what waits in the session stays there for the device.
-    client = mqtt.Client(
-        CallbackAPIVersion.VERSION2, client_id=serial, protocol=mqtt.MQTTv5, manual_ack=True, reconnect_on_failure=False
-    )
-    client.username_pw_set(unquote(parts.username or ""), unquote(parts.password or ""))
-    client.connect_timeout = ANSWER_S
-    if is_secure:
-        client.tls_set_context(ssl.create_default_context())
+    client = _client(broker_url, serial, keep=keep)
     answers: list[bool] = []
     client.on_connect = lambda _c, _u, _f, reason, _p: answers.append(not reason.is_failure)
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = SESSION_KEPT_S if keep else 0
-    properties.ReceiveMaximum = 1
     try:
-        port = parts.port or (8883 if is_secure else 1883)
-        client.connect(parts.hostname or "127.0.0.1", port, clean_start=not keep, properties=properties)
+        _connect(client, broker_url, keep=keep)
         deadline = time.monotonic() + ANSWER_S
         while not answers and time.monotonic() < deadline and client.loop(0.1) == mqtt.MQTT_ERR_SUCCESS:
             pass
@@ -57,3 +64,29 @@ def _end_connection(broker_url: str, serial: str, *, keep: bool) -> bool:
         log.warning("the connection of %s cannot be ended: %s", serial, error)
         return False
     return answers == [True]
+
+
+def _client(broker_url: str, client_id: str, *, keep: bool) -> mqtt.Client:
+    parts = urlsplit(broker_url)
+    # Manual acknowledgement, and none given: what waits in the session stays there for the device.
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=mqtt.MQTTv5,
+        manual_ack=keep,
+        reconnect_on_failure=False,
+    )
+    client.username_pw_set(unquote(parts.username or ""), unquote(parts.password or ""))
+    client.connect_timeout = ANSWER_S
+    if parts.scheme in ("mqtts", "ssl"):
+        client.tls_set_context(ssl.create_default_context())
+    return client
+
+
+def _connect(client: mqtt.Client, broker_url: str, *, keep: bool) -> None:
+    parts = urlsplit(broker_url)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = SESSION_KEPT_S if keep else 0
+    properties.ReceiveMaximum = 1
+    port = parts.port or (8883 if parts.scheme in ("mqtts", "ssl") else 1883)
+    client.connect(parts.hostname or "127.0.0.1", port, clean_start=not keep, properties=properties)

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import os
 import pwd
-import re
 import secrets
 import shutil
 import signal
@@ -18,40 +17,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
+from gateway.supervise.access_list import SERVICE_USER, Right, access_list, is_username
 from gateway.supervise.accounts import Account
-from gateway.supervise.broker_tls import BrokerTls, listener_lines
+from gateway.supervise.broker_tls import BrokerTls, listener_lines, read
 from gateway.supervise.errors import SupervisorError
 from gateway.supervise.lock import FolderLock, cannot_write
 from gateway.supervise.packages import install, line_to_type
 from gateway.supervise.progress import say
 from gateway.supervise.spawn import kept_port, port_is_free, read_port, send_signal, spawn, stop_process, tail
+from ingest.eviction import offline_sessions
 
-SERVICE_USER = "forewarn-service"
 START_SECONDS = 30.0
 STOP_SECONDS = 3.0
+YOUNG_SECONDS = 2.0  # before the broker tells its figures for the first time
 MAX_PACKET_BYTES = 16 * 1024 * 1024  # a batch has far less; above it nothing sensible arrives
 MAX_QUEUED_MESSAGES = 100_000  # what waits for a stopped ingest process; agents resend whatever is dropped
 MAX_QUEUED_BYTES = 256 * 1024 * 1024
 MAX_INFLIGHT_MESSAGES = 4000  # ingest acknowledges after the commit: groups in work, and live messages behind a backlog
 HASH_ITERATIONS = 101  # Mosquitto's own figure; device passwords are random, so stretching adds nothing
-USERNAME = re.compile(r"[^\s:+#/$%\x00-\x1f\x7f][^:+#/\x00-\x1f\x7f]{0,127}")
-
-# What contract.md promises: a device's own subtree, each branch in one direction.
-DEVICE_WRITES = ("telemetry", "senml", "status", "describe", "config/reported", "command/+/result", "time")
-DEVICE_READS = ("ack", "config", "command/+", "time/reply")
-
-
-class Right(Protocol):
-    """What an account may do beyond a device's own subtree: `access` is read, write or deny."""
-
-    @property
-    def username(self) -> str: ...
-    @property
-    def access(self) -> str: ...
-    @property
-    def filter(self) -> str: ...
 
 
 class EmbeddedMosquitto:
@@ -68,6 +53,8 @@ class EmbeddedMosquitto:
     ) -> None:
         self.tls = tls
         self.tls_port = 0
+        self._started_at = 0.0
+        self._service_line: str | None = None
         self.home = data.absolute() / "mosquitto"
         self.log = data.absolute() / "logs" / "mosquitto.log"
         self._fixed_port = port
@@ -123,22 +110,30 @@ class EmbeddedMosquitto:
         A name that would widen the access list or break the file is left out and reported: one device with a bad
         name must not lock out the others.
         """
-        refused = sorted(name for name in entries if not is_username(name))
-        if refused:
-            self._progress(f"The broker refuses {refused[0]!r} and {len(refused) - 1} more: not a valid name.")
-        lines = [f"{username}:{entries[username]}\n" for username in sorted(entries.keys() - set(refused))]
-        self._write("passwords", f"{SERVICE_USER}:{hash_password(self._service_password())}\n" + "".join(lines))
+        self._write("passwords", self._password_lines(entries))
         self._reload()
 
     def set_access(
         self, entries: Mapping[str, str], rights: Iterable[Right], refused: Sequence[str], now: datetime
     ) -> None:
-        """Replace accounts, rights beyond a device's own, and refused certificates (serial numbers) in one reload."""
-        self._write("acl", access_list(rights=rights))
+        """Replace accounts, rights beyond a device's own, and refused certificates (serial numbers) in one reload.
+
+        Nothing happens when all is as it was, as after a claim with a certificate.
+        """
+        changed = self._replace("acl", access_list(rights=rights))
         if self.tls is not None:
-            self.tls.refuse(self.home, self._write, refused, now)
-            self.tls.renew(self.home, self._write, now)
-        self.set_credentials(entries)
+            changed |= self.tls.refuse(self.home, self._write, refused, now)
+            changed |= self.tls.renew(self.home, self._write, now)
+        changed |= self._replace("passwords", self._password_lines(entries))
+        if changed:
+            self._reload()
+
+    def _replace(self, name: str, text: str) -> bool:
+        """Write a file unless it says so already; return whether it was written."""
+        if read(self.home / name) == text.encode():
+            return False
+        self._write(name, text)
+        return True
 
     def renew_certificate(self, now: datetime) -> None:
         """Make the TLS listener's certificate anew when two thirds of its life are over."""
@@ -146,8 +141,29 @@ class EmbeddedMosquitto:
             self._reload()
 
     def _reload(self) -> None:
-        if self._process is not None and self.is_alive():
+        """Let the broker read its files again: by the signal where that is safe, else by a restart of half a second.
+
+        Mosquitto 2.0 (2.0.11 and 2.0.21 measured) frees a session twice when the signal finds one whose client came by
+        certificate and is away, and crashes soon after. Those read from disk at the start are not concerned.
+        """
+        if self._process is None or not self.is_alive():
+            return
+        is_young = time.monotonic() - self._started_at < YOUNG_SECONDS
+        if self.tls is None or is_young or offline_sessions(self.url) == 0:
             self._process.send_signal(signal.SIGHUP)
+            return
+        stop_process(self._process, [(signal.SIGTERM, STOP_SECONDS)])
+        self._start(find_mosquitto())
+
+    def _password_lines(self, entries: Mapping[str, str]) -> str:
+        refused = sorted(name for name in entries if not is_username(name))
+        if refused:
+            self._progress(f"The broker refuses {refused[0]!r} and {len(refused) - 1} more: not a valid name.")
+        password = self._service_password()
+        if self._service_line is None:  # hashed once: another salt would look like a change
+            self._service_line = f"{SERVICE_USER}:{hash_password(password)}\n"
+        lines = [f"{username}:{entries[username]}\n" for username in sorted(entries.keys() - set(refused))]
+        return self._service_line + "".join(lines)
 
     def credentials(self) -> dict[str, str]:
         """Return the device accounts in force, as `set_credentials` takes them."""
@@ -192,6 +208,7 @@ class EmbeddedMosquitto:
             )
             if self._wait_until_ready(last_attempt=attempt == 3):
                 break
+        self._started_at = time.monotonic()
         self._fixed_port = self.port  # others know this URL now: a restart keeps it
         (self.home / "port").write_text(f"{self.port}\n")
 
@@ -238,6 +255,7 @@ class EmbeddedMosquitto:
             f"max_inflight_messages {MAX_INFLIGHT_MESSAGES}",
             f"max_packet_size {MAX_PACKET_BYTES}",
             "max_keepalive 3600",
+            "sys_interval 1",
             "set_tcp_nodelay true",
             "log_dest stderr",
             "log_type error",
@@ -330,32 +348,12 @@ def broker_account(home: Path) -> Account:
     return Account()
 
 
-def is_username(name: str) -> bool:
-    """True when a name may stand in the password file and in place of %u in the access list."""
-    return name != SERVICE_USER and name == name.strip() and USERNAME.fullmatch(name) is not None
-
-
 def hash_password(password: str, salt: bytes | None = None) -> str:
     """Return Mosquitto's `$7$` form: PBKDF2-HMAC-SHA512 with 12 bytes of salt (src/password_mosq.c, version 2.0)."""
     salt = salt if salt is not None else secrets.token_bytes(12)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, HASH_ITERATIONS)
     parts = (base64.b64encode(part).decode() for part in (salt, digest))
     return f"$7${HASH_ITERATIONS}${'$'.join(parts)}"
-
-
-def access_list(service_user: str = SERVICE_USER, rights: Iterable[Right] = ()) -> str:
-    """Return the ACL file: the service account everything of ours, a device its own subtree, `rights` what they say."""
-    lines = [f"user {service_user}", "topic readwrite forewarn/#", "topic readwrite spBv1.0/#"]
-    lines += ["topic read #", "topic read $SYS/#", ""]  # '#': mapped topics may be any
-    granted: dict[str, list[str]] = {}
-    for right in rights:
-        if is_username(right.username) and right.filter.isprintable() and right.access in ("read", "write", "deny"):
-            granted.setdefault(right.username, []).append(f"topic {right.access} {right.filter}")
-    for username in sorted(granted):
-        lines += [f"user {username}", *granted[username], ""]
-    lines += [f"pattern write forewarn/v1/%u/{branch}" for branch in DEVICE_WRITES]
-    lines += [f"pattern read forewarn/v1/%u/{branch}" for branch in DEVICE_READS]
-    return "\n".join(lines) + "\n"
 
 
 def explain(text: str, home: Path, log: Path) -> str:

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from assets.base.errors import Invalid, NotFound
-from assets.base.units import unit_label
+from assets.base.units import unit_code, unit_label
 from assets.registry import Asset
 from gateway.api.deps import Here, database_of
 from gateway.api.downloads import MEDIA_TYPES, Download, Export
@@ -68,13 +68,22 @@ def get_readings(
     start: Annotated[datetime | None, Query(alias="from")] = None,
     end: Annotated[datetime | None, Query(alias="to")] = None,
     points: Annotated[int, Query(ge=1, le=MAX_POINTS)] = 300,
+    unit: Annotated[str | None, Query(max_length=60)] = None,
+    difference: bool = False,
 ) -> AssetReadings:
-    """One metric of an asset between two times (the last hour when none are given), in at most `points` buckets."""
+    """One metric of an asset between two times (the last hour when none are given), in at most `points` buckets.
+
+    In `unit`, UCUM or as people write it, when one is given; `difference` says that the metric is a difference of two
+    temperatures, so that 20 °C are 36 °F and not 68.
+    """
     here.require("reading.read")
     if here.session.get(Asset, asset_id) is None:
         raise NotFound("no such asset")
     since, until = _range(start, end, here.now)
-    stretch = read_stretch(here.session, asset_id, metric, since, until, points)
+    code = unit_code(unit) if unit else None
+    if unit and code is None:
+        raise Invalid("no unit", field="unit")
+    stretch = read_stretch(here.session, asset_id, metric, since, until, points, unit=code, difference=difference)
     if stretch is None:
         raise NotFound(f"this asset has no metric {metric!r}", metric=metric)
     return AssetReadings(

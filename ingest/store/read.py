@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from assets.base.conversion import conversion
 from assets.base.db import APP_ROLE
 from edge_agent.wire import KNOWN_HEALTHY
 
@@ -149,16 +150,20 @@ def load_block(
 ) -> Readings:
     """Return the asset's rows with after < t <= until, oldest first; when more than `limit` wait, at least so many.
 
-    With `step_s` only the first row of each step is returned. Needs the service role.
+    With `step_s` only the first row of each step is returned. Every metric is in the unit of its newest device; what an
+    earlier one measured in a unit of another kind is left out. Needs the service role.
     """
+    units: dict[str, str] = {}
     by_range: dict[tuple[int, datetime | None, datetime | None], list[Source]] = {}
     for source in sources_of(session, asset_id, None):
         by_range.setdefault((source.stream_id, source.since, source.until), []).append(source)
+        if source.unit is not None:
+            units[source.metric] = source.unit
     parts = [(sources, _load(session, sources, after, until, limit, step_s)) for sources in by_range.values()]
     parts = [(sources, rows) for sources, rows in parts if len(rows[0])]
     # A part that was cut ends the block for all: what follows comes with the next one.
     cut = min((float(rows[0][-1]) for _, rows in parts if len(rows[0]) >= limit), default=np.inf)
-    return _merge(parts, cut)
+    return _merge(parts, cut, units)
 
 
 def known_healthy(
@@ -224,7 +229,9 @@ def _load(
     return [np.array(column if column is not None else (), dtype=np.float64) for column in row]
 
 
-def _merge(parts: Sequence[tuple[list[Source], list[NDArray[np.float64]]]], cut: float) -> Readings:
+def _merge(
+    parts: Sequence[tuple[list[Source], list[NDArray[np.float64]]]], cut: float, units: Mapping[str, str]
+) -> Readings:
     sources = [source for of_part, _ in parts for source in of_part]
     metrics = tuple(dict.fromkeys(source.metric for source in sources if source.kind != "text"))
     texts = tuple(dict.fromkeys(source.metric for source in sources if source.kind == "text"))
@@ -241,11 +248,19 @@ def _merge(parts: Sequence[tuple[list[Source], list[NDArray[np.float64]]]], cut:
             if source.kind == "text":
                 codes[source.metric][at[there]] = _recode(column[there], source.states, names[source.metric])
             elif source.metric in metrics:
-                values[at[there], metrics.index(source.metric)] = column[there]
+                values[at[there], metrics.index(source.metric)] = _in_unit(column[there], source, units)
     states = {name: (codes[name], tuple(names[name])) for name in texts}
     mode = next((name for name in texts if name == "mode" or name.endswith("_mode")), next(iter(texts), None))
     modes, mode_names = states[mode] if mode else (None, ())
     return Readings(t, metrics, values, modes, mode_names, states)
+
+
+def _in_unit(column: NDArray[np.float64], source: Source, units: Mapping[str, str]) -> NDArray[np.float64]:
+    target = units.get(source.metric)
+    if source.unit is None or target is None or source.unit == target:
+        return column
+    to = conversion(source.unit, target)
+    return np.full_like(column, np.nan) if to is None else column * to.factor + to.offset
 
 
 def _recode(codes: NDArray[np.float64], states: Sequence[str], names: list[str]) -> NDArray[np.int64]:

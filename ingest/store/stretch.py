@@ -12,7 +12,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from assets.base.conversion import Conversion, conversion
 from assets.base.db import APP_ROLE
+from assets.base.errors import Invalid
 from ingest.store.read import Source, samples_table, sources_of
 from ingest.store.rollup_schema import LEVELS
 from ingest.store.spans import Known, Part, Span, after, parts_of, widen
@@ -25,6 +27,7 @@ QUEUE_ROWS = 100_000  # of ingest's queue beyond the rollups: 50 ms. With more t
 WIDTHS_US = (1, *(level.seconds * 1_000_000 for level in LEVELS))
 Resolution = Literal["raw", "1m", "15m", "1h", "1d"]
 _RESOLUTIONS: tuple[Resolution, ...] = ("raw", "1m", "15m", "1h", "1d")
+SAME = Conversion(1.0, 0.0)
 _NEVER = -(1 << 62)
 _EVER = 1 << 62
 
@@ -87,6 +90,11 @@ class _Sum:
             self.last, self.last_at = other.last, other.last_at
         self.good, self.bad = good, bad
 
+    def convert(self, to: Conversion) -> None:
+        """Express the figures in another unit."""
+        self.low, self.high, self.last = to(self.low), to(self.high), to(self.last)
+        self.total = self.total * to.factor + to.offset * (self.good or self.bad)
+
 
 _RAW = """
 SELECT date_bin(make_interval(secs => :bucket), measured_at, :origin),
@@ -131,9 +139,21 @@ FROM (SELECT received_at, t_min, t_max, t_max IS NOT NULL AND :stream = ANY (str
 
 
 def read_stretch(
-    session: Session, asset_id: UUID, metric: str, since: datetime, until: datetime, points: int
+    session: Session,
+    asset_id: UUID,
+    metric: str,
+    since: datetime,
+    until: datetime,
+    points: int,
+    *,
+    unit: str | None = None,
+    difference: bool = False,
 ) -> Stretch | None:
     """Return a metric between two times in at most `points` buckets; None when the asset never had it.
+
+    In `unit` (a UCUM code), else in that of its newest device: what an earlier one measured in another is converted,
+    and left out when it measured something else. `difference`: the values are differences, so that 20 °C are 36 °F.
+    Raises Invalid when the metric cannot be expressed in `unit`.
 
     Minimum and maximum are those of the readings themselves, so that no spike is lost. Buckets made of rollups lie on
     whole multiples of theirs, so the first may begin before `since`; nothing before `since` is counted in it.
@@ -141,25 +161,44 @@ def read_stretch(
     sources = sources_of(session, asset_id, metric)
     if not sources:
         return None
-    spans = [
-        (source, max(since, source.since or since), min(until, source.until or until))
-        for source in sources
-    ]  # fmt: skip
+    newest = sources[-1]
+    target = _target(newest, unit)
+    sources = [each for each in sources if _conversion(each, target, difference) is not None]
+    spans = [(source, max(since, source.since or since), min(until, source.until or until)) for source in sources]
     spans = [(source, begin, end) for source, begin, end in spans if begin < end]
     level, bucket_us = _choose(session, spans, since, until, max(1, min(points, MAX_POINTS)))
     origin = since if level == 0 else datetime(1970, 1, 1, tzinfo=UTC)
     sums: dict[datetime, _Sum] = {}
     for source, begin, end in spans:
         parts = parts_of(_known(session, source), level, _us(begin), _us(end))
+        to = _conversion(source, target, difference)
         for t, each in _read(session, source, parts, bucket_us, origin):
+            if to is not None and to != SAME:
+                each.convert(to)
             if t in sums:
                 sums[t].add(each)
             else:
                 sums[t] = each
-    newest = sources[-1]
     made = [_point(t, sums[t], newest.kind) for t in sorted(sums)]
     resolution = _RESOLUTIONS[level]
-    return Stretch(metric, newest.unit, newest.kind, tuple(newest.states), bucket_us / 1e6, resolution, made)
+    return Stretch(metric, target, newest.kind, tuple(newest.states), bucket_us / 1e6, resolution, made)
+
+
+def _target(newest: Source, unit: str | None) -> str | None:
+    if unit is None:
+        return newest.unit
+    if newest.unit is None or newest.kind != "number":
+        raise Invalid("this metric has no unit", field="unit")
+    if conversion(newest.unit, unit) is None:
+        raise Invalid(f"{newest.unit} cannot become {unit}", field="unit", unit=newest.unit)
+    return unit
+
+
+def _conversion(source: Source, target: str | None, difference: bool) -> Conversion | None:
+    """Values without a unit are taken to be in the one that is asked for."""
+    if source.unit is None or target is None or source.kind != "number":
+        return SAME
+    return conversion(source.unit, target, difference=difference)
 
 
 def count_readings(session: Session, asset_id: UUID, metrics: Sequence[str], since: datetime, until: datetime) -> int:

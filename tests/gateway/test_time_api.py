@@ -71,21 +71,19 @@ def test_device_tells_presence_clock_ledger_and_channels(plant: Plant, device_id
 
 def test_a_device_that_numbers_nothing_is_counted_by_its_interval(plant: Plant, device_id: UUID) -> None:
     t = now_ms()
-    for i in range(60, 0, -1):
-        if not 20 <= i < 30:
-            send(plant, {"ts": t - 10_000 * i, "values": {"a": i}})
+    send(plant, [{"ts": t - 60_000 * i, "values": {"a": i}} for i in range(60, 0, -1) if not 20 <= i < 30])
     send(plant, {"ts": "2036-01-01T00:00:00Z", "values": {"a": 1}})
     client = plant.administrator()
     path = f"/api/v1/devices/{device_id}"
-    assert client.patch(path, json={"expected_interval_s": 10}).json()["expected_interval_s"] == 10
+    assert client.patch(path, json={"expected_interval_s": 60}).json()["expected_interval_s"] == 60
     ledger = detail(plant, device_id)["ledger"]
     assert ledger["balanced"]
     assert (ledger["expected"], ledger["stored"], ledger["quarantined"], ledger["missing"]) == (61, 50, 1, 10)
     assert [gap["n"] for gap in ledger["gaps"]] == [10]
-    for i in range(20, 30):  # late data closes the gap that it left
-        send(plant, {"ts": t - 10_000 * i, "values": {"a": i}})
+    # Late data closes the gap that it left.
+    send(plant, [{"ts": t - 60_000 * i, "values": {"a": i}} for i in range(20, 30)])
     assert detail(plant, device_id)["ledger"]["missing"] == 0
-    assert detail(plant, device_id)["expected_interval"] == {"seconds": 10.0, "origin": "declared"}
+    assert detail(plant, device_id)["expected_interval"] == {"seconds": 60.0, "origin": "declared"}
 
 
 def test_what_is_held_for_its_time_is_released_by_one_click_and_removed_by_another(
@@ -160,11 +158,9 @@ def test_a_swapped_pump_keeps_its_own_history_and_late_data_binds_by_event_time(
         seen.append([point["mean"] for point in answer.json()["points"]])
     assert seen == [[1], [2]]
     latest = client.get(f"/api/v1/assets/{pumps[1]}").json()["metrics"]
-    assert [metric["value"] for metric in latest] == [2]
+    assert [metric["latest"]["value"] for metric in latest] == [2]
     timeline = client.get(f"/api/v1/assets/{pumps[0]}/timeline").json()["items"]
-    assert [entry["kind"] for entry in timeline] == ["asset.registered", "asset.removed", "asset.installed"] or {
-        entry["kind"] for entry in timeline
-    } >= {"asset.removed", "asset.installed"}
+    assert {"asset.removed", "asset.installed"} <= {entry["kind"] for entry in timeline}
     assert plant.client(plant.token(plant.stranger)).get(path).status_code == 404
     gone = client.post(f"{path}/install", json={"asset_id": None})
     assert gone.json()["asset_id"] is None

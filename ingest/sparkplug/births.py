@@ -60,6 +60,8 @@ class Lookup(NamedTuple):
 
     def find(self, metric: Metric) -> Definition | Unresolved:
         """Return what a metric is."""
+        if self.before is None and self.after is not None and not metric.name and metric.alias is not None:
+            return self.after.by_alias.get(metric.alias, Unresolved.UNKNOWN)  # the usual message
         births = [birth for birth in (self.after, self.before) if birth is not None]
         if metric.name:
             found = [birth.by_name[metric.name] for birth in births if metric.name in birth.by_name]

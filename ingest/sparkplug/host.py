@@ -157,7 +157,12 @@ class SparkplugHost:
             except Unreadable as error:
                 return _refused(message, node.serial, error.reason, error.detail)
             self._hear(node, arrival)
-            return self._carry(topic.key, node, node.session.receive(arrival), message)
+            try:
+                return self._carry(topic.key, node, node.session.receive(arrival), message)
+            except Exception as error:  # a mistake of ours with one message must not end the stream of all nodes
+                log.exception("a message on %s", message.topic)
+                self._carry(topic.key, node, node.session.forget(time.time(), 0.0))
+                return _refused(message, node.serial, Reason.REFUSED, f"{type(error).__name__}: {error}"[:500])
 
     def control(self, session: Transaction, message: Message) -> str | None:
         """Nothing comes here: `prepare` handles everything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from assets.base.units import unit_code
 from ingest.formats.decoded import FLAG_BACKFILL, FLAG_LATE, LATE_AFTER_US, Decoded, ProblemList, Reason, Sample, Value
@@ -16,6 +17,7 @@ from ingest.sparkplug.values import Part, Trouble, parts_of, quality_of
 MAX_NAMES = 600  # of one channel; a stream holds 512 metrics
 # Orders to a node and its state as a node: no measurements.
 _CONTROL = ("Node Control/", "Device Control/")
+_code_of = lru_cache(4096)(unit_code)  # units are few, values many
 
 
 @dataclass(slots=True)
@@ -101,7 +103,7 @@ class Reader:
             moment.quality[name] = quality
         told = member.unit or unit
         if told:
-            code = unit_code(told)
+            code = _code_of(told)
             if code is not None:
                 moment.units[name] = code
 

@@ -141,8 +141,15 @@ def test_births_and_data_become_readings_with_names_units_and_presence(database_
 def test_tck_id_operational_behavior_edge_node_termination_host_action_ndeath_and_ddeath(
     database_url: str, broker: TestBroker
 ) -> None:
-    """…-ndeath-node-offline, …-ndeath-devices-offline, …-ddeath-devices-offline and their …-tags-stale: what a device
-    last measured is stale while the device is offline."""
+    """What a device last measured is stale for as long as the device is offline.
+
+    tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-offline
+    tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-tags-stale
+    tck-id-operational-behavior-edge-node-termination-host-action-ndeath-devices-offline
+    tck-id-operational-behavior-edge-node-termination-host-action-ndeath-devices-tags-stale
+    tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-offline
+    tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-tags-stale
+    """
     register(database_url, "death", "N1")
     with host(database_url, broker, "h2"):
         with edge(broker, "death", bd=1) as node:
@@ -170,9 +177,20 @@ def test_tck_id_operational_behavior_edge_node_termination_host_action_ndeath_an
 def test_tck_id_operational_behavior_host_reordering_rebirth_over_a_real_broker(
     database_url: str, broker: TestBroker
 ) -> None:
-    """operational-behavior-host-reordering-param, -start, -rebirth;
-    operational-behavior-data-commands-ncmd-rebirth-verb, -ncmd-rebirth-name, -ncmd-rebirth-value;
-    topics-ncmd-mqtt; payloads-ncmd-qos, payloads-ncmd-retain, payloads-ncmd-seq"""
+    """The assertions of the specification that are held here.
+
+    tck-id-operational-behavior-host-reordering-param
+    tck-id-operational-behavior-host-reordering-start
+    tck-id-operational-behavior-host-reordering-rebirth
+    tck-id-operational-behavior-data-commands-ncmd-rebirth-verb
+    tck-id-operational-behavior-data-commands-ncmd-rebirth-name
+    tck-id-operational-behavior-data-commands-ncmd-rebirth-value
+    tck-id-operational-behavior-data-commands-ncmd-verb
+    tck-id-topics-ncmd-mqtt
+    tck-id-payloads-ncmd-qos
+    tck-id-payloads-ncmd-retain
+    tck-id-payloads-ncmd-seq
+    """
     register(database_url, "order", "N1")
     with host(database_url, broker, "h3"), edge(broker, "order") as node:
         node.birth()
@@ -204,6 +222,7 @@ def test_a_restarted_host_asks_for_births_and_stores_what_came_before_them(
         node.birth()
         assert query(database_url, "SELECT count(*)::int FROM sparkplug_nodes WHERE online") == [(1,)]
         with host(database_url, broker, "h4"):
+            assert node_row(database_url)["online"] is None  # births and deaths may have been missed
             node.data("Pump", **{"Inputs/Temperature": 77.0})
             wait_until(lambda: node.rebirths == 1)
             wait_until(lambda: ("Pump", "inputs_temperature", 77.0) in readings(database_url))
@@ -317,11 +336,29 @@ def watch(broker: TestBroker) -> Iterator[Callable[[str], Watcher]]:
 def test_tck_id_host_topic_phid_birth_and_death_of_a_clean_life(
     database_url: str, broker: TestBroker, watch: Callable[[str], Watcher]
 ) -> None:
-    """host-topic-phid-birth-topic, -birth-qos, -birth-retain, -birth-payload, -birth-required;
-    host-topic-phid-death-topic, -death-qos, -death-retain, -death-payload,
-    -death-payload-timestamp-disconnect-clean; intro-sparkplug-host-state, components-ph-state,
-    conformance-primary-host; payloads-state-birth, payloads-state-birth-payload;
-    operational-behavior-host-application-termination, -death-topic, -death-payload, -death-qos, -death-retained"""
+    """The assertions of the specification that are held here.
+
+    tck-id-host-topic-phid-birth-topic
+    tck-id-host-topic-phid-birth-qos
+    tck-id-host-topic-phid-birth-retain
+    tck-id-host-topic-phid-birth-payload
+    tck-id-host-topic-phid-birth-required
+    tck-id-host-topic-phid-death-topic
+    tck-id-host-topic-phid-death-qos
+    tck-id-host-topic-phid-death-retain
+    tck-id-host-topic-phid-death-payload
+    tck-id-host-topic-phid-death-payload-timestamp-disconnect-clean
+    tck-id-intro-sparkplug-host-state
+    tck-id-components-ph-state
+    tck-id-conformance-primary-host
+    tck-id-payloads-state-birth
+    tck-id-payloads-state-birth-payload
+    tck-id-operational-behavior-host-application-termination
+    tck-id-operational-behavior-host-application-death-topic
+    tck-id-operational-behavior-host-application-death-payload
+    tck-id-operational-behavior-host-application-death-qos
+    tck-id-operational-behavior-host-application-death-retained
+    """
     watcher = watch("h8")
     started = time.time() * 1000
     with host(database_url, broker, "h8"):
@@ -343,7 +380,10 @@ def test_tck_id_host_topic_phid_birth_and_death_of_a_clean_life(
 def test_tck_id_message_flow_hid_sparkplug_state_message_delivered(
     database_url: str, broker: TestBroker, watch: Callable[[str], Watcher]
 ) -> None:
-    """A host that is told that it is gone says at once that it is there."""
+    """A host that is told that it is gone says at once that it is there.
+
+    tck-id-message-flow-hid-sparkplug-state-message-delivered
+    """
     watcher = watch("h9")
     with host(database_url, broker, "h9"):
         (birth,) = watcher.wait_for(bool)
@@ -359,7 +399,10 @@ def test_tck_id_message_flow_hid_sparkplug_state_message_delivered(
 def test_one_of_two_processes_is_the_host_and_the_other_follows_within_seconds(
     database_url: str, broker: TestBroker, watch: Callable[[str], Watcher]
 ) -> None:
-    """operational-behavior-host-application-host-id: one host of a name at any time."""
+    """One host of a name at any time.
+
+    tck-id-operational-behavior-host-application-host-id
+    """
     register(database_url, "two", "N1")
     watcher = watch("h10")
     options = HostOptions("h10", reorder_s=0.5)
@@ -387,13 +430,36 @@ def test_one_of_two_processes_is_the_host_and_the_other_follows_within_seconds(
 def test_tck_id_message_flow_phid_sparkplug_session_establishment_packet_by_packet(
     database_url: str, broker: TestBroker
 ) -> None:
-    """message-flow-phid-sparkplug-clean-session-50, -subscription, -state-publish, -state-publish-payload,
-    -state-publish-payload-timestamp; host-topic-phid-birth-message, -birth-sub-required, -birth-payload-timestamp;
-    host-topic-phid-death-required, -death-payload-timestamp-connect; payloads-state-will-message, -will-message-qos,
-    -will-message-retain, -will-message-payload, payloads-state-subscribe;
-    operational-behavior-host-application-connect-will, -connect-will-topic, -connect-will-payload, -connect-will-qos,
-    -connect-will-retained, -connect-birth, -connect-birth-topic, -connect-birth-payload, -connect-birth-qos,
-    -connect-birth-retained; operational-behavior-primary-application-state-with-multiple-servers-state"""
+    """The assertions of the specification that are held here.
+
+    tck-id-message-flow-phid-sparkplug-clean-session-50
+    tck-id-message-flow-phid-sparkplug-subscription
+    tck-id-message-flow-phid-sparkplug-state-publish
+    tck-id-message-flow-phid-sparkplug-state-publish-payload
+    tck-id-message-flow-phid-sparkplug-state-publish-payload-timestamp
+    tck-id-host-topic-phid-birth-message
+    tck-id-host-topic-phid-birth-sub-required
+    tck-id-host-topic-phid-birth-payload-timestamp
+    tck-id-host-topic-phid-death-required
+    tck-id-host-topic-phid-death-payload-timestamp-connect
+    tck-id-payloads-state-will-message
+    tck-id-payloads-state-will-message-qos
+    tck-id-payloads-state-will-message-retain
+    tck-id-payloads-state-will-message-payload
+    tck-id-payloads-state-subscribe
+    tck-id-operational-behavior-host-application-connect-will
+    tck-id-operational-behavior-host-application-connect-will-topic
+    tck-id-operational-behavior-host-application-connect-will-payload
+    tck-id-operational-behavior-host-application-connect-will-qos
+    tck-id-operational-behavior-host-application-connect-will-retained
+    tck-id-operational-behavior-host-application-connect-birth
+    tck-id-operational-behavior-host-application-connect-birth-topic
+    tck-id-operational-behavior-host-application-connect-birth-payload
+    tck-id-operational-behavior-host-application-connect-birth-qos
+    tck-id-operational-behavior-host-application-connect-birth-retained
+    tck-id-operational-behavior-host-application-disconnect-intentional
+    tck-id-operational-behavior-primary-application-state-with-multiple-servers-state
+    """
     with Proxy(broker.port) as proxy:
         url = broker.url.replace(f":{broker.port}", f":{proxy.port}")
         running = Host(database_url, url, HostOptions("h11")).wait()
@@ -426,7 +492,12 @@ def test_tck_id_message_flow_phid_sparkplug_session_establishment_packet_by_pack
 def test_tck_id_host_topic_phid_death_the_broker_says_it_for_a_host_that_was_killed(
     database_url: str, broker: TestBroker, watch: Callable[[str], Watcher]
 ) -> None:
-    """host-topic-phid-death-required, -death-payload; operational-behavior-host-application-connect-will"""
+    """The assertions of the specification that are held here.
+
+    tck-id-host-topic-phid-death-required
+    tck-id-host-topic-phid-death-payload
+    tck-id-operational-behavior-host-application-connect-will
+    """
     watcher = watch("h12")
     code = (
         "import sys, threading\n"

@@ -67,7 +67,11 @@ SCALARS = [
 def test_tck_id_payloads_metric_datatype_value_every_plain_type_is_read(
     datatype: DataType, sent: Any, stored: Any
 ) -> None:
-    """payloads-metric-datatype-value, payloads-metric-datatype-value-type"""
+    """The assertions of the specification that are held here.
+
+    tck-id-payloads-metric-datatype-value
+    tck-id-payloads-metric-datatype-value-type
+    """
     assert values([M("a", sent, datatype=datatype)]) == {"a": stored}
 
 
@@ -204,7 +208,11 @@ def test_units_are_found_in_the_properties_and_become_ucum(told: str) -> None:
 
 @pytest.mark.parametrize(("code", "word"), [(None, 0), (192, 0), (0, 2), (500, 1), (216, 0), (64, 1), (24, 2), (-1, 1)])
 def test_tck_id_payloads_propertyset_quality_value_value_becomes_our_word(code: int | None, word: int) -> None:
-    """payloads-propertyset-quality-value-type, payloads-propertyset-quality-value-value"""
+    """The assertions of the specification that are held here.
+
+    tck-id-payloads-propertyset-quality-value-type
+    tck-id-payloads-propertyset-quality-value-value
+    """
     assert quality_of(code) == word
     if code in (0, 192, 500):
         (sample,) = read([M("a", 1.0, datatype=D.DOUBLE, quality=code)]).samples
@@ -286,9 +294,18 @@ def test_a_serial_is_made_of_group_and_node_and_fits_everywhere() -> None:
 
 
 def test_tck_id_payloads_ncmd_seq_timestamp_and_tck_id_operational_behavior_data_commands_ncmd_rebirth() -> None:
-    """payloads-ncmd-timestamp, payloads-ncmd-seq, topics-ncmd-timestamp, topics-ncmd-payload,
-    payloads-name-cmd-requirement, operational-behavior-data-commands-ncmd-rebirth-name, -ncmd-rebirth-value,
-    -ncmd-metric-name, -ncmd-metric-value"""
+    """The assertions of the specification that are held here.
+
+    tck-id-payloads-ncmd-timestamp
+    tck-id-payloads-ncmd-seq
+    tck-id-topics-ncmd-timestamp
+    tck-id-topics-ncmd-payload
+    tck-id-payloads-name-cmd-requirement
+    tck-id-operational-behavior-data-commands-ncmd-rebirth-name
+    tck-id-operational-behavior-data-commands-ncmd-rebirth-value
+    tck-id-operational-behavior-data-commands-ncmd-metric-name
+    tck-id-operational-behavior-data-commands-ncmd-metric-value
+    """
     command = read_payload(write_rebirth(T0))
     assert (command.timestamp, command.seq) == (T0, None)
     assert [(each.name, each.value, each.datatype) for each in command.metrics] == [(REBIRTH, True, D.BOOLEAN)]

@@ -112,6 +112,11 @@ def test_births_bring_the_node_and_its_devices_and_their_values_and_aliases() ->
 
 @pytest.mark.parametrize("seq", [0, 17, 255])
 def test_tck_id_payloads_nbirth_seq_any_number_begins_the_sequence(seq: int) -> None:
+    """The assertions of the specification that are held here.
+
+    tck-id-payloads-nbirth-seq
+    tck-id-payloads-sequence-num-req-nbirth
+    """
     driven = Driven()
     driven.receive("NBIRTH", nbirth([M("a", 0.0, alias=1)], seq=seq))
     driven.receive("NDATA", data((seq + 1) % 256, M(None, 1.0, alias=1), t=10))
@@ -120,6 +125,10 @@ def test_tck_id_payloads_nbirth_seq_any_number_begins_the_sequence(seq: int) -> 
 
 
 def test_tck_id_payloads_sequence_num_incrementing_wraps_after_255() -> None:
+    """The assertions of the specification that are held here.
+
+    tck-id-payloads-sequence-num-incrementing
+    """
     driven = Driven()
     born(driven)
     for number in range(600):
@@ -170,6 +179,10 @@ def test_a_birth_after_the_nodes_clock_was_set_back_is_a_birth() -> None:
 
 
 def test_tck_id_operational_behavior_edge_node_termination_host_action_ndeath_node_offline() -> None:
+    """The assertions of the specification that are held here.
+
+    tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-offline
+    """
     driven = Driven()
     born(driven, bd=3)
     assert driven.receive("NDEATH", ndeath(3)) == [NodeDied(3)]
@@ -179,6 +192,10 @@ def test_tck_id_operational_behavior_edge_node_termination_host_action_ndeath_no
 
 @pytest.mark.parametrize("dead", [2, 0, 255])
 def test_tck_id_payloads_ndeath_bdseq_a_death_of_an_earlier_connection_is_ignored(dead: int) -> None:
+    """The assertions of the specification that are held here.
+
+    tck-id-payloads-ndeath-bdseq
+    """
     driven = Driven()
     born(driven, bd=3)
     assert driven.receive("NDEATH", ndeath(dead)) == []
@@ -195,6 +212,10 @@ def test_a_death_after_our_restart_counts_unless_it_is_older_than_the_last_birth
 
 
 def test_tck_id_operational_behavior_edge_node_termination_host_action_ddeath_devices_offline_at_its_own_time() -> None:
+    """The assertions of the specification that are held here.
+
+    tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-offline
+    """
     driven = Driven()
     born(driven)
     assert driven.receive("DDEATH", data(2, t=77), "D") == [DeviceDied("D", T0 + 77)]
@@ -208,7 +229,11 @@ def test_tck_id_operational_behavior_edge_node_termination_host_action_ddeath_de
 
 
 def test_tck_id_operational_behavior_host_reordering_success_missing_messages_in_time_need_no_rebirth() -> None:
-    """operational-behavior-host-reordering-start, operational-behavior-host-reordering-success"""
+    """The assertions of the specification that are held here.
+
+    tck-id-operational-behavior-host-reordering-start
+    tck-id-operational-behavior-host-reordering-success
+    """
     driven = Driven()
     born(driven)
     for seq in (4, 3, 2):
@@ -218,7 +243,11 @@ def test_tck_id_operational_behavior_host_reordering_success_missing_messages_in
 
 
 def test_tck_id_operational_behavior_host_reordering_rebirth_after_the_time_out_and_not_before() -> None:
-    """operational-behavior-host-reordering-param, operational-behavior-host-reordering-rebirth"""
+    """The assertions of the specification that are held here.
+
+    tck-id-operational-behavior-host-reordering-param
+    tck-id-operational-behavior-host-reordering-rebirth
+    """
     driven = Driven()
     born(driven)
     driven.receive("NDATA", data(3, M(None, 3.0, alias=1), t=3))

@@ -40,6 +40,7 @@ TOP_UP_S = 0.005  # how long a waiting group looks for more while the writer is 
 RETRY_MOST_S = 10.0
 TICK_S = 0.5
 _DESCRIBES = f"/{DESCRIBE}"
+_CONFIRM = "SELECT pg_logical_emit_message(true, 'forewarn', '')"
 
 
 class Stopped(Exception):
@@ -71,6 +72,7 @@ class Consumer:
     ) -> None:
         self._client_id, self._forget_filters, self._ends_session = client_id, forget_filters, ends_session
         self._busy_at = time.monotonic()
+        self._is_doubtful = False  # whether a standby has what was committed
         self._told_subscribed = on_subscribed
         self._source: Source = source or DeviceTopics()
         self._database_url = plain_url(database_url)
@@ -175,7 +177,7 @@ class Consumer:
     def _commit(self, group: Sequence[Prepared]) -> list[Receipt]:
         """Store a group; split it until what the database refuses stands alone. Raise Stopped."""
         try:
-            return self._persist(lambda: self._writer.write(self._connected(), group))
+            return self._persist(lambda: self._write(group))
         except Exception as error:
             if isinstance(error, Stopped):
                 raise
@@ -204,13 +206,13 @@ class Consumer:
         log.error("set aside a message on %s: %s: %s", each.message.topic, type(error).__name__, error)
         aside = refused(each, f"{type(error).__name__}: {error}")
         try:
-            return self._persist(lambda: self._writer.write(self._connected(), [aside]))
+            return self._persist(lambda: self._write([aside]))
         except Stopped:
             raise
         except Exception:
             log.exception("even its names are refused; keeping the bytes under no name")
             bare = Prepared(each.message._replace(topic="?"), "", Decoded(problems=aside.decoded.problems))
-            self._persist(lambda: self._writer.write(self._connected(), [bare]))
+            self._persist(lambda: self._write([bare]))
         # Its bytes are kept, so the device may forget them: sending it for ever would help nobody.
         boot, seq = each.decoded.boot, each.decoded.seq
         return [Receipt(each.serial, boot, seq)] if boot is not None and seq is not None else []
@@ -230,7 +232,7 @@ class Consumer:
             self._set_aside(prepare(message), error)
             return
         if problem is not None:
-            self._persist(lambda: self._writer.write(self._connected(), [problem_of(message, problem)]))
+            self._persist(lambda: self._write([problem_of(message, problem)]))
         elif message.topic.endswith(_DESCRIBES):
             self._writer.forget_device(parse_topic(message.topic).device)
 
@@ -244,6 +246,7 @@ class Consumer:
                 if blames_payload(error):
                     raise
                 failures += 1
+                self._is_doubtful = True
                 self._close()
                 pause_s = random.uniform(0, min(RETRY_MOST_S, 0.2 * 2 ** min(failures, 10)))
                 log.warning("the database is away, trying again in %.1f s: %s", pause_s, error)
@@ -277,8 +280,27 @@ class Consumer:
         if self._connection is None or self._connection.closed:
             connection = psycopg.connect(self._database_url, autocommit=True, connect_timeout=10)
             connection.execute(f"SET ROLE {SERVICE_ROLE}")
+            connection.add_notice_handler(self._on_notice)
             self._connection = connection
         return self._connection
+
+    def _on_notice(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Somebody broke off the wait for the standby: the commit is reported, but stands on one server only."""
+        self._is_doubtful = self._is_doubtful or "synchronous replication" in (notice.message_primary or "")
+
+    def _write(self, group: Sequence[Prepared]) -> list[Receipt]:
+        """Store a group and commit it, where a standby is required on the standby too."""
+        receipts = self._writer.write(self._connected(), group)
+        while self._is_doubtful:
+            # After a broken wait or connection the group may be a repeat, which writes nothing and so waits for
+            # nobody; this does, and what was committed before it is confirmed with it.
+            self._is_doubtful = False
+            try:
+                self._connected().execute(_CONFIRM)
+            except BaseException:
+                self._is_doubtful = True
+                raise
+        return receipts
 
     def _close(self) -> None:
         if self._connection is not None:

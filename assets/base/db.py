@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 from sqlalchemy import DateTime, Engine, ForeignKey, MetaData, create_engine, text
@@ -121,11 +122,16 @@ def enter_actor(session: Session, actor: Actor) -> None:
 
 
 def sqlalchemy_url(url: str) -> str:
-    """Name the psycopg 3 driver in a plain PostgreSQL URL."""
+    """Name the psycopg 3 driver in a plain PostgreSQL URL, and several hosts (a replicated server) its way."""
     for plain in ("postgresql://", "postgres://"):
         if url.startswith(plain):
-            return "postgresql+psycopg://" + url.removeprefix(plain)
-    return url
+            url = "postgresql+psycopg://" + url.removeprefix(plain)
+    parts = urlsplit(url)
+    account, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return url
+    query = "&".join([*(f"host={each}" for each in hosts.split(",")), *filter(None, [parts.query])])
+    return urlunsplit(parts._replace(netloc=f"{account}{at}", query=query))
 
 
 def plain_url(url: str) -> str:

@@ -108,7 +108,8 @@ def test_trouble_goes_from_the_desk_to_the_technician_and_back(service: Running,
 
 def _look_at_every_page(page: Page, service: Running, asset: str, order: str) -> None:
     paths = ("/", f"/assets/{asset}", "/work-orders", f"/work-orders/{order}", "/planner", "/requests", "/devices")
-    for path in (*paths, "/devices/connect", "/people"):
+    formats = ("/devices/bulk", "/devices/mappings", "/devices/mappings/new", "/devices/sparkplug")
+    for path in (*paths, "/devices/connect", *formats, "/people"):
         page.goto(service.base + path)
         expect(page.locator("h1").first).to_be_visible()
         expect(page.locator("[aria-busy=true]")).to_have_count(0)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway import bench
+from gateway import bench, device_commands
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -56,14 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     token.add_argument("--data", type=Path)
     token.add_argument("--json", action="store_true")
 
-    device = commands.add_parser("device", help="devices")
-    device_commands = device.add_subparsers(dest="device_command", required=True, metavar="COMMAND")
-    add = device_commands.add_parser("add", help="register a device, print its claim code")
-    add.add_argument("--serial", required=True)
-    add.add_argument("--model", required=True)
-    add.add_argument("--asset", metavar="NAME", help="name of the asset it measures; its serial when left out")
-    add.add_argument("--data", type=Path)
-    add.add_argument("--json", action="store_true")
+    device_commands.add_commands(commands)
 
     evaluate = commands.add_parser("evaluate", help="score the detectors on a recorded fleet")
     evaluate.add_argument("folder", type=Path, metavar="FOLDER")
@@ -154,7 +147,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         case "token":
             return _token(options, settings)
         case "device":
-            return _device_add(options, settings)
+            return device_commands.run(options, settings, running_database_url)
         case "evaluate":
             from ml.evaluation import evaluate_command
 
@@ -293,32 +286,6 @@ def _token(options: argparse.Namespace, settings: Settings) -> int:
             return 2
         token = make_token(session, organisation.id, role, datetime.now(UTC))
     print(json.dumps({"token": token, "role": role, "organisation": organisation.name}) if options.json else token)
-    return 0
-
-
-def _device_add(options: argparse.Namespace, settings: Settings) -> int:
-    from assets.base.db import Database
-    from assets.base.errors import RuleError
-    from assets.people import root_organisation
-    from gateway.connect import asset_for_device, connect_device
-
-    now = datetime.now(UTC)
-    database = Database(running_database_url(settings), pool_size=1)
-    try:
-        with database.as_service() as session:
-            operator = root_organisation(session)
-            if operator is None:
-                print("forewarn: the database is empty: run `forewarn up` once.", file=sys.stderr)
-                return 1
-            asset = asset_for_device(session, operator.id, options.serial, options.asset, now)
-            device, code = connect_device(session, options.serial, options.model, operator.id, asset, now)
-    except RuleError as error:
-        print(f"forewarn: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps({"serial": device.serial, "claim_code": code, "expires_at": str(device.claim_expires_at)}))
-    else:
-        print(f"{code}\nOn the device:  forewarn-edge claim {code} --server {settings.base_url}")
     return 0
 
 

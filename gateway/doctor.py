@@ -25,6 +25,7 @@ from gateway.supervise.cluster import read_major
 from gateway.supervise.errors import SupervisorError
 from gateway.supervise.processes import read_health
 from gateway.supervise.spawn import port_is_free
+from ingest.brokers import broker_urls
 
 OLDEST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 2**30  # a day of a thousand readings per second takes about as much
@@ -191,10 +192,13 @@ def _broker(data: Path, given_url: str | None) -> list[Check]:
     try:
         if url is None:
             raise ConnectionRefusedError("there has been no run yet")
-        reason = connect_reason(url)
-        parts = urlsplit(url)
-        detail = f"{parts.hostname}:{parts.port or 1883}" + (f" says: {reason}" if reason else "")
-        return [*checks, Check("broker", reason is None, detail, "Correct user and password in FOREWARN_BROKER_URL.")]
+        for each in broker_urls(url):
+            reason = connect_reason(each)
+            parts = urlsplit(each)
+            detail = f"{parts.hostname}:{parts.port or 1883}" + (f" says: {reason}" if reason else "")
+            fix = "Correct user and password in FOREWARN_BROKER_URL."
+            checks.append(Check("broker", reason is None, detail, fix))
+        return checks
     except OSError as error:
         if given_url is not None:
             fix = "Start that broker, or correct FOREWARN_BROKER_URL."

@@ -37,6 +37,7 @@ from gateway.supervise.mosquitto import EmbeddedMosquitto
 from gateway.supervise.postgres import EmbeddedPostgres
 from gateway.supervise.processes import Supervisor
 from gateway.supervise.progress import say
+from ingest.brokers import broker_urls
 from ingest.devices import registered_serials
 
 READY_S = 90.0  # generous: a first start on a slow disk
@@ -148,7 +149,7 @@ class Service:
     @property
     def local_broker(self) -> str:
         """The broker's address for the agents of this machine, without the service's own credentials."""
-        parts = urlsplit(self.broker_url)
+        parts = urlsplit(broker_urls(self.broker_url)[0])
         return f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}"
 
     @property
@@ -159,7 +160,7 @@ class Service:
     @property
     def _foreign_account(self) -> tuple[str, str] | None:
         """The account of FOREWARN_BROKER_URL, which the agents of this machine share; None with our own broker."""
-        parts = urlsplit(self.settings.broker_url or "")
+        parts = urlsplit(broker_urls(self.settings.broker_url)[0] if self.settings.broker_url else "")
         return (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
 
     def _prepare(self, database: Database) -> None:

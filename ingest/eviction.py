@@ -13,6 +13,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from ingest.brokers import broker_urls
+
 log = logging.getLogger(__name__)
 
 ANSWER_S = 5.0
@@ -28,7 +30,11 @@ def end_connections(broker_url: str, devices: Mapping[str, bool]) -> list[str]:
     waits in it. No broker reconsiders a connection that stands when a certificate is revoked; all end it when its
     client id is used elsewhere (MQTT 5, 3.1.4-3).
     """
-    return [serial for serial, gone in devices.items() if not _end_connection(broker_url, serial, keep=not gone)]
+    ended = {
+        serial: [_end_connection(url, serial, keep=not gone) for url in broker_urls(broker_url)]
+        for serial, gone in devices.items()
+    }
+    return [serial for serial, everywhere in ended.items() if not all(everywhere)]
 
 
 def offline_sessions(broker_url: str) -> int | None:

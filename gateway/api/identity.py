@@ -38,6 +38,7 @@ from gateway.api.identity_rows import (
 from gateway.ca import Authority
 from gateway.provisioning import MAX_BYTES, labels, provision
 from gateway.settings import Settings
+from ingest.brokers import broker_urls
 from ingest.clones import addresses
 from ingest.devices import ClaimFailed, claim_device, renew_claim
 from ingest.identity import (
@@ -258,7 +259,7 @@ def public_broker(settings: Settings) -> str:
     """The broker's address as devices with a password see it, without the account that ingest uses."""
     if settings.public_broker:
         return settings.public_broker
-    parts = urlsplit(settings.broker_url or "mqtt://127.0.0.1:1883")
+    parts = urlsplit(broker_urls(settings.broker_url or "mqtt://127.0.0.1:1883")[0])
     return f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}"
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import psycopg
 
 from assets.base.db import Database
 from gateway.chaos.agent import ChaosAgent, limit_file_size
@@ -24,6 +27,8 @@ from ingest.devices import broker_credentials, set_password
 from ingest.passwords import new_password
 
 INGEST_STOP_S = 3.0
+DEAD_S = 5.0
+RECOVERY_S = 120.0
 DISK_FULL_BYTES = 8192  # less than any file of the database
 INGEST_COMMAND = (sys.executable, "-m", "gateway.main", "ingest")
 
@@ -139,14 +144,35 @@ class Rig:
             self.broker.start()
 
     def kill_database(self) -> None:
-        """SIGKILL PostgreSQL's first process; the others notice and end."""
+        """SIGKILL PostgreSQL's first process and see it dead; the others notice and end."""
         if self.postgres.pid is not None:
             os.kill(self.postgres.pid, signal.SIGKILL)
+        until = time.monotonic() + DEAD_S
+        while self.postgres.is_alive() and time.monotonic() < until:
+            time.sleep(0.01)
 
     def start_database(self) -> None:
-        """Start PostgreSQL unless it runs; it recovers."""
-        if not self.postgres.is_alive():
-            self.postgres.start()
+        """Start PostgreSQL unless it runs, and wait until it takes connections: it may end while it recovers."""
+        until = time.monotonic() + RECOVERY_S
+        while True:
+            if not self.postgres.is_alive():
+                self.postgres.start()
+            try:
+                psycopg.connect(self.postgres.url, connect_timeout=5).close()
+                return
+            except psycopg.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
+
+    def restore(self) -> None:
+        """Start whatever does not run, whatever was done to it."""
+        self.free_database_disk()
+        self.start_database()
+        self.start_broker()
+        for number in range(len(self.workers)):
+            self.signal_ingest(number, signal.SIGCONT)
+            self.start_ingest(number)
 
     def fill_database_disk(self) -> None:
         """No file of PostgreSQL may be written beyond its first page: as on a full disk, nothing can be committed."""

@@ -104,6 +104,7 @@ def _wait_for_rows(rig: Rig, watch: CommitWatch, stop: threading.Event) -> None:
 
 def _drain(rig: Rig) -> float:
     """Stop the measuring, send what is left, and return how long that took (s)."""
+    rig.restore()
     for agent in rig.agents:
         agent.free_disk()
         agent.stop()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_agent import __version__, wire
+from edge_agent import __version__, clock, wire
 from edge_agent.backoff import Backoff
 from edge_agent.clock import ServerClock
 from edge_agent.link import BrokerAddress, Link, LinkFailed, Problem
@@ -60,7 +60,7 @@ class PublisherStatus:
 
 
 def _now_ms() -> int:
-    return int(time.time() * 1000)
+    return clock.now_ms()
 
 
 class Publisher:

@@ -84,8 +84,8 @@ def test_small_body_that_unpacks_to_gigabytes_is_refused(sender: Sender) -> None
         (b"<a/>", 415, "application/xml", None, "unsupported_media_type"),
         (b"{}", 415, None, "br", "unsupported_media_type"),
         (b"{}", 422, None, "gzip", "invalid"),
-        (gzip.compress(b"{}")[:-4], 422, None, "gzip", "invalid"),
-        (gzip.compress(b"{}") + b"more", 422, None, "gzip", "invalid"),
+        (gzip.compress(b"{}", mtime=0)[:-4], 422, None, "gzip", "invalid"),
+        (gzip.compress(b"{}", mtime=0) + b"more", 422, None, "gzip", "invalid"),
     ],
 )
 def test_body_that_cannot_be_taken_is_a_problem(

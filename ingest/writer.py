@@ -107,6 +107,7 @@ class Writer:
     def forget(self) -> None:
         """Drop what is remembered of a transaction that was rolled back."""
         self._catalog.forget()
+        self._numbers.forget()
 
     def forget_device(self, serial: str) -> None:
         """Drop what is remembered of a device that has just described itself anew."""

@@ -28,7 +28,7 @@ SELECT b.boot, b.first, b.n, b.conflicting FROM devices d JOIN ingest_batches b 
 WHERE d.serial = %s AND b.conflicting > 0
 """
 _QUARANTINE = """
-SELECT q.payload FROM devices d JOIN quarantine q ON q.device_id = d.id WHERE d.serial = %s
+SELECT q.payload FROM devices d JOIN quarantine q ON q.device_id = d.id OR q.device_id IS NULL WHERE d.serial = %s
 """
 _OPEN = """
 SELECT coalesce(sum((SELECT coalesce(sum(upper(r) - lower(r)), 0)
@@ -79,7 +79,7 @@ def judge(connection: psycopg.Connection[Any], serial: str, account: Account) ->
 
     missing = [count for count in account.kept if count not in rows]
     dropped = {c for c in missing if any(account.kept[c][0] == b and account.kept[c][1] in r for b, r in given_up)}
-    quarantined = {count for count in missing if count in in_quarantine} - dropped
+    quarantined = {count for count in missing if (account.kept[count][0], count) in in_quarantine} - dropped
     rest = [count for count in missing if count not in dropped and count not in quarantined]
     lost = _without_conflicts(account, rest, conflicts)
     known = account.kept.keys() | account.undecided
@@ -117,13 +117,13 @@ def _without_conflicts(
     return lost
 
 
-def _counts_in(payloads: Iterable[bytes]) -> set[int]:
-    """Return the counts of all samples in payloads that were kept whole."""
-    found: set[int] = set()
+def _counts_in(payloads: Iterable[bytes]) -> set[tuple[str, int]]:
+    """Return (boot, count) of all samples in payloads that were kept whole."""
+    found: set[tuple[str, int]] = set()
     for payload in payloads:
         try:
-            samples = json.loads(bytes(payload)).get("samples", [])
-            found |= {int(each["values"]["count"]) for each in samples}
+            body = json.loads(bytes(payload))
+            found |= {(str(body["boot"]), int(each["values"]["count"])) for each in body["samples"]}
         except (ValueError, AttributeError, KeyError, TypeError):  # the beginning of one, or something else
             continue
     return found

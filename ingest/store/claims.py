@@ -43,6 +43,10 @@ class Numbers:
             self._free = deque(row[0] for row in connection.execute(_IDS, [max(count, _IDS_AT_LEAST)]))
         return [self._free.popleft() for _ in range(count)]
 
+    def forget(self) -> None:
+        """Give up what was taken in a transaction that failed: a database that crashed hands it out once more."""
+        self._free.clear()
+
 
 def claim_batches(connection: Connection, numbers: Numbers, group: Sequence[Prepared]) -> None:
     """Insert the batches' rows and set `batch_id`; a batch that is there already becomes a repeat."""

@@ -22,7 +22,9 @@ from gateway.supervise.postgres import EmbeddedPostgres
 from ingest import link as module
 from ingest.link import Link
 from ingest.mqtt5 import Packet
+from ingest.store.claims import Numbers
 from ingest.workers import run_ingest
+from ingest.writer import Writer
 from tests.conftest import TestBroker
 from tests.ingest.support import PASSWORD, IngestProcess, Publisher, add_device, batch, now_ms, query, wait_until
 
@@ -98,6 +100,7 @@ def test_trap_16_stall_of_the_database_does_not_cost_the_connection(
     database_url: str, broker: TestBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ingest.workers import run_ingest
+from ingest.writer import Writer
 
     monkeypatch.setattr(module, "KEEPALIVE_S", 2)  # so that seven seconds stand for a stall of minutes
     add_device(database_url, "TR-16")
@@ -120,6 +123,21 @@ def test_trap_16_stall_of_the_database_does_not_cost_the_connection(
         stop.set()
         consumer.join(20)
     assert stored(database_url) == (20, 20)
+
+
+def test_trap_02_batch_numbers_taken_before_a_crash_of_the_database_are_not_used_after_it(database_url: str) -> None:
+    numbers = Numbers()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET ROLE forewarn_service")
+        first = numbers.take(connection, 3)
+        numbers.forget()  # what the writer does when a transaction fails; the server may then give them to another
+        assert set(numbers.take(connection, 3)).isdisjoint(range(first[0], first[0] + 2000))
+    writer = Writer()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET ROLE forewarn_service")
+        writer._numbers.take(connection, 3)
+        writer.forget()
+    assert not writer._numbers._free
 
 
 # --- 4, 36: ingest is away ------------------------------------------------------------------------------------------

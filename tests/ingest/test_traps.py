@@ -99,9 +99,6 @@ def test_trap_02_memory_stays_bounded_and_nothing_is_acknowledged_while_the_data
 def test_trap_16_stall_of_the_database_does_not_cost_the_connection(
     database_url: str, broker: TestBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ingest.workers import run_ingest
-from ingest.writer import Writer
-
     monkeypatch.setattr(module, "KEEPALIVE_S", 2)  # so that seven seconds stand for a stall of minutes
     add_device(database_url, "TR-16")
     url = broker.add_device("TR-16", PASSWORD)

@@ -33,7 +33,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 GROUP_MESSAGES = 2000  # one transaction; half the link's window, so that the broker refills while we commit
-GROUP_BYTES = 4 * 2**20  # some 40,000 values: a second of work at most
+GROUP_BYTES = 4 * 2**20  # at most: some 200,000 values
+LEAST_GROUP_BYTES = 2**18
+GROUP_S = 0.3  # what one group should take: a live message waits for the group before it, however slow the machine is
 TAKE_MESSAGES = 100  # decoded in one go, before looking whether the writer is idle
 WAIT_S = 0.05
 TOP_UP_S = 0.005  # how long a waiting group looks for more while the writer is busy
@@ -72,6 +74,7 @@ class Consumer:
     ) -> None:
         self._client_id, self._forget_filters, self._ends_session = client_id, forget_filters, ends_session
         self._busy_at = time.monotonic()
+        self._group_bytes = GROUP_BYTES
         self._is_doubtful = False  # whether a standby has what was committed
         self._told_subscribed = on_subscribed
         self._source: Source = source or DeviceTopics()
@@ -100,13 +103,22 @@ class Consumer:
                     self._is_idle.clear()
                     following = decoder.submit(self._gather)
                     if gathered.messages:
+                        begun = time.monotonic()
                         self._handle(gathered)
                         self._busy_at = time.monotonic()
+                        self._adapt(gathered, self._busy_at - begun)
                     self._tick()
         finally:
             self._link.stop()
             self._close()
             self._database.dispose()
+
+    def _adapt(self, gathered: Gathered, took_s: float) -> None:
+        """Make the next groups smaller when one took long, larger when a full one went fast."""
+        size = sum(len(message.payload) for message in gathered.messages)
+        if took_s > GROUP_S or size > self._group_bytes / 2:
+            wanted = self._group_bytes * min(1.5, max(0.5, GROUP_S / max(took_s, 0.001)))
+            self._group_bytes = int(min(GROUP_BYTES, max(LEAST_GROUP_BYTES, wanted)))
 
     @property
     def idle_s(self) -> float:
@@ -122,10 +134,11 @@ class Consumer:
         """Take and decode what waits, until the writer is idle or the group is full."""
         gathered = Gathered([], [], [])
         size = 0
-        while not self._stop.is_set() and len(gathered.messages) < GROUP_MESSAGES and size < GROUP_BYTES:
+        most_bytes = self._group_bytes
+        while not self._stop.is_set() and len(gathered.messages) < GROUP_MESSAGES and size < most_bytes:
             wait_s = 0.0 if gathered.messages else WAIT_S
             most = GROUP_MESSAGES - len(gathered.messages)
-            for message in self._link.take(min(most, TAKE_MESSAGES), GROUP_BYTES - size, wait_s):
+            for message in self._link.take(min(most, TAKE_MESSAGES), most_bytes - size, wait_s):
                 size += len(message.payload)
                 gathered.messages.append(message)
                 prepared = self._source.prepare(message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from itertools import chain
-from math import isfinite
+from operator import itemgetter, sub
 from typing import Any, NamedTuple
 
 import orjson
@@ -29,6 +29,9 @@ _SHAPES = {
 }  # fmt: skip
 # Wall clock against monotonic clock within one batch, in ms: rounding and slewing stay below it, a step does not.
 STEADY_MS = 50
+
+
+_values_of, _t_of, _m_of = itemgetter("values"), itemgetter("t"), itemgetter("m")
 
 
 class Block(NamedTuple):
@@ -75,25 +78,23 @@ def read_fast(payload: bytes, device: str, received_us: int) -> tuple[Decoded, B
 
 def _block(samples: list[Any], received_us: int, flags: int) -> Block | None:
     try:
-        shapes = set(map(tuple, samples))
-        has_m = _SHAPES[shapes.pop()]
-        if shapes:
+        shape, count = tuple(samples[0]), len(samples)
+        has_m = _SHAPES[shape]
+        if count > 1 and list(map(tuple, samples)).count(shape) != count:
             return None
-        rows = [each["values"] for each in samples]
+        rows = list(map(_values_of, samples))
         names = tuple(rows[0])
-        if names not in checks.known_names or (len(rows) > 1 and set(map(tuple, rows)) != {names}):
+        if names not in checks.known_names or (count > 1 and list(map(tuple, rows)).count(names) != count):
             return None
-        numbers = list(chain.from_iterable(map(dict.values, rows)))
-        values = array("d", numbers)  # a text or null among them is a TypeError
-        if not isfinite(sum(numbers)):
-            return None
+        # A text or null among them is a TypeError; what is not finite is no JSON to this parser.
+        values = array("d", list(chain.from_iterable(map(dict.values, rows))))
         channel = samples[0].get("asset", "")
-        if len(samples) > 1 and channel and {each["asset"] for each in samples} != {channel}:
+        if count > 1 and channel and {each["asset"] for each in samples} != {channel}:
             return None
         if channel and (not checks.is_channel(channel) or channel.startswith(URN)):
             return None
-        times = [each["t"] for each in samples]
-        if set(map(type, times)) != {int} or (has_m and not _is_steady(samples)):
+        times = list(map(_t_of, samples))
+        if list(map(type, times)).count(int) != count or (has_m and not _is_steady(times, samples)):
             return None
     except (KeyError, TypeError, OverflowError, AttributeError):
         return None
@@ -110,7 +111,7 @@ def _block(samples: list[Any], received_us: int, flags: int) -> Block | None:
     return Block(channel or "", names, times_us, each_flags, values)
 
 
-def _is_steady(samples: list[Any]) -> bool:
+def _is_steady(times: list[int], samples: list[Any]) -> bool:
     """False when the wall clock was set between two samples: then each needs a look of its own."""
-    offsets = [each["t"] - each["m"] for each in samples]
+    offsets = list(map(sub, times, map(_m_of, samples)))
     return bool(max(offsets) - min(offsets) <= STEADY_MS)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session as Transaction
 
 from assets.base.db import Database
 from ingest.formats.decoded import Decoded, Problem, Reason, Unreadable
+from ingest.formats.values import EARLIEST_US
 from ingest.messages import Message, Prepared
 from ingest.sources import Publish, Subscription, Will
 from ingest.sparkplug import nodes
@@ -326,6 +327,6 @@ def _refused(message: Message, serial: str, reason: Reason, detail: str) -> Prep
 
 def _moment(at_ms: int | None, now: datetime) -> datetime:
     """A time that a node tells, unless it cannot be."""
-    if at_ms is None or not 0 < at_ms <= now.timestamp() * 1000:
+    if at_ms is None or not EARLIEST_US <= at_ms * 1000 <= now.timestamp() * 1e6:
         return now
     return datetime.fromtimestamp(at_ms / 1000, UTC)

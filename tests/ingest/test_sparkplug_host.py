@@ -26,6 +26,7 @@ from ingest.sparkplug.lease import run_host
 from ingest.sparkplug.names import NodeKey
 from ingest.sparkplug.payload import REBIRTH, DataType
 from ingest.sparkplug.registration import register_node
+from ingest.workers import run_ingest
 from tests.conftest import TestBroker
 from tests.ingest.sparkplug_node import EdgeNode, M, ndeath
 from tests.ingest.sparkplug_wire import Proxy, read_connect
@@ -283,6 +284,21 @@ def test_a_message_delivered_twice_is_stored_once(database_url: str, broker: Tes
         rows = [row for row in query(database_url, READINGS) if row[2] == 5.0]
         assert len(rows) == 1
         assert node.rebirths == 0
+
+
+def test_the_role_ingest_is_the_host_without_being_told(database_url: str, broker: TestBroker) -> None:
+    register(database_url, "role", "N1")
+    stop = threading.Event()
+    options = HostOptions("h14")
+    thread = threading.Thread(target=run_ingest, args=(database_url, broker.url, stop), kwargs={"sparkplug": options})
+    thread.start()
+    try:
+        with edge(broker, "role") as node:  # asked for its births as soon as the host is there
+            node.birth()
+            wait_until(lambda: ("Pump", "running", 1.0) in readings(database_url), 30)
+    finally:
+        stop.set()
+        thread.join(30)
 
 
 # ---- STATE --------------------------------------------------------------------------------------------------------

@@ -269,7 +269,7 @@ class SparkplugHost:
             self._changes += [node.take_change() for node in self._nodes.values() if node.is_changed]
             self._seen += self._strangers.items()
             self._strangers = {}
-        for change in self._changes:
+        for change in sorted(self._changes, key=lambda each: each.node.device_id):  # others lock devices too
             nodes.write_change(transaction, change)
         if self._seen:
             nodes.write_strangers(transaction, self._seen)

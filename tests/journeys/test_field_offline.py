@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from assets.base.db import Database
 from assets.base.events import Event
 from assets.people import Person, add_organisation, add_person
 from assets.registry import Asset, add_asset
+from gateway.app import DIST
 from gateway.sign_in import SignInSession, make_link
 from tests.journeys.conftest import free_port, wait_for
 from ticketing.field import accept
@@ -35,6 +37,12 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
 FREE = "/work-orders?open=true&assignee=nobody&limit=100"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 WITHIN_MS = 25_000
+SERVE = """
+import pathlib, sys
+import gateway.app, gateway.main
+gateway.app.DIST = pathlib.Path(sys.argv[1])
+sys.exit(gateway.main.main(["api"]))
+"""
 
 
 @dataclass
@@ -44,6 +52,7 @@ class Plant:
     database: Database
     url: str
     port: int = field(default_factory=free_port)
+    pages: Path = DIST
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -54,7 +63,7 @@ class Plant:
         """Run `forewarn api` until it answers."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("FOREWARN_")}
         environment |= {"FOREWARN_DATABASE_URL": self.url, "FOREWARN_HTTP": f"127.0.0.1:{self.port}"}
-        self.process = subprocess.Popen([sys.executable, "-m", "gateway.main", "api"], env=environment)
+        self.process = subprocess.Popen([sys.executable, "-c", SERVE, str(self.pages)], env=environment)
         wait_for(self._answers, 60, "the server answers")
 
     def kill(self) -> None:
@@ -309,6 +318,27 @@ def test_two_tabs_send_what_waits_once(plant: Plant, phone: BrowserContext) -> N
         expect(tab.get_by_text("waiting for the network", exact=False)).to_have_count(0)
     assert sorted(url.split("/")[-2] for url in posted if url.endswith("/accept")) == sorted(map(str, orders))
     assert [plant.visits(order) for order in orders] == [1, 1, 1, 1]
+
+
+def test_new_version_is_offered_and_keeps_what_waits(plant: Plant, phone: BrowserContext, tmp_path: Path) -> None:
+    order = plant.new_order("Coupling is worn")
+    page = signed_in(plant, phone)
+    page.goto(f"{plant.base}/m/work/{order}")
+    expect(page.get_by_text("Coupling is worn")).to_be_visible()
+    lose_network(plant, phone)
+    press(page, "Accept")
+    plant.pages = Path(shutil.copytree(DIST, tmp_path / "pages"))
+    with (plant.pages / "m" / "sw.js").open("a") as worker:
+        worker.write("\n// the next version\n")
+    regain_network(plant, phone)
+    page.evaluate("navigator.serviceWorker.getRegistration('/m').then((found) => found.update())")
+    expect(page.get_by_text("A new version is ready.")).to_be_visible(timeout=WITHIN_MS)
+    page.evaluate("window.beforeUpdate = true")
+    press(page, "Update")
+    page.wait_for_function("window.beforeUpdate === undefined")
+    expect(page.get_by_text("A new version is ready.")).to_have_count(0)
+    expect(page.get_by_text("Coupling is worn")).to_be_visible()
+    wait_for(lambda: plant.order(order).state == "scheduled", 30, "what waited has arrived")
 
 
 def test_technicians_view_can_be_installed(plant: Plant) -> None:

@@ -47,25 +47,29 @@ def test_database_takes_whatever_is_left_of_hostile_messages(stored: Stored) -> 
     assert query(stored.url, "SELECT count(*) > 100 FROM quarantine") == [(True,)]
 
 
-@pytest.mark.parametrize(
-    "field", ["seq", "first", "n", "sent_at", "offset_ms", "boot", "lane", "t", "m", "value", "of"]
-)
-def test_numbers_out_of_range_in_a_batch_cost_at_most_their_own_sample(stored: Stored, field: str) -> None:
+FIELDS = ("seq", "first", "n", "sent_at", "offset_ms", "boot", "lane", "t", "m", "value", "of")
+
+
+def test_database_takes_numbers_out_of_range_in_every_field_of_a_batch(stored: Stored) -> None:
     now = time.time_ns() // 1_000_000
-    for number, odd in enumerate(HUGE):
-        sample: dict[str, Any] = {"t": now + number, "m": 5, "values": {"a": 1.0}}
-        body: dict[str, Any] = {"boot": f"b{field}", "seq": number, "first": number, "n": 2, "sent_at": now}
-        if field in ("t", "m"):
-            sample[field] = odd
-        elif field == "value":
-            sample["values"] = {"a": odd}
-        elif field == "of":
-            body["dropped"] = [{"first": odd, "n": odd, "from": odd, "to": odd, "reason": odd}]
-            body["events"] = [{"t": odd, "code": "E", "severity": odd, "text": odd, "active": odd}]
-        else:
-            body[field] = odd
-        body["samples"] = [sample, {"t": now - 60_000 + number, "values": {"a": 2.0}}]
-        stored.write(json.dumps(body).encode())
+    for field in FIELDS:
+        for number, odd in enumerate(HUGE):
+            stored.write(json.dumps(_with(field, odd, number, now)).encode())
+
+
+def _with(field: str, odd: Any, number: int, now: int) -> dict[str, Any]:
+    sample: dict[str, Any] = {"t": now + number, "m": 5, "values": {"a": 1.0}}
+    body: dict[str, Any] = {"boot": f"b{field}", "seq": number, "first": number, "n": 2, "sent_at": now}
+    if field in ("t", "m"):
+        sample[field] = odd
+    elif field == "value":
+        sample["values"] = {"a": odd}
+    elif field == "of":
+        body["dropped"] = [{"first": odd, "n": odd, "from": odd, "to": odd, "reason": odd}]
+        body["events"] = [{"t": odd, "code": "E", "severity": odd, "text": odd, "active": odd}]
+    else:
+        body[field] = odd
+    return {**body, "samples": [sample, {"t": now - 60_000 + number, "values": {"a": 2.0}}]}
 
 
 _ODD = st.sampled_from(HUGE) | st.text(max_size=5) | st.floats() | st.integers()

@@ -18,8 +18,10 @@ from assets.base.db import Database
 from assets.instrumentation import bind
 from assets.people import add_organisation
 from assets.registry import Asset, add_asset
+from ingest.cardinality import series_facts
 from ingest.devices import register_device
 from ingest.messages import Message
+from ingest.store import catalog
 from ingest.store.base import Connection, Row
 from ingest.store.postgres import PostgresStore
 from ingest.store.read import latest_values, load_block, sparklines
@@ -315,13 +317,21 @@ def test_readings_stored_while_a_partition_is_made_find_their_place(
         assert load_block(session, world.ours[1], None, NOW).values[:, 0].tolist() == [1, 2]
 
 
-def test_metrics_beyond_the_cap_go_to_quarantine(world: World, connection: Connection, url: str) -> None:
+def test_trap_37_new_metrics_change_no_table_and_those_beyond_the_cap_go_to_quarantine(
+    world: World, connection: Connection, url: str
+) -> None:
     writer = Writer()
+    columns = (
+        "SELECT table_name, column_name, data_type FROM information_schema.columns"
+        " WHERE table_schema = 'public' ORDER BY 1, 2"
+    )
+    before = query(url, columns)
     for seq in range(3):
         values = {f"m{seq}_{i}": 1 for i in range(200)}
         send(connection, "ours", batch("b", seq, [sample(10 - seq, **values)]), writer)
     assert query(url, "SELECT count(*) FROM series") == [(512,)]
     assert query(url, "SELECT reason, samples FROM quarantine") == [("too_many_metrics", 88)]
+    assert query(url, columns) == before
 
 
 def test_text_where_numbers_came_before_goes_to_quarantine(world: World, connection: Connection, url: str) -> None:
@@ -366,3 +376,54 @@ def test_message_beyond_the_wire_keeps_what_a_message_may_have_and_says_so(
     [(kept, detail)] = query(url, "SELECT payload, detail FROM quarantine")
     assert kept == payload[: 1 << 20]
     assert detail.endswith(f"truncated: the first {1 << 20} of {len(payload)} bytes are kept")
+
+
+def test_names_beyond_a_devices_limit_are_refused_and_counted(
+    world: World, connection: Connection, database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "MAX_SERIES_PER_DEVICE", 3)
+    writer = Writer()
+    send(connection, "ours", batch("b", 1, [sample(1, a=1, b=2)]), writer)
+    send(connection, "ours", batch("b", 2, [{**sample(1, c=3, d=4), "asset": "sub"}]), writer)
+    send(connection, "theirs", batch("b", 1, [sample(1, e=5)]), writer)
+    assert query(url, "SELECT count(*) FROM series") == [(4,)]
+    assert rows_of(url) == [([1.0, 2.0],), ([3.0],), ([5.0],)]
+    assert query(url, "SELECT reason FROM quarantine") == [("too_many_metrics",)]
+    with database.as_actor(world.actor(world.ours[0])) as session:
+        assert series_facts(session, world.ours[2])[::2] == (3, 1)
+        assert series_facts(session, world.theirs[2])[::2] == (0, 0)
+
+
+def test_trap_37_new_metrics_make_no_table_column_or_index(world: World, connection: Connection, url: str) -> None:
+    count = (
+        "SELECT (SELECT count(*) FROM pg_class WHERE NOT relispartition AND relpersistence <> 't'),"
+        " (SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE relpersistence <> 't')"
+    )
+    send(connection, "ours", batch("b", 1, [sample(1, a=1)]))
+    before = query(url, count)
+    send(connection, "ours", batch("b", 2, [sample(2, **{f"metric_{i}": i for i in range(150)})]))
+    assert query(url, "SELECT count(*) FROM series") == [(151,)]
+    assert query(url, count) == before
+
+
+def test_readings_view_reads_one_stretch_of_one_asset_by_key(
+    world: World, connection: Connection, url: str, request: pytest.FixtureRequest
+) -> None:
+    """Asset, metric and time are pushed down: other streams and other months are not looked at."""
+    send(connection, "ours", batch("b", 1, [sample(i, a=i) for i in range(50)]))
+    statement = (
+        "EXPLAIN SELECT measured_at, value FROM readings_v1 WHERE asset_serial = 'ours' AND metric = 'a'"
+        " AND measured_at >= %s AND measured_at < %s"
+    )
+    with psycopg.connect(url) as reader:
+        reader.execute("SET ROLE forewarn_reader")
+        reader.execute("SET enable_seqscan = off")  # tables this small would be read whole
+        span = (NOW - timedelta(minutes=5), NOW)
+        plan = "\n".join(row[0] for row in reader.execute(statement, span))
+    [condition] = {
+        line.split("Index Cond: ")[1] for line in plan.splitlines() if "measured_at" in line and "Cond" in line
+    }
+    assert "stream_id = " in condition
+    assert plan.count("measured_at >=") >= 2
+    touched = {word for word in plan.split() if word.startswith(("samples_", "_hyper"))}
+    assert 0 < len({name for name in touched if "pkey" not in name}) <= 2, plan

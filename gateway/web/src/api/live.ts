@@ -14,6 +14,7 @@ const CONCERNS: Record<string, string[]> = {
   asset: ["overview", "asset", "timeline"],
   reading: ["first-reading"],
   predicted_job: ["predicted-jobs"],
+  mapping: ["mappings", "mapping"],
   demo: ["me", "overview", "devices", "work-orders", "people", "requests", "predicted-jobs"],
 };
 

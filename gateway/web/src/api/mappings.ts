@@ -53,7 +53,7 @@ export const useMappings = () =>
   useQuery({ queryKey: ["mappings"], queryFn: () => api<Page<Mapping>>("/mappings?limit=200"), refetchInterval: 10_000 });
 
 export const useMapping = (id: string | null) =>
-  useQuery({ queryKey: ["mapping", id], queryFn: () => api<Mapping>(`/mappings/${id}`), enabled: id !== null });
+  useQuery({ queryKey: ["mapping", id], queryFn: () => api<Mapping>(`/mappings/${id}`), enabled: id !== null, refetchInterval: 10_000 });
 
 export const useHeard = (id: string | null) =>
   useQuery({

@@ -2,11 +2,11 @@
 import { Button, JsonInput, Modal, SegmentedControl, Switch, TextInput } from "@mantine/core";
 import { useDebouncedValue, useDisclosure } from "@mantine/hooks";
 import { Trash2, TriangleAlert } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { useNavigate, useOutletContext, useParams } from "react-router";
 
 import { ApiError, newKey } from "../api/client";
-import { useHeard, useMapping, useRemoveMapping, useSaveMapping, useTrial, type Mapping, type NewMapping, type Rules } from "../api/mappings";
+import { useHeard, useMapping, useRemoveMapping, useSaveMapping, useTrial, type Mapping, type NewMapping, type Rules, type Trial } from "../api/mappings";
 import { useAct } from "../api/hooks";
 import type { Me } from "../api/types";
 import { useText } from "../i18n/useText";
@@ -25,17 +25,19 @@ type Account = Pick<NewMapping, "username" | "password" | "topic_filter">;
 const WAIT_MS = 350; // the rules are tried when the typing pauses
 
 export function NewMappingPage() {
-  return <Editor mapping={null} />;
+  return <Editor latest={null} />;
 }
 
 export function MappingPage() {
   const { id = "" } = useParams();
   const mapping = useMapping(id);
-  return <Loaded of={mapping} skeleton={<Bones rows={8} height={24} />}>{(data) => <Editor key={`${data.id}/${data.version}`} mapping={data} />}</Loaded>;
+  return <Loaded of={mapping} skeleton={<Bones rows={8} height={24} />}>{(data) => <Editor key={data.id} latest={data} />}</Loaded>;
 }
 
-function Editor(props: { mapping: Mapping | null }) {
-  const { mapping } = props;
+/** `mapping` is what the edits are based on; `latest` may be somebody else's newer one. */
+function Editor(props: { latest: Mapping | null }) {
+  const { latest } = props;
+  const [mapping, setMapping] = useState(latest);
   const text = useText();
   const manage = manages(useOutletContext<Me>());
   const navigate = useNavigate();
@@ -50,14 +52,26 @@ function Editor(props: { mapping: Mapping | null }) {
   useTitle(mapping?.name ?? text.t("mappings.add"));
   // Until somebody types, the newest message that was heard is the sample.
   const sample = typed ?? (heard ? { topic: heard.topic, payload: heard.payload } : { topic: topicOf(filter), payload: "" });
-  const [trial] = useDebouncedValue(sample.payload && manage ? { ...sample, topic_filter: filter || sample.topic, rules } : null, WAIT_MS);
+  const asked = sample.payload && manage ? JSON.stringify({ ...sample, topic_filter: filter || sample.topic, rules }) : "null";
+  const [settled] = useDebouncedValue(asked, WAIT_MS);
+  const trial = useMemo(() => JSON.parse(settled) as Trial | null, [settled]);
   const trying = useTrial(trial);
-  const read = trial !== null && !trying.error && (trying.data?.samples.length ?? 0) > 0;
+  const read = trial !== null && settled === asked && !trying.error && (trying.data?.samples.length ?? 0) > 0;
   const changed = mapping === null || name !== mapping.name || filter !== mapping.topic_filter || JSON.stringify(rules) !== JSON.stringify(mapping.rules);
+  const adopt = (saved: Mapping) => {
+    setMapping(saved);
+    setName(saved.name);
+    setFilter(saved.topic_filter);
+    setRules(saved.rules);
+  };
+  const isStale = mapping !== null && latest !== null && latest.version > mapping.version;
+  useEffect(() => {
+    if (isStale && !changed) adopt(latest);
+  }, [isStale, changed, latest]);
   const store = () =>
     save.mutate(
       { id: mapping?.id ?? null, version: mapping?.version, body: { name: name.trim(), topic_filter: filter.trim(), rules }, key },
-      { onSuccess: (saved) => (mapping === null ? setMade(saved as NewMapping) : say(text.t("mappings.saved"))) },
+      { onSuccess: (saved) => (mapping === null ? setMade(saved as NewMapping) : (adopt(saved), say(text.t("mappings.saved")))) },
     );
   return (
     <>
@@ -65,7 +79,7 @@ function Editor(props: { mapping: Mapping | null }) {
         back={{ to: "/devices/mappings", label: text.t("mappings.title") }}
         title={mapping?.name ?? text.t("mappings.add")}
         marks={mapping && <Enabled mapping={mapping} />}
-        right={mapping && manage && <OnSwitch mapping={mapping} ready={read && !changed} changed={changed} />}
+        right={mapping && manage && <OnSwitch mapping={mapping} ready={read && !changed} changed={changed} done={setMapping} />}
       />
       {made && <Credentials made={made} close={() => void navigate(`/devices/mappings/${made.id}`, { replace: true })} />}
       <div className="halves">
@@ -75,6 +89,7 @@ function Editor(props: { mapping: Mapping | null }) {
               <TextInput required label={text.t("mappings.name")} placeholder={text.t("mappings.name_example")} value={name} maxLength={120} onChange={(event) => setName(event.currentTarget.value)} />
               <TextInput required label={text.t("mappings.filter")} description={text.t("mappings.filter_hint")} placeholder="shellies/+/status" className="mono-input" spellCheck={false} value={filter} maxLength={200} onChange={(event) => setFilter(event.currentTarget.value)} />
               <RulesEditor rules={rules} change={setRules} topic={sample.topic} />
+              {isStale && changed && <Notice tone="watch" icon={TriangleAlert}>{text.t("mappings.stale")}</Notice>}
               {save.error && <Notice tone="trouble" icon={TriangleAlert}>{save.error instanceof ApiError && save.error.status === 412 ? text.t("mappings.stale") : ruleErrors(save.error, text).map((line) => <div key={line} className="break">{line}</div>)}</Notice>}
               {manage && (
                 <div className="row wrap">
@@ -84,7 +99,7 @@ function Editor(props: { mapping: Mapping | null }) {
               )}
             </fieldset>
           </CardBlock>
-          {mapping && <About mapping={mapping} manage={manage} />}
+          {latest && <About mapping={latest} manage={manage} />}
         </div>
         <TryCard mapping={mapping?.id ?? null} sample={sample} setSample={setSample} rules={rules} change={setRules} tried={trial ? trying.data : undefined} error={trial ? trying.error : null} busy={trying.isFetching} />
       </div>
@@ -93,12 +108,12 @@ function Editor(props: { mapping: Mapping | null }) {
 }
 
 /** On only once a sample has been read with what is saved; off at any time. */
-function OnSwitch(props: { mapping: Mapping; ready: boolean; changed: boolean }) {
+function OnSwitch(props: { mapping: Mapping; ready: boolean; changed: boolean; done: (mapping: Mapping) => void }) {
   const text = useText();
   const { mapping } = props;
   const save = useSaveMapping();
   const turn = () =>
-    save.mutate({ id: mapping.id, version: mapping.version, body: { enabled: !mapping.enabled } }, { onError: (error) => say(errorText(error, text), "bad") });
+    save.mutate({ id: mapping.id, version: mapping.version, body: { enabled: !mapping.enabled } }, { onSuccess: props.done, onError: (error) => say(errorText(error, text), "bad") });
   const hint = mapping.enabled || props.ready ? null : text.t(props.changed ? "mappings.save_first" : "mappings.try_first");
   return (
     <div className="row wrap" style={{ gap: 10 }}>

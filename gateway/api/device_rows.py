@@ -92,6 +92,14 @@ class QuarantinePage(BaseModel):
     next: str | None
 
 
+class SeriesCount(BaseModel):
+    """Names that a device has made up: how many it has, may have, and how many samples were refused for that."""
+
+    count: int
+    limit: int
+    refused: int
+
+
 class DeviceDetail(DeviceItem):
     """All that one page shows of a device."""
 
@@ -102,6 +110,7 @@ class DeviceDetail(DeviceItem):
     expected_interval: Interval | None
     clock: ClockFacts
     ledger: LedgerTotals
+    series: SeriesCount
     channels: list[ChannelItem]
     gateway_id: UUID | None
     last_heard_at: datetime | None

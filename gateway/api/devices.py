@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
@@ -31,10 +32,12 @@ from gateway.api.device_rows import (
     QuarantineItem,
     QuarantinePage,
     RegisteredDevice,
+    SeriesCount,
 )
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.connect import asset_for_device, connect_device
 from gateway.download import WHEEL
+from ingest.cardinality import series_facts
 from ingest.commands import send_command
 from ingest.devices import renew_claim
 from ingest.ledger import device_ledger, missing_samples
@@ -90,6 +93,7 @@ def get_device(device_id: UUID, here: Here) -> DeviceDetail:
         expected_interval=device_interval(here.session, device),
         clock=clock_facts(here.session, device),
         ledger=ledger_totals(here.session, device, here.now),
+        series=SeriesCount(**asdict(series_facts(here.session, device.id))),
         channels=channels_of(here.session, device),
         gateway_id=device.gateway_id,
         last_heard_at=device.last_heard_at,

@@ -14,8 +14,10 @@ from ingest.store.base import Connection
 
 MAX_METRICS_PER_STREAM = 512  # one row holds them all: beyond this it is no stream but an index of something
 MAX_CHANNELS_PER_DEVICE = 2000
+MAX_SERIES_PER_DEVICE = 20_000  # of all its channels: a gateway that makes up names does not fill the catalogue
 MAX_STATES = 256
 MAX_REMEMBERED = 100_000  # streams and devices; forgetting them all costs one look-up each
+_TOO_MANY = f"more than {MAX_METRICS_PER_STREAM} in one stream or {MAX_SERIES_PER_DEVICE} of one device"
 KNOWN_FOR_S = 10.0  # a device that was switched off or registered just now is noticed after this
 KINDS = ("number", "boolean", "text")
 
@@ -203,7 +205,7 @@ class Catalog:
         for name, value in sample.values.items():
             series = stream.series.get(name)
             if series is None:
-                refused.append((Reason.TOO_MANY_METRICS, f"more than {MAX_METRICS_PER_STREAM} in one stream"))
+                refused.append((Reason.TOO_MANY_METRICS, _TOO_MANY))
                 continue
             number = _number_of(connection, series, value)
             if isinstance(number, Reason):
@@ -234,13 +236,14 @@ def add_series(connection: Connection, stream: StreamRef, wanted: Mapping[str, D
     connection.execute("SELECT 1 FROM streams WHERE id = %s FOR UPDATE", [stream.id])
     load_series(connection, stream)
     taken = max((each.slot for each in stream.series.values()), default=0)
+    room = min(MAX_METRICS_PER_STREAM - taken, MAX_SERIES_PER_DEVICE - series_of_device(connection, stream.id))
     for name, declared in wanted.items():
         if name in stream.series:
             continue
-        if taken >= MAX_METRICS_PER_STREAM:
+        if room <= 0:
             stream.is_full = True
             break
-        taken += 1
+        taken, room = taken + 1, room - 1
         told = unit_code(declared.unit) if declared.unit else None
         unit = series_unit(name, told)
         row = connection.execute(
@@ -259,6 +262,16 @@ def add_series(connection: Connection, stream: StreamRef, wanted: Mapping[str, D
         assert row is not None
         stream.series[name] = SeriesRef(row[0], taken, declared.kind, {}, unit)
     stream.plans.clear()
+
+
+def series_of_device(connection: Connection, stream_id: int) -> int:
+    """Return how many series the stream's device has, on all its channels."""
+    row = connection.execute(
+        "SELECT count(*) FROM series r JOIN streams t ON t.id = r.stream_id"
+        " WHERE t.device_id = (SELECT device_id FROM streams WHERE id = %s)",
+        [stream_id],
+    ).fetchone()
+    return row[0] if row else 0
 
 
 def _find_stream(connection: Connection, device: DeviceRef, channel: str) -> tuple[StreamRef | None, bool]:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from assets.base.db import APP_ROLE, READER_ROLE, SERVICE_ROLE
-from ingest.store.schema import Edition
+from ingest.store.schema import READINGS, Edition
 
 
 class Level(NamedTuple):
@@ -112,6 +112,11 @@ def create_rollup_statements() -> list[str]:
         # Two numbers that tell nothing of anybody: how far the rollups have read ingest's queue.
         f"GRANT SELECT ON rollup_cursors TO {APP_ROLE}",
     ]
+
+
+def readings_statements() -> list[str]:
+    """Return the statement that lets `readings_v1` follow assets that are bound through their position."""
+    return [READINGS.replace("CREATE VIEW", "CREATE OR REPLACE VIEW").replace("JOIN bindings", "JOIN asset_bindings")]
 
 
 def mark_what_is_there() -> list[str]:

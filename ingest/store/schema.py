@@ -104,7 +104,7 @@ WHERE t.organisation_id = ANY ((SELECT forewarn_visible_organisations())::uuid[]
 """
 
 # What is stored of a text is its index into the series' states: as a number it would only mislead.
-_READINGS = """
+READINGS = """
 CREATE VIEW readings_v1 WITH (security_invoker) AS
 SELECT a.serial AS asset_serial, r.metric, r.unit, s.measured_at, s.received_at, s.values[r.slot] AS value,
        CASE coalesce(s.quality[r.slot], 0) WHEN 0 THEN 'good' WHEN 1 THEN 'uncertain' ELSE 'bad' END AS quality
@@ -130,7 +130,7 @@ def create_statements(edition: Edition) -> list[str]:
         _FILL_QUALITY,
         _CONFLICTS,
         _STREAM_SAMPLES,
-        _READINGS,
+        READINGS,
         _READINGS_COMMENT,
         *_grants(),
     ]

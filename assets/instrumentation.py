@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, Text, Uuid, column, select, table
+from sqlalchemy import DateTime, ForeignKey, Index, Text, Uuid, column, select, table
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -31,10 +31,7 @@ class Binding(Identified, Owned, Base):
     valid_from: Mapped[datetime | None]
     valid_to: Mapped[datetime | None]
 
-    __table_args__ = (
-        Index("ix_bindings_channel", "device_id", "channel"),
-        CheckConstraint("num_nonnulls(asset_id, position_id) = 1", name="one_place"),
-    )
+    __table_args__ = (Index("ix_bindings_channel", "device_id", "channel"),)
 
 
 asset_bindings = table(
@@ -70,8 +67,10 @@ def bind(
 ) -> Binding:
     """Bind a channel to an asset or a position from `at` on (None: since ever), ending what it measured before.
 
-    A binding that would end before it begins never measured anything and goes.
+    A binding that would end before it begins never measured anything and goes. Raises ValueError for both or neither.
     """
+    if (asset_id is None) == (position_id is None):
+        raise ValueError("a channel measures an asset or a position")
     current = select(Binding).where(
         Binding.device_id == device_id, Binding.channel == channel, Binding.valid_to.is_(None)
     )

@@ -84,7 +84,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_bindings_position_id"), "bindings", ["position_id"])
     op.alter_column("bindings", "asset_id", nullable=True)
-    op.create_check_constraint("one_place", "bindings", "num_nonnulls(asset_id, position_id) = 1")
     op.create_table(
         "listeners",
         sa.Column("name", sa.Text(), nullable=False),
@@ -113,7 +112,6 @@ def downgrade() -> None:
     """Take back; bindings to positions go with the positions."""
     _run(["DROP VIEW asset_bindings", "DELETE FROM bindings WHERE asset_id IS NULL"])
     op.drop_table("listeners")
-    op.drop_constraint(op.f("ck_bindings_one_place"), "bindings")
     op.alter_column("bindings", "asset_id", nullable=False)
     op.drop_index("ix_quarantine_held", "quarantine")
     for table, columns in reversed(_columns().items()):

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from assets.base.errors import Conflict, Invalid
 from assets.base.events import append_event
 from assets.base.ids import CODE_ALPHABET
+from assets.instrumentation import Binding, asset_of_serial, bind
 from edge_agent.wire import ROOT
 from ingest.devices import register_device, set_password
 from ingest.identity import revoke_device
@@ -94,6 +95,7 @@ def create_mapping(
     mapping.received = mapping.stored = mapping.problems = 0
     session.add(mapping)
     session.flush()
+    _give_asset(session, mapping, rules, now)
     _note(session, mapping, "mapping.created", now)
     return mapping, device, password
 
@@ -117,6 +119,7 @@ def change_mapping(
         mapping.name = _checked_name(name)
     if rules is not None:
         mapping.rules = dump_rules(rules)
+        _give_asset(session, mapping, rules, now)
     if enabled is not None:
         mapping.enabled = enabled
     mapping.version += 1
@@ -192,6 +195,17 @@ def _check_others(session: Session, topic_filter: str, organisation_id: UUID, ma
                 field="topic_filter",
                 other=other,
             )
+
+
+def _give_asset(session: Session, mapping: Mapping, rules: Rules, now: datetime) -> None:
+    """What rules name no asset for is measured by the mapping's device itself: it needs one to be seen under."""
+    device_id, owner = mapping.device_id, mapping.organisation_id
+    known = select(Binding.id).where(Binding.device_id == device_id, Binding.channel == "").limit(1)
+    if rules.asset is not None or session.scalar(known) is not None:
+        return
+    serial = session.get_one(Device, device_id).serial
+    asset = asset_of_serial(session, owner, serial, mapping.name, now, False)
+    bind(session, organisation_id=owner, device_id=device_id, channel="", asset_id=asset.id, at=None)
 
 
 def _account_name(name: str) -> str:

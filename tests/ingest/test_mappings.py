@@ -294,6 +294,15 @@ def test_change_is_based_on_a_version(api: Api) -> None:
     assert again["password"] != made["password"]
 
 
+def test_mapping_that_names_no_asset_has_one_of_its_own(api: Api) -> None:
+    made = api.make("a/+")
+    assert query(api.url, "SELECT count(*) FROM assets") == [(0,)]
+    for _ in range(2):
+        api.ask("PATCH", f"/{made['id']}", {"rules": {"values": [{"metric": "a"}]}})
+    bound = "SELECT a.name, b.channel FROM assets a JOIN bindings b ON b.asset_id = a.id WHERE b.device_id = %s"
+    assert query(api.url, bound, made["device_id"]) == [("Reads a/+", "")]
+
+
 def test_deleted_mapping_leaves_what_it_stored_and_closes_its_account(api: Api) -> None:
     made = api.make("a/+")
     api.ask("DELETE", f"/{made['id']}", status=204)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections import deque
@@ -24,6 +25,7 @@ from edge_agent.tls import fingerprint_of_file, ignore_time, is_about_time, make
 
 CONNECT_TIMEOUT_S = 2.5  # a stop must succeed within five seconds, also in the middle of a connect
 CONNACK_TIMEOUT_S = 10.0
+ALERT_TIMEOUT_S = 1.0
 OWN_INFLIGHT = 20
 MAX_UNREAD_MESSAGES = 1000
 
@@ -261,6 +263,23 @@ class Link:
         )
         return LinkFailed(Problem("broker_refused", text), is_refusal=True)
 
+    def _ask_why(self) -> str:
+        """Shake hands once more and only listen: what we write after it may be answered by a reset before the alert."""
+        if self._context is None or not self.broker.identity_file:
+            return ""
+        try:
+            with (
+                socket.create_connection((self.broker.host, self.broker.port), CONNECT_TIMEOUT_S) as plain,
+                self._context.wrap_socket(plain, server_hostname=self.broker.host) as secured,
+            ):
+                secured.settimeout(ALERT_TIMEOUT_S)
+                secured.recv(1)
+        except TimeoutError:
+            return ""  # it waits for us to speak: the certificate is fine
+        except OSError as error:
+            return str(error)
+        return ""
+
     def _raise_if_certificate_refused(self) -> None:
         words = self._alert.lower().replace("_", " ")
         if "alert" in words and any(word in words for word in ("certificate", "unknown ca", "access denied")):
@@ -272,6 +291,7 @@ class Link:
 
     def _raise_if_ended(self, code: MQTTErrorCode) -> None:
         if self._connack is None and (code != mqtt.MQTT_ERR_SUCCESS or self._ended is not None):
+            self._alert = self._alert or self._ask_why()
             self._raise_if_certificate_refused()
         if self._ended is not None and str(self._ended) == "Session taken over":
             text = f"another connection uses the serial {self.device}; was this computer's card cloned?"

@@ -23,8 +23,8 @@ def make_context(ca_file: str | None, identity_file: str | None = None) -> ssl.S
 
 def is_about_time(error: BaseException) -> bool:
     """True when a server's certificate was refused for its dates alone: the clock that is wrong may be ours."""
-    reason = getattr(error, "reason", error)  # urllib wraps it
-    return isinstance(reason, ssl.SSLCertVerificationError) and reason.verify_code in (NOT_YET_VALID, HAS_EXPIRED)
+    found = error if isinstance(error, ssl.SSLError) else getattr(error, "reason", None)  # urllib wraps it
+    return isinstance(found, ssl.SSLCertVerificationError) and found.verify_code in (NOT_YET_VALID, HAS_EXPIRED)
 
 
 def ignore_time(context: ssl.SSLContext) -> None:

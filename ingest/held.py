@@ -152,7 +152,11 @@ def _corrected(
     found = [sample for sample in after.samples if sample.position not in placed]
     late_before_us = received_us - LATE_AFTER_US
     flags = [FLAG_BACKFILL | (FLAG_LATE if sample.t_us < late_before_us else 0) for sample in found]
-    return [each._replace(flags=each.flags | more) for each, more in zip(found, flags, strict=True)], after.shifts
+    released = [
+        each._replace(flags=each.flags | more, units=each.units or after.units)
+        for each, more in zip(found, flags, strict=True)
+    ]
+    return released, after.shifts
 
 
 def _store(session: Session, row: Quarantined, samples: Sequence[Sample], shifts: list[list[int]]) -> None:

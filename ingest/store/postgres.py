@@ -16,23 +16,27 @@ _COPY = f"COPY {{}} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _MERGE_NEXT = 20
 
 _STAGING = "CREATE TEMPORARY TABLE IF NOT EXISTS samples_staging (LIKE samples) ON COMMIT DELETE ROWS"
-# OFFSET 0 keeps this a look-up by key for each row: a hash join would read whole partitions.
-_COUNT = """
-SELECT g.batch_id,
-       count(*) FILTER (WHERE forewarn_fill(s.values, g.values) IS NOT DISTINCT FROM s.values),
-       count(*) FILTER (WHERE forewarn_conflicts(s.values, g.values)), array_agg(DISTINCT g.stream_id)
-FROM samples_staging g CROSS JOIN LATERAL (
-  SELECT s.values FROM samples s
-  WHERE s.stream_id = g.stream_id AND s.measured_at = g.measured_at AND s.measured_at BETWEEN %s AND %s OFFSET 0) s
-GROUP BY g.batch_id
-"""
+# What RETURNING leaves out added nothing. Counted here and not by looking before: another worker may be storing the
+# same moments at the same time, and then this waits for it.
 _MERGE = f"""
-INSERT INTO samples ({COLUMNS}) SELECT {COLUMNS} FROM samples_staging
-ON CONFLICT (stream_id, measured_at) DO UPDATE SET
-  values = forewarn_fill(samples.values, excluded.values),
-  quality = forewarn_fill_quality(samples.values, samples.quality, excluded.quality,
-                                  greatest(cardinality(samples.values), cardinality(excluded.values)))
-WHERE forewarn_fill(samples.values, excluded.values) IS DISTINCT FROM samples.values
+WITH done AS (
+  INSERT INTO samples ({COLUMNS}) SELECT {COLUMNS} FROM samples_staging
+  ON CONFLICT (stream_id, measured_at) DO UPDATE SET
+    values = forewarn_fill(samples.values, excluded.values),
+    quality = forewarn_fill_quality(samples.values, samples.quality, excluded.quality,
+                                    greatest(cardinality(samples.values), cardinality(excluded.values)))
+  WHERE forewarn_fill(samples.values, excluded.values) IS DISTINCT FROM samples.values
+  RETURNING stream_id, measured_at)
+SELECT g.batch_id, count(*) FROM samples_staging g LEFT JOIN done d USING (stream_id, measured_at)
+WHERE d.stream_id IS NULL GROUP BY g.batch_id
+"""
+# OFFSET 0 keeps this a look-up by key for each row: a hash join would read whole partitions.
+_CONFLICTS = """
+SELECT g.batch_id, count(*) FILTER (WHERE forewarn_conflicts(s.values, g.values)), array_agg(DISTINCT g.stream_id)
+FROM samples_staging g CROSS JOIN LATERAL (
+  SELECT s.values, s.batch_id FROM samples s
+  WHERE s.stream_id = g.stream_id AND s.measured_at = g.measured_at AND s.measured_at BETWEEN %s AND %s OFFSET 0) s
+WHERE s.batch_id <> g.batch_id GROUP BY g.batch_id
 """
 
 
@@ -74,10 +78,11 @@ class PostgresStore:
         _copy(connection, "samples_staging", distinct)
         times = [row.t_us for row in distinct]
         span = (_moment(min(times)), _moment(max(times)))
-        for batch_id, repeated, conflicting, streams in connection.execute(_COUNT, span):
-            repeats.count(batch_id, repeated=repeated, conflicting=conflicting)
+        for batch_id, repeated in connection.execute(_MERGE):
+            repeats.count(batch_id, repeated=repeated, conflicting=0)
+        for batch_id, conflicting, streams in connection.execute(_CONFLICTS, span):
+            repeats.count(batch_id, repeated=0, conflicting=conflicting)
             self._doubt(streams)
-        connection.execute(_MERGE)
 
     def _doubt(self, streams: Iterable[int]) -> None:
         self._doubtful.update(dict.fromkeys(streams, _MERGE_NEXT))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -21,10 +22,11 @@ from gateway.migrate import upgrade
 from gateway.supervise.postgres import EmbeddedPostgres
 from ingest import link as module
 from ingest.link import Link
+from ingest.messages import Message, Prepared
 from ingest.mqtt5 import Packet
 from ingest.store.claims import Numbers
 from ingest.workers import run_ingest
-from ingest.writer import Writer
+from ingest.writer import Writer, prepare
 from tests.conftest import TestBroker
 from tests.ingest.support import PASSWORD, IngestProcess, Publisher, add_device, batch, now_ms, query, wait_until
 
@@ -414,3 +416,39 @@ def closing_link(broker: TestBroker) -> Iterator[Link]:
         yield link
     finally:
         link.stop()
+
+
+# --- 32: two workers at once ----------------------------------------------------------------------------------------
+
+
+def test_trap_32_conflict_with_what_another_worker_is_just_storing_is_counted(database_url: str) -> None:
+    add_device(database_url, "TR-32")
+    t = now_ms() - 10_000
+    first, second = Writer(), Writer()
+    with (
+        psycopg.connect(database_url, autocommit=True) as one,
+        psycopg.connect(database_url, autocommit=True) as two,
+    ):
+        for connection in (one, two):
+            connection.execute("SET ROLE forewarn_service")
+        for boot, writer in (("a", first), ("b", second)):  # both have met repeats of this stream, and look for them
+            for seq in (1, 2):
+                writer.write(one, [prepared(boot, seq, [{"t": t, "values": {"a": 1}}])])
+        with one.transaction():
+            first.store(one, [prepared("a", 3, [{"t": t + n, "values": {"a": 1}} for n in range(1, 6)])])
+            waiting = threading.Thread(
+                target=second.write,
+                args=(two, [prepared("b", 3, [{"t": t + n, "values": {"a": n}} for n in range(1, 8)])]),
+            )
+            waiting.start()
+            time.sleep(1)
+            assert waiting.is_alive(), "it waits for the other"
+        waiting.join(20)
+    rows = query(
+        database_url, "SELECT boot, stored, repeated, conflicting FROM ingest_batches WHERE seq = 3 ORDER BY 1"
+    )
+    assert rows == [("a", 5, 0, 0), ("b", 2, 5, 4)]
+
+
+def prepared(boot: str, seq: int, samples: list[dict[str, Any]]) -> Prepared:
+    return prepare(Message("forewarn/v1/TR-32/telemetry", batch(boot, seq, samples), time.time_ns() // 1000))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.config import Config, ConfigError, read_config
+from edge_agent.identity import read_facts
 from edge_agent.link import Link, LinkFailed
 from edge_agent.publisher import Pace
 from edge_agent.sensors import make_sensor
@@ -68,6 +69,8 @@ def examine(file: Path) -> list[dict[str, Any]]:
     checks.append(
         _check("password kept", mode == 0, f"chmod 600 {file}" if mode else "only its owner can read the file")
     )
+    if config.identity_file:
+        checks.append(_check_identity(Path(config.identity_file)))
     checks.append(_check_clock())
     checks.append(_check_disk(config))
     state = read_state(config)
@@ -75,6 +78,19 @@ def examine(file: Path) -> list[dict[str, Any]]:
     checks.append(_check_broker(config, state))
     checks += [_check(each["code"], False, each["text"]) for each in state.get("problems", []) if state.get("running")]
     return checks
+
+
+def _check_identity(file: Path) -> dict[str, Any]:
+    facts = read_facts(file)
+    if facts is None:
+        text = f"{file} cannot be used; claim the device again: forewarn-edge claim CODE --server URL --force"
+        return _check("certificate", False, text)
+    if file.stat().st_mode & 0o077:
+        return _check("certificate", False, f"others can read the key: chmod 600 {file}")
+    days = (facts.not_after / 1000 - time.time()) / 86_400
+    if days < 0 and time.time() > EARLIEST_CLOCK:
+        return _check("certificate", False, "it has expired; it is renewed when the agent runs and reaches the server")
+    return _check("certificate", True, f"of {facts.serial}, {days:.0f} days left")
 
 
 def _check_clock() -> dict[str, Any]:

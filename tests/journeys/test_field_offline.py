@@ -133,6 +133,7 @@ def plant(database_url: str) -> Iterator[Plant]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=WITHIN_MS)
     with sync_playwright() as playwright:
         found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
         launched = playwright.chromium.launch(executable_path=found, args=FLAGS)

@@ -16,6 +16,7 @@ from tests.journeys.conftest import Running, wait_for
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(420)]
 
+WITHIN_MS = 20_000  # a busy machine draws a page slowly
 DESK, PHONE = (1440, 900), (390, 844)
 COMPRESSOR = "DEMO-COMP-201"
 PLANNER, TECHNICIAN = "planner@demo.forewarn.example", "liwei@demo.forewarn.example"
@@ -26,6 +27,7 @@ RAW_KEY = re.compile(r"\b[a-z_]+\.[a-z_]+\.[a-z_.]+\b")  # a text that was not f
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=WITHIN_MS)
     with sync_playwright() as playwright:
         found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
         launched = playwright.chromium.launch(executable_path=found, args=FLAGS)

@@ -1,5 +1,5 @@
 /** Every question the pages ask, by name. */
-import { keepPreviousData, useMutation, useQuery, useQueryClient, type UseMutationResult } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient, type UseMutationResult } from "@tanstack/react-query";
 
 import { api, post, query } from "./client";
 import type {
@@ -125,11 +125,14 @@ export const useRequests = () =>
     refetchInterval: 15_000,
   });
 
+/** Page by page; a long list that somebody has opened further is not asked for again every few seconds. */
 export const useDevices = () =>
-  useQuery({
+  useInfiniteQuery({
     queryKey: ["devices"],
-    queryFn: () => api<Page<Device>>(`/devices${query({ limit: 200 })}`),
-    refetchInterval: 10_000,
+    queryFn: ({ pageParam }) => api<Page<Device>>(`/devices${query({ limit: 200, after: pageParam })}`),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next ?? undefined,
+    refetchInterval: (held) => ((held.state.data?.pages.length ?? 0) > 2 ? 60_000 : 10_000),
   });
 
 export const useDevice = (id: string) =>

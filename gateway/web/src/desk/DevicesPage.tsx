@@ -25,11 +25,14 @@ export function DevicesPage() {
       <PageHead title={text.t("nav.devices")} sub={text.t("devices.sub")} right={manages(me) ? <>{bulk}{connect}</> : undefined} />
       <DeviceTabs />
       <Loaded of={devices} skeleton={<Bones rows={7} height={24} />}>
-        {(page) =>
-          page.items.length === 0 ? (
+        {(all) =>
+          all.pages[0]?.items.length === 0 ? (
             <Empty icon={Cpu} sentence={text.t("devices.empty")} action={connect} example={<>{text.t("devices.example")} <span className="mono">forewarn-edge claim K7QF-2MXD --server {location.origin}</span></>} />
           ) : (
-            <Rows devices={page.items} />
+            <>
+              <Rows devices={all.pages.flatMap((page) => page.items)} />
+              {devices.hasNextPage && <Button mt="md" variant="default" loading={devices.isFetchingNextPage} onClick={() => void devices.fetchNextPage()}>{text.t("devices.more")}</Button>}
+            </>
           )
         }
       </Loaded>

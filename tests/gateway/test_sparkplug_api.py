@@ -25,8 +25,7 @@ from ingest.sparkplug.lease import run_host
 from ingest.sparkplug.payload import DataType
 from tests.conftest import TestBroker
 from tests.gateway.conftest import Plant
-from tests.ingest.sparkplug_node import EdgeNode, M
-from tests.ingest.support import wait_until
+from tests.ingest.sparkplug_node import EdgeNode, M, wait_until
 
 NODES = "/api/v1/sparkplug-nodes"
 METRICS = {
@@ -42,7 +41,7 @@ def hosting(plant: Plant, broker: TestBroker, host_id: str) -> Iterator[None]:
     thread = threading.Thread(target=run_host, args=(url, broker.url, stop, subscribed.set, HostOptions(host_id, 0.5)))
     thread.start()
     try:
-        assert subscribed.wait(30)
+        assert subscribed.wait(60)
         yield
     finally:
         stop.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
@@ -16,8 +16,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from ingest.messages import Message
 from ingest.sparkplug.payload import BD_SEQ, REBIRTH, DataType, read_payload
 from ingest.sparkplug.schema import PayloadMessage
+from tests.ingest import support
 
+WAIT_S = 60.0  # for what takes a second or two, on a machine that may be very busy
 T0 = 1_763_700_000_000  # ms
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    support.wait_until(condition, WAIT_S)
 
 
 class M(NamedTuple):
@@ -157,11 +163,11 @@ class EdgeNode:
         self.client.connect(*self._place, keepalive=10)
         self.client.loop_start()
         filters = [(f"spBv1.0/{self.group}/NCMD/{self.node}", 1), ("spBv1.0/STATE/+", 1)]
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not self.client.is_connected() and time.monotonic() < deadline:
             time.sleep(0.01)
         self.client.subscribe(filters)
-        assert self.subscribed.wait(10)
+        assert self.subscribed.wait(30)
         return self
 
     def _on_message(self, client: Any, userdata: Any, received: mqtt.MQTTMessage) -> None:

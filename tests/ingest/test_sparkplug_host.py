@@ -28,9 +28,9 @@ from ingest.sparkplug.payload import REBIRTH, DataType
 from ingest.sparkplug.registration import register_node
 from ingest.workers import run_ingest
 from tests.conftest import TestBroker
-from tests.ingest.sparkplug_node import EdgeNode, M, ndeath
+from tests.ingest.sparkplug_node import EdgeNode, M, ndeath, wait_until
 from tests.ingest.sparkplug_wire import Proxy, read_connect
-from tests.ingest.support import now, query, wait_until
+from tests.ingest.support import now, query
 
 D = DataType
 METRICS = {
@@ -63,7 +63,7 @@ class Host:
         self.thread.start()
 
     def wait(self) -> Host:
-        assert self.subscribed.wait(30)
+        assert self.subscribed.wait(60)
         return self
 
     def stop(self) -> None:
@@ -295,7 +295,7 @@ def test_the_role_ingest_is_the_host_without_being_told(database_url: str, broke
     try:
         with edge(broker, "role") as node:  # asked for its births as soon as the host is there
             node.birth()
-            wait_until(lambda: ("Pump", "running", 1.0) in readings(database_url), 30)
+            wait_until(lambda: ("Pump", "running", 1.0) in readings(database_url))
     finally:
         stop.set()
         thread.join(30)
@@ -319,7 +319,7 @@ class Watcher:
         self.client.on_connect = lambda client, *_: client.subscribe(self.topic, qos=1)
         self.client.connect("127.0.0.1", broker.port)
         self.client.loop_start()
-        assert ready.wait(10)
+        assert ready.wait(30)
 
     def states(self) -> list[dict[str, Any]]:
         return [json.loads(each.payload) for each in self.seen]
@@ -430,7 +430,7 @@ def test_one_of_two_processes_is_the_host_and_the_other_follows_within_seconds(
             wait_until(lambda: ("Pump", "running", 1.0) in readings(database_url))
             assert not second.subscribed.is_set()
             first.stop()
-            assert second.subscribed.wait(10)
+            assert second.subscribed.wait(30)
             watcher.wait_for(lambda seen: seen[-1]["online"])
             wait_until(lambda: node.rebirths == 1)
             node.data("", **{"Supply Voltage": 9.0})

@@ -318,7 +318,10 @@ def test_two_tabs_send_what_waits_once(plant: Plant, phone: BrowserContext) -> N
     wait_for(lambda: all(plant.order(o).state == "scheduled" for o in orders), 30, "all have arrived")
     for tab in (page, other):
         expect(tab.get_by_text("waiting for the network", exact=False)).to_have_count(0)
-    assert sorted(url.split("/")[-2] for url in posted if url.endswith("/accept")) == sorted(map(str, orders))
+    accepted = [
+        url.split("/")[-2] for url in posted if url.endswith("/accept")
+    ]  # by a tab; the worker may have the rest
+    assert len(accepted) == len(set(accepted))
     assert [plant.visits(order) for order in orders] == [1, 1, 1, 1]
 
 

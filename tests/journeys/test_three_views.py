@@ -163,6 +163,7 @@ def _finish_on_the_phone(phone: Page, service: Running, order: str) -> None:
     phone.get_by_label("备注").fill("滤芯堵塞，已更换")
     phone.get_by_role("button", name="完成作业", exact=True).click()
     expect(phone.get_by_text("故障属实").first).to_be_visible()
+    expect(phone.locator(".waiting")).to_have_count(0)  # all has been sent: this browser ends now
 
 
 def test_customer_reports_a_fault_and_follows_it(service: Running, browser: Browser) -> None:

@@ -70,6 +70,7 @@ export function useOutbox() {
         return false;
       }
       void askToPersist();
+      void wakeLater(); // the page may be closed before the answer is there
       void push();
       return true;
     },

@@ -303,7 +303,10 @@ class Link:
         received_us = self._received_us = max(time.time_ns() // 1000, self._received_us + 1)
         topic, payload, mid, retained = mqtt5.read_publish(packet)
         size = len(payload)
-        if self._queued_bytes + self._read_bytes + size > MOST_BYTES or self.waiting() + len(self._read) >= MOST_MESSAGES:
+        if (
+            self._queued_bytes + self._read_bytes + size > MOST_BYTES
+            or self.waiting() + len(self._read) >= MOST_MESSAGES
+        ):
             self._overflowed = True  # not acknowledged: the broker sends it again after a reconnect
         if self._overflowed:
             return  # after a gap nothing more is taken: order of receipt must hold

@@ -21,7 +21,7 @@ class DeviceCertificate(Identified, Owned, Base):
 
     __tablename__ = "device_certificates"
 
-    organisation_id: Mapped[UUID] = mapped_column(Uuid, index=True)  # type: ignore[assignment]
+    organisation_id: Mapped[UUID] = mapped_column(Uuid, index=True)
     device_id: Mapped[UUID] = mapped_column(index=True)
     device_serial: Mapped[str] = mapped_column(Text)  # the common name
     serial_number: Mapped[str] = mapped_column(Text, unique=True)  # hexadecimal

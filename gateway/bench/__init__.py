@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ def add_commands(commands: Any) -> None:
 
 def run_bench(options: argparse.Namespace, settings: Settings) -> int:
     """Run one kind and print its figures."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders of the bench are removed
     figures: dict[str, Any] = importlib.import_module(f"gateway.bench.{options.bench_kind}").run(options, settings)
     if options.json:
         print(json.dumps(figures))

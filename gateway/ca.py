@@ -125,12 +125,14 @@ class Authority:
             not_after=made.not_valid_after_utc,
         )
 
-    def server_certificate(self, names: Iterable[str], now: datetime) -> tuple[str, bytes]:
+    def server_certificate(
+        self, names: Iterable[str], now: datetime, *, since: datetime = SINCE_EVER
+    ) -> tuple[str, bytes]:
         """Return certificate and key for a TLS server that is reached by these host names and addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = [_alternative(name) for name in sorted(set(names))]
         made = (
-            self._builder(key.public_key(), "Forewarn broker", SINCE_EVER, now + SERVER_LIFE)
+            self._builder(key.public_key(), "Forewarn broker", since, now + SERVER_LIFE)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=True)
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .sign(self._key, hashes.SHA256())

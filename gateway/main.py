@@ -165,6 +165,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _up(options: argparse.Namespace, settings: Settings) -> int:
     from gateway import up
+    from gateway.https import HTTPS_PORT
 
     if options.replay and not (options.replay / "fleet.json").is_file():
         print(f"forewarn: {options.replay} is no recorded fleet: it has no fleet.json.", file=sys.stderr)
@@ -173,28 +174,20 @@ def _up(options: argparse.Namespace, settings: Settings) -> int:
     if options.lan:
         settings.public_url = settings.public_url or f"http://{up.lan_address()}:{settings.http_port}"
         settings.http = f"0.0.0.0:{settings.http_port}"
+        settings.https = settings.https or f"0.0.0.0:{HTTPS_PORT}"
     return up.run(settings, up.Options(options.demo, options.replay, options.speed, options.lan, options.json))
 
 
 def _api(settings: Settings) -> int:
-    import uvicorn
-
     from assets.base.db import Database
     from gateway.app import make_app
+    from gateway.serve import serve
 
     if not settings.database_url:
         print(NEEDS_URLS, file=sys.stderr)
         return 2
     database = Database(settings.database_url, pool_size=10)
-    app = make_app(settings, database)
-    uvicorn.run(
-        app,
-        host=settings.http_host.strip("[]"),
-        port=settings.http_port,
-        log_level="warning",
-        timeout_graceful_shutdown=1,  # open event streams must not hold up a stop
-        server_header=False,
-    )
+    serve(make_app(settings, database), settings)
     database.dispose()
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +21,9 @@ class Settings(BaseSettings):
     broker_url: str | None = None
     data: Path = Field(default_factory=lambda: default_data_folder())
     http: str = "127.0.0.1:8080"
+    https: str | None = None  # host:port to listen on with TLS too; `up --lan` sets 0.0.0.0:8443
+    tls_certificate: Path | None = None  # both, or neither: then `up` makes one of its own authority
+    tls_key: Path | None = None
     public_url: str | None = None
     public_broker: str | None = None
     public_broker_tls: str | None = None  # mqtts://HOST:PORT; with it devices get certificates
@@ -33,11 +37,11 @@ class Settings(BaseSettings):
     smtp_url: str | None = None
     ready_file: Path | None = None  # written by a role when it can do its work; `up` waits for it
 
-    @field_validator("http")
+    @field_validator("http", "https")
     @classmethod
-    def _host_and_port(cls, value: str) -> str:
-        port = value.rpartition(":")[2]
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    def _host_and_port(cls, value: str | None) -> str | None:
+        port = (value or "").rpartition(":")[2]
+        if value is not None and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise ValueError("must be HOST:PORT, for example 127.0.0.1:8080")
         return value
 
@@ -57,6 +61,34 @@ class Settings(BaseSettings):
     def http_port(self) -> int:
         """Port to listen on."""
         return int(self.http.rpartition(":")[2])
+
+    @property
+    def https_host(self) -> str:
+        """Address to listen on with TLS."""
+        return (self.https or "").rpartition(":")[0] or "127.0.0.1"
+
+    @property
+    def https_port(self) -> int:
+        """Port to listen on with TLS."""
+        return int((self.https or ":8443").rpartition(":")[2])
+
+    @property
+    def https_host_name(self) -> str:
+        """Name or address by which others reach the TLS listener."""
+        if self.public_url and (named := urlsplit(self.public_url).hostname):
+            return named
+        return self.http_host if self.https_host in ("0.0.0.0", "[::]") else self.https_host.strip("[]")
+
+    @property
+    def https_url(self) -> str | None:
+        """The secure address, None without one."""
+        if self.https is None:
+            return None
+        if self.base_url.startswith("https://"):
+            return self.base_url
+        host = self.https_host_name
+        shown = f"[{host}]" if ":" in host else host
+        return f"https://{shown}" + (f":{self.https_port}" if self.https_port != 443 else "")
 
     @property
     def base_url(self) -> str:

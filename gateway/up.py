@@ -26,6 +26,7 @@ from assets.base.errors import RuleError
 from assets.people import Organisation
 from gateway import agents, demo, first_run
 from gateway.ca import Authority
+from gateway.https import OwnCertificate, in_pairs, prepare_https
 from gateway.migrate import upgrade
 from gateway.settings import Settings
 from gateway.sign_in import people_with_role
@@ -42,14 +43,18 @@ from ingest.devices import registered_serials
 
 READY_S = 90.0  # generous: a first start on a slow disk
 INGEST_READY_S = 30.0  # then the agents start all the same: they keep what they measure
+CERTIFICATE_CHECK_S = 60.0  # how soon a new address of this machine is in the certificate
 SYNC_S = 1.0  # how soon the broker learns of a new, changed or revoked device
 REPLAY_SPEED = 3600.0  # an hour a second: most recordings last minutes then
 ROLES = ("api", "ingest", "worker")
 LAN_MQTT_PORT = 1883
 TOLD = {
     "desk": "Desk, sign in once with",
+    "https": "Over HTTPS, for phones",
+    "trust": "How phones trust it",
     "technician": "Technician's phone view",
     "customer": "A customer's page",
+    "fingerprint": "Authority (SHA-256)",
     "database": "Database",
     "data": "Everything is kept in",
 }
@@ -79,6 +84,7 @@ class Service:
     broker_url: str = ""
     broker_error: str = ""
     keeper: BrokerKeeper | None = None
+    certificate: OwnCertificate | None = None
     stamp: object = None
     agents: dict[str, Path] = field(default_factory=dict)
 
@@ -86,6 +92,7 @@ class Service:
         """Start everything in the order in which the pieces need each other."""
         begun = time.monotonic()
         require_free_port(self.settings.http_host, self.settings.http_port)
+        self._https()
         self._servers()
         say("Bringing the database to the current schema …")
         upgrade(self.database_url)
@@ -117,6 +124,12 @@ class Service:
             self.keeper = BrokerKeeper(self.mosquitto)
             self.supervisor.adopt("mosquitto", self.mosquitto)
             self.broker_url = self.mosquitto.url
+
+    def _https(self) -> None:
+        """With --lan, or where FOREWARN_HTTPS says so, the API and the pages are also there with TLS."""
+        if self.settings.https:
+            require_free_port(self.settings.https_host, self.settings.https_port, "FOREWARN_HTTPS")
+            self.certificate = prepare_https(self.settings, datetime.now(UTC))
 
     def _lan_listener(self) -> str:
         """With --lan our broker also listens on the address that other machines reach, with the same accounts."""
@@ -203,6 +216,12 @@ class Service:
         self._ingest_ready.unlink(missing_ok=True)
         if self.settings.public_url:
             environment["FOREWARN_PUBLIC_URL"] = self.settings.public_url
+        if self.settings.https:
+            environment |= {
+                "FOREWARN_HTTPS": self.settings.https,
+                "FOREWARN_TLS_CERTIFICATE": str(self.settings.tls_certificate),
+                "FOREWARN_TLS_KEY": str(self.settings.tls_key),
+            }
         for role in ROLES:
             self.supervisor.start(role, [sys.executable, "-m", "gateway.main", role], environment)
 
@@ -254,6 +273,10 @@ class Service:
     def _addresses(self, database: Database) -> dict[str, str]:
         base, now = self.settings.base_url, datetime.now(UTC)
         told = {"url": base}
+        if self.settings.https_url:
+            told |= {"https": self.settings.https_url, "trust": f"{base}/trust"}
+        if self.certificate:
+            told["fingerprint"] = in_pairs(self.certificate.authority.fingerprint)
         with database.as_service() as session:
             _, administrator = first_run.ensure_operator(session, now)
             told["desk"] = first_run.first_link(session, administrator, base, now)
@@ -269,8 +292,13 @@ class Service:
 
     def _watch(self, database: Database) -> None:
         """Look after everything until asked to stop."""
+        certificate_checked = time.monotonic()
         while not self.supervisor.stopping:
             self.supervisor.wait(SYNC_S)
+            if self.certificate and time.monotonic() - certificate_checked > CERTIFICATE_CHECK_S:
+                certificate_checked = time.monotonic()
+                with contextlib.suppress(Exception):  # a full disk, say; the old one is good for months
+                    self.certificate.renew(datetime.now(UTC))
             with contextlib.suppress(Exception):  # the database may be restarting; next time
                 self.sync(database)
                 self._drop_removed_agents(database)
@@ -301,7 +329,7 @@ def lan_address() -> str:
             ) from None
 
 
-def require_free_port(host: str, port: int) -> None:
+def require_free_port(host: str, port: int, variable: str = "FOREWARN_HTTP") -> None:
     """Raise SupervisorError naming the port when somebody listens there already."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -310,12 +338,12 @@ def require_free_port(host: str, port: int) -> None:
             probe.bind((host.strip("[]"), port))
         except PermissionError:
             raise SupervisorError(
-                f"No permission to listen on port {port}: set FOREWARN_HTTP to a port above 1023."
+                f"No permission to listen on port {port}: set {variable} to a port above 1023."
             ) from None
         except OSError as error:
             raise SupervisorError(
                 f"Cannot listen on {host}:{port} ({error.strerror}):"
-                f" stop what uses it, or set FOREWARN_HTTP={host}:{port + 1}."
+                f" stop what uses it, or set {variable}={host}:{port + 1}."
             ) from None
 
 

@@ -46,7 +46,7 @@ def routers() -> list[APIRouter]:
         visits,
         work_orders,
     )
-    from gateway.pages import customer
+    from gateway.pages import customer, trust
 
     api = (
         session,
@@ -66,4 +66,4 @@ def routers() -> list[APIRouter]:
         visits,
         requests,
     )
-    return [module.router for module in (*api, customer, download)]
+    return [module.router for module in (*api, customer, trust, download)]

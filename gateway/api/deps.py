@@ -18,6 +18,8 @@ from gateway.settings import Settings
 from gateway.sign_in import actor_of_session, actor_of_token
 
 COOKIE = "forewarn_session"
+# Cookies know no ports: on a host that serves HTTP too, a Secure one of the same name would shut the other out.
+SECURE_COOKIE = "__Host-forewarn_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOWHERE = UUID(int=0)
 
@@ -60,7 +62,7 @@ def authenticate(session: Session, request: Request, now: datetime) -> Actor:
     if authorization.lower().startswith("bearer "):
         actor = actor_of_token(session, authorization[7:].strip())
     else:
-        cookie = request.cookies.get(COOKIE)
+        cookie = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
         actor = actor_of_session(session, cookie, now) if cookie else None
         # A form on another site can send the cookie but not this header.
         if actor and request.method not in SAFE_METHODS and request.headers.get("x-forewarn") != "1":

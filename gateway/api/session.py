@@ -16,7 +16,7 @@ from assets.base.access import Role
 from assets.base.errors import Conflict, Invalid, NotFound
 from assets.base.events import append_event
 from assets.people import Membership, Organisation, Person, actor_of, add_person
-from gateway.api.deps import COOKIE, Context, Here, Public
+from gateway.api.deps import COOKIE, SECURE_COOKIE, Context, Here, Public
 from gateway.settings import VERSION
 from gateway.sign_in import (
     MAX_PASSWORD,
@@ -113,11 +113,15 @@ def sign_in_with_link(body: SignInWithLink, here: Public, request: Request, resp
 
 
 @router.post("/sign-out", operation_id="sign_out", status_code=204)
-def sign_out(here: Public, response: Response, forewarn_session: Annotated[str | None, Cookie()] = None) -> None:
+def sign_out(
+    here: Public, request: Request, response: Response, forewarn_session: Annotated[str | None, Cookie()] = None
+) -> None:
     """Forget this browser's session."""
-    if forewarn_session:
-        close_session(here.session, forewarn_session)
+    for token in (request.cookies.get(SECURE_COOKIE), forewarn_session):
+        if token:
+            close_session(here.session, token)
     response.delete_cookie(COOKIE)
+    response.delete_cookie(SECURE_COOKIE, secure=True)
 
 
 @router.get("/me", operation_id="get_me")
@@ -128,7 +132,9 @@ def get_me(here: Here) -> Me:
 
 
 @router.patch("/me", operation_id="change_me")
-def change_me(body: MeChange, here: Here, forewarn_session: Annotated[str | None, Cookie()] = None) -> Me:
+def change_me(
+    body: MeChange, here: Here, request: Request, forewarn_session: Annotated[str | None, Cookie()] = None
+) -> Me:
     """Change one's language or password; a new password signs every other browser out."""
     person = here.session.get(Person, here.actor.person_id) if here.actor.person_id else None
     if person is None:
@@ -139,20 +145,22 @@ def change_me(body: MeChange, here: Here, forewarn_session: Annotated[str | None
         person.language = body.language
     if body.password is not None:
         _as_service(here.session)
-        set_password(here.session, person, body.password, here.now, keep_session=forewarn_session)
+        kept = request.cookies.get(SECURE_COOKIE) or forewarn_session
+        set_password(here.session, person, body.password, here.now, keep_session=kept)
         _note(here, "person.password_changed", person)
     return _me(here.session, person, here.actor.organisation_id, sorted(here.actor.roles))
 
 
 def _signed_in(here: Context, person: Person, request: Request, response: Response) -> Me:
     token = open_session(here.session, person, here.now)
+    secure = "https" in (request.url.scheme, urlsplit(here.settings.base_url).scheme)
     response.set_cookie(
-        COOKIE,
+        SECURE_COOKIE if secure else COOKIE,
         token,
         max_age=int(SESSION_LIFE.total_seconds()),
         httponly=True,
         samesite="lax",
-        secure="https" in (request.url.scheme, urlsplit(here.settings.base_url).scheme),
+        secure=secure,
     )
     actor = actor_of(here.session, person)
     _note(here, "person.signed_in", person, by=person.id)

@@ -175,7 +175,7 @@ def customer_tracking(code: str, tracking: str, request: Request, here: Public) 
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"number": report.number, "state": report.progress, "outcome": report.outcome})
     result = outcome_in_words(reader.language, report.outcome, report.repaired) if report.outcome else None
-    return _render(reader, "tracking.html", 200, report.time_zone, report=report, steps=steps_of(report), result=result)
+    return render(reader, "tracking.html", 200, report.time_zone, report=report, steps=steps_of(report), result=result)
 
 
 def steps_of(report: Report) -> list[dict[str, str]]:
@@ -216,7 +216,7 @@ def _refused(
 
 def _machine(reader: Reader, page: CustomerPage, typed: Typed, wrong: str | None, status: int = 200) -> Response:
     language = reader.language
-    return _render(
+    return render(
         reader,
         "machine.html",
         status,
@@ -246,10 +246,10 @@ def _result(language: str, done: Done) -> str:
 
 
 def _missing(reader: Reader, *, report: bool = False, code: str | None = None) -> Response:
-    return _render(reader, "missing.html", 404, None, report=report, code=code)
+    return render(reader, "missing.html", 404, None, report=report, code=code)
 
 
-def _render(reader: Reader, template: str, status: int, time_zone: str | None, **values: Any) -> Response:
+def render(reader: Reader, template: str, status: int, time_zone: str | None, **values: Any) -> Response:
     language, zone = reader.language, texts.zone_of(time_zone)
     html = _templates.get_template(template).render(
         language=language,

@@ -45,7 +45,7 @@ export function MePage() {
             [text.t("field.organisation"), me.organisation.name],
             [text.t("nav.language"), <LanguageSwitch signedIn />],
             [text.t("field.unsent"), entries.length > 0 ? <Link to="/unsent" className="link">{text.number(entries.length)}</Link> : text.number(0)],
-            [text.t("field.without_network"), text.t(!offline ? "field.without_network_no" : persisted ? "field.without_network_kept" : "field.without_network_yes")],
+            [text.t("field.without_network"), !offline && !window.isSecureContext ? <a href="/trust" className="link">{text.t("field.without_network_http")}</a> : text.t(!offline ? "field.without_network_no" : persisted ? "field.without_network_kept" : "field.without_network_yes")],
             ["Forewarn", me.server.version],
           ]}
         />

@@ -16,7 +16,7 @@ from gateway.supervise.mosquitto import EmbeddedMosquitto
 from gateway.supervise.progress import say
 from ingest.devices import broker_credentials, credentials_stamp
 from ingest.eviction import end_connections
-from ingest.identity import Refused, refused_certificates
+from ingest.identity import Refused, refused_certificates, refused_stamp
 from ingest.rights import BrokerRight, broker_rights
 
 RELOADED_S = 1.0  # within which Mosquitto has read its files again after the signal; measured: 10 ms
@@ -45,7 +45,7 @@ def read_access(session: Session, now: datetime) -> Access:
 
 def access_stamp(session: Session) -> object:
     """Return what changes whenever `read_access` may have; cheap enough to ask every second."""
-    return credentials_stamp(session), tuple(broker_rights(session))
+    return credentials_stamp(session), refused_stamp(session), tuple(broker_rights(session))
 
 
 class Evictions:

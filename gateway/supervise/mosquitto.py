@@ -86,6 +86,7 @@ class EmbeddedMosquitto:
         """
         install_if_allowed(self._progress)
         program = find_mosquitto()
+        self._service_line = None  # its password is read again
         self._lock.acquire()
         try:
             self._stop_leftover()

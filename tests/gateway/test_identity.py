@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -145,14 +145,21 @@ def test_revoked_device_with_a_password_is_out_over_mqtt_and_https(place: Place)
     assert (answer["mode"], answer["certificate"]) == ("password", None)
     address = f"mqtt://pw-1:{answer['password']}@127.0.0.1:{place.broker.port}"
 
+    def connected() -> PlainPeer:
+        for _ in range(50):  # a broker that must not be signalled is restarted instead
+            with suppress(ConnectionRefusedError):
+                return PlainPeer(address)
+            time.sleep(0.2)
+        raise AssertionError("the broker is not there")
+
     def admitted() -> bool:
-        peer = PlainPeer(address)
+        peer = connected()
         found = peer.is_admitted()
         peer.close()
         return found
 
     wait_until(admitted, step=0.3)
-    device = PlainPeer(address)
+    device = connected()
     assert device.is_admitted()
 
     def post() -> int:

@@ -33,10 +33,13 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A data folder that other users may enter."""
-    path = Path(tempfile.mkdtemp(prefix="forewarn-pg-"))
+    around = Path(tempfile.mkdtemp(prefix="forewarn-pg-"))
+    around.chmod(0o755)
+    path = around / "data"
+    path.mkdir()
     path.chmod(0o755)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(around, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +106,11 @@ def test_second_run_finds_its_data_and_its_port(data: Path) -> None:
 
 
 def test_nothing_is_written_outside_the_data_folder(data: Path) -> None:
-    before = {path for path in data.parent.iterdir() if path.name.startswith("forewarn-pg-")}
     with EmbeddedPostgres(data) as server:
         assert kept(server) == 7
         assert not list(Path("/var/run/postgresql").glob(f".s.PGSQL.{server.port}*"))
         assert not list(Path("/tmp").glob(f".s.PGSQL.{server.port}*"))
-    after = {path for path in data.parent.iterdir() if path.name.startswith("forewarn-pg-")}
-    assert after == before
+    assert list(data.parent.iterdir()) == [data]
     assert {path.name for path in data.iterdir()} == {"postgres", "logs"}
 
 

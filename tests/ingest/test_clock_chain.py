@@ -70,8 +70,9 @@ def test_trap_31_an_ntp_step_during_buffering_is_repaired_with_boot_id_and_monot
     computer.behind_ms = -27 * 3_600_000
     computer.measure(spool, 20)
     computer.behind_ms = 0
-    computer.measure(spool, 20)
-    with IngestProcess(database_url, broker.url), running(spool, f"mqtt://{url}"):
+    with IngestProcess(database_url, broker.url), running(spool, f"mqtt://{url}") as publisher:
+        wait_until(lambda: publisher.status.offset_ms is not None, 30)  # what left before it is held until then
+        computer.measure(spool, 20)
         wait_until(lambda: spool.records == 0, 30)
     spool.close()
     database = Database(database_url)

@@ -150,7 +150,8 @@ def test_message_of_other_firmware_becomes_readings_of_an_asset(api: Api, broker
     assert item["problems"] == 1
     newest = api.ask("GET", f"/{made['id']}/recent")["items"][0]
     assert (newest["topic"], newest["payload"]) == ("m1/tele/plug2/SENSOR", "{")
-    assert query(api.url, "SELECT reason FROM quarantine") == [("unreadable",)]
+    # The broker's session may still hold what other devices sent.
+    assert query(api.url, "SELECT reason FROM quarantine WHERE topic LIKE %s", "m1/%") == [("unreadable",)]
     assert not [reason for reason in reasons if "Not authorized" in reason]
 
 

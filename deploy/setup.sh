@@ -42,6 +42,7 @@ system_packages() {
         echo "timescaledb?"
     fi
     if [ "$mode" = test ]; then
+        have openssl || echo openssl
         have chromium || have google-chrome || echo chromium
         # what drives the browser in the tests is a program of its own that needs this library
         compgen -G "/usr/lib/*/libatomic.so.1" >/dev/null || compgen -G "/usr/lib*/libatomic.so.1" >/dev/null || echo libatomic1

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from assets.base.access import Role
@@ -24,6 +24,7 @@ from assets.people import Organisation, add_organisation, add_person
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
 from gateway.demo_models import MODELS
 from gateway.first_run import Identity, device_by_serial, identify, provision
+from gateway.models import metadata
 from ingest.commands import send_command
 from ingest.devices import register_device
 from ingest.models import Device
@@ -339,8 +340,21 @@ _REMOVE = (
     "DELETE FROM quarantine WHERE organisation_id = ANY(:organisations)",
     "DELETE FROM retention_policies WHERE organisation_id = ANY(:organisations)",
     "DELETE FROM people WHERE demo OR organisation_id = ANY(:organisations)",
-    "DELETE FROM organisations WHERE demo",
 )
+
+
+def _remove_organisations(session: Session, organisations: list[UUID]) -> None:
+    """Remove the organisations with all that is still theirs, whatever table a person put it in."""
+    for table in reversed(metadata.sorted_tables):
+        if table.name == "events":  # gone already, and nobody changes one
+            continue
+        executor = table.c.get("executing_organisation_id")
+        if executor is not None:  # work of others that they were to carry out stays, with its owner
+            session.execute(update(table).where(executor.in_(organisations)).values({executor.name: None}))
+        owner = table.c.get("organisation_id")
+        if owner is not None:
+            session.execute(delete(table).where(owner.in_(organisations)))
+    session.execute(delete(Organisation).where(Organisation.demo))
 
 
 def remove(session: Session, operator_id: UUID, actor_id: UUID | None, now: datetime) -> int:
@@ -352,6 +366,7 @@ def remove(session: Session, operator_id: UUID, actor_id: UUID | None, now: date
     values = {"assets": assets, "devices": list(devices), "organisations": organisations}
     for statement in _REMOVE:
         session.execute(text(statement), values)
+    _remove_organisations(session, organisations)
     append_event(
         session,
         "demo.removed",

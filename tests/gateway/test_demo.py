@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import select, text
 
 from assets.base.access import Role
+from assets.base.calendars import Calendar
 from assets.base.events import broken_links
 from assets.base.seals import broken_seals, seal_heads
 from assets.people import Organisation
+from assets.positions import Position
 from assets.registry import Asset
 from gateway import demo, first_run
 from tests.gateway.conftest import Plant
@@ -103,6 +105,18 @@ def test_machine_of_a_demo_customer_goes_with_the_customer(loaded: Plant) -> Non
     assert client.post("/api/v1/assets", json=body).status_code == 201
     assert client.delete("/api/v1/demo").json() == {"assets": 6}
     assert marked(loaded) == {}
+
+
+def test_whatever_was_added_for_a_demo_customer_goes_with_the_customer(loaded: Plant) -> None:
+    with loaded.database.as_service() as session:
+        owner = session.scalars(select(Organisation.id).where(Organisation.demo)).first()
+        session.add(Position(organisation_id=owner, name="Left", created_at=NOW))
+        session.add(Calendar(organisation_id=owner, name="Theirs", time_zone="UTC", hours={}))
+    assert loaded.administrator().delete("/api/v1/demo").status_code == 200
+    assert marked(loaded) == {}
+    with loaded.database.as_service() as session:
+        assert session.scalars(select(Position)).all() == []
+        assert session.scalars(select(Calendar)).all() == []
 
 
 @pytest.mark.parametrize("role", [Role.PLANNER, Role.TECHNICIAN, Role.CUSTOMER])

@@ -12,7 +12,7 @@ from tests.journeys.conftest import Browserless, Running, wait_for
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(420)]
 
 PUMP = "DEMO-PUMP-101"
-WORK_ORDER_S = 240  # the fault begins some 15 s after going live, its precursor takes 90 s
+WORK_ORDER_S = 180  # the fault begins some 15 s after going live, its precursor takes 90 s
 
 
 def _order(client: Browserless) -> dict[str, Any] | None:

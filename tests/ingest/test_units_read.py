@@ -79,7 +79,9 @@ def test_asset_whose_devices_measured_in_different_units_is_read_in_the_newest_o
     made = api.post("/devices", {"serial": "H-1", "model": "", "asset_name": "Pump 1"}, 201)
     asset_id = UUID(made["device"]["assets"][0]["id"])
     new_id = add_device(api.url, "H-2", api.root)
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+    # Buckets begin at full multiples of their width, here ten minutes: the swap lies between two of them.
+    now = datetime.now(UTC)
+    start = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0) - timedelta(minutes=15)
     swapped = start + timedelta(minutes=5)
     measured(api, "H-1", "[degF]", 212, start)
     with api.database.as_service() as session:

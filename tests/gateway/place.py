@@ -79,11 +79,18 @@ class Peer:
         self.client.on_publish = lambda _c, _u, _m, reason, _p: self.reasons.append(reason)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 600 if session else 0
-        try:
-            self.client.connect(
-                "127.0.0.1", place.broker.tls_port, keepalive=30, clean_start=not session, properties=properties
-            )
-        except OSError:
+        for _ in range(50):
+            try:
+                self.client.connect(
+                    "127.0.0.1", place.broker.tls_port, keepalive=30, clean_start=not session, properties=properties
+                )
+            except ConnectionRefusedError:  # a broker that must not be signalled is restarted instead
+                time.sleep(0.2)
+                continue
+            except OSError:
+                self.ended.set()
+            break
+        else:
             self.ended.set()
         self.client.loop_start()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,16 +87,28 @@ def _system_user(home: Path, progress: Callable[[str], None]) -> Account:
     try:
         entry = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        progress(f"Creating the system user {SYSTEM_USER}, because PostgreSQL refuses to run as root.")
-        # --home names a folder without making it: nothing outside the data folder is written for this user
-        command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(home.parent)]
-        made = subprocess.run(
-            [*command, "--shell", "/usr/sbin/nologin", SYSTEM_USER], capture_output=True, text=True, check=False
-        )
-        if made.returncode != 0:
-            raise SupervisorError(
-                f"PostgreSQL refuses to run as root and the user {SYSTEM_USER} could not be made "
-                f"({made.stderr.strip()}): run Forewarn as an ordinary user."
-            ) from None
-        entry = pwd.getpwnam(SYSTEM_USER)
+        # Two that make it at once would each get a user, of which one is gone afterwards.
+        folder = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            entry = _made_user(home, progress)
+        finally:
+            os.close(folder)
     return Account(uid=entry.pw_uid, gid=entry.pw_gid)
+
+
+def _made_user(home: Path, progress: Callable[[str], None]) -> pwd.struct_passwd:
+    with suppress(KeyError):
+        return pwd.getpwnam(SYSTEM_USER)
+    progress(f"Creating the system user {SYSTEM_USER}, because PostgreSQL refuses to run as root.")
+    # --home names a folder without making it: nothing outside the data folder is written for this user
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(home.parent)]
+    made = subprocess.run(
+        [*command, "--shell", "/usr/sbin/nologin", SYSTEM_USER], capture_output=True, text=True, check=False
+    )
+    if made.returncode != 0:
+        raise SupervisorError(
+            f"PostgreSQL refuses to run as root and the user {SYSTEM_USER} could not be made "
+            f"({made.stderr.strip()}): run Forewarn as an ordinary user."
+        )
+    return pwd.getpwnam(SYSTEM_USER)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -25,27 +23,6 @@ from tests.ingest.test_stretch import Pump, read
 
 DAY_S = 86400.0
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(params=["postgresql", pytest.param("timescaledb", marks=pytest.mark.timescale)])
-def url(request: pytest.FixtureRequest) -> str:
-    fixture = "database_url" if request.param == "postgresql" else "timescale_database_url"
-    found: str = request.getfixturevalue(fixture)
-    return found
-
-
-@pytest.fixture
-def connection(url: str) -> Iterator[Connection]:
-    with psycopg.connect(url, autocommit=True) as opened:
-        opened.execute("SET ROLE forewarn_service")
-        yield opened
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    opened = Database(url)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,27 +31,6 @@ from tests.ingest.support import add_device, batch, query
 END = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 NOW = END + timedelta(days=3)
 END_US = int(END.timestamp()) * 1_000_000
-
-
-@pytest.fixture(params=["postgresql", pytest.param("timescaledb", marks=pytest.mark.timescale)])
-def url(request: pytest.FixtureRequest) -> str:
-    fixture = "database_url" if request.param == "postgresql" else "timescale_database_url"
-    found: str = request.getfixturevalue(fixture)
-    return found
-
-
-@pytest.fixture
-def connection(url: str) -> Iterator[Connection]:
-    with psycopg.connect(url, autocommit=True) as opened:
-        opened.execute("SET ROLE forewarn_service")
-        yield opened
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    opened = Database(url)
-    yield opened
-    opened.dispose()
 
 
 class Device:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -32,27 +31,6 @@ from tests.ingest.support import batch, query
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 NOW_US = int(NOW.timestamp()) * 1_000_000
-
-
-@pytest.fixture(params=["postgresql", pytest.param("timescaledb", marks=pytest.mark.timescale)])
-def url(request: pytest.FixtureRequest) -> str:
-    fixture = "database_url" if request.param == "postgresql" else "timescale_database_url"
-    found: str = request.getfixturevalue(fixture)
-    return found
-
-
-@pytest.fixture
-def connection(url: str) -> Iterator[Connection]:
-    with psycopg.connect(url, autocommit=True) as opened:
-        opened.execute("SET ROLE forewarn_service")
-        yield opened
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    opened = Database(url)
-    yield opened
-    opened.dispose()
 
 
 class World:

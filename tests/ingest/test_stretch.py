@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -27,27 +26,6 @@ from tests.ingest.support import query
 from tests.ingest.test_rollups import END, NOW, Device, sample
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(params=["postgresql", pytest.param("timescaledb", marks=pytest.mark.timescale)])
-def url(request: pytest.FixtureRequest) -> str:
-    fixture = "database_url" if request.param == "postgresql" else "timescale_database_url"
-    found: str = request.getfixturevalue(fixture)
-    return found
-
-
-@pytest.fixture
-def connection(url: str) -> Iterator[Connection]:
-    with psycopg.connect(url, autocommit=True) as opened:
-        opened.execute("SET ROLE forewarn_service")
-        yield opened
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    opened = Database(url)
-    yield opened
-    opened.dispose()
 
 
 class Pump(Device):

@@ -338,12 +338,13 @@ def test_new_version_is_offered_and_keeps_what_waits(plant: Plant, phone: Browse
     regain_network(plant, phone)
     page.evaluate("navigator.serviceWorker.getRegistration('/m').then((found) => found.update())")
     expect(page.get_by_text("A new version is ready.")).to_be_visible(timeout=WITHIN_MS)
+    wait_for(lambda: plant.order(order).state == "scheduled", 30, "what waited has arrived")
+    expect(page.get_by_text("waiting for the network", exact=False)).to_have_count(0)  # banners stand still now
     page.evaluate("window.beforeUpdate = true")
     press(page, "Update")
     page.wait_for_function("window.beforeUpdate === undefined")
     expect(page.get_by_text("A new version is ready.")).to_have_count(0)
     expect(page.get_by_text("Coupling is worn")).to_be_visible()
-    wait_for(lambda: plant.order(order).state == "scheduled", 30, "what waited has arrived")
 
 
 def test_technicians_view_can_be_installed(plant: Plant) -> None:

@@ -3,55 +3,72 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maintenance.decisions import FindingFacts
-from ml.detectors import plain
-from ml.detectors.data_quality import DataQualityDetector
-from ml.detectors.limits import Limits, LimitsDetector
-from ml.detectors.protocol import Block, Detector, Floats, Learning
-from ml.detectors.residual import ResidualDetector, ResidualSettings
+from ml.detectors import plain, registry
+from ml.detectors.protocol import (
+    Block,
+    Bools,
+    Detector,
+    Doubting,
+    Event,
+    Expecting,
+    Floats,
+    Learning,
+    Listening,
+    Marking,
+    State,
+)
+from ml.detectors.registry import DETECTORS, Entry
+from ml.detectors.setup import AssetSetup
+
+__all__ = ["AssetSetup", "FleetScorer"]
 
 Rows = NDArray[np.int64]
 
 MAX_METRICS = 256  # per asset: a million-key payload must not become a million-column matrix
 
 
-@dataclass(frozen=True, slots=True)
-class AssetSetup:
-    """What is known of an asset before its first reading."""
-
-    limits: Limits = field(default_factory=dict)
-    residual: ResidualSettings = field(default_factory=ResidualSettings)
-    prior_scale: Mapping[str, float] = field(default_factory=dict)  # peers' scale per metric, in its unit
-
-
 class _Asset:
-    """One asset's detectors in the order in which they see the data."""
+    """One asset's detectors in the order in which they see the data, and which of them can do what."""
 
-    def __init__(self, asset: str, setup: AssetSetup) -> None:
-        self.quality = DataQualityDetector(asset)
-        self.limits = LimitsDetector(asset, setup.limits)
-        self.residual = ResidualDetector(asset, setup.residual, setup.prior_scale)
+    def __init__(self, detectors: Sequence[Detector]) -> None:
+        self.detectors = tuple(detectors)
+        self.doubting = {detector.id: detector for detector in self.detectors if isinstance(detector, Doubting)}
+        self.marking = [detector for detector in self.detectors if isinstance(detector, Marking)]
+        self.listening = [detector for detector in self.detectors if isinstance(detector, Listening)]
+        self.expecting = next((detector for detector in self.detectors if isinstance(detector, Expecting)), None)
         self.watermark = -np.inf
         self.late_rows = 0
-        self.fed = 0  # rows of the last block
-        self.scored: Rows = np.zeros(0, dtype=np.int64)  # which of them were scored, in time order
+        self.marks: Bools = np.zeros(0, dtype=bool)  # per row of the last block
 
-    def detectors(self) -> tuple[Detector, ...]:
-        return (self.quality, self.limits, self.residual)
+    def update(self, block: Block) -> list[FindingFacts]:
+        """Let every detector see the rows; what one does not believe is hidden from those after it."""
+        found: list[FindingFacts] = []
+        for detector in self.detectors:
+            found += detector.update(block)
+            if (doubting := self.doubting.get(detector.id)) is not None and doubting.mask.any():
+                block = block.with_values(np.where(doubting.mask, np.nan, block.values))
+        return found
 
 
 class FleetScorer:
     """Holds every asset's detectors. Not thread-safe: one scorer per worker process."""
 
-    def __init__(self, setups: Mapping[str, AssetSetup] | None = None, default: AssetSetup | None = None) -> None:
+    def __init__(
+        self,
+        setups: Mapping[str, AssetSetup] | None = None,
+        default: AssetSetup | None = None,
+        detectors: Sequence[Entry] = DETECTORS,
+    ) -> None:
         self._setups = dict(setups or {})
         self._default = default or AssetSetup()
+        self._entries = tuple(detectors)
         self._assets: dict[str, _Asset] = {}
 
     def set_up(self, asset: str, setup: AssetSetup) -> None:
@@ -65,30 +82,30 @@ class FleetScorer:
     def assets(self) -> tuple[str, ...]:
         return tuple(self._assets)
 
-    def feed(self, block: Block) -> list[FindingFacts]:
+    def feed(self, block: Block, events: Sequence[Event] = ()) -> list[FindingFacts]:
         """Score rows of one asset; return new and changed findings in time order.
 
         Rows at or before the asset's watermark are counted as late and not scored again; values that are not
-        finite are missing, a row of nothing else is no reading. Rows within the block may be unordered.
+        finite are missing, a row of nothing else is no reading. Rows within the block may be unordered. Each event
+        is told after the last row before it; events after the last row are told at once.
         """
         asset = self._of(block.asset)
-        block = _cleaned(block, asset)
-        if len(block) == 0:
-            asset.residual.abnormal = []
-            return []
-        asset.watermark = float(block.t[-1])
-        found = asset.quality.update(block)
-        believed = block.with_values(np.where(asset.quality.mask, np.nan, block.values))
-        found += asset.limits.update(believed)
-        found += asset.residual.update(believed)
+        block, rows, total = _cleaned(block, asset)
+        asset.marks = np.zeros(total, dtype=bool)
+        found: list[FindingFacts] = []
+        start = 0
+        for event in sorted(events, key=lambda event: event.t) if asset.listening else ():
+            stop = int(np.searchsorted(block.t, event.t))
+            found += _score(asset, block, rows, start, stop)
+            start = max(start, stop)
+            for listening in asset.listening:
+                listening.happened(event)
+        found += _score(asset, block, rows, start, len(block))
         return sorted(found, key=lambda f: (f.cleared_at or f.last_at, f.detector, f.signature))
 
     def alarms(self, asset: str) -> list[bool]:
-        """For each row of the last block fed: did the residual model hold it for abnormal at that moment?"""
-        own = self._of(asset)
-        flags = np.zeros(own.fed, dtype=bool)
-        flags[own.scored] = own.residual.abnormal
-        return [bool(flag) for flag in flags]
+        """For each row of the last block fed: did a detector hold it for abnormal at that moment?"""
+        return [bool(mark) for mark in self._of(asset).marks]
 
     def watermark(self, asset: str) -> float:
         """Event time (epoch seconds) up to which the asset was scored; minus infinity before the first row."""
@@ -99,44 +116,58 @@ class FleetScorer:
 
     def healthy_until(self, asset: str) -> float:
         """Until when somebody vouched for the asset, as far as the scored rows told; 0 when nobody did."""
-        return self._of(asset).residual.healthy_until
+        expecting = self._of(asset).expecting
+        return expecting.healthy_until if expecting is not None else 0.0
 
     def learning(self, asset: str) -> Learning:
-        """How far the residual model is: state, progress 0..1, and what it still waits for."""
-        return self._of(asset).residual.learning()
+        """How far the model that speaks for the asset is: state, progress 0..1, and what it still waits for."""
+        own = self._of(asset)
+        speaker = next((detector for detector in own.detectors if detector is own.expecting), None)
+        return speaker.learning() if speaker is not None else Learning("ready", 1.0)
+
+    def learnings(self, asset: str) -> dict[str, Learning]:
+        """How far each detector is, by its id."""
+        return {detector.id: detector.learning() for detector in self._of(asset).detectors}
+
+    def teach(self, assets: Iterable[str]) -> Mapping[str, State]:
+        """Sum up what these assets taught, for the `taught` of a peer's setup."""
+        peers = [self._assets[asset].detectors for asset in assets if asset in self._assets]
+        return registry.teach(peers, self._entries)
 
     def rebaseline(self, asset: str, at: float) -> None:
         """The asset was repaired at `at` (epoch seconds): every detector forgets what was normal before."""
-        for detector in self._of(asset).detectors():
+        for detector in self._of(asset).detectors:
             detector.rebaseline(at)
 
     def rewind(self, asset: str) -> None:
         """Let rows older than the watermark come: for a copy that goes over what came late."""
         own = self._of(asset)
         own.watermark = -np.inf
-        for detector in own.detectors():
+        for detector in own.detectors:
             detector.rewind()
 
     def expected(self, block: Block) -> Floats:
         """What the asset's model expects for each value of the block [n, m], NaN where it cannot tell."""
-        return self._of(block.asset).residual.expected(block)
+        expecting = self._of(block.asset).expecting
+        return expecting.expected(block) if expecting is not None else np.full(block.values.shape, np.nan)
 
     def band(self, block: Block) -> Floats:
         """How far from the expected value a reading must be to count [n, m], in the metrics' units."""
-        return self._of(block.asset).residual.band(block)
+        expecting = self._of(block.asset).expecting
+        return expecting.band(block) if expecting is not None else np.full(block.values.shape, np.nan)
 
     def dump(self, asset: str) -> bytes:
         """The asset's whole state as bytes, without pickle; `load` continues exactly where it stopped."""
         own = self._of(asset)
-        state = {detector.id: detector.state() for detector in own.detectors()}
+        state = {detector.id: detector.state() for detector in own.detectors}
         return plain.pack({"detectors": state, "watermark": own.watermark, "late_rows": own.late_rows})
 
     def load(self, asset: str, data: bytes) -> None:
         """Restore a dumped state. Raise StateUnreadable when the bytes are not one."""
         stored = plain.unpack(data)
-        own = _Asset(asset, self._setups.get(asset, self._default))
+        own = self._new(asset)
         try:
-            for detector in own.detectors():
+            for detector in own.detectors:
                 if detector.id in stored["detectors"]:
                     detector.restore(stored["detectors"][detector.id])
             own.watermark, own.late_rows = float(stored["watermark"]), int(stored["late_rows"])
@@ -149,16 +180,35 @@ class FleetScorer:
         return hashlib.sha256(self.dump(asset)).hexdigest()[:16]
 
     def model_id(self, asset: str, regime: str = "") -> str:
-        return self._of(asset).residual.model_id(regime)
+        expecting = self._of(asset).expecting
+        return expecting.model_id(regime) if expecting is not None else "none"
 
     def _of(self, asset: str) -> _Asset:
         if asset not in self._assets:
-            self._assets[asset] = _Asset(asset, self._setups.get(asset, self._default))
+            self._assets[asset] = self._new(asset)
         return self._assets[asset]
 
+    def _new(self, asset: str) -> _Asset:
+        return _Asset(registry.create(asset, self._setups.get(asset, self._default), self._entries))
 
-def _cleaned(block: Block, asset: _Asset) -> Block:
-    """Rows in order, newer than the watermark, one per time, finite or NaN, with a bounded number of metrics."""
+
+def _score(asset: _Asset, block: Block, rows: Rows, start: int, stop: int) -> list[FindingFacts]:
+    """Feed the block's rows [start, stop) and note which were marked; `rows` are their places as they came."""
+    if stop <= start:
+        return []
+    part = block if stop - start == len(block) else block.rows(start, stop)
+    asset.watermark = float(part.t[-1])
+    found = asset.update(part)
+    for marking in asset.marking:
+        asset.marks[rows[start:stop]] |= np.asarray(marking.abnormal, dtype=bool)
+    return found
+
+
+def _cleaned(block: Block, asset: _Asset) -> tuple[Block, Rows, int]:
+    """Rows in order, newer than the watermark, one per time, finite or NaN, with a bounded number of metrics.
+
+    Also return which rows of the block they were, and how many rows the block had.
+    """
     values = np.asarray(block.values, dtype=float)
     metrics = block.metrics
     if len(metrics) > MAX_METRICS:
@@ -172,7 +222,6 @@ def _cleaned(block: Block, asset: _Asset) -> Block:
     # A recording may hold rows without a value; a device sends none, and silence must look the same in both.
     told = np.isfinite(values).any(axis=1) | (block.modes is not None)
     rows = order[fresh & told[order]]
-    asset.fed, asset.scored = len(t), rows
     values = np.where(np.isfinite(values[rows]), values[rows], np.nan)
     modes = None if block.modes is None else block.modes[rows]
-    return replace(block, t=t[rows], metrics=metrics, values=values, modes=modes)
+    return replace(block, t=t[rows], metrics=metrics, values=values, modes=modes), rows, len(t)

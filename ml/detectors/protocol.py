@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,16 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to the asset at `t` (epoch seconds) and is no reading: an error code, a service."""
+
+    t: float
+    kind: str  # error, maintenance
+    code: str
+    component: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Learning:
     """How far a detector is for one asset, and what it still waits for (text codes with numbers)."""
 
@@ -65,7 +75,7 @@ class Learning:
 
 
 class Detector(Protocol):
-    """One way of noticing trouble on one asset; a new one is one file here and one line in `ml.scoring`."""
+    """One way of noticing trouble on one asset; a new one is one file here and one line in `registry`."""
 
     id: str
     layer: str
@@ -88,6 +98,43 @@ class Detector(Protocol):
     def state(self) -> State: ...
 
     def restore(self, state: State) -> None: ...
+
+
+@runtime_checkable
+class Doubting(Protocol):
+    """A detector that tells which values of the last block [n, m] are not to be believed by those after it."""
+
+    mask: Bools
+
+
+@runtime_checkable
+class Marking(Protocol):
+    """A detector that tells for each row of the last block whether the asset looks abnormal at that moment."""
+
+    abnormal: list[bool]
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A detector that wants to hear of events; they come in order of time, between the rows."""
+
+    def happened(self, event: Event) -> None: ...
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """A detector that can tell what each value should be, and how far off it must be to count, as [n, m].
+
+    The first one of an asset also speaks for it where one model is asked for: model id, learning state.
+    """
+
+    healthy_until: float  # epoch seconds up to which somebody vouched for the asset, 0 when nobody did
+
+    def expected(self, block: Block) -> Floats: ...
+
+    def band(self, block: Block) -> Floats: ...
+
+    def model_id(self, mode: str = "") -> str: ...
 
 
 def moment(t: float) -> datetime:

@@ -1,0 +1,50 @@
+"""The detectors of an asset in the order in which they see the data; a new one is a file and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ml.detectors.data_quality import DataQualityDetector
+from ml.detectors.limits import LimitsDetector
+from ml.detectors.protocol import Detector, State
+from ml.detectors.residual import ResidualDetector
+from ml.detectors.setup import AssetSetup
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`create` makes the detector of one asset; `teach` sums up what the detectors of peers learned, as plain state:
+    a new peer finds it in `setup.taught[id]`. None where peers teach nothing."""
+
+    id: str
+    create: Callable[[str, AssetSetup], Detector]
+    teach: Callable[[Sequence[Detector]], State] | None = None
+
+
+# Order matters: what a detector with a `mask` does not believe is hidden from those after it.
+DETECTORS: tuple[Entry, ...] = (
+    Entry("data_quality", lambda asset, setup: DataQualityDetector(asset)),
+    Entry("limits", lambda asset, setup: LimitsDetector(asset, setup.limits)),
+    Entry("residual", lambda asset, setup: ResidualDetector(asset, setup.residual, setup.prior_scale)),
+)
+
+
+def create(asset: str, setup: AssetSetup, entries: Sequence[Entry] = DETECTORS) -> tuple[Detector, ...]:
+    """Return the asset's detectors in order. Raise ValueError where one calls itself otherwise than its entry."""
+    made = tuple(entry.create(asset, setup) for entry in entries)
+    for entry, detector in zip(entries, made, strict=True):
+        if detector.id != entry.id:
+            raise ValueError(f"detector {detector.id!r} is registered as {entry.id!r}")
+    return made
+
+
+def teach(peers: Iterable[Sequence[Detector]], entries: Sequence[Entry] = DETECTORS) -> Mapping[str, State]:
+    """Sum up what the detectors of these peers know, by detector id, for `AssetSetup.taught`."""
+    by_id: dict[str, list[Detector]] = {}
+    for detectors in peers:
+        for detector in detectors:
+            by_id.setdefault(detector.id, []).append(detector)
+    return {
+        entry.id: entry.teach(by_id[entry.id]) for entry in entries if entry.teach is not None and entry.id in by_id
+    }

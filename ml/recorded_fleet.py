@@ -18,6 +18,9 @@ import numpy as np
 import pandas as pd
 
 from ml.detectors.protocol import Floats
+from ml.training_set import Asset, Event, Incident, Settings, Span
+
+__all__ = ["Asset", "Cut", "Event", "FleetUnreadable", "Incident", "RecordedFleet", "Settings", "Span", "read_fleet"]
 
 MAX_TELEMETRY_BYTES = 2**31  # of one asset, unpacked: beyond it something is wrong with the file
 
@@ -27,65 +30,12 @@ class FleetUnreadable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of observation; nothing before `score_from` is judged, rows up to `healthy_until` are healthy."""
-
-    start: float
-    end: float
-    score_from: float
-    healthy_until: float
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    name: str
-    model: str
-    role: str  # history or score
-    group: str
-    spans: tuple[Span, ...]
-    age_years: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    asset: str
-    kind: str
-    onset: float | None
-    established: float | None
-    failed: float | None
-    repaired: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    asset: str
-    t: float
-    kind: str
-    code: str
-    component: str
-
-
-@dataclass(frozen=True, slots=True)
 class Cut:
     """An asset that is cut off before it fails; `rul_s` is None where the truth is kept from us."""
 
     asset: str
     t: float
     rul_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    name: str
-    on_failure: bool
-    horizon_s: float
-    min_lead_s: float
-    open_s: float
-    month_s: float
-    persistence_hint_s: float
-    budget_per_month: float | None
-    per_kind: bool
-    hard_kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ SUPPRESS = "suppress"
 CLEAR = "clear"
 REOPEN = "reopen"
 
+OPENING = frozenset({OPEN, REOPEN})  # what gives people new work
+
 EPISODE_OPEN = "open"
 SELF_EVIDENT_LAYERS = frozenset({"L0", "L1"})  # limits and data quality need no learning
 

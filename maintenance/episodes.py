@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from assets.registry import Asset
-from maintenance import decisions
+from maintenance import decisions, guards
 from maintenance.clocks import asset_moment, try_lock_asset
 from maintenance.decisions import Decision, OpenJob, Policy, decide, grouping_key
 from maintenance.episode_life import (
@@ -28,19 +28,18 @@ from maintenance.episode_life import (
     work_order_of,
 )
 from maintenance.findings import facts_of
-from maintenance.models import Episode, EpisodeFinding, Finding, PredictedJob
+from maintenance.guarded import Guarded
+from maintenance.models import Episode, EpisodeFinding, Finding
 from maintenance.policies import policies_for
 from ticketing.models import WorkOrder
 from ticketing.work_orders import transition
 
 log = logging.getLogger(__name__)
 
-RETRY = timedelta(seconds=30)  # after an error, and while an asset is paused
+RETRY = timedelta(seconds=30)  # after an error
 SOONEST = timedelta(seconds=1)
 BATCH = 50  # findings per transaction: opening one takes 10 to 30 ms, and pages see them only after the commit
 WATCHABLE = frozenset({"learning", "low_confidence"})  # what a planner may still want to act on
-MONITORED = frozenset({"installed", "commissioned", "in_service"})
-PAUSED_BY_WORK = timedelta(hours=24)  # work forgotten in progress must not silence a machine for ever
 
 
 def decide_pending(session: Session, now: datetime, limit: int = BATCH) -> int:
@@ -92,13 +91,29 @@ def _decide_safely(session: Session, asset: Asset, finding: Finding, policies: d
 def _decide_one(session: Session, asset: Asset, finding: Finding, policy: Policy, now: datetime) -> None:
     moment = asset_moment(session, asset.id, now, replayed=finding.replayed)
     _end_unanswered(session, asset, finding.kind, policy, moment)
-    if finding.cleared_at is None and _dismissed(session, finding):
-        _note(finding, decisions.SUPPRESS, "dismissed", {}, None)
-        return
-    jobs = open_jobs(session, asset.id)
-    decision = decide(facts_of(finding), policy, jobs, moment, paused=_paused(session, asset, now))
-    apply(session, asset, finding, decision, moment)
-    _note(finding, decision.action, decision.reason, decision.params, _next_decision(decision, policy, finding, now))
+    lasts = finding.cleared_at is None
+    held = guards.first_guard(guards.ALWAYS, session, asset, finding, policy, moment) if lasts else None
+    decision: Decision | None = None
+    if held is None:
+        decision = decide(facts_of(finding), policy, open_jobs(session, asset.id), moment)
+        if decision.action in decisions.OPENING:
+            held = guards.first_guard(guards.BEFORE_OPENING, session, asset, finding, policy, moment)
+    if held is not None:
+        _hold_back(session, finding, held, moment, now)
+    elif decision is not None:
+        apply(session, asset, finding, decision, moment)
+        again_at = _next_decision(decision, policy, now)
+        _note(finding, decision.action, decision.reason, decision.params, again_at)
+
+
+def _hold_back(session: Session, finding: Finding, held: Guarded, moment: datetime, now: datetime) -> None:
+    """Do what a guard answered; a planner may still act on what it puts on the watch list."""
+    key = grouping_key(facts_of(finding))
+    params = {"key": key, "signature": finding.signature} | held.params
+    if held.action == decisions.WATCH:
+        watch(session, finding, key, moment, Reason(held.reason, params))
+    again_at = None if held.again_s is None else now + max(SOONEST, timedelta(seconds=held.again_s))
+    _note(finding, held.action, held.reason, params, again_at)
 
 
 def apply(session: Session, asset: Asset, finding: Finding, decision: Decision, moment: datetime) -> None:
@@ -151,34 +166,13 @@ def _note(finding: Finding, action: str, reason: str, params: dict[str, Any], ag
     finding.decided_revision, finding.next_decision_at = finding.revision, again_at
 
 
-def _next_decision(decision: Decision, policy: Policy, finding: Finding, now: datetime) -> datetime | None:
+def _next_decision(decision: Decision, policy: Policy, now: datetime) -> datetime | None:
     """When to look again without news: an off-delay runs out by itself, an on-delay only while evidence comes in."""
-    if decision.action == decisions.SUPPRESS and decision.reason == "asset_paused":
-        return now + RETRY
     if decision.action != decisions.WAIT or decision.reason != "off_delay":
         return None
     quiet_s = decision.params.get("quiet_s")
     left_s = policy.off_delay_s - (quiet_s if isinstance(quiet_s, int | float) else 0.0)
     return now + max(SOONEST, timedelta(seconds=left_s))
-
-
-def _dismissed(session: Session, finding: Finding) -> bool:
-    """A planner said no to this very finding."""
-    said_no = select(PredictedJob.id).where(PredictedJob.finding_id == finding.id, PredictedJob.state == "dismissed")
-    return session.scalar(said_no.limit(1)) is not None
-
-
-def _paused(session: Session, asset: Asset, now: datetime) -> bool:
-    """Out of service, or people work on it for another reason: what the sensors say is their doing."""
-    if asset.lifecycle not in MONITORED:
-        return True
-    at_work = select(func.count()).where(
-        WorkOrder.asset_id == asset.id,
-        WorkOrder.state == "in_progress",
-        WorkOrder.origin != "finding",
-        WorkOrder.started_at > now - PAUSED_BY_WORK,
-    )
-    return bool(session.scalar(at_work))
 
 
 def _end_unanswered(session: Session, asset: Asset, kind: str, policy: Policy, moment: datetime) -> None:

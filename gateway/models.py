@@ -19,7 +19,9 @@ import ingest.models
 import ingest.rollup_models
 import ingest.sparkplug.models
 import maintenance.models
+import maintenance.remaining_lives
 import ml.models
+import ml.store.tables
 import ticketing.models
 from assets.base.db import Base
 

@@ -51,7 +51,7 @@ function Groups(props: { page: NodePage; manage: boolean; want: (node: NewNode) 
     <div className="stack" style={{ gap: 14 }}>
       {unknown.length > 0 && <Unknown nodes={unknown} manage={props.manage} want={props.want} />}
       {known.map((node) => <NodeCard key={node.id} node={node} manage={props.manage} show={props.show} />)}
-      <div className="small muted break">{text.t("sparkplug.host")} <span className="mono">{props.page.host_id}</span> · <span className="mono">{props.page.state_topic}</span></div>
+      <div className="small muted break">{text.t("sparkplug.host")}: <b className="mono">{props.page.host_id}</b>. {text.t("sparkplug.host_hint")} <span className="mono">{props.page.state_topic}</span></div>
     </div>
   );
 }

@@ -23,7 +23,7 @@ const CHINESE: Record<string, string> = {
   cooling: "冷却", core: "核心", cpu: "处理器", current: "电流", cycles: "循环数", delta: "差", differential: "压差",
   discharge: "出口", disk: "磁盘", drive: "驱动端", efficiency: "效率", energy: "能耗", evaporator: "蒸发器",
   fan: "风扇", filter: "过滤器", flow: "流量", free: "可用", frequency: "频率", gas: "气", gearbox: "齿轮箱",
-  head: "扬程", heat: "热", horizontal: "水平", hours: "小时", humidity: "湿度", inlet: "进口", in: "进", lift: "举",
+  head: "扬程", heat: "热", horizontal: "水平", hours: "小时", humidity: "湿度", inlet: "进口", in: "进", inputs: "输入", outputs: "输出", lift: "举",
   level: "液位", load: "负载", machine: "机器", mean: "平均", memory: "内存", mode: "运行模式", motor: "电机",
   network: "网络", non: "非", oil: "油", outlet: "出口", out: "出", outside: "室外", position: "开度", power: "功率",
   pressure: "压力", pump: "泵", received: "接收", receive: "接收", return: "回水", rms: "有效值", room: "室内",

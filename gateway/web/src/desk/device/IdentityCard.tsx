@@ -3,6 +3,7 @@ import { Button, Modal, Textarea } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Ban, KeyRound, RefreshCw, ShieldCheck, TriangleAlert, Undo2 } from "lucide-react";
 import { useState, type ReactNode } from "react";
+import { Link } from "react-router";
 
 import { useIdentity, useIdentityAct, type Identity, type IdentityAct } from "../../api/devices";
 import { useAct } from "../../api/hooks";
@@ -15,6 +16,7 @@ import { errorText, Notice } from "../../ui/states";
 
 const SOON_MS = 30 * 86_400_000;
 const REASON_MOST = 200;
+const ELSEWHERE: Record<string, [string, string]> = { "Sparkplug B": ["sparkplug", "/devices/sparkplug"], mapping: ["mapping", "/devices/mappings"] };
 
 export function IdentityCard(props: { device: DeviceDetail; manages: boolean }) {
   const text = useText();
@@ -76,6 +78,7 @@ function Actions(props: { device: DeviceDetail; identity: Identity }) {
   const act = useIdentityAct(device.id);
   const [asking, ask] = useDisclosure(false);
   const [reason, setReason] = useState("");
+  const elsewhere = device.model !== null && device.model in ELSEWHERE ? device.model : null;
   const run = (wanted: IdentityAct, why?: string) =>
     act.mutate({ act: wanted, reason: why }, { onSuccess: () => (say(text.t(`identity.done.${wanted}`)), ask.close()), onError: (error) => say(errorText(error, text), "bad") });
   const small = { size: "compact-sm", variant: "default", loading: act.isPending } as const;
@@ -86,7 +89,7 @@ function Actions(props: { device: DeviceDetail; identity: Identity }) {
         <Button {...small} leftSection={<Undo2 size={14} />} onClick={() => run("reinstate")}>{text.t("identity.reinstate")}</Button>
       ) : (
         <>
-          <NewCode device={device} />
+          {elsewhere ? <Elsewhere model={elsewhere} /> : <NewCode device={device} />}
           <Button {...small} color="red" variant="light" leftSection={<Ban size={14} />} onClick={ask.open}>{text.t("identity.revoke")}</Button>
         </>
       )}
@@ -100,6 +103,13 @@ function Actions(props: { device: DeviceDetail; identity: Identity }) {
       </Modal>
     </div>
   );
+}
+
+/** Accounts without an agent of ours have nothing to claim with. */
+function Elsewhere(props: { model: string }) {
+  const { t } = useText();
+  const [where, path] = ELSEWHERE[props.model]!;
+  return <div className="small muted" style={{ width: "100%" }}>{t(`identity.elsewhere.${where}`)} <Link className="link nowrap" to={path}>{t("identity.to_there")}</Link></div>;
 }
 
 /** A code lets the machine, or the one in its place, claim this device anew. */

@@ -94,19 +94,21 @@ function Gaps(props: { gaps: TimeGap[] }) {
 
 function Table(props: { boots: BootRow[]; total: Ledger | null }) {
   const text = useText();
+  // On a phone a column of nothing but zeros would push out one that says something.
+  const said = (column: (typeof COLUMNS)[number]) => [...props.boots, props.total].some((row) => (row?.[column] ?? 0) > 0) ? "num" : "num hide-phone";
   return (
     <div className="scroll">
       <table className="grid">
-        <thead><tr><th>{text.t("ledger.boot")}</th>{COLUMNS.map((column) => <th key={column} className="num">{text.t(`ledger.${column}`)}</th>)}</tr></thead>
+        <thead><tr><th>{text.t("ledger.boot")}</th>{COLUMNS.map((column) => <th key={column} className={said(column)}>{text.t(`ledger.${column}`)}</th>)}</tr></thead>
         <tbody>
           {props.boots.map((boot) => (
             <tr key={boot.boot}>
               <td><span className="mono tiny nowrap" title={boot.boot}>{boot.boot.length > 14 ? `…${boot.boot.slice(-10)}` : boot.boot}</span>{boot.last_seen_at && <div className="tiny faint nowrap">{text.moment(boot.last_seen_at)}</div>}</td>
-              {COLUMNS.map((column) => <Cell key={column} column={column} value={boot[column] ?? 0} />)}
+              {COLUMNS.map((column) => <Cell key={column} look={said(column)} column={column} value={boot[column] ?? 0} />)}
             </tr>
           ))}
           {props.total && (
-            <tr style={{ fontWeight: 620 }}><td>{text.t("ledger.total")}</td>{COLUMNS.map((column) => <Cell key={column} column={column} value={props.total![column] ?? 0} />)}</tr>
+            <tr style={{ fontWeight: 620 }}><td>{text.t("ledger.total")}</td>{COLUMNS.map((column) => <Cell key={column} look={said(column)} column={column} value={props.total![column] ?? 0} />)}</tr>
           )}
         </tbody>
       </table>
@@ -114,8 +116,8 @@ function Table(props: { boots: BootRow[]; total: Ledger | null }) {
   );
 }
 
-function Cell(props: { column: string; value: number }) {
+function Cell(props: { column: string; value: number; look: string }) {
   const { number } = useText();
   const bad = props.value > 0 && TROUBLE.has(props.column);
-  return <td className="num" style={bad ? { color: "#b3261e", fontWeight: 620 } : props.value === 0 ? { color: "var(--faint)" } : undefined}>{number(props.value, 0)}</td>;
+  return <td className={props.look} style={bad ? { color: "#b3261e", fontWeight: 620 } : props.value === 0 ? { color: "var(--faint)" } : undefined}>{number(props.value, 0)}</td>;
 }

@@ -22,7 +22,7 @@ export function NodeCard(props: { node: Node; manage: boolean; show: (account: A
   return (
     <section className="card">
       <div className="card-head">
-        <h2 className="grow break" style={{ flexBasis: 200 }}><Link className="plain mono" to={`/devices/${node.device!.id}`}>{node.group_id} / {node.node_id}</Link></h2>
+        <h2 className="grow break" style={{ flexBasis: 150 }}><Link className="plain mono" to={`/devices/${node.device!.id}`}>{node.group_id} / {node.node_id}</Link></h2>
         {node.last_heard_at && <span className="small muted nowrap"><Ago at={node.last_heard_at} /></span>}
         <PresenceChip presence={node.device!.presence} small />
       </div>
@@ -31,8 +31,7 @@ export function NodeCard(props: { node: Node; manage: boolean; show: (account: A
         <Devices node={node} />
         <div className="row wrap" style={{ marginTop: 12 }}>
           <button type="button" className="plainbutton small link row" style={{ gap: 5 }} aria-expanded={open} onClick={() => setOpen(!open)}><ChevronDown size={15} style={{ transform: open ? "rotate(180deg)" : undefined }} aria-hidden />{text.t("sparkplug.metrics")}</button>
-          <span className="grow" />
-          {props.manage && <Actions {...props} />}
+          {props.manage && <div className="row wrap" style={{ marginLeft: "auto" }}><Actions {...props} /></div>}
         </div>
         {open && <Metrics id={node.id} />}
       </div>
@@ -84,10 +83,10 @@ function Metrics(props: { id: string }) {
         ) : (
           <div className="scroll" style={{ marginTop: 8, maxHeight: 360 }}>
             <table className="grid">
-              <thead><tr><th>{text.t("sparkplug.original")}</th><th>{text.t("sparkplug.here")}</th><th>{text.t("rules.metric")}</th></tr></thead>
+              <thead><tr><th>{text.t("sparkplug.original")}</th><th>{text.t("sparkplug.here")}</th><th className="hide-phone">{text.t("rules.metric")}</th></tr></thead>
               <tbody>
                 {node.metrics.map((row) => (
-                  <tr key={`${row.channel}/${row.original}`}><td className="mono small break">{row.channel && <span className="muted">{row.channel} · </span>}{row.original}</td><td className="mono small break">{row.metric}</td><td className="small">{metricLabel(row.metric, text.language)}</td></tr>
+                  <tr key={`${row.channel}/${row.original}`}><td className="mono small break">{row.channel && <span className="muted">{row.channel} · </span>}{row.original}</td><td className="mono small break">{row.metric}</td><td className="small hide-phone">{metricLabel(row.metric, text.language)}</td></tr>
                 ))}
               </tbody>
             </table>

@@ -44,6 +44,20 @@ SERVICE_ONLY = frozenset(
     }
 )
 
+# What workers write and requests only read: what models are, and what findings were made from. Of `models` requests
+# move the standing.
+READ_ONLY = frozenset(
+    {
+        "models",
+        "model_contents",
+        "training_runs",
+        "learned_states",
+        "shadow_findings",
+        "finding_snapshots",
+        "remaining_lives",
+    }
+)
+
 # What an analyst does not need: secrets, and what identifies people.
 HIDDEN_FROM_READER = {
     "devices": frozenset({"password_hash", "claim_code_hash"}),

@@ -22,7 +22,7 @@ from assets.base.db import APP_ROLE, READER_ROLE, Database
 from assets.base.events import append_event
 from assets.people import Organisation
 from assets.registry import Asset, AssetModel, Customer, Site
-from gateway.migrations.roles import HIDDEN_FROM_READER, SERVICE_ONLY
+from gateway.migrations.roles import HIDDEN_FROM_READER, READ_ONLY, SERVICE_ONLY
 from gateway.models import metadata
 from tests.gateway.conftest import Plant
 from ticketing.models import Visit, WorkOrder
@@ -123,17 +123,28 @@ def test_each_organisation_sees_its_own_rows_and_those_below(rows: Plant) -> Non
 
 def test_nobody_changes_or_removes_rows_of_others(rows: Plant) -> None:
     with rows.database.as_actor(rows.actor(rows.partner)) as session:
-        for table in sorted(set(SHARED_TABLES) - {"events"}):
+        for table in sorted(set(SHARED_TABLES) - {"events"} - READ_ONLY):
             changed = session.execute(text(f"UPDATE {table} SET organisation_id = :o"), {"o": rows.partner.id})
             removed = session.execute(text(f"DELETE FROM {table}"))
             assert (table, changed.rowcount, removed.rowcount) == (table, 0, 0)  # type: ignore[attr-defined]
+
+
+def test_requests_change_no_model_and_no_snapshot(rows: Plant) -> None:
+    for table in sorted(READ_ONLY):
+        for change in (f"UPDATE {table} SET organisation_id = organisation_id", f"DELETE FROM {table}"):
+            with (
+                pytest.raises(DBAPIError, match="permission denied"),
+                rows.database.as_actor(rows.actor(rows.operator)) as session,
+            ):
+                session.execute(text(change))
 
 
 def test_nobody_adds_rows_to_others(plant: Plant, superuser: Any) -> None:
     superuser.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(APP_ROLE)))
     superuser.execute("SELECT set_config('forewarn.organisation_id', %s, false)", [str(plant.customer.id)])
     for table in SHARED_TABLES:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+        refused = "permission denied" if table in READ_ONLY else "row-level security"
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match=refused):
             insert_row(superuser, metadata.tables[table], plant.stranger.id)
 
 

@@ -63,6 +63,7 @@ class Episode(Identified, Owned, Base):
     """One trouble of one asset, however often its evidence comes and goes.
 
     `state`: open (evidence lasts), cleared (evidence ended, nobody has said why yet), closed (outcome known).
+    `count` is how often evidence began; what the alarm looks like to people is `maintenance.alarm_states`.
     """
 
     __tablename__ = "episodes"
@@ -81,6 +82,14 @@ class Episode(Identified, Owned, Base):
     recurrence_no: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[str | None] = mapped_column(Text)
     replayed: Mapped[bool]
+    failure_mode_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("failure_modes.id", ondelete="SET NULL"), index=True
+    )
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    # Distinct stored readings beyond a limit, and the evidence up to which they were counted; None without a limit.
+    readings: Mapped[int | None]
+    readings_counted_to: Mapped[datetime | None]
 
     __table_args__ = (
         # The database itself refuses a second open episode of the same trouble.
@@ -151,5 +160,11 @@ class PolicyRow(Identified, Owned, Base):
     asset_model_id: Mapped[UUID | None] = mapped_column(ForeignKey("asset_models.id", ondelete="CASCADE"), index=True)
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     enabled: Mapped[bool] = mapped_column(default=True)
+    updated_at: Mapped[datetime | None]
+    # What its last replay on history gave, for the settings that it had then.
+    last_replay: Mapped[dict[str, Any] | None]
+    version: Mapped[int] = mapped_column(server_default="1")
 
     __table_args__ = (UniqueConstraint("organisation_id", "name"),)
+    # Two planners who edit the same version cannot both win.
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

@@ -1,0 +1,252 @@
+"""Versions of models: added once, loaded after their hash was checked, moved between champion and retired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from assets.base.access import Actor
+from assets.base.errors import IllegalMove, NotFound
+from assets.base.events import append_event
+from assets.base.ids import uuid7
+from ml.detectors.protocol import State
+from ml.store.artefacts import ModelDamaged, ModelUnreadable, digest_of, seal, unseal
+from ml.store.tables import CHALLENGER, CHAMPION, REJECTED, RETIRED, ModelContent, StoredModel
+
+SUBJECT = "model"
+
+
+class ContentForgotten(NotFound):
+    """Retention has removed the content of this version; its card is still there."""
+
+    code = "content_forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why, as a code with parameters."""
+
+    code: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        return {"code": self.code, "params": dict(self.params)}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A trained model before it is stored: `code` is the short name by which its findings refer to it."""
+
+    name: str
+    kind: str
+    code: str
+    state: State
+    card: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What checking a model's content found; `problem` is a code, None when all is well."""
+
+    ok: bool
+    digest: str
+    found_digest: str | None
+    problem: str | None
+
+
+def add_model(session: Session, organisation_id: UUID, draft: Draft, now: datetime) -> StoredModel:
+    """Store a version: champion when it is the first of its name, else challenger in place of the present one.
+
+    A content that is already stored under this name as champion or challenger is returned as it is.
+    """
+    _lock(session, organisation_id, draft.name)
+    sealed = seal(draft.state)
+    present = {state: _standing(session, organisation_id, draft.name, state) for state in (CHAMPION, CHALLENGER)}
+    for known in present.values():
+        if known is not None and known.digest == sealed.digest:
+            return known
+    champion, challenger = present[CHAMPION], present[CHALLENGER]
+    if challenger is not None:
+        _move(session, challenger, REJECTED, Reason("superseded"), now, None)
+    newest = session.scalar(
+        select(func.max(StoredModel.version)).where(
+            StoredModel.organisation_id == organisation_id, StoredModel.name == draft.name
+        )
+    )
+    model = StoredModel(
+        id=uuid7(),
+        organisation_id=organisation_id,
+        name=draft.name,
+        version=(newest or 0) + 1,
+        kind=draft.kind,
+        code=draft.code,
+        digest=sealed.digest,
+        size_bytes=len(sealed.content),
+        card=dict(draft.card) | {"parent": str(champion.id) if champion else None},
+        parent_id=champion.id if champion else None,
+        created_at=now,
+        state=CHALLENGER if champion else CHAMPION,
+        state_since=now,
+        state_reason=Reason("shadow_scoring" if champion else "first_of_its_name").plain(),
+    )
+    session.add(model)
+    session.flush()
+    session.add(ModelContent(model_id=model.id, organisation_id=organisation_id, content=sealed.content))
+    session.flush()
+    _log(session, model, "model.stored", now, None, model.state_reason, {"digest": model.digest})
+    return model
+
+
+def get_model(session: Session, model_id: UUID) -> StoredModel:
+    """Return the version. Raise NotFound."""
+    model = session.get(StoredModel, model_id)
+    if model is None:
+        raise NotFound("no such model", kind="model")
+    return model
+
+
+def serving(session: Session, states: Sequence[str] = (CHAMPION, CHALLENGER)) -> list[StoredModel]:
+    """Return the versions of all names that score: champions first."""
+    found = select(StoredModel).where(StoredModel.state.in_(states))
+    return list(session.scalars(found.order_by(StoredModel.state, StoredModel.name)))
+
+
+def content_of(session: Session, model: StoredModel) -> bytes:
+    """Return the stored bytes, unread. Raise ContentForgotten."""
+    content = session.scalar(select(ModelContent.content).where(ModelContent.model_id == model.id))
+    if content is None:
+        raise ContentForgotten(
+            f"the content of {model.name} version {model.version} is no longer kept", name=model.name
+        )
+    return content
+
+
+def load_state(session: Session, model: StoredModel) -> State:
+    """Return the model's state. Raise ContentForgotten, ModelDamaged or ModelUnreadable."""
+    return unseal(content_of(session, model), model.digest)
+
+
+def verify(session: Session, model: StoredModel) -> Verdict:
+    """Check hash and readability of the stored content; nothing that it says is carried out."""
+    try:
+        content = content_of(session, model)
+    except ContentForgotten:
+        return Verdict(False, model.digest, None, "content_forgotten")
+    try:
+        unseal(content, model.digest)
+    except ModelDamaged:
+        return Verdict(False, model.digest, digest_of(content), "wrong_hash")
+    except ModelUnreadable:
+        return Verdict(False, model.digest, model.digest, "unreadable")
+    return Verdict(True, model.digest, model.digest, None)
+
+
+def roll_back(session: Session, model: StoredModel, reason: str, now: datetime, by: Actor | None = None) -> StoredModel:
+    """Make a retired version the champion again, the present one retired. Twice changes nothing.
+
+    Raise IllegalMove unless it was champion once, ContentForgotten or ModelDamaged when it cannot serve.
+    """
+    _lock(session, model.organisation_id, model.name)
+    session.refresh(model)
+    if model.state == CHAMPION:
+        return model
+    if model.state != RETIRED:
+        raise IllegalMove(
+            f"{model.name} version {model.version} is {model.state}; only a version that was champion comes back",
+            state=model.state,
+            to=CHAMPION,
+            legal=[],
+        )
+    load_state(session, model)  # a version that cannot be read must not take over
+    _take_over(session, model, Reason("rolled_back", {"reason": reason}), now, by)
+    return model
+
+
+def previous_champion(session: Session, organisation_id: UUID, name: str) -> StoredModel:
+    """Return the version to go back to: the newest retired one below the present champion. Raise NotFound."""
+    champion = _standing(session, organisation_id, name, CHAMPION)
+    if champion is None:
+        raise NotFound(f"no model named {name!r}", kind="model", name=name)
+    before = select(StoredModel).where(
+        StoredModel.organisation_id == organisation_id,
+        StoredModel.name == name,
+        StoredModel.state == RETIRED,
+        StoredModel.version < champion.version,
+    )
+    found = session.scalars(before.order_by(StoredModel.version.desc()).limit(1)).first()
+    if found is None:
+        raise NotFound(f"{name!r} has no earlier version to go back to", kind="model", name=name)
+    return found
+
+
+def promote(session: Session, challenger: StoredModel, reason: Reason, now: datetime) -> None:
+    """Make the challenger the champion. Only `ml.store.shadow` asks for this, by figures alone."""
+    _lock(session, challenger.organisation_id, challenger.name)
+    session.refresh(challenger)
+    if challenger.state == CHALLENGER:
+        _take_over(session, challenger, reason, now, None)
+
+
+def reject(session: Session, challenger: StoredModel, reason: Reason, now: datetime) -> None:
+    """End a challenger's trial."""
+    _lock(session, challenger.organisation_id, challenger.name)
+    session.refresh(challenger)
+    if challenger.state == CHALLENGER:
+        _move(session, challenger, REJECTED, reason, now, None)
+
+
+def _take_over(session: Session, model: StoredModel, reason: Reason, now: datetime, by: Actor | None) -> None:
+    champion = _standing(session, model.organisation_id, model.name, CHAMPION)
+    if champion is not None:
+        _move(session, champion, RETIRED, Reason("replaced", {"by_version": model.version}), now, by)
+    _move(session, model, CHAMPION, reason, now, by)
+
+
+def _move(session: Session, model: StoredModel, state: str, reason: Reason, now: datetime, by: Actor | None) -> None:
+    before = model.state
+    model.state, model.state_since, model.state_reason = state, now, reason.plain()
+    session.flush()
+    _log(session, model, "model.state_changed", now, by, reason.plain(), {"from": before, "to": state})
+
+
+def _standing(session: Session, organisation_id: UUID, name: str, state: str) -> StoredModel | None:
+    return session.scalar(
+        select(StoredModel).where(
+            StoredModel.organisation_id == organisation_id, StoredModel.name == name, StoredModel.state == state
+        )
+    )
+
+
+def _lock(session: Session, organisation_id: UUID, name: str) -> None:
+    """One writer per name: versions are counted, and there is one champion."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 9))"), {"key": f"{organisation_id}/{name}"}
+    )
+
+
+def _log(
+    session: Session,
+    model: StoredModel,
+    kind: str,
+    now: datetime,
+    by: Actor | None,
+    reason: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> None:
+    append_event(
+        session,
+        kind,
+        at=now,
+        organisation_id=model.organisation_id,
+        subject_kind=SUBJECT,
+        subject_id=model.id,
+        actor_kind=by.kind if by else "system",
+        actor_id=by.person_id if by else None,
+        payload={"name": model.name, "version": model.version, "state": model.state, "reason": dict(reason), **facts},
+    )

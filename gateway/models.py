@@ -21,6 +21,7 @@ import ingest.models
 import ingest.rollup_models
 import ingest.sparkplug.models
 import maintenance.alarm_models
+import maintenance.feedback_models
 import maintenance.models
 import maintenance.remaining_lives
 import ml.models

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from assets.base.consumers import Consumer
 from gateway.demo import repair_simulated_machine
+from maintenance.feedback import ORDER_KINDS, VERDICT_KINDS, learn_from_order, store_verdict
 from maintenance.outcomes import KINDS, close_episode
+from ml.labels import KINDS as LABEL_KINDS
 from ml.labels import store_label
 from ticketing.requests import REQUESTS_FOLLOW_ORDERS
 
@@ -20,7 +22,9 @@ CONSUMERS: tuple[Consumer, ...] = (
         close_episode,
     ),
     REQUESTS_FOLLOW_ORDERS,
-    Consumer("ml.labels", frozenset({"work_order.completed"}), store_label),
+    Consumer("ml.labels", LABEL_KINDS, store_label),
+    Consumer("maintenance.feedback", ORDER_KINDS, learn_from_order),
+    Consumer("maintenance.verdicts", VERDICT_KINDS, store_verdict),
     Consumer("demo.repairs", frozenset({"work_order.completed"}), repair_simulated_machine),
 )
 

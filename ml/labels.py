@@ -1,4 +1,4 @@
-"""Labels: what a finished work order taught, stored once per work order by a consumer of its events."""
+"""Labels: what a finished work order taught, one per work order, kept true by a consumer of its events."""
 
 from __future__ import annotations
 
@@ -14,43 +14,67 @@ from assets.base.ids import uuid7
 from maintenance.models import Episode, EpisodeFinding, Finding
 from ml.models import Label, ScoringState
 from ticketing.models import WorkOrder
+from ticketing.work_orders import WORK_DONE_STATES
+
+KINDS = frozenset({"work_order.completed", "work_order.closed", "work_order.cancelled", "work_order.state_changed"})
 
 
 def store_label(session: Session, event: Event, now: datetime) -> None:
-    """Store the label of a completed work order; a second call for the same order changes nothing."""
-    order = session.get(WorkOrder, event.subject_id)
-    if order is None or order.outcome is None:
+    """Make an order's label what its present state says: stored, corrected, or withdrawn when it was sent back.
+
+    A second call for the same event changes nothing.
+    """
+    order = session.get(WorkOrder, event.subject_id, populate_existing=True)
+    if order is None:
         return
+    label = session.scalar(select(Label).where(Label.work_order_id == order.id))
+    if order.outcome is None or order.state not in WORK_DONE_STATES:
+        if label is not None:
+            session.delete(label)
+            session.flush()
+            _tell(session, order, label.id, now, "label.withdrawn")
+        return
+    if event.kind == "work_order.state_changed" and label is None:
+        return  # not finished by this event; what finished it has one of its own
+    done_at = order.work_done_at or order.closed_at or event.at
+    repaired = order.repair_code is not None and (label is None or label.repair_code != order.repair_code)
+    if label is None:
+        made = _insert(session, order, done_at, now)
+        if made is None:
+            return  # another worker was quicker
+        _tell(session, order, made, now, "label.stored")
+    elif (label.outcome, label.repair_code) != (order.outcome, order.repair_code):
+        label.outcome, label.repair_code, label.ends_at = order.outcome, order.repair_code, done_at
+        session.flush()
+        _tell(session, order, label.id, now, "label.corrected")
+    if repaired and (state := session.get(ScoringState, order.asset_id)):
+        # Only a repair moves the reference: an adaptive baseline would learn the fault.
+        state.rebaseline_after = done_at
+
+
+def _insert(session: Session, order: WorkOrder, done_at: datetime, now: datetime) -> UUID | None:
     episode = session.get(Episode, order.origin_ref) if order.origin == "finding" and order.origin_ref else None
     finding = _first_finding(session, episode.id) if episode else None
-    made = session.scalar(
-        insert(Label)
-        .values(
-            id=uuid7(),
-            organisation_id=order.organisation_id,
-            work_order_id=order.id,
-            asset_id=order.asset_id,
-            episode_id=episode.id if episode else None,
-            finding_id=finding.id if finding else None,
-            outcome=order.outcome,
-            repair_code=order.repair_code,
-            detector=finding.detector if finding else None,
-            signature=finding.signature if finding else None,
-            regime=finding.regime if finding else None,
-            model_id=finding.model_id if finding else None,
-            starts_at=finding.first_at if finding else order.since or order.opened_at,
-            ends_at=order.work_done_at or event.at,
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["work_order_id"])
-        .returning(Label.id)
+    statement = insert(Label).values(
+        id=uuid7(),
+        organisation_id=order.organisation_id,
+        work_order_id=order.id,
+        asset_id=order.asset_id,
+        episode_id=episode.id if episode else None,
+        finding_id=finding.id if finding else None,
+        kind=order.kind,
+        origin=order.origin,
+        outcome=order.outcome,
+        repair_code=order.repair_code,
+        detector=finding.detector if finding else None,
+        signature=finding.signature if finding else None,
+        regime=finding.regime if finding else None,
+        model_id=finding.model_id if finding else None,
+        starts_at=finding.first_at if finding else order.since or order.opened_at,
+        ends_at=done_at,
+        created_at=now,
     )
-    if made is None:
-        return
-    if order.repair_code and (state := session.get(ScoringState, order.asset_id)):
-        # Only a repair moves the reference: an adaptive baseline would learn the fault.
-        state.rebaseline_after = order.work_done_at or event.at
-    _tell(session, order, made, now)
+    return session.scalar(statement.on_conflict_do_nothing(index_elements=["work_order_id"]).returning(Label.id))
 
 
 def _first_finding(session: Session, episode_id: UUID) -> Finding | None:
@@ -63,10 +87,10 @@ def _first_finding(session: Session, episode_id: UUID) -> Finding | None:
     )
 
 
-def _tell(session: Session, order: WorkOrder, label_id: UUID, now: datetime) -> None:
+def _tell(session: Session, order: WorkOrder, label_id: UUID, now: datetime, kind: str) -> None:
     append_event(
         session,
-        "label.stored",
+        kind,
         at=now,
         organisation_id=order.organisation_id,
         subject_kind="label",

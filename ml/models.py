@@ -49,6 +49,8 @@ class Label(Identified, Owned, Base):
     asset_id: Mapped[UUID] = mapped_column(ForeignKey("assets.id", ondelete="CASCADE"), index=True)
     episode_id: Mapped[UUID | None] = mapped_column(ForeignKey("episodes.id", ondelete="SET NULL"))
     finding_id: Mapped[UUID | None] = mapped_column(ForeignKey("findings.id", ondelete="SET NULL"))
+    kind: Mapped[str] = mapped_column(Text)  # of the order: machine, sensor, connection or general
+    origin: Mapped[str] = mapped_column(Text)  # of the order: a finding, or somebody's report
     outcome: Mapped[str] = mapped_column(Text)
     repair_code: Mapped[str | None] = mapped_column(Text)
     detector: Mapped[str | None] = mapped_column(Text)

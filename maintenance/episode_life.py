@@ -13,11 +13,21 @@ from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
 from assets.base.events import append_event
+from assets.failure_modes import FailureMode
 from assets.registry import Asset, set_operation
 from maintenance import noticed
 from maintenance.models import Episode, EpisodeFinding, Finding, PredictedJob, WorkLink
+from maintenance.similar import similar_orders
+from maintenance.suppressors import is_audited
 from ticketing.models import WorkOrder
-from ticketing.work_orders import OPEN_STATES, PRIORITY_OF_SEVERITY, open_work_order, raise_priority, update_noticed
+from ticketing.work_orders import (
+    OPEN_STATES,
+    PRIORITY_OF_SEVERITY,
+    log_order,
+    open_work_order,
+    raise_priority,
+    update_noticed,
+)
 
 SEVERITIES = ("info", "warning", "critical")  # rising
 
@@ -38,8 +48,14 @@ def open_episode(
     moment: datetime,
     reason: Reason,
     by: Actor | None = None,
+    *,
+    mode: FailureMode | None = None,
+    host: WorkOrder | None = None,
 ) -> tuple[Episode, WorkOrder]:
-    """Open an episode with its work order and predicted job. The caller holds the asset's lock."""
+    """Open an episode with its work order and predicted job; with `host` it joins that order instead.
+
+    The caller holds the asset's lock.
+    """
     episode = Episode(
         organisation_id=asset.organisation_id,
         asset_id=asset.id,
@@ -53,12 +69,18 @@ def open_episode(
         peak=finding.peak,
         recurrence_no=0,
         replayed=finding.replayed,
+        failure_mode_id=mode.id if mode else None,
+        acknowledged_at=moment if by else None,
+        acknowledged_by_id=by.person_id if by else None,
     )
     session.add(episode)
     session.flush()
     _link_finding(session, episode, finding)
     _log(session, episode, "episode.opened", moment, by, _facts(finding, reason))
-    order = _open_order(session, asset, episode, finding, moment, by)
+    if host is not None:
+        order = _join_order(session, episode, finding, host, moment)
+    else:
+        order = _open_order(session, asset, episode, finding, moment, by)
     _remember_job(session, episode, finding, order, moment, reason, by)
     _degrade(session, asset, episode, moment)
     return episode, order
@@ -66,22 +88,40 @@ def open_episode(
 
 def attach_finding(session: Session, asset: Asset, episode: Episode, finding: Finding, moment: datetime) -> None:
     """Add evidence to an open episode and to its work order; the same evidence again only refreshes it."""
-    new = _link_finding(session, episode, finding)
-    episode.count += int(new)
-    worse = finding.peak > episode.peak or _rank(finding.severity) > _rank(episode.severity)
-    episode.peak = max(episode.peak, finding.peak)
-    episode.last_seen_at = max(episode.last_seen_at, finding.last_at)
-    if _rank(finding.severity) > _rank(episode.severity):
-        episode.severity = finding.severity
-    if episode.state == "cleared":
+    if episode.state == "cleared" and finding.cleared_at is None:
         episode.state, episode.cleared_at = "open", None
         _degrade(session, asset, episode, moment)
+    append_evidence(session, episode, finding, moment)
+    _close_watching(session, asset.id, episode.key, "attached", moment)
+
+
+def append_evidence(session: Session, episode: Episode, finding: Finding, moment: datetime) -> bool:
+    """Note evidence with an episode and its order, also what is over already; False when it was there before.
+
+    Evidence that is graver than what people acknowledged asks for them again.
+    """
+    new = _link_finding(session, episode, finding)
+    graver = _rank(finding.severity) > _rank(episode.severity)
+    worse = finding.peak > episode.peak or graver
+    episode.count += int(new)
+    episode.peak = max(episode.peak, finding.peak)
+    episode.last_seen_at = max(episode.last_seen_at, finding.last_at)
+    if graver:
+        episode.severity = finding.severity
+        episode.acknowledged_at = episode.acknowledged_by_id = None
     session.flush()
     order = work_order_of(session, episode.id)
     if order is not None and (new or worse):
-        update_noticed(session, order.id, noticed.with_evidence(order.noticed, finding, episode.count))
+        count = _evidence_count(session, order)
+        update_noticed(session, order.id, noticed.with_evidence(order.noticed, finding, count))
         raise_priority(session, order, finding.severity, moment)
-    _close_watching(session, asset.id, episode.key, "attached", moment)
+    return new
+
+
+def amend_episode(session: Session, episode: Episode, finding: Finding, moment: datetime) -> None:
+    """Add evidence that came late to a closed episode: its history becomes truer, nobody is called."""
+    if append_evidence(session, episode, finding, moment):
+        _log(session, episode, "episode.amended", moment, None, {"finding_id": str(finding.id)})
 
 
 def clear_episode(session: Session, asset: Asset, episode: Episode, moment: datetime) -> bool:
@@ -115,14 +155,23 @@ def end_episode(session: Session, asset: Asset, episode: Episode, outcome: str, 
 
 
 def reopen_episode(
-    session: Session, asset: Asset, episode: Episode, finding: Finding, moment: datetime, reason: Reason
+    session: Session,
+    asset: Asset,
+    episode: Episode,
+    finding: Finding,
+    moment: datetime,
+    reason: Reason,
+    *,
+    host: WorkOrder | None = None,
 ) -> WorkOrder:
     """Reopen an episode whose trouble came back within the cool-down.
 
-    A work order that was answered keeps its outcome (it is a label); the recurrence gets an order of its own.
+    A work order that was answered keeps its outcome (it is a label); the recurrence gets an order of its own, or
+    joins the one that the asset has open (`host`).
     """
     before = work_order_of(session, episode.id)
     episode.state, episode.closed_at, episode.cleared_at, episode.outcome = "open", None, None, None
+    episode.acknowledged_at = episode.acknowledged_by_id = None
     episode.recurrence_no += 1
     episode.last_seen_at = max(episode.last_seen_at, finding.last_at)
     episode.peak, episode.severity = max(episode.peak, finding.peak), finding.severity
@@ -132,7 +181,10 @@ def reopen_episode(
     _log(session, episode, "episode.reopened", moment, None, facts)
     order = before
     if order is None or order.state not in OPEN_STATES:
-        order = _open_order(session, asset, episode, finding, moment, None, recurrence_of=before)
+        if host is not None:
+            order = _join_order(session, episode, finding, host, moment)
+        else:
+            order = _open_order(session, asset, episode, finding, moment, None, recurrence_of=before)
     _remember_job(session, episode, finding, order, moment, reason, None)
     _degrade(session, asset, episode, moment)
     return order
@@ -192,7 +244,7 @@ def _open_order(
 ) -> WorkOrder:
     model = noticed.model_of(session, asset)
     code, params = noticed.title(finding, model)
-    seen = noticed.snapshot(finding, model)
+    seen = noticed.snapshot(finding, model) | {"failure_modes": [_mode_in_words(session, episode)]}
     if recurrence_of is not None:
         seen["recurrence_of"] = recurrence_of.number
         seen["recurrence_no"] = episode.recurrence_no
@@ -211,13 +263,43 @@ def _open_order(
         replayed=finding.replayed,
         by=by,
     )
-    session.add(
-        WorkLink(
-            organisation_id=episode.organisation_id, episode_id=episode.id, work_order_id=order.id, linked_at=moment
-        )
-    )
-    session.flush()
+    _link_order(session, episode, order, moment)
     return order
+
+
+def _join_order(session: Session, episode: Episode, finding: Finding, order: WorkOrder, moment: datetime) -> WorkOrder:
+    """Put a second trouble of the machine onto the order that it has: whoever goes there sees to both."""
+    _link_order(session, episode, order, moment)
+    seen = noticed.with_evidence(order.noticed, finding, _evidence_count(session, order))
+    modes = [*seen.get("failure_modes", []), _mode_in_words(session, episode)]
+    unlike = [mode for at, mode in enumerate(modes) if mode not in modes[:at]]
+    update_noticed(session, order.id, seen | {"failure_modes": unlike})
+    facts = {"key": episode.key, "finding_id": str(finding.id), "signature": finding.signature}
+    log_order(session, order, "work_order.trouble_added", moment, None, facts)
+    raise_priority(session, order, finding.severity, moment)
+    return order
+
+
+def _link_order(session: Session, episode: Episode, order: WorkOrder, moment: datetime) -> None:
+    link = WorkLink(
+        organisation_id=episode.organisation_id, episode_id=episode.id, work_order_id=order.id, linked_at=moment
+    )
+    session.add(link)
+    session.flush()
+
+
+def _mode_in_words(session: Session, episode: Episode) -> dict[str, Any]:
+    """Return the failure mode as an order keeps it; the default mode is the episode's kind."""
+    mode = session.get(FailureMode, episode.failure_mode_id) if episode.failure_mode_id else None
+    if mode is None:
+        return {"key": episode.key, "code": None, "name_en": None, "name_zh": None}
+    return {"key": episode.key, "code": mode.code, "name_en": mode.name_en, "name_zh": mode.name_zh}
+
+
+def _evidence_count(session: Session, order: WorkOrder) -> int:
+    """How often evidence began, over all troubles that the order is for."""
+    total = select(func.sum(Episode.count)).join(WorkLink, WorkLink.episode_id == Episode.id)
+    return int(session.scalar(total.where(WorkLink.work_order_id == order.id)) or 1)
 
 
 def _remember_job(

@@ -12,12 +12,15 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from assets.failure_modes import FailureMode
 from assets.registry import Asset
 from maintenance import decisions, guards
 from maintenance.clocks import asset_moment, try_lock_asset
-from maintenance.decisions import Decision, OpenJob, Policy, decide, grouping_key
+from maintenance.decisions import Decision, OpenJob, Policy, decide
 from maintenance.episode_life import (
     Reason,
+    amend_episode,
+    append_evidence,
     attach_finding,
     clear_episode,
     end_episode,
@@ -31,6 +34,7 @@ from maintenance.findings import facts_of
 from maintenance.guarded import Guarded
 from maintenance.models import Episode, EpisodeFinding, Finding
 from maintenance.policies import policies_for
+from maintenance.troubles import trouble_of
 from ticketing.models import WorkOrder
 from ticketing.work_orders import transition
 
@@ -94,21 +98,21 @@ def _decide_one(session: Session, asset: Asset, finding: Finding, policy: Policy
     lasts = finding.cleared_at is None
     held = guards.first_guard(guards.ALWAYS, session, asset, finding, policy, moment) if lasts else None
     decision: Decision | None = None
+    key, mode = trouble_of(session, asset, finding)
     if held is None:
-        decision = decide(facts_of(finding), policy, open_jobs(session, asset.id), moment)
+        decision = decide(facts_of(finding), policy, open_jobs(session, asset.id), moment, key=key)
         if decision.action in decisions.OPENING:
             held = guards.first_guard(guards.BEFORE_OPENING, session, asset, finding, policy, moment)
     if held is not None:
-        _hold_back(session, finding, held, moment, now)
+        _hold_back(session, finding, key, held, moment, now)
     elif decision is not None:
-        apply(session, asset, finding, decision, moment)
+        apply(session, asset, finding, decision, moment, policy=policy, mode=mode)
         again_at = _next_decision(decision, policy, now)
         _note(finding, decision.action, decision.reason, decision.params, again_at)
 
 
-def _hold_back(session: Session, finding: Finding, held: Guarded, moment: datetime, now: datetime) -> None:
+def _hold_back(session: Session, finding: Finding, key: str, held: Guarded, moment: datetime, now: datetime) -> None:
     """Do what a guard answered; a planner may still act on what it puts on the watch list."""
-    key = grouping_key(facts_of(finding))
     params = {"key": key, "signature": finding.signature} | held.params
     if held.action == decisions.WATCH:
         watch(session, finding, key, moment, Reason(held.reason, params))
@@ -116,23 +120,59 @@ def _hold_back(session: Session, finding: Finding, held: Guarded, moment: dateti
     _note(finding, held.action, held.reason, params, again_at)
 
 
-def apply(session: Session, asset: Asset, finding: Finding, decision: Decision, moment: datetime) -> None:
+def apply(
+    session: Session,
+    asset: Asset,
+    finding: Finding,
+    decision: Decision,
+    moment: datetime,
+    *,
+    policy: Policy,
+    mode: FailureMode | None = None,
+) -> None:
     """Do what was decided. The caller holds the asset's lock."""
-    key = grouping_key(facts_of(finding))
+    key = str(decision.params["key"])
     reason = Reason(decision.reason, dict(decision.params))
     episode = session.get_one(Episode, UUID(decision.episode)) if decision.episode else None
-    if decision.action == decisions.OPEN:
-        open_episode(session, asset, finding, key, moment, reason)
+    host = work_order_of(session, UUID(decision.host)) if decision.host else None
+    if decision.action in (decisions.OPEN, decisions.JOIN):
+        open_episode(session, asset, finding, key, moment, reason, mode=mode, host=host)
     elif decision.action == decisions.ATTACH and episode:
         attach_finding(session, asset, episode, finding, moment)
     elif decision.action == decisions.REOPEN and episode:
-        reopen_episode(session, asset, episode, finding, moment, reason)
-    elif decision.action == decisions.CLEAR and episode:
-        clear_episode(session, asset, episode, moment)
+        reopen_episode(session, asset, episode, finding, moment, reason, host=host)
     elif decision.action == decisions.WATCH and decision.reason in WATCHABLE and finding.cleared_at is None:
         watch(session, finding, key, moment, reason)
     if finding.cleared_at is not None:
-        stop_watching(session, finding, moment)
+        _after_its_end(session, asset, finding, decision, policy, episode, moment)
+
+
+def _after_its_end(
+    session: Session,
+    asset: Asset,
+    finding: Finding,
+    decision: Decision,
+    policy: Policy,
+    episode: Episode | None,
+    moment: datetime,
+) -> None:
+    """Evidence that is over still counts, also when it came and went between two looks; what was held back does not."""
+    counts = decisions.is_evidence(facts_of(finding), policy) and finding.decision != decisions.SUPPRESS
+    if episode is not None and counts:
+        if decision.action == decisions.AMEND:
+            amend_episode(session, episode, finding, moment)
+        else:
+            append_evidence(session, episode, finding, moment)
+    if decision.action == decisions.CLEAR and episode is not None:
+        clear_episode(session, asset, episode, moment)
+    stop_watching(session, finding, moment)
+
+
+def joinable_order(session: Session, asset: Asset, finding: Finding, key: str) -> WorkOrder | None:
+    """Return the open order of another failure mode of the machine that this trouble would join, if any."""
+    policy = policies_for(session, asset).get(finding.kind, Policy())
+    host = decisions.host_of(policy, key, open_jobs(session, asset.id))
+    return work_order_of(session, UUID(host.episode)) if host else None
 
 
 def open_jobs(session: Session, asset_id: UUID) -> list[OpenJob]:
@@ -167,12 +207,21 @@ def _note(finding: Finding, action: str, reason: str, params: dict[str, Any], ag
 
 
 def _next_decision(decision: Decision, policy: Policy, now: datetime) -> datetime | None:
-    """When to look again without news: an off-delay runs out by itself, an on-delay only while evidence comes in."""
-    if decision.action != decisions.WAIT or decision.reason != "off_delay":
+    """When to look again without news: what waits runs out by itself, an on-delay only while evidence comes in."""
+    if decision.reason == "off_delay":
+        left_s = policy.off_delay_s - _seconds(decision, "quiet_s")
+    elif decision.reason == "settling":
+        left_s = 2 * policy.settle_s - _seconds(decision, "closed_s")
+    elif decision.reason == "known_at_closing":
+        left_s = policy.known_s - _seconds(decision, "closed_s")
+    else:
         return None
-    quiet_s = decision.params.get("quiet_s")
-    left_s = policy.off_delay_s - (quiet_s if isinstance(quiet_s, int | float) else 0.0)
     return now + max(SOONEST, timedelta(seconds=left_s))
+
+
+def _seconds(decision: Decision, name: str) -> float:
+    value = decision.params.get(name)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _end_unanswered(session: Session, asset: Asset, kind: str, policy: Policy, moment: datetime) -> None:

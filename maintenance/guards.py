@@ -9,9 +9,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from assets.registry import Asset
+from maintenance.budget import over_budget
+from maintenance.caps import daily_cap
 from maintenance.decisions import Policy
 from maintenance.guarded import Guard, Guarded
+from maintenance.holds import out_of_service, shelved
 from maintenance.models import Finding, PredictedJob
+from maintenance.relations import neighbour_alarm, parent_alarm
+from maintenance.suppressors import no_news, suppressed
+from maintenance.windows import in_window
 from ticketing.models import WorkOrder
 
 RETRY_S = 30.0  # how soon to look again at an asset that is paused
@@ -38,11 +44,37 @@ def asset_paused(session: Session, asset: Asset, finding: Finding, policy: Polic
     return Guarded("asset_paused", again_s=RETRY_S)
 
 
+def work_in_progress(
+    session: Session, asset: Asset, finding: Finding, policy: Policy, moment: datetime
+) -> Guarded | None:
+    """People work on what was noticed: nothing new opens meanwhile, nor while the repaired machine finds its feet."""
+    orders = select(WorkOrder.state, WorkOrder.started_at, WorkOrder.work_done_at).where(
+        WorkOrder.asset_id == asset.id,
+        WorkOrder.origin == "finding",
+        WorkOrder.started_at > moment - PAUSED_BY_WORK,
+    )
+    settled = moment - timedelta(seconds=policy.settle_s)
+    for state, started_at, done_at in session.execute(orders):
+        if state == "in_progress":
+            return Guarded("work_in_progress", again_s=RETRY_S)
+        if done_at and started_at and done_at > settled and started_at <= finding.first_at <= done_at:
+            return Guarded("settling", {"settle_s": policy.settle_s}, again_s=(done_at - settled).total_seconds())
+    return None
+
+
 # Asked about every finding that lasts: what they hold back does not even count as evidence of an open episode.
-ALWAYS: tuple[Guard, ...] = (dismissed, asset_paused)
+ALWAYS: tuple[Guard, ...] = (dismissed, asset_paused, out_of_service, in_window, no_news)
 
 # Asked only when a work order would be opened (or reopened) now; evidence of an open episode passes them by.
-BEFORE_OPENING: tuple[Guard, ...] = ()
+BEFORE_OPENING: tuple[Guard, ...] = (
+    work_in_progress,
+    shelved,
+    parent_alarm,
+    neighbour_alarm,
+    suppressed,
+    over_budget,
+    daily_cap,
+)
 
 
 def first_guard(

@@ -20,7 +20,10 @@ from maintenance.models import PolicyRow
 KINDS = ("machine", "sensor", "connection")
 NAMES = frozenset(field.name for field in fields(Policy)) - {"id"}
 NULLABLE = frozenset({"open_s"})
+SWITCHES = frozenset({"join_open_order"})
+WORDS = frozenset({"suppress_regimes"})
 MAX_SECONDS = 366 * 86400.0
+MAX_WORDS, MAX_WORD = 50, 200
 
 # Detectors already ask for k of n samples, so a machine's trouble waits no longer; a reading that came in must be
 # a work order within 10 s. Sensors and links recover by themselves more often.
@@ -38,11 +41,32 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             if not isinstance(value, Mapping) or not set(value) <= set(KINDS):
                 raise Invalid(f"kinds are {', '.join(KINDS)}", field="kinds", allowed=list(KINDS))
             for inner in value.values():
+                if not isinstance(inner, Mapping):
+                    raise Invalid("each kind holds settings by name", field="kinds")
                 check_settings({key: number for key, number in inner.items() if key != "kinds"})
         elif name not in NAMES:
             raise Invalid(f"a policy has no {name!r}", field=name, allowed=sorted(NAMES))
-        elif not (_is_number(value) or (value is None and name in NULLABLE)):
-            raise Invalid(f"{name} is a number from 0 to {MAX_SECONDS:.0f}", field=name)
+        else:
+            _check_value(name, value)
+
+
+def _check_value(name: str, value: object) -> None:
+    if name in SWITCHES:
+        if not isinstance(value, bool):
+            raise Invalid(f"{name} is true or false", field=name)
+    elif name in WORDS:
+        words = isinstance(value, list | tuple) and all(isinstance(w, str) and 0 < len(w) <= MAX_WORD for w in value)
+        if not words or len(value) > MAX_WORDS:  # type: ignore[arg-type]
+            raise Invalid(f"{name} is a list of at most {MAX_WORDS} words", field=name)
+    elif not (_is_number(value) or (value is None and name in NULLABLE)):
+        raise Invalid(f"{name} is a number from 0 to {highest(name):.0f}", field=name)
+    elif name == "min_confidence" and value > 1:  # type: ignore[operator]
+        raise Invalid(f"{name} is a number from 0 to 1", field=name)
+
+
+def highest(name: str) -> float:
+    """Return the largest number that a setting may be."""
+    return 1.0 if name == "min_confidence" else MAX_SECONDS
 
 
 def policies_for(session: Session, asset: Asset) -> dict[str, Policy]:
@@ -83,6 +107,7 @@ def ensure_default_policy(session: Session, organisation_id: UUID) -> PolicyRow:
 def _over(policy: Policy, row: PolicyRow, kind: str) -> Policy:
     settings = {name: value for name, value in row.settings.items() if name in NAMES}
     settings |= {name: value for name, value in row.settings.get("kinds", {}).get(kind, {}).items() if name in NAMES}
+    settings |= {name: tuple(settings[name]) for name in WORDS & set(settings)}
     return replace(policy, id=row.name, **settings)
 
 

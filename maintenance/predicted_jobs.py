@@ -14,7 +14,9 @@ from assets.base.events import append_event
 from assets.registry import Asset
 from maintenance.clocks import asset_moment, lock_asset
 from maintenance.episode_life import Reason, attach_finding, open_episode, work_order_of
+from maintenance.episodes import joinable_order
 from maintenance.models import Episode, Finding, PredictedJob
+from maintenance.troubles import trouble_of
 from ticketing.models import WorkOrder
 
 STATES = ("watching", "opened", "dismissed", "done")
@@ -53,7 +55,8 @@ def accept_job(session: Session, job: PredictedJob, now: datetime, *, by: Actor 
     order = work_order_of(session, episode.id) if episode else None
     if episode is None or order is None:
         reason = Reason("accepted_by_planner", {"key": job.key, "signature": finding.signature})
-        episode, order = open_episode(session, asset, finding, job.key, moment, reason, by)
+        mode, host = trouble_of(session, asset, finding)[1], joinable_order(session, asset, finding, job.key)
+        episode, order = open_episode(session, asset, finding, job.key, moment, reason, by, mode=mode, host=host)
     else:
         job.state, job.episode_id, job.work_order_id, job.decided_at = "opened", episode.id, order.id, now
         session.flush()

@@ -1,0 +1,38 @@
+"""Which trouble of its asset a finding belongs to: the failure mode that it tells, and the key of its episode."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from assets.failure_modes import FailureMode, failure_modes_for, fitting_mode
+from assets.registry import Asset
+from maintenance.decisions import grouping_key
+from maintenance.findings import facts_of
+from maintenance.models import Episode, EpisodeFinding, Finding
+
+
+def trouble_of(session: Session, asset: Asset, finding: Finding) -> tuple[str, FailureMode | None]:
+    """Return the key of the finding's episode, and its failure mode (None: the default mode).
+
+    Evidence stays with the episode that it began in, also when the table of failure modes changes meanwhile.
+    """
+    linked = (
+        select(Episode)
+        .join(EpisodeFinding, EpisodeFinding.episode_id == Episode.id)
+        .where(EpisodeFinding.finding_id == finding.id)
+        .order_by(Episode.id.desc())
+        .limit(1)
+    )
+    if (episode := session.scalar(linked)) is not None:
+        known = session.get(FailureMode, episode.failure_mode_id) if episode.failure_mode_id else None
+        return episode.key, known
+    if finding.kind != "machine":
+        return grouping_key(facts_of(finding)), None
+    mode = fitting_mode(failure_modes_for(session, asset), finding.detector, finding.signature)
+    return grouping_key(facts_of(finding), mode.code if mode else ""), mode
+
+
+def key_of(session: Session, asset: Asset, finding: Finding) -> str:
+    """Return the key of the finding's episode."""
+    return trouble_of(session, asset, finding)[0]

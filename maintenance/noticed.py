@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from assets.base.units import unit_label, unit_of_metric
 from assets.registry import Asset, AssetModel
+from maintenance.explaining import lines_of
 from maintenance.models import Finding
 
 MAX_CHECKS = 6
@@ -49,7 +50,9 @@ def model_of(session: Session, asset: Asset) -> AssetModel | None:
 
 
 def snapshot(finding: Finding, model: AssetModel | None) -> dict[str, Any]:
-    """Return what a work order keeps of a finding: what, since when, expected against seen, checks, model's id."""
+    """Return what a work order keeps of a finding: what, since when, expected against seen, checks, model's id, why,
+    and what it can be made from again."""
+    contributions = [contribution_in_words(share, model) for share in finding.contributions]
     return {
         "finding_id": str(finding.id),
         "signature": finding.signature,
@@ -64,8 +67,10 @@ def snapshot(finding: Finding, model: AssetModel | None) -> dict[str, Any]:
         "peak": finding.peak,
         "limit_open": finding.limit_open,
         "confidence": finding.confidence,
-        "contributions": [contribution_in_words(share, model) for share in finding.contributions],
+        "contributions": contributions,
         "checks": checks_for(finding, model),
+        "explanation": lines_of(finding, contributions),
+        "snapshot_ref": finding.snapshot_ref,
         "evidence_count": 1,
         "evidence": [evidence_line(finding)],
     }

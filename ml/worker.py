@@ -23,10 +23,13 @@ from maintenance.findings import hold_decisions, save_findings
 from maintenance.policies import policies_for
 from ml.blocks import asset_setup, block_of, blocks_of
 from ml.detectors.plain import StateUnreadable
-from ml.detectors.protocol import Learning
+from ml.detectors.protocol import Block, Learning
+from ml.detectors.setup import AssetSetup
 from ml.late import note_late
 from ml.models import ScoringCursor, ScoringState
 from ml.scoring import FleetScorer
+from ml.snapshot_keeping import keep_snapshots
+from ml.tapes import Tapes
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +86,7 @@ class _Known:
     detectors: frozenset[str]
     set_up_at: datetime
     saved_at: datetime
+    setup: AssetSetup
 
 
 class Scorer:
@@ -91,6 +95,7 @@ class Scorer:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._fleet = FleetScorer()
+        self._tapes = Tapes()
         self._known: dict[UUID, _Known] = {}
 
     def run(self, now: datetime) -> bool:
@@ -116,6 +121,7 @@ class Scorer:
         saved = False
         for asset_id, touched in self._touched(session, batches).items():
             saved = self._score(session, asset_id, touched, now) or saved
+        self._tapes.clear()
         cursor.xid, cursor.batch_id = batches[-1].xid, batches[-1].id
         return len(batches), saved
 
@@ -149,13 +155,14 @@ class Scorer:
             watermark = datetime.fromtimestamp(float(readings.t[-1]), UTC)
             healthy = known_healthy(session, asset_id, after, watermark)
             blocks = blocks_of(key, readings, healthy, self._fleet.healthy_until(key))
-            found = [fact for block in blocks for fact in self._fleet.feed(block)]
+            found = [fact for block in blocks for fact in self._feed(block, known, now)]
             facts = [fact for fact in found if not known.detectors or fact.detector in known.detectors]
             if facts and replayed:
                 self._live_again(session, asset_id, facts, now)
                 saved = True
             elif facts:
                 found_rows = save_findings(session, known.organisation_id, facts, replayed=False, now=now)
+                keep_snapshots(session, known.organisation_id, self._tapes, facts, found_rows, now)
                 if now - watermark > BACKLOG:
                     hold_decisions(found_rows, now + HOLD)
                 saved = True
@@ -190,7 +197,8 @@ class Scorer:
                 continue
             told[key] = fact.last_at
             moment = fact.cleared_at or fact.last_at
-            save_findings(session, asset.organisation_id, [fact], replayed=True, now=now, watermark=moment)
+            rows = save_findings(session, asset.organisation_id, [fact], replayed=True, now=now, watermark=moment)
+            keep_snapshots(session, asset.organisation_id, self._tapes, [fact], rows, now)
             decide_pending(session, now)  # once: what has to wait says so and is taken up again with later facts
 
     def _prepare(self, session: Session, asset_id: UUID, now: datetime) -> _Known | None:
@@ -201,14 +209,19 @@ class Scorer:
             if asset is None:
                 return None
             model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
-            self._fleet.set_up(str(asset_id), asset_setup(model, asset))
+            setup = asset_setup(model, asset)
+            self._fleet.set_up(str(asset_id), setup)
             if known is None:
                 self._restore(session, asset_id)
             saved_at = known.saved_at if known else now
-            known = _Known(asset.organisation_id, frozenset(model.detectors if model else ()), now, saved_at)
+            known = _Known(asset.organisation_id, frozenset(model.detectors if model else ()), now, saved_at, setup)
             self._known[asset_id] = known
         self._rebaseline(session, asset_id)
         return known
+
+    def _feed(self, block: Block, known: _Known, now: datetime) -> list[FindingFacts]:
+        """Score rows and remember what begins from them."""
+        return self._tapes.feed(self._fleet, block, known.setup, now.timestamp())
 
     def _restore(self, session: Session, asset_id: UUID) -> None:
         row = session.get(ScoringState, asset_id)
@@ -224,6 +237,7 @@ class Scorer:
         row = session.get(ScoringState, asset_id)
         if row is not None and row.rebaseline_after is not None:
             self._fleet.rebaseline(str(asset_id), row.rebaseline_after.timestamp())
+            self._tapes.forget(str(asset_id))
             row.rebaseline_after = None
 
     def _save(self, session: Session, asset_id: UUID, known: _Known, now: datetime) -> None:

@@ -248,14 +248,15 @@ def _merge(
             if source.kind == "text":
                 codes[source.metric][at[there]] = _recode(column[there], source.states, names[source.metric])
             elif source.metric in metrics:
-                values[at[there], metrics.index(source.metric)] = _in_unit(column[there], source, units)
+                values[at[there], metrics.index(source.metric)] = in_unit(column[there], source, units)
     states = {name: (codes[name], tuple(names[name])) for name in texts}
     mode = next((name for name in texts if name == "mode" or name.endswith("_mode")), next(iter(texts), None))
     modes, mode_names = states[mode] if mode else (None, ())
     return Readings(t, metrics, values, modes, mode_names, states)
 
 
-def _in_unit(column: NDArray[np.float64], source: Source, units: Mapping[str, str]) -> NDArray[np.float64]:
+def in_unit(column: NDArray[np.float64], source: Source, units: Mapping[str, str]) -> NDArray[np.float64]:
+    """Return the source's values in the unit chosen for its metric; NaN where that is of another kind."""
     target = units.get(source.metric)
     if source.unit is None or target is None or source.unit == target:
         return column

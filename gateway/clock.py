@@ -28,6 +28,7 @@ TIMETABLE: dict[str, float] = {
     "amend_history": 15,
     "tend_identities": 5,
     "roll_up": 5,
+    "tend_feedback": 600,
     "seal_events": 60,
     "ensure_partitions": 6 * 3600,
     "forget_old_rows": 3600,

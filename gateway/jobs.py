@@ -19,8 +19,11 @@ from ingest.retention import apply_retention as forget_readings
 from ingest.roll_call import update_presence as mark_presence
 from ingest.rollups import run_rollups
 from ingest.store.schema import ensure_partitions as make_partitions
+from maintenance.budget import reckon_all
 from maintenance.episodes import decide_pending
+from maintenance.feedback import end_expired
 from ml.late import amend_history as go_over_late_rows
+from ml.observed import count_observed
 from ml.presence import mark_frozen, watch_devices
 from ml.worker import Scorer
 
@@ -106,6 +109,17 @@ def repair_clocks(database: Database, now: datetime) -> None:
         learn_intervals(session, now)
 
 
+def tend_feedback(database: Database, now: datetime) -> None:
+    """End suppressors that ran out, count observed time, bring the budgets of false orders up to date."""
+    with database.as_service() as session:
+        end_expired(session, now)
+        count_observed(session, now)
+    for _ in range(MAX_ROUNDS):
+        with database.as_service() as session:
+            if not reckon_all(session, now):
+                break
+
+
 def seal_events(database: Database, now: datetime) -> None:
     """Seal the heads of the event chains."""
     with database.as_service() as session:
@@ -143,6 +157,7 @@ JOBS: dict[str, Job] = {
         repair_clocks,
         tend_identities,
         roll_up,
+        tend_feedback,
         seal_events,
         ensure_partitions,
         forget_old_rows,

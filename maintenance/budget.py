@@ -256,7 +256,7 @@ def _orders(session: Session, assets: Sequence[UUID], since: datetime) -> Iterab
             ~WorkOrder.replayed,
         )
     )
-    return ((order, finding) for order, finding in session.execute(query).tuples())
+    return ((order, finding) for order, finding in session.execute(query))
 
 
 def _months(session: Session, assets: Sequence[UUID], since: date) -> dict[UUID, float]:

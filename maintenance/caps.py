@@ -120,7 +120,7 @@ def waiting(
         .where(Asset.site_id == site_id, Finding.cleared_at.is_(None), Finding.decision_reason == CAP)
         .limit(MAX_RIVALS)
     )
-    found = [(asset, finding) for asset, finding in session.execute(capped).tuples()]
+    found = [(asset, finding) for asset, finding in session.execute(capped)]
     ranked = zip(found, _worths(session, found, settings, moment), strict=True)
     return [(a, f, worth) for (a, f), worth in sorted(ranked, key=lambda one: _order(one[1], one[0][1]))]
 
@@ -149,7 +149,7 @@ def _rivals(session: Session, asset: Asset, policy: Policy) -> list[tuple[Asset,
         .limit(MAX_RIVALS)
     )
     one_each: dict[UUID, tuple[Asset, Finding]] = {}
-    for other, finding in session.execute(waits).tuples():
+    for other, finding in session.execute(waits):
         one_each.setdefault(other.id, (other, finding))
     return list(one_each.values())
 
@@ -183,7 +183,7 @@ def _answers(session: Session, models: set[UUID], moment: datetime) -> dict[tupl
         .group_by(Asset.asset_model_id, detector, WorkOrder.outcome)
     )
     found: dict[tuple[UUID | None, str], tuple[int, int]] = {}
-    for model, by, outcome, count in session.execute(counted).tuples():
+    for model, by, outcome, count in session.execute(counted):
         right, wrong = found.get((model, by), (0, 0))
         verdict = answer("machine", outcome)
         found[model, by] = (right + count * (verdict == RIGHT), wrong + count * (verdict == WRONG))

@@ -245,6 +245,9 @@ def _open_order(
     model = noticed.model_of(session, asset)
     code, params = noticed.title(finding, model)
     seen = noticed.snapshot(finding, model) | {"failure_modes": [_mode_in_words(session, episode)]}
+    # Of the owner's own past only: whoever sees this order sees what is kept with it.
+    alike = similar_orders(session, finding, organisation_id=asset.organisation_id)
+    seen |= {"similar": [one.kept() for one in alike], "audit": is_audited(session, finding.id)}
     if recurrence_of is not None:
         seen["recurrence_of"] = recurrence_of.number
         seen["recurrence_no"] = episode.recurrence_no

@@ -122,4 +122,4 @@ def _candidates(
         answered = answered.where(WorkOrder.opened_at < before)
     if organisation_id is not None:
         answered = answered.where(WorkOrder.organisation_id == organisation_id)
-    return session.execute(answered).tuples().all()
+    return session.execute(answered).all()

@@ -80,6 +80,22 @@ class EvidenceLine(BaseModel):
     severity: str
 
 
+class SimilarKept(BaseModel):
+    """A past order whose evidence looked like this one's, as known when this one was opened."""
+
+    work_order_id: UUID
+    number: str
+    asset_id: UUID
+    asset_name: str
+    same_asset: bool
+    opened_at: datetime
+    outcome: str | None
+    repair_code: str | None
+    note: str | None
+    similarity: float
+    shared: list[str]
+
+
 class Noticed(BaseModel):
     """What the models noticed when the order was opened, and what came since."""
 
@@ -99,6 +115,8 @@ class Noticed(BaseModel):
     evidence_count: int
     evidence: list[EvidenceLine]
     recurrence_of: str | None = None
+    similar: list[SimilarKept] = []
+    audit: bool = False
 
 
 class RequestOfWork(BaseModel):
@@ -317,12 +335,22 @@ def _fields(here: Context, order: WorkOrder, around: _Around) -> dict[str, Any]:
         "repair_code": None if customer else order.repair_code,
         "replayed": order.replayed,
         "demo": order.demo,
-        "noticed": Noticed.model_validate(order.noticed) if order.noticed else None,
+        "noticed": _noticed(order, customer),
         "request": RequestOfWork(id=request.id, number=request.number, text=request.text) if request else None,
         "visits": [visit_item(visit, around.people) for visit in around.visits.get(order.id, [])],
         "legal_moves": legal_moves(order, here.actor),
         "version": order.version,
     }
+
+
+def _noticed(order: WorkOrder, customer: bool) -> Noticed | None:
+    """Return what was noticed; customers do not read internal words about past orders either."""
+    if not order.noticed:
+        return None
+    noticed = Noticed.model_validate(order.noticed)
+    for past in noticed.similar if customer else ():
+        past.note = past.repair_code = None
+    return noticed
 
 
 def _repair_codes(here: Context, asset: Asset) -> list[RepairCode]:

@@ -29,7 +29,7 @@ const families = new Set([
   ...[...code.matchAll(/\bcode\(\s*"([a-z_.]+)"/g)].map((match) => match[1] + "."),
   ...[...code.matchAll(/`([a-z_]+(?:\.[a-z_]+)*\.)\$\{/g)].map((match) => match[1]),
   // families named in tables of text/sentences.ts
-  ...["state.", "visit.", "operation.", "presence.", "outcome.", "origin.", "priority.", "severity.", "kind.", "role.", "command.", "why.", "presence_reason."],
+  ...["state.", "visit.", "operation.", "presence.", "outcome.", "origin.", "priority.", "severity.", "kind.", "role.", "command.", "why.", "presence_reason.", "reason.", "verdict_why.", "budget_said."],
 ]);
 
 const wrong = [];

@@ -6,7 +6,16 @@ const GATHER_MS = 800; // one refetch for a burst of changes
 
 const CONCERNS: Record<string, string[]> = {
   finding: ["overview", "asset", "findings", "predicted-jobs", "timeline"],
-  episode: ["overview", "asset", "episodes", "predicted-jobs", "timeline", "work-order"],
+  episode: ["overview", "asset", "episodes", "findings", "predicted-jobs", "timeline", "work-order", "notifications"],
+  notification: ["notifications", "episodes"],
+  alarm_hold: ["alarm-holds", "episodes", "findings"],
+  policy: ["policies"],
+  maintenance_window: ["maintenance-windows", "findings"],
+  on_call_list: ["on-call"],
+  suppressor: ["suppressors", "findings"],
+  model: ["models", "model", "training-runs"],
+  training: ["training-runs", "models"],
+  label: ["model-performance"],
   work_order: ["overview", "asset", "work-orders", "work-order", "timeline", "predicted-jobs", "requests"],
   visit: ["work-orders", "work-order", "timeline"],
   request: ["requests", "timeline", "work-orders"],

@@ -132,7 +132,11 @@ export type Finding = {
   severity: Severity;
   learning: boolean;
   replayed: boolean;
+  decision?: Decision | null;
 };
+
+/** What was decided about a finding, and why. */
+export type Decision = { action: string; reason: string; params: Record<string, unknown> };
 
 export type Episode = {
   id: string;
@@ -180,6 +184,25 @@ export type Noticed = {
   confidence: number | null;
   evidence_count?: number;
   recurrence_of?: string | null;
+  explanation?: { lines: Line[]; snapshot_ref: string | null } | null;
+  similar?: PastOrder[] | null;
+};
+
+/** A sentence that the server renders in both languages. */
+export type Line = { code: string; params: Record<string, unknown>; en: string; zh: string };
+
+/** What was found when something alike was noticed before. */
+export type PastOrder = {
+  work_order_id: string;
+  number: string;
+  asset_id: string;
+  asset_name: string;
+  same_asset: boolean;
+  opened_at: string;
+  outcome: string | null;
+  repair_code: string | null;
+  note: string | null;
+  similarity: number;
 };
 
 export type Visit = {

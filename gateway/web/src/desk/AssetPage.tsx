@@ -1,12 +1,12 @@
 /** One machine: how it is, what it measures, what was noticed, what happened to it. */
 import { Button, Modal, Progress, Skeleton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { BrainCircuit, ChevronRight, ExternalLink, OctagonAlert, QrCode, TriangleAlert } from "lucide-react";
+import { BrainCircuit, ChevronDown, ChevronRight, ExternalLink, OctagonAlert, QrCode, TriangleAlert } from "lucide-react";
 import { useState } from "react";
-import { Link, useParams } from "react-router";
+import { Link, useOutletContext, useParams } from "react-router";
 
 import { useAsset, useFindings, useTimeline } from "../api/hooks";
-import type { AssetDetail, Finding } from "../api/types";
+import type { AssetDetail, Finding, Me } from "../api/types";
 import { useText } from "../i18n/useText";
 import { noticed } from "../text/noticed";
 import { Marks, PresenceChip, SeverityChip, StateChip } from "../ui/chips";
@@ -14,6 +14,11 @@ import { Ago, CardBlock, Facts, PageHead, Qr, Since, useTitle } from "../ui/part
 import { Bones, Loaded } from "../ui/states";
 import { Timeline } from "../ui/Timeline";
 import { TONES } from "../ui/theme";
+import { decides } from "./alarms/AlarmsPage";
+import { BudgetLine } from "./explain/BudgetLine";
+import { FindingWhy } from "./explain/FindingWhy";
+import { LifeCard } from "./explain/LifeCard";
+import { Silenced, SilenceMenu } from "./explain/Silence";
 import { ExportButton } from "./ExportDialog";
 import { MetricChart } from "./MetricChart";
 import { ValuesTable } from "./ValuesTable";
@@ -46,6 +51,7 @@ function Machine(props: { asset: AssetDetail }) {
   const text = useText();
   const [metric, setMetric] = useState<string | null>(null);
   const [qr, showQr] = useDisclosure(false);
+  const may = decides(useOutletContext<Me>());
   const chosen = metric ?? firstMetric(asset);
   const url = new URL(asset.customer_url || `/a/${asset.code}`, location.origin).toString();
   return (
@@ -55,7 +61,7 @@ function Machine(props: { asset: AssetDetail }) {
         title={asset.name}
         marks={<><StateChip state={asset.state} /><Marks demo={asset.demo} replayed={asset.replayed} /></>}
         sub={<>{place(asset, text.language)}{place(asset, text.language) && " · "}<span className="mono">{asset.serial}</span></>}
-        right={<><ExportButton asset={asset} /><Button variant="default" leftSection={<QrCode size={16} />} onClick={showQr.open}>{text.t("asset.customer_page")}</Button></>}
+        right={<>{may && <SilenceMenu asset={asset} />}<ExportButton asset={asset} /><Button variant="default" leftSection={<QrCode size={16} />} onClick={showQr.open}>{text.t("asset.customer_page")}</Button></>}
       />
       <Modal opened={qr} onClose={showQr.close} title={text.t("asset.customer_page")}>
         <div className="stack" style={{ alignItems: "center", textAlign: "center", gap: 14 }}>
@@ -65,6 +71,7 @@ function Machine(props: { asset: AssetDetail }) {
         </div>
       </Modal>
       {asset.worst && (asset.state === "trouble" || asset.state === "watch") && <Callout asset={asset} />}
+      <Silenced asset={asset.id} manage={may} />
       <div className="two">
         <div>
           <MetricChart asset={asset} metric={chosen} onMetric={setMetric} />
@@ -73,7 +80,8 @@ function Machine(props: { asset: AssetDetail }) {
         </div>
         <div>
           <CardBlock title={text.t("asset.about")}><About asset={asset} /></CardBlock>
-          {asset.learning && <Learning learning={asset.learning} />}
+          {asset.learning && <Learning learning={asset.learning} asset={asset.id} />}
+          <LifeCard asset={asset.id} />
           <Findings asset={asset} />
         </div>
       </div>
@@ -134,7 +142,7 @@ function About(props: { asset: AssetDetail }) {
   );
 }
 
-function Learning(props: { learning: NonNullable<AssetDetail["learning"]> }) {
+function Learning(props: { learning: NonNullable<AssetDetail["learning"]>; asset: string }) {
   const text = useText();
   const { learning } = props;
   const ready = learning.state === "ready";
@@ -148,6 +156,7 @@ function Learning(props: { learning: NonNullable<AssetDetail["learning"]> }) {
           <div className="tiny muted" style={{ marginTop: 6 }}>{text.percent(learning.progress)}{waitsFor.length > 0 && ` · ${text.t("learning.needs", { what: waitsFor.join(", ") })}`}</div>
         </>
       )}
+      <BudgetLine asset={props.asset} />
     </CardBlock>
   );
 }
@@ -176,6 +185,7 @@ function Findings(props: { asset: AssetDetail }) {
 
 function FindingRow(props: { finding: Finding }) {
   const text = useText();
+  const [why, setWhy] = useState(false);
   const { finding } = props;
   return (
     <div>
@@ -188,6 +198,10 @@ function FindingRow(props: { finding: Finding }) {
       <div className="tiny muted">
         {text.moment(finding.first_at)}{finding.cleared_at && ` · ${text.lasted(finding.first_at, finding.cleared_at)}`} · {text.t("findings.confidence", { share: text.percent(finding.confidence) })}
       </div>
+      <button type="button" className="plainbutton tiny link row" style={{ gap: 3, marginTop: 3 }} aria-expanded={why} onClick={() => setWhy(!why)}>
+        <ChevronDown size={13} aria-hidden style={{ transform: why ? "rotate(180deg)" : undefined }} />{text.t(why ? "planner.hide_why" : "planner.show_why")}
+      </button>
+      {why && <FindingWhy finding={finding} />}
     </div>
   );
 }

@@ -6,8 +6,9 @@ import { Link, useSearchParams } from "react-router";
 
 import { useAct, usePredictedJobs } from "../api/hooks";
 import type { PredictedJob, WorkOrder } from "../api/types";
-import { useText, type Text } from "../i18n/useText";
+import { useText } from "../i18n/useText";
 import { noticed } from "../text/noticed";
+import { reasonText } from "../text/reasons";
 import { Chip, Marks, SeverityChip } from "../ui/chips";
 import { EvidenceChart, EvidenceTable } from "../ui/Evidence";
 import { PageHead, Since, useTitle } from "../ui/parts";
@@ -39,19 +40,6 @@ export function PlannerPage() {
       </Loaded>
     </>
   );
-}
-
-export function reasonText(reason: PredictedJob["reason"], text: Text): string {
-  const known = text.has(`reason.${reason.code}`);
-  const said = Object.fromEntries(Object.entries(reason.params).map(([name, value]) => [name, spoken(name, value, text)]));
-  return known ? text.t(`reason.${reason.code}`, said) : text.code("reason", reason.code);
-}
-
-function spoken(name: string, value: unknown, text: Text): unknown {
-  if (typeof value !== "number") return value;
-  if (name.endsWith("_s")) return text.lasted(new Date(Date.now() - value * 1000).toISOString());
-  if (name === "confidence" || name === "share") return text.percent(value);
-  return text.number(value);
 }
 
 function Job(props: { job: PredictedJob }) {

@@ -3,17 +3,20 @@ import { Burger, Drawer, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import {
-  CircleUserRound, ClipboardList, Cpu, Gauge, LogOut, MessageSquareText, Radar, Smartphone, UsersRound, type LucideIcon,
+  BellRing, BrainCircuit, CircleUserRound, ClipboardList, Cpu, Gauge, LogOut, MessageSquareText, Radar, SlidersHorizontal, Smartphone, UsersRound,
+  type LucideIcon,
 } from "lucide-react";
 import { useEffect } from "react";
 import { Link, Navigate, NavLink, Outlet, useLocation } from "react-router";
 
+import { useAlarms } from "../api/alarms";
 import { ApiError, post } from "../api/client";
 import { useMe, useOverview, useRequests } from "../api/hooks";
 import { useLive } from "../api/live";
 import type { Me } from "../api/types";
 import { remembered, setLanguage } from "../i18n";
 import { useText } from "../i18n/useText";
+import { Called } from "../ui/Called";
 import mark from "../ui/mark.svg";
 import { LanguageSwitch, LicencesLink } from "../ui/parts";
 import { Bones, Failure } from "../ui/states";
@@ -23,13 +26,17 @@ type Place = { to: string; key: string; icon: LucideIcon; tally?: number; hot?: 
 
 function usePlaces(): Place[] {
   const counts = useOverview().data?.counts;
+  const unseen = useAlarms(true).data?.items.filter((alarm) => alarm.alarm_state === "unacknowledged").length ?? 0;
   const fresh = useRequests().data?.items.filter((request) => request.state === "new").length ?? 0;
   return [
     { to: "/", key: "nav.overview", icon: Gauge, tally: counts?.in_trouble, hot: true },
     { to: "/work-orders", key: "nav.work_orders", icon: ClipboardList, tally: counts?.open_work_orders },
+    { to: "/alarms", key: "nav.alarms", icon: BellRing, tally: unseen, hot: true },
     { to: "/planner", key: "nav.planner", icon: Radar },
     { to: "/requests", key: "nav.requests", icon: MessageSquareText, tally: fresh, hot: true },
     { to: "/devices", key: "nav.devices", icon: Cpu },
+    { to: "/models", key: "nav.models", icon: BrainCircuit },
+    { to: "/policies", key: "nav.policies", icon: SlidersHorizontal },
     { to: "/people", key: "nav.people", icon: UsersRound },
   ];
 }
@@ -98,6 +105,7 @@ export function Shell() {
         </header>
         <main className="content">
           {me.data.demo && <DemoBanner me={me.data} />}
+          <Called />
           <Outlet context={me.data} />
         </main>
       </div>

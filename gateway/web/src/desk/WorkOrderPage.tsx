@@ -12,12 +12,15 @@ import { noticed } from "../text/noticed";
 import { orderTitle } from "../text/sentences";
 import { isOpen, Marks, OriginChip, PriorityChip, SeverityChip, WorkChip } from "../ui/chips";
 import { EvidenceChart, EvidenceTable } from "../ui/Evidence";
+import { Lines } from "../ui/Explained";
 import { FinishForm, repairOf } from "../ui/FinishForm";
 import { CardBlock, Facts, PageHead, Since, useTitle } from "../ui/parts";
 import { say } from "../ui/Providers";
 import { errorText, Loaded } from "../ui/states";
 import { Timeline } from "../ui/Timeline";
 import { TONES } from "../ui/theme";
+import { SimilarCard } from "./explain/SimilarCard";
+import { SnapshotFoot } from "./explain/SnapshotFoot";
 
 export function WorkOrderPage() {
   const { id = "" } = useParams();
@@ -64,6 +67,7 @@ function Order(props: { order: WorkOrder }) {
         <div>
           <CardBlock title={text.t("order.facts")}><OrderFacts order={order} /></CardBlock>
           {order.noticed && order.noticed.checks.length > 0 && <Checks order={order} />}
+          {order.noticed && <Similar order={order} />}
           <CardBlock title={text.t("order.visits")}><Visits order={order} /></CardBlock>
         </div>
       </div>
@@ -85,9 +89,11 @@ function NoticedCard(props: { order: WorkOrder }) {
           {order.title_text && <div style={{ fontSize: 16, fontWeight: 620, lineHeight: 1.4 }}>{noticed({ ...found, kind: order.kind }, text)}</div>}
           <div className="small muted">{text.t("order.since", { at: text.moment(found.since ?? order.since) })}{isOpen(order) && <> · <Since at={found.since ?? order.since} /></>}</div>
           {found.recurrence_of && <div className="small" style={{ marginTop: 4 }}>{text.t("order.again", { number: found.recurrence_of })}</div>}
+          {found.explanation && <Lines lines={found.explanation.lines} skip={1} />}
           {(found.evidence_count ?? 0) > 1 && <div className="small muted" style={{ marginTop: 4 }}>{text.t("order.evidence", { count: found.evidence_count })}</div>}
         </div>
         {found.contributions.length > 0 && <EvidenceTable contributions={found.contributions} chosen={chosen} choose={setMetric} />}
+        {found.finding_id && <div className="inset" style={{ padding: "12px 20px 16px", borderTop: "1px solid var(--line-soft)" }}><SnapshotFoot finding={found.finding_id} /></div>}
       </CardBlock>
       {chosen && (
         <CardBlock title={text.t("order.explained")}>
@@ -105,6 +111,11 @@ function NoticedCard(props: { order: WorkOrder }) {
       )}
     </>
   );
+}
+
+function Similar(props: { order: WorkOrder }) {
+  const asset = useAsset(props.order.asset.id);
+  return <SimilarCard order={props.order} codes={asset.data?.repair_codes ?? []} />;
 }
 
 function Checks(props: { order: WorkOrder }) {

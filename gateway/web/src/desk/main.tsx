@@ -9,6 +9,7 @@ import { createRoot } from "react-dom/client";
 import { BrowserRouter, Route, Routes } from "react-router";
 
 import { Providers } from "../ui/Providers";
+import { AlarmsPage } from "./alarms/AlarmsPage";
 import { AssetPage } from "./AssetPage";
 import { BulkPage } from "./BulkPage";
 import { ClaimPage } from "./ClaimPage";
@@ -17,10 +18,20 @@ import { DevicePage } from "./DevicePage";
 import { DevicesPage } from "./DevicesPage";
 import { MappingPage, NewMappingPage } from "./MappingPage";
 import { MappingsPage } from "./MappingsPage";
+import { ModelPage } from "./models/ModelPage";
+import { PerformancePage } from "./models/PerformancePage";
+import { StorePage } from "./models/StorePage";
+import { TrainingPage } from "./models/TrainingPage";
 import { NotFoundPage } from "./NotFoundPage";
 import { OverviewPage } from "./OverviewPage";
 import { PeoplePage } from "./PeoplePage";
 import { PlannerPage } from "./PlannerPage";
+import { FeedbackPage } from "./policies/FeedbackPage";
+import { OnCallPage } from "./policies/OnCallPage";
+import { PoliciesPage } from "./policies/PoliciesPage";
+import { PolicyPage } from "./policies/PolicyPage";
+import { SuppressorsPage } from "./policies/SuppressorsPage";
+import { WindowsPage } from "./policies/WindowsPage";
 import { RequestsPage } from "./RequestsPage";
 import { Shell } from "./Shell";
 import { SignInPage } from "./SignInPage";
@@ -39,7 +50,18 @@ createRoot(document.getElementById("root")!).render(
           <Route path="assets/:id" element={<AssetPage />} />
           <Route path="work-orders" element={<WorkOrdersPage />} />
           <Route path="work-orders/:id" element={<WorkOrderPage />} />
+          <Route path="alarms" element={<AlarmsPage />} />
           <Route path="planner" element={<PlannerPage />} />
+          <Route path="models" element={<PerformancePage />} />
+          <Route path="models/store" element={<StorePage />} />
+          <Route path="models/store/:id" element={<ModelPage />} />
+          <Route path="models/training" element={<TrainingPage />} />
+          <Route path="policies" element={<PoliciesPage />} />
+          <Route path="policies/windows" element={<WindowsPage />} />
+          <Route path="policies/on-call" element={<OnCallPage />} />
+          <Route path="policies/suppressors" element={<SuppressorsPage />} />
+          <Route path="policies/feedback" element={<FeedbackPage />} />
+          <Route path="policies/:id" element={<PolicyPage />} />
           <Route path="requests" element={<RequestsPage />} />
           <Route path="devices" element={<DevicesPage />} />
           <Route path="devices/connect" element={<ConnectPage />} />

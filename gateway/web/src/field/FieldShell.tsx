@@ -9,6 +9,7 @@ import type { Me, Page, WorkOrder } from "../api/types";
 import { remembered, setLanguage } from "../i18n";
 import { useText } from "../i18n/useText";
 import { isOpen } from "../ui/chips";
+import { Called } from "../ui/Called";
 import mark from "../ui/mark.svg";
 import { LanguageSwitch, useTitle } from "../ui/parts";
 import { Bones, Failure } from "../ui/states";
@@ -47,7 +48,7 @@ export function FieldShell() {
         <LanguageSwitch signedIn={!!me.data} />
       </header>
       <Banners me={me} signedOut={signedOut} />
-      <main>{me.data ? <Outlet context={me.data} /> : me.error && !nothingKept ? <Failure error={me.error} retry={() => void me.refetch()} /> : <Bones rows={6} height={26} />}</main>
+      <main>{me.data ? <><Called /><Outlet context={me.data} /></> : me.error && !nothingKept ? <Failure error={me.error} retry={() => void me.refetch()} /> : <Bones rows={6} height={26} />}</main>
       {!inJob && me.data && <Bottom me={me.data} />}
       {me.data && <Ahead />}
     </div>

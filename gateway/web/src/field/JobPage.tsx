@@ -11,6 +11,7 @@ import { noticed } from "../text/noticed";
 import { orderTitle } from "../text/sentences";
 import { isOpen, Marks, PriorityChip, SeverityChip, WorkChip } from "../ui/chips";
 import { EvidenceChart, EvidenceTable } from "../ui/Evidence";
+import { Lines, PastOrders } from "../ui/Explained";
 import { FinishForm, repairOf, type Finish } from "../ui/FinishForm";
 import { Facts, Since } from "../ui/parts";
 import { Loaded, Notice } from "../ui/states";
@@ -62,6 +63,7 @@ function Job(props: { order: WorkOrder; me: Me; own: Entry[] }) {
         <div style={{ fontSize: 17, fontWeight: 620, lineHeight: 1.4 }} className="break">{found ? noticed({ ...found, kind: order.kind }, text) : orderTitle(order, text)}</div>
         {order.request && <p className="break" style={{ margin: "8px 0 0" }}>“{order.request.text}”</p>}
         <div className="small muted" style={{ marginTop: 4 }}>{isOpen(order) && <><Since at={found?.since ?? order.since ?? order.opened_at} /> · </>}{text.moment(found?.since ?? order.since ?? order.opened_at)}</div>
+        {found?.explanation && <Lines lines={found.explanation.lines} skip={1} />}
         {found && found.contributions.length > 0 && (
           <div style={{ margin: "14px -4px 0" }}>
             <EvidenceChart asset={order.asset.id} contributions={found.contributions} since={found.since ?? order.since} until={order.work_done_at ?? order.closed_at} now={order.replayed ? (asset.data?.last_reading_at ?? null) : null} height={190} keeper={charts} />
@@ -70,6 +72,7 @@ function Job(props: { order: WorkOrder; me: Me; own: Entry[] }) {
       </section>
       {found && found.contributions.length > 0 && <section className="card"><EvidenceTable contributions={found.contributions} /></section>}
       {found && found.checks.length > 0 && <Checks order={order} />}
+      {(found?.similar?.length ?? 0) > 0 && <section className="card pad"><h2>{text.t("similar.title")}</h2><PastOrders orders={found!.similar!} codes={asset.data?.repair_codes ?? []} base="/work" /></section>}
       {order.outcome && <Done order={order} codes={asset.data?.repair_codes ?? []} />}
       <History asset={order.asset.id} />
       <NextStep order={order} me={props.me} codes={asset.data?.repair_codes ?? []} />

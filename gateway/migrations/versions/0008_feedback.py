@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from assets.base.access import owned_policies
+from assets.base.access import MODEL_READ, OWNED, owned_policies
 from assets.base.db import APP_ROLE, READER_ROLE, SERVICE_ROLE
 
 revision = "0008"
@@ -27,7 +27,8 @@ def upgrade() -> None:
     _held_back()
     _labels()
     for table in _TABLES:
-        for statement in owned_policies(table):
+        # Organisations below read the settings that they follow.
+        for statement in owned_policies(table, read=MODEL_READ if table == "feedback_settings" else OWNED):
             op.execute(sa.text(statement))
     tables = ", ".join(_TABLES)
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {SERVICE_ROLE}")

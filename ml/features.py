@@ -3,115 +3,205 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
-from ml.detectors.protocol import Floats
-from ml.recorded_fleet import Asset, Event, RecordedFleet
+from ml.detectors.protocol import Floats, State
+from ml.training_set import Asset, Event, TrainingSet
 
 SHORT_ROWS, LONG_ROWS = 5, 20
 EARLY_ROWS = 20  # what "as it was when new" means
 GRID_PER_HORIZON = 6  # moments per horizon where there is no telemetry to set the pace
-ROWS_PER_HORIZON = 100  # moments worth looking at: more are thinned
+ROWS_PER_HORIZON = 100  # moments worth looking at: denser readings are averaged first
 LOG_WINDOWS = (0.5, 1.0, 2.5, 7.0)  # of the horizon
 MAX_CODES = 30
+MAX_METRICS = 64  # in one family of assets: six columns each
+MAX_MOMENTS = 20_000  # of one asset: the youngest; 200 horizons
 HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
-    """Features [n, k] of one asset at times `t` [n]; row i uses nothing later than t[i]."""
+class Record:
+    """One asset as far as it is known: readings `t` [n] with `frame` [n, m], and its log in order of time."""
 
-    asset: str
+    asset: Asset
     t: Floats
-    x: Floats
+    frame: pd.DataFrame
+    events: Sequence[Event] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Which columns exist: learned from history, the same for every asset."""
+    """Which columns exist and at which pace they are looked at: learned from history, the same for every asset.
+
+    `step_s` is the time over which readings are averaged (0: every row counts as it is); `scale` is the usual
+    spread of a new asset per metric, in the metric's unit.
+    """
 
     metrics: tuple[str, ...]
     codes: tuple[tuple[str, str], ...]  # (event kind, code or component)
     components: tuple[str, ...]
     models: tuple[str, ...]
+    horizon_s: float
+    step_s: float = 0.0
+    scale: tuple[float, ...] = ()
+
+    def state(self) -> State:
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: State) -> Vocabulary:
+        texts = {name: tuple(str(v) for v in state[name]) for name in ("metrics", "components", "models")}
+        codes = tuple((str(kind), str(code)) for kind, code in state["codes"])
+        scale = tuple(float(v) for v in state["scale"])
+        horizon_s, step_s = float(state["horizon_s"]), float(state["step_s"])
+        return cls(codes=codes, horizon_s=horizon_s, step_s=step_s, scale=scale, **texts)
 
 
-def vocabulary(fleet: RecordedFleet, assets: Sequence[Asset]) -> Vocabulary:
-    names = {a.name for a in assets}
-    metrics: dict[str, None] = {}
-    for asset in assets:
-        _, own, frame = fleet.telemetry(asset.name)
-        metrics |= dict.fromkeys(m for m in own if pd.api.types.is_numeric_dtype(frame[m]))
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Features `x` [n, k] of one asset at times `t` [n]; row i uses nothing later than t[i].
+
+    `deviation` [n, m] is each sensor against itself when new, in its usual spread (0 where it is missing).
+    """
+
+    asset: str
+    t: Floats
+    x: Floats
+    deviation: Floats
+
+
+def record_of(training: TrainingSet, asset: Asset, events: Sequence[Event] | None = None) -> Record:
+    """What the training set holds of one asset; `events` are its own where they are known already."""
+    t, _, frame = training.telemetry(asset.name)
+    own = [e for e in training.events if e.asset == asset.name] if events is None else events
+    return Record(asset, t, frame, own)
+
+
+def vocabulary(records: Sequence[Record], horizon_s: float) -> Vocabulary:
+    """The columns that these assets give, and their pace."""
+    metrics = list(dict.fromkeys(m for r in records for m in numeric(r.frame)))[:MAX_METRICS]
     codes: dict[tuple[str, str], int] = {}
-    for event in fleet.events:
-        if event.asset in names:
-            codes[_code(event)] = codes.get(_code(event), 0) + 1
+    for event in (e for r in records for e in r.events):
+        codes[_code(event)] = codes.get(_code(event), 0) + 1
     common = sorted(codes, key=lambda c: (-codes[c], c))[:MAX_CODES]
-    components = sorted({e.component for e in fleet.events if e.asset in names and e.component})
-    models = sorted({a.model for a in assets})
-    return Vocabulary(tuple(metrics), tuple(sorted(common)), tuple(components[:MAX_CODES]), tuple(models))
+    components = sorted({e.component for r in records for e in r.events if e.component})
+    models = tuple(sorted({r.asset.model for r in records}))
+    words = Vocabulary(tuple(metrics), tuple(sorted(common)), tuple(components[:MAX_CODES]), models, horizon_s)
+    words = Vocabulary(words.metrics, words.codes, words.components, models, horizon_s, _step(records, horizon_s))
+    return Vocabulary(
+        words.metrics, words.codes, words.components, models, horizon_s, words.step_s, _spread(records, words)
+    )
+
+
+def _step(records: Sequence[Record], horizon_s: float) -> float:
+    """The time to average over: none where assets are usually read hardly more often than that."""
+    usual = [float(np.median(np.diff(r.t))) for r in records if len(r.t) > 1]
+    step = horizon_s / ROWS_PER_HORIZON
+    return 0.0 if not usual or float(np.median(usual)) > step / 2 else step
+
+
+def _spread(records: Sequence[Record], words: Vocabulary) -> tuple[float, ...]:
+    """Per metric the median over assets of its spread when new; 1 where there is none."""
+    spreads = []
+    for record in records:
+        _, values = paced(record, words)
+        if len(values) > 2:
+            early = pd.DataFrame(values[:EARLY_ROWS])
+            spreads.append(early.std().to_numpy(dtype=float))
+    if not spreads:
+        return (1.0,) * len(words.metrics)
+    table = pd.DataFrame(np.vstack(spreads))
+    usual = table.median().fillna(0.0).to_numpy(dtype=float)
+    return tuple(float(v) if v > 1e-9 else 1.0 for v in usual)
+
+
+def numeric(frame: pd.DataFrame) -> list[str]:
+    return [str(m) for m in frame.columns if pd.api.types.is_numeric_dtype(frame[m])]
+
+
+def paced(record: Record, words: Vocabulary) -> tuple[Floats, Floats]:
+    """The metrics of the vocabulary at its pace: moments [n] and values [n, m].
+
+    A mean stands at the time of the first row after its stretch: only then is the stretch known to be over.
+    """
+    values = np.full((len(record.t), len(words.metrics)), np.nan)
+    have = set(numeric(record.frame))
+    for j, metric in enumerate(words.metrics):
+        if metric in have:
+            values[:, j] = record.frame[metric].to_numpy(dtype=float)
+    t = record.t
+    if words.step_s and len(t):
+        bins = np.floor((t - record.asset.spans[0].start) / words.step_s)
+        first = np.concatenate([[0], np.flatnonzero(np.diff(bins) > 0) + 1])
+        whole = pd.DataFrame(values).groupby(bins, sort=True).mean().to_numpy()
+        t, values = t[first[1:]], whole[:-1]
+    return t, values
+
+
+def moments_of(record: Record, words: Vocabulary) -> Moments:
+    """The asset's features at each paced row of its readings, or on a grid where nothing is measured."""
+    parts: list[Floats] = []
+    if words.metrics:
+        t, values = paced(record, words)
+        new = _new(values)
+        parts.append(_trends(values, new))
+        deviation = np.nan_to_num((values - new) / np.array(words.scale), nan=0.0, posinf=0.0, neginf=0.0)
+    else:
+        step = max(words.horizon_s / GRID_PER_HORIZON, HOUR_S)
+        t = np.arange(record.asset.spans[0].start, record.asset.spans[-1].end + 1, step)[-MAX_MOMENTS:]
+        deviation = np.zeros((len(t), 0))
+    if words.codes:
+        parts.append(_log(record.events, t, words))
+    age = (t - record.asset.spans[0].start) / HOUR_S
+    model = np.array([float(record.asset.model == name) for name in words.models])
+    years = np.nan if record.asset.age_years is None else record.asset.age_years
+    parts.append(np.column_stack([age, np.full(len(t), years), np.tile(model, (len(t), 1))]))
+    x = np.hstack(parts)
+    return Moments(record.asset.name, t[-MAX_MOMENTS:], x[-MAX_MOMENTS:], deviation[-MAX_MOMENTS:])
+
+
+def columns(words: Vocabulary) -> list[tuple[str, str]]:
+    """What each column of `x` is about and how: (metric, trend), (code or component, window) or ("", "age")."""
+    trends = ("value", "short", "long", "change", "slope", "spread")
+    told = [(metric, trend) for trend in trends for metric in words.metrics]
+    for _, code in words.codes:
+        told += [(code, f"count:{share:g}") for share in LOG_WINDOWS] + [(code, "since")]
+    if words.codes:
+        told += [(component, "worked") for component in words.components]
+    return [*told, ("", "age"), ("", "years"), *(("", f"model:{model}") for model in words.models)]
 
 
 def _code(event: Event) -> tuple[str, str]:
     return (event.kind, event.code if event.kind != "maintenance" else event.component or event.code)
 
 
-def moments(fleet: RecordedFleet, asset: Asset, words: Vocabulary) -> Moments:
-    """The asset's features at each row of telemetry, or on a grid where there is none."""
-    t, metrics, frame = fleet.telemetry(asset.name)
-    parts: list[Floats] = []
-    if len(t):
-        values = np.full((len(t), len(words.metrics)), np.nan)
-        for j, metric in enumerate(words.metrics):
-            if metric in metrics and pd.api.types.is_numeric_dtype(frame[metric]):
-                values[:, j] = frame[metric].to_numpy(dtype=float)
-        trends = _trends(values)
-        keep = np.arange(0, len(t), _stride(t, fleet.settings.horizon_s))
-        t = t[keep]
-        parts.append(trends[keep])
-    else:
-        step = max(fleet.settings.horizon_s / GRID_PER_HORIZON, HOUR_S)
-        t = np.arange(asset.spans[0].start, asset.spans[-1].end + 1, step)
-    own = [e for e in fleet.events if e.asset == asset.name]
-    if words.codes:
-        parts.append(_log(own, t, words, fleet.settings.horizon_s))
-    age = (t - asset.spans[0].start) / HOUR_S
-    model = np.array([float(asset.model == name) for name in words.models])
-    years = np.nan if asset.age_years is None else asset.age_years
-    parts.append(np.column_stack([age, np.full(len(t), years), np.tile(model, (len(t), 1))]))
-    return Moments(asset.name, t, np.hstack(parts))
+def _new(values: Floats) -> Floats:
+    """What each sensor was when new, as far as it was known at each row."""
+    frame = pd.DataFrame(values)
+    return np.asarray(frame.iloc[:EARLY_ROWS].expanding().mean().reindex(range(len(frame))).ffill().to_numpy())
 
 
-def _stride(t: Floats, horizon_s: float) -> int:
-    """Which rows to look at, from how often the asset is first read: never from how long its record is."""
-    first = np.diff(t[:EARLY_ROWS])
-    usual = float(np.median(first)) if len(first) else 0.0
-    return max(1, int(horizon_s / ROWS_PER_HORIZON / usual)) if usual > 0 else 1
-
-
-def _trends(values: Floats) -> Floats:
+def _trends(values: Floats, new: Floats) -> Floats:
     """Per sensor: latest, short and long mean, their change since new, slope and spread over the long window."""
     frame = pd.DataFrame(values)
     short = frame.rolling(SHORT_ROWS, min_periods=1).mean().to_numpy()
-    window = frame.rolling(LONG_ROWS, min_periods=2)
     long = frame.rolling(LONG_ROWS, min_periods=1).mean().to_numpy()
-    spread = window.std().to_numpy()
-    new = frame.iloc[:EARLY_ROWS].expanding().mean().reindex(range(len(frame))).ffill().to_numpy()
+    spread = frame.rolling(LONG_ROWS, min_periods=2).std().to_numpy()
     slope = short - frame.shift(LONG_ROWS).rolling(SHORT_ROWS, min_periods=1).mean().to_numpy()
     return np.hstack([values, short, long, short - new, slope, spread])
 
 
-def _log(events: Sequence[Event], t: Floats, words: Vocabulary, horizon_s: float) -> Floats:
+def _log(events: Sequence[Event], t: Floats, words: Vocabulary) -> Floats:
     """Counts per code over several windows up to t, and hours since each component was last worked on."""
     columns: list[Floats] = []
     for code in words.codes:
         times = np.array([e.t for e in events if _code(e) == code])
         until = np.searchsorted(times, t, side="right")
         for share in LOG_WINDOWS:
-            columns.append((until - np.searchsorted(times, t - share * horizon_s, side="right")).astype(float))
+            columns.append((until - np.searchsorted(times, t - share * words.horizon_s, side="right")).astype(float))
         columns.append(_since(times, t))
     for component in words.components:
         times = np.array([e.t for e in events if e.component == component and e.kind == "maintenance"])

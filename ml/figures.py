@@ -13,7 +13,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ml.recorded_fleet import FleetUnreadable, Incident, RecordedFleet, epoch, maybe, number, plain_text, rows, text
+from ml.recorded_fleet import FleetUnreadable, RecordedFleet, epoch, maybe, number, plain_text, rows, text
+from ml.training_set import Incident, TrainingSet
 
 HOUR_S, LIFE_CAP_H = 3600.0, 125.0
 
@@ -47,7 +48,7 @@ def scored_spans(fleet: RecordedFleet) -> dict[str, list[tuple[float, float]]]:
     return {a.name: [(s.score_from, s.end) for s in a.spans] for a in fleet.scored()}
 
 
-def _moment_of(fleet: RecordedFleet, incident: Incident) -> float | None:
+def _moment_of(fleet: TrainingSet, incident: Incident) -> float | None:
     return incident.failed if fleet.settings.on_failure else incident.onset
 
 
@@ -57,7 +58,7 @@ def has_truth(fleet: RecordedFleet) -> bool:
     return any(i.asset in scored and _moment_of(fleet, i) is not None for i in fleet.incidents)
 
 
-def windows(fleet: RecordedFleet, asset: str, kind: str | None = None) -> list[Window]:
+def windows(fleet: TrainingSet, asset: str, kind: str | None = None) -> list[Window]:
     """The asset's incident windows in time order, of one kind when given."""
     spans = sorted((s.score_from, s.end) for s in fleet.assets[asset].spans)
     mine = [i for i in fleet.incidents if i.asset == asset and kind in (None, i.kind)]
@@ -73,7 +74,7 @@ def windows(fleet: RecordedFleet, asset: str, kind: str | None = None) -> list[W
 
 
 def _failure_window(
-    fleet: RecordedFleet, incident: Incident, failed: float, previous: float, spans: list[tuple[float, float]]
+    fleet: TrainingSet, incident: Incident, failed: float, previous: float, spans: list[tuple[float, float]]
 ) -> Window:
     start = max(failed - fleet.settings.horizon_s, previous, spans[0][0])
     cleared = max(failed, incident.repaired or failed)
@@ -82,7 +83,7 @@ def _failure_window(
 
 
 def _onset_window(
-    fleet: RecordedFleet, incident: Incident, onset: float, previous: float, spans: list[tuple[float, float]]
+    fleet: TrainingSet, incident: Incident, onset: float, previous: float, spans: list[tuple[float, float]]
 ) -> Window:
     span = next((s for s in spans if onset <= s[1]), spans[-1])
     cleared = incident.repaired or incident.failed or span[1]
@@ -104,7 +105,7 @@ def standing(opened: Sequence[float], known: Sequence[Window], open_s: float) ->
     return kept
 
 
-def judge(fleet: RecordedFleet, asset: str, kind: str | None, opened: Sequence[float]) -> Tally:
+def judge(fleet: TrainingSet, asset: str, kind: str | None, opened: Sequence[float]) -> Tally:
     """Tally the orders opened on one asset (and kind) in its scored time."""
     known = windows(fleet, asset, kind)
     orders = standing(opened, known, fleet.settings.open_s)

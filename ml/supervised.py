@@ -2,50 +2,140 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+from scipy.stats import chi2
 
-from maintenance.decisions import FindingFacts
+from maintenance.decisions import Policy, policy_of_recording
 from ml import figures
-from ml.boosting import SEED, Boosted, fit_probability
-from ml.detectors.evidence import Evidence
-from ml.detectors.protocol import Floats, moment
-from ml.features import Moments
-from ml.recorded_fleet import Asset, RecordedFleet
+from ml.boosting import SEED, Trees, fit_probability
+from ml.desk import openings
+from ml.detectors import plain
+from ml.detectors.protocol import Floats, State
+from ml.families import suits
+from ml.features import Moments, Vocabulary
+from ml.fusion import Fusion, fit_fusion
+from ml.training_set import Settings, TrainingSet
 
 MIN_INCIDENTS = 20  # fewer say too little about how failures look
-FOLDS = 4
-SAFETY = 0.6  # share of the budget to aim at: the figure on history is itself an estimate
+MIN_ASSETS = 4
+FOLDS = 5
+CONFIDENCE = 0.8  # that the true rate of false orders is below the budget, judged by those on history
+SAFETY = 0.6  # share of the budget to aim at where history is too short for that
 CLEAR_SHARE = 0.6  # of the opening level
 LABEL_SHARE = 0.8  # of the horizon: an order at its very beginning would often be too early
+CAP_SHARE = 1.25  # of the horizon: before degradation shows, a life beyond this cannot be told apart
 THRESHOLDS = np.concatenate([np.linspace(0.03, 0.9, 30), [0.92, 0.94, 0.96, 0.97, 0.98, 0.99, 0.995]])
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """A classifier of one failure kind (None: any), the level at which it opens orders, and its history figures."""
+class Refused:
+    """Why a model was not made: a code with numbers, rendered in the reader's language at the edges."""
 
-    kind: str | None
-    model: Boosted
+    what: str
+    code: str  # too_few_incidents, too_few_assets, one_class, no_level_within_budget, nothing_known
+    params: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureModel:
+    """A classifier of one failure kind ('' is any), the level at which it opens orders, and its history figures.
+
+    `usual` is what each input is on healthy history; `recall` and `false_rate` (per asset-month) are those of
+    assets that were not learned from, judged like work orders.
+    """
+
+    family: tuple[str, ...]
+    kind: str
+    words: Vocabulary
+    fusion: Fusion
+    trees: Trees
+    usual: Floats
     level: float
     recall: float
     false_rate: float
     incidents: int
+    assets: int
+    since: float
+    until: float
+
+    @property
+    def id(self) -> str:
+        return "supervised-" + hashlib.sha256(plain.pack(self.state())).hexdigest()[:12]
+
+    @property
+    def name(self) -> str:
+        """What stays the same from one training to the next."""
+        return f"failure:{'+'.join(self.family)}:{self.kind or 'any'}"
+
+    def suits(self, model: str, metrics: Sequence[str]) -> bool:
+        return suits(self.family, self.words.metrics, model, metrics)
+
+    def inputs(self, seen: Moments) -> Floats:
+        """What the trees look at [n, k] for each moment."""
+        return np.hstack([seen.x, self.fusion.columns(seen.deviation)])
+
+    def probability(self, inputs: Floats) -> Floats:
+        return self.trees.predict(inputs)
+
+    def state(self) -> State:
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        nested = {"words": self.words.state(), "fusion": self.fusion.directions, "trees": self.trees.state()}
+        return own | nested | {"family": list(self.family)}
+
+    @classmethod
+    def from_state(cls, state: State) -> FailureModel:
+        own = {f.name: state[f.name] for f in fields(cls)}
+        nested = {
+            "family": tuple(str(m) for m in state["family"]), "words": Vocabulary.from_state(state["words"]),
+            "fusion": Fusion(np.asarray(state["fusion"], dtype=float)), "trees": Trees.from_state(state["trees"]),
+        }  # fmt: skip
+        return cls(**own | nested)
+
+    def card(self) -> dict[str, Any]:
+        return {
+            "name": self.name, "kind": "failure", "asset_models": list(self.family), "failure_kind": self.kind,
+            "data": {"since": self.since, "until": self.until, "assets": self.assets, "incidents": self.incidents},
+            "columns": len(self.usual), "seed": SEED, "level": self.level,
+            "figures": {"recall": self.recall, "false_per_asset_month": self.false_rate, "judged_on": "held_out"},
+        }  # fmt: skip
 
 
-def failures(fleet: RecordedFleet, asset: str, kind: str | None) -> Floats:
-    times = [i.failed for i in fleet.incidents if i.asset == asset and kind in (None, i.kind) and i.failed is not None]
-    return np.array(sorted(times), dtype=float)
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """All that one model is learned from: moments of the family's history assets and their failures of one kind."""
+
+    family: tuple[str, ...]
+    kind: str
+    words: Vocabulary
+    seen: tuple[Moments, ...]
+    failed: tuple[Floats, ...]  # times of failure of each asset
+
+    @property
+    def what(self) -> str:
+        return f"failure:{'+'.join(self.family)}:{self.kind or 'any'}"
+
+    def lives(self) -> list[Floats]:
+        return [time_to_failure(s.t, f) for s, f in zip(self.seen, self.failed, strict=True)]
+
+    def only(self, assets: Sequence[int]) -> Lesson:
+        chosen = tuple(self.seen[i] for i in assets), tuple(self.failed[i] for i in assets)
+        return Lesson(self.family, self.kind, self.words, *chosen)
+
+
+def failures(training: TrainingSet, asset: str, kind: str | None) -> Floats:
+    mine = [i for i in training.incidents if i.asset == asset and kind in (None, "", i.kind)]
+    return np.array(sorted(i.failed for i in mine if i.failed is not None), dtype=float)
 
 
 def time_to_failure(t: Floats, failed: Floats) -> Floats:
     """Seconds to the next failure strictly after each t, infinity when none is known."""
-    index = np.searchsorted(failed, t, side="right")
     padded = np.concatenate([failed, [np.inf]])
-    return np.asarray(padded[index] - t)
+    return np.asarray(padded[np.searchsorted(failed, t, side="right")] - t)
 
 
 def folds(count: int) -> list[list[int]]:
@@ -54,88 +144,100 @@ def folds(count: int) -> list[list[int]]:
     return [sorted(int(i) for i in part) for part in np.array_split(order, min(FOLDS, count)) if len(part)]
 
 
-def train(fleet: RecordedFleet, history: Sequence[Asset], seen: dict[str, Moments], kind: str | None) -> Trained | None:
-    """Fit on the history assets; None when there are too few incidents or no level keeps the budget."""
-    labels = {
-        a.name: time_to_failure(seen[a.name].t, failures(fleet, a.name, kind)) <= LABEL_SHARE * fleet.settings.horizon_s
-        for a in history
-    }
-    incidents = sum(len(failures(fleet, a.name, kind)) for a in history)
-    if incidents < MIN_INCIDENTS or len(history) < 2:
-        return None
-    x = np.vstack([seen[a.name].x for a in history])
-    y = np.concatenate([labels[a.name] for a in history])
-    if y.all() or not y.any():
-        return None
-    held_out: dict[str, Floats] = {}
-    for part in folds(len(history)):
-        inside = [a for i, a in enumerate(history) if i not in part]
-        fold_y = np.concatenate([labels[a.name] for a in inside])
-        if fold_y.all() or not fold_y.any():
-            return None
-        model = fit_probability(np.vstack([seen[a.name].x for a in inside]), fold_y)
-        for i in part:
-            held_out[history[i].name] = model.probability(seen[history[i].name].x)
-    chosen = choose_level(fleet, history, seen, held_out, kind)
+def refuse(lesson: Lesson) -> Refused | None:
+    """Why nothing can be learned from this, or None."""
+    incidents = sum(len(f) for f in lesson.failed)
+    if incidents < MIN_INCIDENTS:
+        return Refused(lesson.what, "too_few_incidents", {"incidents": incidents, "needed": MIN_INCIDENTS})
+    if len(lesson.seen) < MIN_ASSETS:
+        return Refused(lesson.what, "too_few_assets", {"assets": len(lesson.seen), "needed": MIN_ASSETS})
+    for part in [[], *folds(len(lesson.seen))]:
+        y = _labels(lesson.only([i for i in range(len(lesson.seen)) if i not in part]))
+        if len(y) == 0 or y.all() or not y.any():
+            return Refused(lesson.what, "one_class", {"moments": len(y), "failing": int(y.sum())})
+    return None
+
+
+def _labels(lesson: Lesson) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    return np.concatenate(
+        [life <= LABEL_SHARE * lesson.words.horizon_s for life in lesson.lives()] or [np.zeros(0, bool)]
+    )
+
+
+def fit(lesson: Lesson) -> tuple[Fusion, Trees]:
+    """Fit fusion and trees on all assets of the lesson."""
+    horizon_s = lesson.words.horizon_s
+    fusion = fit_fusion([s.deviation for s in lesson.seen], lesson.lives(), horizon_s, CAP_SHARE * horizon_s)
+    x = np.vstack([np.hstack([s.x, fusion.columns(s.deviation)]) for s in lesson.seen])
+    return fusion, fit_probability(x, _labels(lesson))
+
+
+def fit_and_judge(lesson: Lesson, held_out: Sequence[int]) -> list[Floats]:
+    """Probabilities on the held-out assets of what was fitted on all others."""
+    fusion, trees = fit(lesson.only([i for i in range(len(lesson.seen)) if i not in held_out]))
+    seen = [lesson.seen[i] for i in held_out]
+    return [trees.predict(np.hstack([s.x, fusion.columns(s.deviation)])) for s in seen]
+
+
+def finish(training: TrainingSet, lesson: Lesson, p: dict[int, Floats]) -> FailureModel | Refused:
+    """The model fitted on all assets, with the level that held-out probabilities `p` by asset index justify."""
+    chosen = choose_level(training, lesson, p)
     if chosen is None:
-        return None
+        return Refused(lesson.what, "no_level_within_budget", {"budget": training.settings.budget_per_month or 0.0})
     level, recall, rate = chosen
-    return Trained(kind, fit_probability(x, y), level, recall, rate, incidents)
-
-
-def choose_level(
-    fleet: RecordedFleet, history: Sequence[Asset], seen: dict[str, Moments], p: dict[str, Floats], kind: str | None
-) -> tuple[float, float, float] | None:
-    """The level with the best recall on held-out history whose false orders stay within a share of the budget."""
-    budget = fleet.settings.budget_per_month
-    allowed = np.inf if budget is None else SAFETY * budget
-    kinds = len({i.kind for i in fleet.incidents}) if fleet.settings.per_kind else 1
-    best: tuple[float, float, float] | None = None
-    for level in THRESHOLDS:
-        tallies = [
-            figures.judge(fleet, a.name, kind, crossings(seen[a.name].t, p[a.name], float(level))) for a in history
-        ]
-        months = sum(t.healthy_s for t in tallies) / fleet.settings.month_s
-        incidents = sum(t.incidents for t in tallies)
-        if months <= 0 or incidents == 0:
-            return None
-        # The budget is for all kinds together: each may use its share.
-        rate = sum(t.false for t in tallies) / months * kinds
-        recall = sum(len(t.leads) for t in tallies) / incidents
-        if rate <= allowed and (best is None or recall > best[1]):
-            best = (float(level), recall, rate)
-    return best
-
-
-def crossings(t: Floats, p: Floats, level: float) -> list[float]:
-    """Times at which the probability rises to the level, after having been below its clearing level."""
-    opened, times = False, []
-    high, low = p >= level, p < CLEAR_SHARE * level
-    for i in np.flatnonzero(high | low):
-        if high[i] and not opened:
-            times.append(float(t[i]))
-        opened = bool(high[i]) or (opened and not low[i])
-    return times
-
-
-def findings(asset: str, trained: Trained, seen: Moments) -> list[FindingFacts]:
-    """The finding of each stretch of high probability: as it opens, once an hour while it lasts, as it ends."""
-    p = trained.model.probability(seen.x)
-    evidence = Evidence(k=1, n=1, quiet_rows=1)
-    found: list[FindingFacts] = []
-    for change in evidence.update(seen.t, p, trained.level, CLEAR_SHARE * trained.level):
-        at = moment(seen.t[change.row])
-        if change.opened:
-            found.append(_finding(asset, trained, float(p[change.row]), at))
-        else:
-            found.append(replace(found[-1], last_at=moment(change.last_at), cleared_at=at))
-    return found
-
-
-def _finding(asset: str, trained: Trained, p: float, at: datetime) -> FindingFacts:
-    return FindingFacts(
-        asset=asset, detector="supervised", layer="L3", signature=f"{trained.kind or 'failure'}:predicted",
-        kind="machine", first_at=at, last_at=at, cleared_at=None, score=p, peak=p, confidence=p,
-        limit_open=trained.level, limit_clear=CLEAR_SHARE * trained.level, contributions=(), regime="",
-        model_id=f"supervised-{trained.incidents}", learning=False, severity="warning",
+    fusion, trees = fit(lesson)
+    x = np.vstack([np.hstack([s.x, fusion.columns(s.deviation)]) for s in lesson.seen])
+    healthy = x[~_labels(lesson)]
+    with np.errstate(all="ignore"):
+        usual = np.array([float(np.median(c[np.isfinite(c)])) if np.isfinite(c).any() else np.nan for c in healthy.T])
+    return FailureModel(
+        lesson.family, lesson.kind, lesson.words, fusion, trees, usual, level, recall, rate,
+        sum(len(f) for f in lesson.failed), len(lesson.seen),
+        min(float(s.t[0]) for s in lesson.seen if len(s.t)), max(float(s.t[-1]) for s in lesson.seen if len(s.t)),
     )  # fmt: skip
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The patience by which orders on history are judged: that of a recording."""
+    return policy_of_recording(f"recorded:{settings.name}", settings.open_s, settings.persistence_hint_s)
+
+
+def choose_level(training: TrainingSet, lesson: Lesson, p: dict[int, Floats]) -> tuple[float, float, float] | None:
+    """The level with the best recall on held-out history whose false orders are surely enough within the budget,
+    its recall and its rate; of several equally good ones the middle one."""
+    kinds = len({i.kind for i in training.incidents}) if training.settings.per_kind else 1
+    good: list[tuple[float, float, float]] = []
+    for level in THRESHOLDS:
+        recall, false, months = judge_level(training, lesson, p, float(level))
+        # The budget is for all kinds together: each may use its share.
+        if months > 0 and affordable(false, months, training.settings.budget_per_month, kinds):
+            good.append((float(level), recall, false / months))
+    if not good:
+        return None
+    best = max(recall for _, recall, _ in good)
+    ties = [each for each in good if each[1] == best]
+    return ties[len(ties) // 2]
+
+
+def judge_level(training: TrainingSet, lesson: Lesson, p: dict[int, Floats], level: float) -> tuple[float, int, float]:
+    """Recall, false orders and asset-months on held-out history at this level."""
+    policy = policy_of(training.settings)
+    tallies = []
+    for i, own in sorted(p.items()):
+        seen = lesson.seen[i]
+        opened = openings(seen.t, own >= level, own < CLEAR_SHARE * level, policy)
+        tallies.append(figures.judge(training, seen.asset, lesson.kind or None, opened))
+    months = sum(t.healthy_s for t in tallies) / training.settings.month_s
+    incidents = sum(t.incidents for t in tallies)
+    return sum(len(t.leads) for t in tallies) / max(incidents, 1), sum(t.false for t in tallies), months
+
+
+def affordable(false: int, months: float, budget: float | None, kinds: int = 1) -> bool:
+    """Is the true rate of false orders below the budget, with CONFIDENCE (Poisson)? Where the history is so short
+    that not even none at all would prove it, a plain share of the budget must do."""
+    if budget is None:
+        return True
+    allowed = budget / kinds * months
+    if float(chi2.ppf(CONFIDENCE, 2)) / 2 > allowed:
+        return false <= SAFETY * allowed
+    return float(chi2.ppf(CONFIDENCE, 2 * false + 2)) / 2 <= allowed

@@ -1,0 +1,113 @@
+"""Choose on history who may open work orders and how eagerly: the best recall that keeps the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ml import figures
+from ml.detectors.residual import ResidualSettings
+from ml.learning import Say
+from ml.recorded_fleet import RecordedFleet
+from ml.spread import Spread
+from ml.supervised import affordable
+from ml.training_set import Asset
+from ml.walking import Learned, Walk, blind, orders_of, walk_asset
+from ml.watching import DETECTOR
+
+LEVELS = (4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 17.0)  # tried on history for the residual model
+MIN_INCIDENTS = 3
+MAX_ASSETS = 60  # of history walked for this: the first by name of each asset model in turn
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One way of opening orders and what it gave on history."""
+
+    settings: ResidualSettings
+    openers: frozenset[str] | None
+    recall: float
+    false: int
+    months: float
+
+    @property
+    def rate(self) -> float:
+        return self.false / self.months if self.months > 0 else np.inf
+
+
+def settings_for(budget_per_month: float | None, month_s: float) -> ResidualSettings:
+    """The budget as the time in which one false work order is acceptable."""
+    return ResidualSettings(patience_s=month_s / budget_per_month) if budget_per_month else ResidualSettings()
+
+
+def choose(fleet: RecordedFleet, learned: Learned, spread: Spread, say: Say) -> Learned:
+    """Decide from history which detectors open orders, at which level, and whether beside failure models.
+
+    Without enough known incidents all may, as shipped.
+    """
+    history = _few(fleet.history())
+    incidents = sum(figures.judge(fleet, a.name, None, []).incidents for a in history)
+    if incidents < MIN_INCIDENTS or fleet.settings.per_kind:
+        return replace(learned, beside=not learned.taught.failures)
+    best = _best(_tried(fleet, history, learned, spread), fleet.settings.budget_per_month)
+    if best is None:
+        return replace(learned, beside=not learned.taught.failures)
+    models = learned.taught.failures
+    told = float(np.mean([m.recall for m in models])) if models else 0.0
+    rate = float(sum(m.false_rate for m in models))
+    beside = not models or (best.recall > told and affordable_rate(best, rate, fleet.settings.budget_per_month))
+    names = "all detectors" if best.openers is None else " and ".join(sorted(best.openers))
+    say(
+        f"{fleet.settings.name}: {names} at {best.settings.opens:g} sigma: recall {best.recall:.2f}, "
+        f"{best.rate:.3f} false per asset-month on history" + ("" if beside else "; failure models do better")
+    )
+    return replace(learned, settings=best.settings, openers=best.openers, beside=beside)
+
+
+def affordable_rate(best: Tried, rate: float, budget: float | None) -> bool:
+    """May these orders be opened beside those that already cost `rate`?"""
+    return budget is None or best.rate + rate <= budget
+
+
+def _few(history: Sequence[Asset]) -> list[Asset]:
+    """At most MAX_ASSETS of them, from each asset model in turn."""
+    by_model: dict[str, list[Asset]] = {}
+    for asset in history:
+        by_model.setdefault(asset.model, []).append(asset)
+    ranked = [(rank, own.name, own) for group in by_model.values() for rank, own in enumerate(group)]
+    return [own for _, _, own in sorted(ranked, key=lambda r: r[:2])[:MAX_ASSETS]]
+
+
+def _tried(fleet: RecordedFleet, history: Sequence[Asset], learned: Learned, spread: Spread) -> list[Tried]:
+    ways = [replace(learned.settings, opens=level, clears=level * 0.6) for level in LEVELS]
+    bare = [replace(learned, settings=way, taught=type(learned.taught)()) for way in ways]
+    tasks = [(blind(fleet, asset), asset, each) for each in bare for asset in history]
+    walks = spread.map(walk_asset, tasks)
+    tried = []
+    for i, each in enumerate(bare):
+        own = dict(zip((a.name for a in history), walks[i * len(history) : (i + 1) * len(history)], strict=True))
+        speakers = sorted({f.detector for walk in own.values() for f in walk.found if f.kind == "machine"} - {DETECTOR})
+        choices: list[frozenset[str] | None] = [None, *(frozenset([s]) for s in speakers if len(speakers) > 1)]
+        tried += [_try(fleet, history, own, replace(each, openers=choice)) for choice in choices]
+    return tried
+
+
+def _try(fleet: RecordedFleet, history: Sequence[Asset], walks: Mapping[str, Walk], learned: Learned) -> Tried:
+    tallies = []
+    for asset in history:
+        opened, _ = orders_of(fleet, asset, walks[asset.name], learned)
+        tallies.append(figures.judge(fleet, asset.name, None, [order.opened_at for order in opened]))
+    incidents = sum(t.incidents for t in tallies)
+    months = sum(t.healthy_s for t in tallies) / fleet.settings.month_s
+    recall = sum(len(t.leads) for t in tallies) / max(incidents, 1)
+    return Tried(learned.settings, learned.openers, recall, sum(t.false for t in tallies), months)
+
+
+def _best(tried: Sequence[Tried], budget: float | None) -> Tried | None:
+    """The best recall within the budget; of several the least false orders, then the most patient level."""
+    good = [each for each in tried if each.months > 0 and affordable(each.false, each.months, budget)]
+    if not good:
+        return None
+    return max(good, key=lambda each: (each.recall, -each.false, each.openers is None, each.settings.opens))

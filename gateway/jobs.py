@@ -10,6 +10,8 @@ from sqlalchemy import text
 from assets.base.consumers import run_consumer
 from assets.base.db import Database
 from assets.base.seals import seal_heads
+from gateway.notify.outbox import send_waiting
+from gateway.settings import Settings
 from gateway.wiring import CONSUMERS
 from ingest.clones import end_suspicions
 from ingest.held import release_held
@@ -22,6 +24,8 @@ from ingest.store.schema import ensure_partitions as make_partitions
 from maintenance.budget import reckon_all
 from maintenance.episodes import decide_pending
 from maintenance.feedback import end_expired
+from maintenance.on_call import escalate as ask_next
+from ml.counted import count_readings
 from ml.late import amend_history as go_over_late_rows
 from ml.observed import count_observed
 from ml.presence import mark_frozen, watch_devices
@@ -68,6 +72,23 @@ def decide_findings(database: Database, now: datetime) -> None:
         with database.as_service() as session:
             if not decide_pending(session, now):
                 return
+
+
+def count_evidence(database: Database, now: datetime) -> None:
+    """Count the stored readings that were beyond a limit, for alarms whose evidence moved."""
+    with database.as_service() as session:
+        count_readings(session, now)
+
+
+def escalate_alarms(database: Database, now: datetime) -> None:
+    """Ask the next person on call about grave alarms that nobody has acknowledged."""
+    with database.as_service() as session:
+        ask_next(session, now)
+
+
+def send_notifications(database: Database, now: datetime) -> None:
+    """Send the notifications that wait."""
+    send_waiting(database, Settings(), now)
 
 
 def consume_events(database: Database, now: datetime) -> None:
@@ -152,6 +173,9 @@ JOBS: dict[str, Job] = {
         score_readings,
         amend_history,
         decide_findings,
+        count_evidence,
+        escalate_alarms,
+        send_notifications,
         consume_events,
         update_presence,
         repair_clocks,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from assets.base.consumers import Consumer
 from gateway.demo import repair_simulated_machine
+from gateway.notify import escalations
+from maintenance import acknowledgements
 from maintenance.feedback import ORDER_KINDS, VERDICT_KINDS, learn_from_order, store_verdict
 from maintenance.outcomes import KINDS, close_episode
 from ml.labels import KINDS as LABEL_KINDS
@@ -25,6 +27,8 @@ CONSUMERS: tuple[Consumer, ...] = (
     Consumer("ml.labels", LABEL_KINDS, store_label),
     Consumer("maintenance.feedback", ORDER_KINDS, learn_from_order),
     Consumer("maintenance.verdicts", VERDICT_KINDS, store_verdict),
+    Consumer("maintenance.acknowledgements", acknowledgements.KINDS, acknowledgements.taken_up),
+    Consumer("notify.escalations", escalations.KINDS, escalations.tell_person),
     Consumer("demo.repairs", frozenset({"work_order.completed"}), repair_simulated_machine),
 )
 
@@ -33,19 +37,29 @@ def routers() -> list[APIRouter]:
     """Return the route files; imported here so that workers do without the HTTP side."""
     from gateway import download
     from gateway.api import (
+        alarm_holds,
+        asset_tree,
         assets,
         device_time,
         devices,
+        episodes,
+        failure_modes,
+        feedback,
         findings,
         identity,
         live,
+        maintenance_windows,
         mappings,
+        model_performance,
+        on_call,
+        policies,
         positions,
         readings,
         requests,
         retention,
         session,
         sparkplug,
+        suppressors,
         telemetry,
         visits,
         work_orders,
@@ -65,7 +79,17 @@ def routers() -> list[APIRouter]:
         telemetry,
         mappings,
         sparkplug,
+        asset_tree,
+        failure_modes,
         findings,
+        episodes,
+        alarm_holds,
+        maintenance_windows,
+        policies,
+        on_call,
+        suppressors,
+        feedback,
+        model_performance,
         work_orders,
         visits,
         requests,

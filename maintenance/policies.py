@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 from uuid import UUID
@@ -70,22 +70,29 @@ def highest(name: str) -> float:
 
 
 def policies_for(session: Session, asset: Asset) -> dict[str, Policy]:
-    """Return the policy of each kind of trouble for an asset.
+    """Return the policy of each kind of trouble for an asset."""
+    above, rows = rows_for(session, asset)
+    return combined(above, rows)
+
+
+def rows_for(session: Session, asset: Asset) -> tuple[list[UUID], list[PolicyRow]]:
+    """Return the owner with what stands above it, root first, and the enabled rows that are about the asset."""
+    owner = session.get(Organisation, asset.organisation_id)
+    above = list(owner.ancestors) if owner else [asset.organisation_id]
+    rows = select(PolicyRow).where(
+        PolicyRow.enabled,
+        PolicyRow.organisation_id.in_(above),
+        or_(PolicyRow.asset_model_id.is_(None), PolicyRow.asset_model_id == asset.asset_model_id),
+    )
+    return above, list(session.scalars(rows))
+
+
+def combined(above: Sequence[UUID], rows: Sequence[PolicyRow]) -> dict[str, Policy]:
+    """Return the policy of each kind of trouble out of rows.
 
     Rows of the owner's ancestors count first, then the owner's; in each, those for all models before those for one.
     """
-    owner = session.get(Organisation, asset.organisation_id)
-    ancestors = list(owner.ancestors) if owner else [asset.organisation_id]
-    rows = session.scalars(
-        select(PolicyRow).where(
-            PolicyRow.enabled,
-            PolicyRow.organisation_id.in_(ancestors),
-            or_(PolicyRow.asset_model_id.is_(None), PolicyRow.asset_model_id == asset.asset_model_id),
-        )
-    ).all()
-    ranked = sorted(
-        rows, key=lambda row: (ancestors.index(row.organisation_id), row.asset_model_id is not None, row.name)
-    )
+    ranked = sorted(rows, key=lambda row: (above.index(row.organisation_id), row.asset_model_id is not None, row.name))
     policies = dict(DEFAULTS)
     for row in ranked:
         for kind in KINDS:

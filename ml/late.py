@@ -18,6 +18,7 @@ from maintenance.decisions import FindingFacts
 from maintenance.findings import save_findings
 from maintenance.models import Finding
 from ml.blocks import asset_setup, blocks_of
+from ml.counted import count_again
 from ml.detectors.plain import StateUnreadable
 from ml.models import ScoringState
 from ml.scoring import FleetScorer
@@ -62,6 +63,7 @@ def _amend(session: Session, state: ScoringState, now: datetime) -> int:
     asset = session.get(Asset, state.asset_id)
     if since is None or until is None or asset is None:
         return 0
+    count_again(session, asset.id, since, until)
     facts = [fact for fact in _ended(_found(session, asset, state, since, until), until) if _is_told_late(fact)]
     model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
     allowed = model.detectors if model and model.detectors else None

@@ -1,4 +1,4 @@
-"""Findings, episodes and predicted jobs over HTTP; the planner accepts or dismisses the latter."""
+"""Findings and predicted jobs over HTTP; the planner accepts or dismisses the latter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_order_rows import NoticedContribution, WorkOrderDetail, detail_of
 from gateway.api.work_orders import id_of_cursor
-from maintenance.models import Episode, Finding, PredictedJob, WorkLink
+from maintenance.models import Finding, PredictedJob
 from maintenance.noticed import contribution_in_words
 from maintenance.predicted_jobs import MAX_REASON, accept_job, dismiss_job, get_predicted_job
 from ticketing.models import WorkOrder
@@ -81,34 +81,6 @@ class WorkOrderOfEpisode(BaseModel):
     state: str
 
 
-class EpisodeItem(BaseModel):
-    """One trouble of one asset."""
-
-    id: UUID
-    asset: AssetOfFinding
-    key: str
-    kind: str
-    severity: str
-    opened_at: datetime
-    last_seen_at: datetime
-    cleared_at: datetime | None
-    closed_at: datetime | None
-    state: str
-    count: int
-    peak: float
-    recurrence_no: int
-    outcome: str | None
-    replayed: bool
-    work_order: WorkOrderOfEpisode | None
-
-
-class Episodes(BaseModel):
-    """A page of episodes."""
-
-    items: list[EpisodeItem]
-    next: str | None = None
-
-
 class ReasonItem(BaseModel):
     """A reason as code and parameters."""
 
@@ -154,15 +126,22 @@ OpenOnly = Annotated[bool | None, Query(alias="open")]
 
 @router.get("/findings", operation_id="list_findings")
 def list_findings(
-    here: Here, asset_id: UUID | None = None, is_open: OpenOnly = None, limit: Limit = 100, after: After = None
+    here: Here,
+    asset_id: UUID | None = None,
+    is_open: OpenOnly = None,
+    decision: Annotated[str | None, Query(max_length=20)] = None,
+    limit: Limit = 100,
+    after: After = None,
 ) -> Findings:
-    """List findings, newest first; `open=true` only those whose evidence lasts."""
+    """List findings, newest first; `open=true` only lasting evidence, `decision=suppress` what is held back."""
     here.require("finding.read")
     query = select(Finding).order_by(Finding.id.desc()).limit(limit + 1)
     if asset_id is not None:
         query = query.where(Finding.asset_id == asset_id)
     if is_open is not None:
         query = query.where(Finding.cleared_at.is_(None) if is_open else Finding.cleared_at.is_not(None))
+    if decision is not None:
+        query = query.where(Finding.decision == decision)
     if after is not None:
         query = query.where(Finding.id < id_of_cursor(after))
     found = list(here.session.scalars(query))
@@ -170,29 +149,6 @@ def list_findings(
     assets, models = _assets(here, {row.asset_id for row in page})
     return Findings(
         items=[_finding(row, assets[row.asset_id], models) for row in page],
-        next=cursor_of(page[-1].id) if len(found) > limit else None,
-    )
-
-
-@router.get("/episodes", operation_id="list_episodes")
-def list_episodes(
-    here: Here, asset_id: UUID | None = None, is_open: OpenOnly = None, limit: Limit = 100, after: After = None
-) -> Episodes:
-    """List episodes, newest first; `open=true` only those without an outcome."""
-    here.require("finding.read")
-    query = select(Episode).order_by(Episode.id.desc()).limit(limit + 1)
-    if asset_id is not None:
-        query = query.where(Episode.asset_id == asset_id)
-    if is_open is not None:
-        query = query.where(Episode.closed_at.is_(None) if is_open else Episode.closed_at.is_not(None))
-    if after is not None:
-        query = query.where(Episode.id < id_of_cursor(after))
-    found = list(here.session.scalars(query))
-    page = found[:limit]
-    assets, _ = _assets(here, {row.asset_id for row in page})
-    orders = _orders_of_episodes(here, [row.id for row in page])
-    return Episodes(
-        items=[_episode(row, assets[row.asset_id], orders.get(row.id)) for row in page],
         next=cursor_of(page[-1].id) if len(found) > limit else None,
     )
 
@@ -238,19 +194,6 @@ def _assets(here: Context, ids: Iterable[UUID]) -> tuple[dict[UUID, Asset], dict
     return assets, {model.id: model for model in models}
 
 
-def _orders_of_episodes(here: Context, episodes: list[UUID]) -> dict[UUID, WorkOrder]:
-    linked = (
-        select(WorkLink.episode_id, WorkOrder)
-        .join(WorkOrder, WorkOrder.id == WorkLink.work_order_id)
-        .where(WorkLink.episode_id.in_(episodes))
-        .order_by(WorkLink.linked_at, WorkOrder.id)
-    )
-    newest: dict[UUID, WorkOrder] = {}
-    for episode_id, order in here.session.execute(linked):
-        newest[episode_id] = order
-    return newest
-
-
 def _asset(asset: Asset) -> AssetOfFinding:
     return AssetOfFinding(id=asset.id, name=asset.name, serial=asset.serial)
 
@@ -285,27 +228,6 @@ def _finding(row: Finding, asset: Asset, models: dict[UUID, AssetModel]) -> Find
         decision=DecisionItem(action=row.decision, reason=row.decision_reason or "", params=row.decision_params or {})
         if row.decision
         else None,
-    )
-
-
-def _episode(row: Episode, asset: Asset, order: WorkOrder | None) -> EpisodeItem:
-    return EpisodeItem(
-        id=row.id,
-        asset=_asset(asset),
-        key=row.key,
-        kind=row.kind,
-        severity=row.severity,
-        opened_at=row.opened_at,
-        last_seen_at=row.last_seen_at,
-        cleared_at=row.cleared_at,
-        closed_at=row.closed_at,
-        state=row.state,
-        count=row.count,
-        peak=row.peak,
-        recurrence_no=row.recurrence_no,
-        outcome=row.outcome,
-        replayed=row.replayed,
-        work_order=_order(order),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from ml.detectors.plain import StateUnreadable
 from ml.detectors.protocol import Block, Learning
 from ml.detectors.setup import AssetSetup
 from ml.late import note_late
+from ml.learned_scoring import LearnedScorer, Moved
 from ml.models import ScoringCursor, ScoringState
 from ml.scoring import FleetScorer
 from ml.snapshot_keeping import keep_snapshots
@@ -96,6 +97,7 @@ class Scorer:
         self.database = database
         self._fleet = FleetScorer()
         self._tapes = Tapes()
+        self._learned = LearnedScorer()
         self._known: dict[UUID, _Known] = {}
 
     def run(self, now: datetime) -> bool:
@@ -119,8 +121,10 @@ class Scorer:
         if not batches:
             return 0, False
         saved = False
-        for asset_id, touched in self._touched(session, batches).items():
+        assets = self._touched(session, batches)
+        for asset_id, touched in assets.items():
             saved = self._score(session, asset_id, touched, now) or saved
+        saved = self._apply_learned(session, assets, now) or saved
         self._tapes.clear()
         cursor.xid, cursor.batch_id = batches[-1].xid, batches[-1].id
         return len(batches), saved
@@ -218,6 +222,20 @@ class Scorer:
             self._known[asset_id] = known
         self._rebaseline(session, asset_id)
         return known
+
+    def _apply_learned(self, session: Session, assets: Mapping[UUID, Touched], now: datetime) -> bool:
+        """Let the stored models look at assets whose time moved on; their trouble must not stop the detectors."""
+        moved = {
+            asset_id: Moved(scored_to, touched.replayed)
+            for asset_id, touched in assets.items()
+            if (scored_to := _moment(self._fleet.watermark(str(asset_id)))) is not None
+        }
+        try:
+            with session.begin_nested():
+                return self._learned.run(session, moved, now) > 0
+        except Exception:
+            log.exception("stored models could not be applied")
+            return False
 
     def _feed(self, block: Block, known: _Known, now: datetime) -> list[FindingFacts]:
         """Score rows and remember what begins from them."""

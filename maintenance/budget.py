@@ -30,6 +30,7 @@ CALIBRATED = ("L2", "L3")  # their levels are our own choice; limits and data qu
 PRIOR_MONTHS = 3.0  # how many asset-months of its own outweigh what its peers show
 PRIOR_SCALE = 0.3  # how far beyond the level false evidence reaches on average, before there is any
 PRIOR_COUNT = 2.0
+Z_CERTAIN = -1.2816  # nine times of ten the true rate is higher
 MOST = 2.5  # never more than so many times the usual level: a budget makes patient, not deaf
 SPARED = 0.2  # a level stays below what four of five confirmed troubles reached
 FEWEST_RIGHT = 5
@@ -91,23 +92,28 @@ def factor_of(own: Counts, peers: Counts, budget_per_month: float) -> Factor:
     """Return by how much an asset's level is raised so that its false orders meet the budget.
 
     The rate of false orders at the usual level is a Gamma-Poisson estimate, shrunk to the peers' and through them to
-    the budget; alarms that were held back count as orders, or success would look like no need. False evidence
-    thins out exponentially with its strength, so a rate `r` above the budget `b` needs 1 + scale * ln(r / b).
+    the budget; alarms that were held back count as orders, or success would look like no need. What counts is the
+    rate that is exceeded nearly for certain: one false order is bad luck (and its signature is suppressed anyway),
+    and a level raised after each would make deaf. False evidence thins out exponentially with its strength, so a
+    rate `r` above the budget `b` needs 1 + scale * ln(r / b).
     """
     peers_share = peers.wrong_share(0.5)
     peers_rate = _false(peers, peers_share) / peers.months if peers.months else None
     prior = (_false(peers, peers_share) + budget_per_month) / (peers.months + 1.0)
-    rate = (prior * PRIOR_MONTHS + _false(own, own.wrong_share(peers_share))) / (PRIOR_MONTHS + own.months)
+    shape = prior * PRIOR_MONTHS + _false(own, own.wrong_share(peers_share))
+    rate = shape / (PRIOR_MONTHS + own.months)
+    certain = _gamma_quantile(shape, Z_CERTAIN) / (PRIOR_MONTHS + own.months)
     own_rate = _false(own, own.wrong_share(peers_share)) / own.months if own.months else None
     params: dict[str, Any] = {"budget_per_month": budget_per_month, "expected_rate": round(rate, 4)}
+    params["certain_rate"] = round(certain, 4)
     if not (own.right or own.wrong or own.dismissed):
         # Nobody has answered about this asset: no reason to be more patient with it than with any other.
         return Factor(1.0, rate, own_rate, peers_rate, "budget.no_history", params)
-    if rate <= budget_per_month:
+    if certain <= budget_per_month:
         return Factor(1.0, rate, own_rate, peers_rate, "budget.kept", params)
     wrong = [*own.strengths_wrong, *peers.strengths_wrong]
     scale = (sum(max(0.0, min(MOST, s) - 1.0) for s in wrong) + PRIOR_SCALE * PRIOR_COUNT) / (len(wrong) + PRIOR_COUNT)
-    wanted = min(MOST, 1.0 + scale * math.log(rate / budget_per_month))
+    wanted = min(MOST, 1.0 + scale * math.log(certain / budget_per_month))
     ceiling = _ceiling([*own.strengths_right, *peers.strengths_right])
     chosen = max(1.0, min(wanted, ceiling))
     limited = chosen < wanted
@@ -219,6 +225,12 @@ class _Tally:
 def _false(counts: Counts, wrong_share: float) -> float:
     """Return how many of the alarms were false, as far as answers tell: what nobody answered teaches nothing."""
     return counts.wrong + DISMISSED_WEIGHT * counts.dismissed + wrong_share * counts.held_back
+
+
+def _gamma_quantile(shape: float, z: float) -> float:
+    """Return a quantile of the gamma distribution of rate 1 (Wilson and Hilferty 1931); `z` is the normal one's."""
+    ninth = 1.0 / (9.0 * shape)
+    return shape * max(0.0, 1.0 - ninth + z * math.sqrt(ninth)) ** 3
 
 
 def _ceiling(right: Sequence[float]) -> float:

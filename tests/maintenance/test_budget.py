@@ -1,0 +1,137 @@
+"""The budget of false orders: the controller as a table, over years of a simulated fleet, and on a real database."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import date
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from maintenance.budget import FEWEST_RIGHT, MOST, Counts, factor_of, level_factor, reckon
+from maintenance.feedback_models import AlarmBudget, ObservedMonth
+from maintenance.feedback_settings import Feedback, save_feedback
+from maintenance.likeness import strength
+from maintenance.models import PredictedJob
+from tests.maintenance.answering import answer_order, count_orders, last_finding, notice
+from tests.maintenance.evidence import hot_bearing
+from tests.ticketing.world import World, after
+
+NOBODY = Counts()
+_ANY = UUID(int=1)
+DAY = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("own", "reason"),
+    [
+        (Counts(months=6.0), "budget.no_history"),
+        (Counts(months=6.0, unanswered=9), "budget.no_history"),  # nobody said that these were false
+        (Counts(months=6.0, right=5), "budget.kept"),
+        (Counts(months=6.0, wrong=1), "budget.kept"),  # bad luck
+        (Counts(months=0.1, wrong=1), "budget.kept"),
+        (Counts(months=6.0, wrong=6), "budget.over"),
+        (Counts(months=6.0, dismissed=12), "budget.over"),
+        (Counts(months=6.0, wrong=2, held_back=10), "budget.over"),  # success must not look like no need
+    ],
+)
+def test_level_rises_only_for_answers_that_say_so(own: Counts, reason: str) -> None:
+    factor = factor_of(own, NOBODY, 0.1)
+    assert factor.reason == reason
+    assert (factor.level_factor > 1.0) is (reason == "budget.over")
+    assert factor.level_factor <= MOST
+
+
+def test_more_false_orders_mean_more_patience_and_peers_are_believed() -> None:
+    few, many = (factor_of(Counts(months=6.0, wrong=n), NOBODY, 0.1).level_factor for n in (4, 12))
+    assert 1.0 < few < many
+    quiet_kin = Counts(months=200.0, wrong=2, right=10)
+    assert (
+        factor_of(Counts(months=2.0, wrong=3), quiet_kin, 0.1).level_factor
+        < factor_of(Counts(months=2.0, wrong=3), NOBODY, 0.1).level_factor
+    )
+
+
+def test_level_stays_below_what_confirmed_troubles_reached() -> None:
+    seen = tuple(1.1 for _ in range(FEWEST_RIGHT))
+    factor = factor_of(Counts(months=6.0, wrong=10, right=FEWEST_RIGHT, strengths_right=seen), NOBODY, 0.1)
+    assert (factor.reason, factor.level_factor) == ("budget.limited", 1.1)
+
+
+def test_strength_is_one_where_evidence_is_just_enough() -> None:
+    ratio = hot_bearing(_ANY, peak=8.0, limit_open=4.0)
+    limit = hot_bearing(_ANY, layer="L1", peak=-2.0, limit_open=-2.0, limit_clear=-3.0)
+    odds = hot_bearing(_ANY, layer="L3", peak=0.75, limit_open=0.5)
+    assert (strength(ratio), strength(limit), strength(replace(limit, peak=-1.0))) == (2.0, 1.0, 2.0)
+    assert strength(odds) == pytest.approx(3.0)
+    assert strength(hot_bearing(_ANY, layer="L3", peak=1.0, limit_open=0.9)) > MOST  # never out of reach
+
+
+def test_controller_meets_the_budget_and_keeps_the_true_alarms() -> None:
+    """40 noisy machines over three years: false peaks thin out exponentially, true ones are mostly far beyond."""
+    lots = random.Random(4)
+    false, caught, failures = 0, 0, 0
+    uncontrolled = 0
+    for _ in range(40):
+        own = Counts()
+        for month in range(36):
+            factor = factor_of(own, NOBODY, 0.1).level_factor
+            own = replace(own, months=own.months + 1)
+            if lots.random() < 0.5:  # five times the budget
+                peak = 1.0 + lots.expovariate(1 / 0.3)
+                uncontrolled += 1
+                if peak >= factor:
+                    own = replace(own, wrong=own.wrong + 1, strengths_wrong=(*own.strengths_wrong, peak))
+                    false += month >= 12
+                else:
+                    own = replace(own, held_back=own.held_back + 1)
+            if lots.random() < 1 / 18:
+                peak = 1.2 + lots.expovariate(1 / 1.5)
+                failures += 1
+                caught += peak >= factor
+                own = replace(own, right=own.right + 1, strengths_right=(*own.strengths_right, peak))
+    assert uncontrolled / (40 * 36) > 0.4
+    assert false / (40 * 24) < 0.2
+    assert caught / failures > 0.75
+
+
+def test_asset_that_cried_wolf_must_speak_louder_and_what_it_says_is_listed(world: World) -> None:
+    with world.database.as_service() as session:
+        save_feedback(session, world.operator, Feedback(audit_share=0.0))
+        owner = world.asset(session).organisation_id
+        session.add(ObservedMonth(asset_id=world.pump, month=date(2026, 11, 1), days=20, organisation_id=owner))
+    for number in range(4):  # each of other sensors, so no suppressor knows them
+        facts = hot_bearing(
+            world.pump,
+            first_at=after(number * DAY),
+            last_at=after(number * DAY),
+            signature=f"s{number}:high",
+            contributions=(replace(hot_bearing(world.pump).contributions[0], metric=f"s{number}"),),
+            peak=4.8,
+        )
+        notice(world, facts)
+        notice(world, replace(facts, cleared_at=after(number * DAY + 60)), now=after(number * DAY + 60))
+        if count_orders(world) <= number:
+            break
+        answer_order(world, "no_fault_found", after(number * DAY + 3600))
+    with world.database.as_service() as session:
+        factor = level_factor(session, world.pump)
+        budget = session.get_one(AlarmBudget, world.pump)
+        assert 1.2 < factor <= MOST
+        assert budget.facts["wrong"] >= 2
+        assert budget.facts["reason"]["code"] == "budget.over"
+        assert level_factor(session, world.other_pump) == 1.0
+    weak = hot_bearing(world.pump, first_at=after(9 * DAY), last_at=after(9 * DAY), signature="new:high", peak=4.4,
+                       contributions=(replace(hot_bearing(world.pump).contributions[0], metric="new"),))  # fmt: skip
+    before = count_orders(world)
+    notice(world, weak)
+    assert last_finding(world)[:2] == ("watch", "over_budget")
+    with world.database.as_service() as session:
+        job = session.scalars(select(PredictedJob).where(PredictedJob.state == "watching")).one()
+        assert job.reason_code == "over_budget"
+    notice(world, replace(weak, last_at=after(9 * DAY + 60), peak=4.0 * factor + 0.1))
+    assert count_orders(world) == before + 1
+    with world.database.as_service() as session:  # after half a year nothing is left of it
+        assert reckon(session, world.asset(session), after(200 * DAY)).level_factor == 1.0

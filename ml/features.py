@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -20,6 +21,8 @@ MAX_CODES = 30
 MAX_METRICS = 64  # in one family of assets: six columns each
 MAX_MOMENTS = 20_000  # of one asset: the youngest; 200 horizons
 HOUR_S = 3600.0
+LEVELS_OF_VIBRATION = re.compile(r"(^|_)(rms|mean_abs|velocity|mm_s)(_|$)")  # metrics that grow with damage, in ratios
+GROWTH_ROWS = 4  # a median over so many rows: one shock is no growth
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,8 @@ def moments_of(record: Record, words: Vocabulary) -> Moments:
         deviation = np.zeros((len(t), 0))
     if words.codes:
         parts.append(_log(record.events, t, words))
+    if vibrations(words):
+        parts.append(growth(record, words, t)[:, None])
     age = (t - record.asset.spans[0].start) / HOUR_S
     model = np.array([float(record.asset.model == name) for name in words.models])
     years = np.nan if record.asset.age_years is None else record.asset.age_years
@@ -171,7 +176,32 @@ def columns(words: Vocabulary) -> list[tuple[str, str]]:
         told += [(code, f"count:{share:g}") for share in LOG_WINDOWS] + [(code, "since")]
     if words.codes:
         told += [(component, "worked") for component in words.components]
+    if vibrations(words):
+        told.append(("", "growth"))
     return [*told, ("", "age"), ("", "years"), *(("", f"model:{model}") for model in words.models)]
+
+
+def vibrations(words: Vocabulary) -> list[str]:
+    """The metrics that are a level of vibration."""
+    return [metric for metric in words.metrics if LEVELS_OF_VIBRATION.search(metric)]
+
+
+def growth(record: Record, words: Vocabulary, t: Floats) -> Floats:
+    """How many times its level when new the vibration is (the worst sensor), as a logarithm, by rows up to each t."""
+    own = [metric for metric in vibrations(words) if metric in record.frame.columns]
+    told = np.full(len(t), np.nan)
+    if not own or not len(record.t) or not len(t):
+        return told
+    levels = record.frame[own].where(record.frame[own] > 0)
+    until = record.asset.spans[0].start + EARLY_ROWS * words.step_s
+    early = int(np.searchsorted(record.t, until)) if words.step_s else EARLY_ROWS
+    ratio = levels.rolling(GROWTH_ROWS, min_periods=1).median() / levels.iloc[: max(early, GROWTH_ROWS)].median()
+    with np.errstate(invalid="ignore"):
+        worst = np.log(ratio.max(axis=1).to_numpy(dtype=float))
+    worst[: max(early, GROWTH_ROWS)] = np.nan  # what is new cannot have grown
+    rows = np.searchsorted(record.t, t, side="right") - 1
+    told[rows >= 0] = worst[rows[rows >= 0]]
+    return told
 
 
 def _code(event: Event) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ml import features, remaining_life, supervised
+from ml import features, few_failures, remaining_life, supervised
 from ml.detectors.protocol import Floats
 from ml.families import families
 from ml.features import Record, record_of
@@ -102,12 +102,17 @@ def _any_kind(ledger: Ledger, lessons: Sequence[Lesson]) -> list[Lesson]:
 def _failure_models(
     ledger: Ledger, lessons: Sequence[Lesson], spread: Spread
 ) -> tuple[list[FailureModel], list[Refused]]:
-    refused = [no for lesson in lessons if (no := supervised.refuse(lesson)) is not None]
     fit = [lesson for lesson in lessons if supervised.refuse(lesson) is None]
     held_out = _held_out(fit, supervised.fit_and_judge, spread)
     made = spread.map(supervised.finish, [(ledger, lesson, p) for lesson, p in zip(fit, held_out, strict=True)])
-    refused += [each for each in made if isinstance(each, Refused)]
-    return [each for each in made if isinstance(each, FailureModel)], refused
+    for lesson in lessons:
+        if (no := supervised.refuse(lesson)) is not None:
+            few = no.code == "too_few_incidents" and few_failures.refuse(lesson) is None
+            made.append(few_failures.learn(ledger, lesson) if few else no)
+    return (
+        [each for each in made if isinstance(each, FailureModel)],
+        [each for each in made if isinstance(each, Refused)],
+    )
 
 
 def _life_models(lessons: Sequence[Lesson], spread: Spread) -> tuple[list[LifeModel], list[Refused]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ml import figures
 from ml.detectors.residual import ResidualSettings
-from ml.learning import Say
+from ml.learning import Say, Taught
 from ml.recorded_fleet import RecordedFleet
 from ml.spread import Spread
 from ml.supervised import affordable
@@ -82,16 +82,19 @@ def _few(history: Sequence[Asset]) -> list[Asset]:
 
 def _tried(fleet: RecordedFleet, history: Sequence[Asset], learned: Learned, spread: Spread) -> list[Tried]:
     ways = [replace(learned.settings, opens=level, clears=level * 0.6) for level in LEVELS]
-    bare = [replace(learned, settings=way, taught=type(learned.taught)()) for way in ways]
-    tasks = [(blind(fleet, asset), asset, each) for each in bare for asset in history]
-    walks = spread.map(walk_asset, tasks)
+    bare = [replace(learned, settings=way, taught=Taught()) for way in ways]
+    walks = spread.map(_walks, [(blind(fleet, asset), asset, bare) for asset in history])
     tried = []
     for i, each in enumerate(bare):
-        own = dict(zip((a.name for a in history), walks[i * len(history) : (i + 1) * len(history)], strict=True))
+        own = {asset.name: walk[i] for asset, walk in zip(history, walks, strict=True)}
         speakers = sorted({f.detector for walk in own.values() for f in walk.found if f.kind == "machine"} - {DETECTOR})
         choices: list[frozenset[str] | None] = [None, *(frozenset([s]) for s in speakers if len(speakers) > 1)]
         tried += [_try(fleet, history, own, replace(each, openers=choice)) for choice in choices]
     return tried
+
+
+def _walks(fleet: RecordedFleet, asset: Asset, ways: Sequence[Learned]) -> list[Walk]:
+    return [walk_asset(fleet, asset, way) for way in ways]
 
 
 def _try(fleet: RecordedFleet, history: Sequence[Asset], walks: Mapping[str, Walk], learned: Learned) -> Tried:

@@ -13,8 +13,8 @@ NOTES = frozenset(
     {
         "above_limit",
         "below_limit",
-        "rising",
-        "falling",
+        "rate_above_limit",
+        "history",
         "frozen",
         "gap",
         "out_of_range",
@@ -52,7 +52,7 @@ def _sensor(words: dict[str, Any]) -> Line:
     note = str(words.get("note") or "")
     code = note if note in NOTES else "differs"
     compares = words.get("expected") is not None and words.get("seen") is not None
-    if code in ("above_limit", "below_limit", *SIGMAS) and not compares:
+    if code in ("above_limit", "below_limit", "rate_above_limit", "history", *SIGMAS) and not compares:
         code = "differs"
     if code == "differs" and compares:
         code = "differs_from"

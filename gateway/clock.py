@@ -32,6 +32,8 @@ TIMETABLE: dict[str, float] = {
     "tend_identities": 5,
     "roll_up": 5,
     "tend_feedback": 600,
+    "train_models": 7 * 24 * 3600,
+    "tend_models": 6 * 3600,
     "seal_events": 60,
     "ensure_partitions": 6 * 3600,
     "forget_old_rows": 3600,

@@ -12,6 +12,7 @@ from assets.base.db import Database
 from assets.base.seals import seal_heads
 from gateway.notify.outbox import send_waiting
 from gateway.settings import Settings
+from gateway.training import start_training
 from gateway.wiring import CONSUMERS
 from ingest.clones import end_suspicions
 from ingest.held import release_held
@@ -29,6 +30,8 @@ from ml.counted import count_readings
 from ml.late import amend_history as go_over_late_rows
 from ml.observed import count_observed
 from ml.presence import mark_frozen, watch_devices
+from ml.store.retention import forget_models
+from ml.store.shadow import settle_trials
 from ml.worker import Scorer
 
 Job = Callable[[Database, datetime], None]
@@ -141,6 +144,22 @@ def tend_feedback(database: Database, now: datetime) -> None:
                 break
 
 
+def train_models(database: Database, now: datetime) -> None:
+    """Learn from what the store holds, in a process of its own, once there is an answer to learn from."""
+    with database.as_service() as session:
+        answered = session.scalar(text("SELECT EXISTS (SELECT 1 FROM labels)"))
+    if answered:
+        start_training(database, Settings().data)
+
+
+def tend_models(database: Database, now: datetime) -> None:
+    """Let figures decide which models serve; forget contents and snapshots that nobody will need."""
+    with database.as_service() as session:
+        settle_trials(session, now)
+    with database.as_service() as session:
+        forget_models(session, now)
+
+
 def seal_events(database: Database, now: datetime) -> None:
     """Seal the heads of the event chains."""
     with database.as_service() as session:
@@ -182,6 +201,8 @@ JOBS: dict[str, Job] = {
         tend_identities,
         roll_up,
         tend_feedback,
+        train_models,
+        tend_models,
         seal_events,
         ensure_partitions,
         forget_old_rows,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
@@ -63,27 +63,23 @@ class Verdict:
 def add_model(session: Session, organisation_id: UUID, draft: Draft, now: datetime) -> StoredModel:
     """Store a version: champion when it is the first of its name, else challenger in place of the present one.
 
-    A content that is already stored under this name as champion or challenger is returned as it is.
+    When the champion or the newest version has this very content, that one is returned as it is.
     """
     _lock(session, organisation_id, draft.name)
     sealed = seal(draft.state)
-    present = {state: _standing(session, organisation_id, draft.name, state) for state in (CHAMPION, CHALLENGER)}
-    for known in present.values():
+    named = (StoredModel.organisation_id == organisation_id, StoredModel.name == draft.name)
+    newest = session.scalars(select(StoredModel).where(*named).order_by(StoredModel.version.desc()).limit(1)).first()
+    champion, challenger = (_standing(session, organisation_id, draft.name, state) for state in (CHAMPION, CHALLENGER))
+    for known in (champion, newest):
         if known is not None and known.digest == sealed.digest:
             return known
-    champion, challenger = present[CHAMPION], present[CHALLENGER]
     if challenger is not None:
         _move(session, challenger, REJECTED, Reason("superseded"), now, None)
-    newest = session.scalar(
-        select(func.max(StoredModel.version)).where(
-            StoredModel.organisation_id == organisation_id, StoredModel.name == draft.name
-        )
-    )
     model = StoredModel(
         id=uuid7(),
         organisation_id=organisation_id,
         name=draft.name,
-        version=(newest or 0) + 1,
+        version=newest.version + 1 if newest else 1,
         kind=draft.kind,
         code=draft.code,
         digest=sealed.digest,

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from maintenance.decisions import FindingFacts
 from ml.detectors import plain, registry
+from ml.detectors.banks.fleet import FleetBank, Rows
+from ml.detectors.banks.protocol import Moment
 from ml.detectors.protocol import (
     Block,
     Bools,
@@ -27,9 +29,9 @@ from ml.detectors.protocol import (
 from ml.detectors.registry import DETECTORS, Entry
 from ml.detectors.setup import AssetSetup
 
-__all__ = ["AssetSetup", "FleetScorer"]
+__all__ = ["AssetSetup", "FleetScorer", "Rows"]
 
-Rows = NDArray[np.int64]
+Places = NDArray[np.int64]
 
 MAX_METRICS = 256  # per asset: a million-key payload must not become a million-column matrix
 
@@ -45,6 +47,7 @@ class _Asset:
         self.expecting = next((detector for detector in self.detectors if isinstance(detector, Expecting)), None)
         self.watermark = -np.inf
         self.late_rows = 0
+        self.moment = Moment(-np.inf, 0.0, None)
         self.marks: Bools = np.zeros(0, dtype=bool)  # per row of the last block
 
     def update(self, block: Block) -> list[FindingFacts]:
@@ -65,22 +68,50 @@ class FleetScorer:
         setups: Mapping[str, AssetSetup] | None = None,
         default: AssetSetup | None = None,
         detectors: Sequence[Entry] = DETECTORS,
+        bank: bool = True,
     ) -> None:
+        """`bank` keeps settled assets together, where `feed_rows` scores them at once; it changes no finding."""
         self._setups = dict(setups or {})
         self._default = default or AssetSetup()
         self._entries = tuple(detectors)
-        self._assets: dict[str, _Asset] = {}
+        self._assets: dict[str, _Asset] = {}  # those that are not in the bank
+        self._bank = FleetBank(self._entries if bank else ())
 
     def set_up(self, asset: str, setup: AssetSetup) -> None:
         """Tell what is known of an asset; what it learned stays, limits and levels change at once."""
+        if self._setups.get(asset) == setup:
+            return
+        known = asset in self._assets or asset in self._bank
+        kept = self.dump(asset) if known else b""
         self._setups[asset] = setup
-        if asset in self._assets:
-            kept = self.dump(asset)
-            del self._assets[asset]
+        if known:
             self.load(asset, kept)
 
     def assets(self) -> tuple[str, ...]:
-        return tuple(self._assets)
+        return (*self._assets, *self._bank.assets())
+
+    def held(self) -> int:
+        """How many of the assets are settled and quiet, in the bank."""
+        return len(self._bank)
+
+    def bytes_per_asset(self) -> float:
+        """Bytes of state for each asset in the bank."""
+        return self._bank.bytes_per_asset()
+
+    def feed_rows(self, rows: Rows) -> list[FindingFacts]:
+        """Score rows of many assets; the findings, and what comes after, are those of `feed` for each asset.
+
+        Settled assets advance together, a row of each at a time; an asset that is not quiet is scored by itself.
+        """
+        left = np.flatnonzero(~self._bank.feed(rows))
+        left = left[np.argsort(rows.of[left], kind="stable")]
+        found: list[FindingFacts] = []
+        for part in np.split(left, np.flatnonzero(np.diff(rows.of[left])) + 1) if len(left) else ():
+            asset = rows.assets[rows.of[part[0]]]
+            modes = None if rows.modes is None else rows.modes[part]
+            block = Block(asset, rows.t[part], rows.metrics, rows.values[part], modes, rows.mode_names)
+            found += self.feed(replace(block, healthy_until=self.healthy_until(asset)))
+        return found
 
     def feed(self, block: Block, events: Sequence[Event] = ()) -> list[FindingFacts]:
         """Score rows of one asset; return new and changed findings in time order.
@@ -89,7 +120,7 @@ class FleetScorer:
         finite are missing, a row of nothing else is no reading. Rows within the block may be unordered. Each event
         is told after the last row before it; events after the last row are told at once.
         """
-        asset = self._of(block.asset)
+        asset = self._taken(block.asset)
         block, rows, total = _cleaned(block, asset)
         asset.marks = np.zeros(total, dtype=bool)
         found: list[FindingFacts] = []
@@ -101,14 +132,19 @@ class FleetScorer:
             for listening in asset.listening:
                 listening.happened(event)
         found += _score(asset, block, rows, start, len(block))
+        self._marked = (block.asset, asset.marks)  # the asset may leave for the bank, what was asked last stays
+        self._settle(block, asset)
         return sorted(found, key=lambda f: (f.cleared_at or f.last_at, f.detector, f.signature))
 
     def alarms(self, asset: str) -> list[bool]:
         """For each row of the last block fed: did a detector hold it for abnormal at that moment?"""
-        return [bool(mark) for mark in self._of(asset).marks]
+        marks = self._marked[1] if self._marked[0] == asset else self._of(asset).marks
+        return [bool(mark) for mark in marks]
 
     def watermark(self, asset: str) -> float:
         """Event time (epoch seconds) up to which the asset was scored; minus infinity before the first row."""
+        if asset in self._bank:
+            return self._bank.watermark(asset)
         return self._of(asset).watermark
 
     def late_rows(self, asset: str) -> int:
@@ -131,17 +167,18 @@ class FleetScorer:
 
     def teach(self, assets: Iterable[str]) -> Mapping[str, State]:
         """Sum up what these assets taught, for the `taught` of a peer's setup."""
-        peers = [self._assets[asset].detectors for asset in assets if asset in self._assets]
+        known = [asset for asset in assets if asset in self._assets or asset in self._bank]
+        peers = [self._of(asset).detectors for asset in known]
         return registry.teach(peers, self._entries)
 
     def rebaseline(self, asset: str, at: float) -> None:
         """The asset was repaired at `at` (epoch seconds): every detector forgets what was normal before."""
-        for detector in self._of(asset).detectors:
+        for detector in self._taken(asset).detectors:
             detector.rebaseline(at)
 
     def rewind(self, asset: str) -> None:
         """Let rows older than the watermark come: for a copy that goes over what came late."""
-        own = self._of(asset)
+        own = self._taken(asset)
         own.watermark = -np.inf
         for detector in own.detectors:
             detector.rewind()
@@ -173,6 +210,9 @@ class FleetScorer:
             own.watermark, own.late_rows = float(stored["watermark"]), int(stored["late_rows"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise plain.StateUnreadable(f"detector state of asset {asset} is incomplete: {error!r}") from error
+        own.moment = Moment(own.watermark, 0.0, None)
+        if asset in self._bank:
+            self._bank.remove(asset)
         self._assets[asset] = own
 
     def state_hash(self, asset: str) -> str:
@@ -184,15 +224,51 @@ class FleetScorer:
         return expecting.model_id(regime) if expecting is not None else "none"
 
     def _of(self, asset: str) -> _Asset:
+        """The asset's detectors, to look at: those of an asset in the bank are a copy."""
+        if asset in self._bank:
+            return self._copied(asset)
         if asset not in self._assets:
             self._assets[asset] = self._new(asset)
         return self._assets[asset]
+
+    def _taken(self, asset: str) -> _Asset:
+        """The asset's detectors, to change: out of the bank."""
+        own = self._of(asset)
+        if asset in self._bank:
+            self._bank.remove(asset)
+            self._assets[asset] = own
+        return own
+
+    def _copied(self, asset: str) -> _Asset:
+        states, moment, late_rows = self._bank.look_up(asset)
+        own = self._new(asset)
+        for detector in own.detectors:
+            detector.restore(states[detector.id])
+        own.watermark, own.late_rows = moment.t, late_rows
+        own.moment = moment
+        return own
+
+    def _settle(self, block: Block, own: _Asset) -> None:
+        """Let the asset into the bank after these rows, if it is settled and quiet."""
+        if len(block) == 0:
+            return
+        previous = own.moment.t if len(block) == 1 else float(block.t[-2])
+        mode = None
+        if block.modes is not None:
+            code = int(block.modes[-1])
+            mode = block.mode_names[code] if 0 <= code < len(block.mode_names) else "?"
+        own.moment = Moment(own.watermark, own.watermark - previous, mode)
+        setup = self._setups.get(block.asset, self._default)
+        if self.learning(block.asset).state == "ready" and self._bank.admit(
+            block.asset, own.detectors, setup, block.metrics, own.moment, own.late_rows
+        ):
+            del self._assets[block.asset]
 
     def _new(self, asset: str) -> _Asset:
         return _Asset(registry.create(asset, self._setups.get(asset, self._default), self._entries))
 
 
-def _score(asset: _Asset, block: Block, rows: Rows, start: int, stop: int) -> list[FindingFacts]:
+def _score(asset: _Asset, block: Block, rows: Places, start: int, stop: int) -> list[FindingFacts]:
     """Feed the block's rows [start, stop) and note which were marked; `rows` are their places as they came."""
     if stop <= start:
         return []
@@ -204,7 +280,7 @@ def _score(asset: _Asset, block: Block, rows: Rows, start: int, stop: int) -> li
     return found
 
 
-def _cleaned(block: Block, asset: _Asset) -> tuple[Block, Rows, int]:
+def _cleaned(block: Block, asset: _Asset) -> tuple[Block, Places, int]:
     """Rows in order, newer than the watermark, one per time, finite or NaN, with a bounded number of metrics.
 
     Also return which rows of the block they were, and how many rows the block had.

@@ -110,18 +110,11 @@ class LimitsDetector:
                     regime="", model_id=self.model_id(metric), learning=False, severity=severity,
                 )  # fmt: skip
             elif signature in self._current:
-                ended = self._current.pop(signature)
+                ended = _grown(self._current.pop(signature), t[: change.row + 1], score[: change.row + 1], opens)
                 found.append(replace(ended, last_at=moment(change.last_at), cleared_at=moment(float(t[change.row]))))
         now = self._current.get(signature)
         if now is not None:
-            since = score[(t >= now.first_at.timestamp()) & np.isfinite(score)]
-            now = replace(
-                now,
-                last_at=moment(evidence.last_at),
-                score=float(since[-1]) if len(since) else now.score,
-                peak=max(now.peak, float(since.max())) if len(since) else now.peak,
-            )
-            self._current[signature] = now
+            now = self._current[signature] = replace(_grown(now, t, score, opens), last_at=moment(evidence.last_at))
             if now != was:
                 found.append(now)
         return found
@@ -162,6 +155,12 @@ class LimitsDetector:
             if facts is not None:
                 self._current[name] = facts
         self._last = {name: (last[0], last[1]) for name, last in state["last"].items()}
+
+
+def _grown(now: FindingFacts, t: Floats, score: Floats, opens: float) -> FindingFacts:
+    """The finding after these rows: what was last above the level, and the highest of all."""
+    since = score[(t >= now.first_at.timestamp()) & (score >= opens)]
+    return replace(now, score=float(since[-1]), peak=max(now.peak, float(since.max()))) if len(since) else now
 
 
 def _contribution(metric: str, side: str, limits: MetricLimits, seen: float) -> Contribution:

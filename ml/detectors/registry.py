@@ -5,28 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ml.detectors.banks.limits import LimitsBank
+from ml.detectors.banks.protocol import Bank, Layout
+from ml.detectors.banks.quality import QualityBank
+from ml.detectors.banks.residual import ResidualBank
 from ml.detectors.data_quality import DataQualityDetector
 from ml.detectors.limits import LimitsDetector
 from ml.detectors.protocol import Detector, State
 from ml.detectors.residual import ResidualDetector
 from ml.detectors.setup import AssetSetup
+from ml.detectors.teaching import teach_residual
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """`create` makes the detector of one asset; `teach` sums up what the detectors of peers learned, as plain state:
-    a new peer finds it in `setup.taught[id]`. None where peers teach nothing."""
+    a new peer finds it in `setup.taught[id]`. None where peers teach nothing. `bank` makes the place for many quiet
+    detectors of this kind; without one, assets with this detector stay on a path of their own."""
 
     id: str
     create: Callable[[str, AssetSetup], Detector]
+    bank: Callable[[Layout], Bank] | None = None
     teach: Callable[[Sequence[Detector]], State] | None = None
 
 
 # Order matters: what a detector with a `mask` does not believe is hidden from those after it.
 DETECTORS: tuple[Entry, ...] = (
-    Entry("data_quality", lambda asset, setup: DataQualityDetector(asset)),
-    Entry("limits", lambda asset, setup: LimitsDetector(asset, setup.limits)),
-    Entry("residual", lambda asset, setup: ResidualDetector(asset, setup.residual, setup.prior_scale)),
+    Entry("data_quality", lambda asset, setup: DataQualityDetector(asset), QualityBank),
+    Entry("limits", lambda asset, setup: LimitsDetector(asset, setup.limits), LimitsBank),
+    Entry(
+        "residual",
+        lambda asset, setup: ResidualDetector(
+            asset, setup.residual, setup.prior_scale, setup.taught.get("residual")
+        ),
+        ResidualBank,
+        teach_residual,
+    ),
 )
 
 

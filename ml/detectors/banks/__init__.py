@@ -1,0 +1,1 @@
+"""Stacked state of many settled assets, one file for each kind of detector."""

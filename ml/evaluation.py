@@ -12,6 +12,7 @@ from ml import figures
 from ml.desk import Order
 from ml.learning import Say, train_all
 from ml.openers import choose, settings_for
+from ml.peers import taught_by_peers
 from ml.recorded_fleet import FleetUnreadable, RecordedFleet, read_fleet
 from ml.remaining_life import LifeEstimate
 from ml.result_files import stamp, write_lives, write_orders, write_points
@@ -52,13 +53,19 @@ def evaluate(folder: Path, out: Path, say: Say | None = None, spread: Spread | N
 def learn(fleet: RecordedFleet, say: Say, spread: Spread) -> Learned:
     """Learn from history assets in full, with their incidents; nothing of the scored ones is looked at."""
     past = only_history(fleet)
-    learned = Learned(settings_for(fleet.settings.budget_per_month, fleet.settings.month_s))
+    settings = settings_for(fleet.settings.budget_per_month, fleet.settings.month_s)
+    learned = Learned(settings, by_peers=taught_by_peers(blind_to_scored(fleet, past), settings))
     if not past.assets:
         return learned
     if not fleet.settings.on_failure:
         return learned
     learned = replace(learned, taught=train_all(past, spread, say))
     return choose(past, learned, spread, say)
+
+
+def blind_to_scored(fleet: RecordedFleet, past: RecordedFleet) -> RecordedFleet:
+    """The fleet with the incidents of its history alone."""
+    return replace(fleet, incidents=past.incidents)
 
 
 def only_history(fleet: RecordedFleet) -> RecordedFleet:

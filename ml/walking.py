@@ -41,12 +41,14 @@ class Learned:
     settings: ResidualSettings
     taught: Taught = field(default_factory=Taught)
     passed_on: Mapping[str, Mapping[str, State]] = field(default_factory=dict)
+    by_peers: Mapping[str, Mapping[str, State]] = field(default_factory=dict)  # by asset, see `ml.peers`
     openers: frozenset[str] | None = None
     beside: bool = True
 
     def setup(self, asset: Asset) -> AssetSetup:
         """What the detectors of one asset are told before its first reading."""
         taught = {**self.passed_on.get("", {}), **self.passed_on.get(asset.model, {})}
+        taught |= self.by_peers.get(asset.name, {})
         return AssetSetup(residual=self.settings, asset_type=asset.model, taught=taught)
 
     def models(self, asset: Asset, metrics: Sequence[str]) -> list[FailureModel]:

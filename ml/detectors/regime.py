@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from ml.detectors import plain, reference
+from ml.detectors import dynamics, plain, reference
+from ml.detectors.dynamics import Dynamics, Track
 from ml.detectors.protocol import Floats
 from ml.detectors.reference import Reference
 
@@ -15,7 +16,7 @@ FAST_MIN_S = 3.0
 CHUNK_ROWS = 60  # the reference may only change at these boundaries, so that blocks can be cut anywhere
 LEARN_ROWS = 60
 MOVED_SIGMA = 2.0  # a smaller offset after a repair is the usual wander, not a new normal
-MAX_ROWS = 4096  # of learning memory; beyond it every second row goes
+MAX_ROWS = 4096  # of learning memory; beyond it every second row goes, of many variables every second chunk
 
 
 @dataclass(slots=True)
@@ -39,19 +40,38 @@ class Regime:
     revision: int = 0
     recentring: list[Floats] | None = None  # residuals seen since a repair, until there are enough
     settles_until: float = 0.0  # a repaired machine is on its way back: nothing is learned from the way
+    dynamics: Dynamics | None = None  # of many variables: replaces the residuals' score
+    track: Track | None = None
+    chunk_loud: int = 0  # alarmed rows in the chunk, where dynamics count them
+    standing: list[Floats] = field(default_factory=list)  # raw rows beside `recentring`
 
     def start_over(self) -> None:
         """A new start: the centre is learned again, the scale so far stays as what is believed."""
         if self.known is not None:
             own = self.known.own_scale()
             self.prior = own if self.prior is None else np.where(np.isfinite(own), own, self.prior)
-        self.known = self.fast = self.slow = self.recentring = None
+        self.known = self.dynamics = None
+        self.pause()
+        self.recentring, self.standing = None, []
         self.times, self.rows, self.kept = [], [], 0
         self.forget_chunk()
         self.next_fit, self.settled = LEARN_ROWS, False
 
     def forget_chunk(self) -> None:
-        self.chunk_t, self.chunk_x, self.chunk_n, self.chunk_worst = [], [], 0, 0.0
+        self.chunk_t, self.chunk_x, self.chunk_n, self.chunk_worst, self.chunk_loud = [], [], 0, 0.0, 0
+
+    def pause(self) -> None:
+        """Smoothing begins anew: what came before is not just before."""
+        self.fast = self.slow = self.track = None
+
+    def adopt(self, known: Reference, learned: Dynamics | None, own: Floats) -> None:
+        """Take over what peers showed; the centre is the asset's own, as far as its rows `own` [n, m] tell."""
+        offset = np.nan_to_num(_column_median(known.residual(np.zeros(len(own)), own))) if len(own) else known.offset
+        moved = np.abs(offset) > MOVED_SIGMA * known.scale[1]
+        self.known = replace(known, offset=known.offset + np.where(moved, offset, 0.0))
+        self.dynamics = dynamics.at_home(learned, own) if learned is not None else None
+        self.revision += 1
+        self.pause()
 
     def room(self) -> int:
         """Rows until the next moment at which anything may be learned, wherever blocks are cut."""
@@ -67,7 +87,11 @@ class Regime:
         self.rows.append(np.array(values))
         self.kept += len(t)
         if self.kept > MAX_ROWS:
-            times, rows = np.concatenate(self.times)[::2], np.concatenate(self.rows)[::2]
+            times, rows = np.concatenate(self.times), np.concatenate(self.rows)
+            # Lagged models need neighbours; the others are better off with half of every stretch.
+            run = CHUNK_ROWS if rows.shape[1] >= dynamics.MIN_METRICS else 1
+            left = np.flatnonzero(np.arange(len(rows)) // run % 2 == 0)
+            times, rows = times[left], rows[left]
             self.times, self.rows, self.kept = [times], [rows], len(times)
             self.next_fit = min(self.next_fit, MAX_ROWS - CHUNK_ROWS)
 
@@ -93,11 +117,15 @@ class Regime:
         known, waiting = cast(Reference, self.known), cast(list[Floats], self.recentring)
         at_rest = t >= self.settles_until
         waiting.append(known.residual(t[at_rest], values[at_rest]))
+        self.standing += [np.array(values[at_rest])] if self.dynamics is not None else []
         if sum(map(len, waiting)) >= LEARN_ROWS:
             offset = np.nan_to_num(_column_median(np.concatenate(waiting)))
             offset = np.where(np.abs(offset) > MOVED_SIGMA * known.scale[1], offset, 0.0)
             self.known = replace(known, offset=known.offset + offset)
-            self.recentring, self.fast, self.slow = None, None, None
+            if self.dynamics is not None:
+                self.dynamics = dynamics.at_home(self.dynamics, np.concatenate(self.standing))
+            self.recentring, self.standing = None, []
+            self.pause()
             self.revision += 1
 
     def to_plain(self) -> dict[str, Any]:
@@ -119,6 +147,10 @@ class Regime:
             "revision": self.revision,
             "settles_until": self.settles_until,
             "recentring": None if self.recentring is None else list(self.recentring),
+            "dynamics": None if self.dynamics is None else self.dynamics.to_plain(),
+            "track": None if self.track is None else self.track.to_plain(),
+            "chunk_loud": self.chunk_loud,
+            "standing": list(self.standing),
         }
 
     @classmethod
@@ -127,6 +159,10 @@ class Regime:
         for name in ("times", "rows", "chunk_t", "chunk_x"):
             values[name] = [] if values[name] is None else [values[name]]
         values["known"] = plain.reference_from_plain(values["known"])
+        if values.get("dynamics") is not None:
+            values["dynamics"] = Dynamics(**values["dynamics"])
+        if values.get("track") is not None:
+            values["track"] = Track(**values["track"])
         return cls(**values)
 
 

@@ -9,14 +9,18 @@ from typing import cast
 import numpy as np
 
 from maintenance.decisions import FindingFacts
-from ml.detectors import metric_kinds, plain, reference, telling
-from ml.detectors.evidence import Change, Evidence
+from ml.detectors import dynamics, metric_kinds, plain, reference, telling
+from ml.detectors.evidence import Evidence
 from ml.detectors.protocol import Block, Floats, Learning, State, moment
 from ml.detectors.reference import Reference
 from ml.detectors.regime import CHUNK_ROWS, LEARN_ROWS, Regime
+from ml.detectors.teaching import Lesson
 
 LEARN_SPAN_S = 590.0  # with LEARN_ROWS the evidence that ends learning: ten minutes at 10 s are enough
 KNOWN_HEALTHY_ROWS = 20  # fewer are enough when somebody vouched for them
+STANDING_ROWS = 5  # vouched rows, to see where an asset stands whose peers taught the rest
+LOUD_ROWS = 6  # of a chunk: single alarms are usual with many variables and no reason not to learn
+GROWTH = 1.25  # of what is known, before many variables are looked at again
 GAP_S, GAP_ROWS, STEPS_KEPT = 590.0, 20.0, 20  # a longer silence is a gap; longer than all learned from: a new start
 SETTLED_EVIDENCE, SETTLED_SPAN_S = 40.0, 7 * 86400.0
 SETTLE_S, SETTLE_STEPS, SETTLE_MAX_S = 60.0, 1.5, 1800.0  # after a change of mode
@@ -46,11 +50,16 @@ class ResidualDetector:
     layer = "L2"
 
     def __init__(
-        self, asset: str, settings: ResidualSettings | None = None, prior_scale: Mapping[str, float] | None = None
+        self,
+        asset: str,
+        settings: ResidualSettings | None = None,
+        prior_scale: Mapping[str, float] | None = None,
+        taught: State | None = None,
     ) -> None:
         self.asset = asset
         self.settings = settings or ResidualSettings()
-        self._prior_scale = dict(prior_scale or {})
+        self._lesson = Lesson.from_plain(taught) if taught else None
+        self._prior_scale = (self._lesson.scale if self._lesson else {}) | dict(prior_scale or {})
         self._metrics: tuple[str, ...] = ()
         self._regimes: dict[str, Regime] = {}
         self._evidence = Evidence(self.settings.k, self.settings.n, self.settings.quiet_rows)
@@ -67,7 +76,10 @@ class ResidualDetector:
         self._mode_since = 0.0
         self._wander = np.zeros(0)
         self._scored = np.zeros(0, dtype=bool)
+        self._dull, self._dull_since = 1.0, 0.0  # how far beyond the level harmless excursions went lately
         self.abnormal: list[bool] = []  # per row of the last block
+        if self._lesson is not None and self._lesson.modes:
+            self._know(self._lesson.metrics)
 
     # ------------------------------------------------------------------ the walk through time
 
@@ -85,7 +97,7 @@ class ResidualDetector:
             if mode != self._mode:
                 self._mode, self._mode_since = mode, float(part.t[0])
                 if mode in self._regimes:
-                    self._regimes[mode].fast = self._regimes[mode].slow = None
+                    self._regimes[mode].pause()
             regime = self._regimes.setdefault(mode, self._new_regime())
             found += self._step(regime, mode, part, pos)
             self._note_steps(part.t)
@@ -98,14 +110,17 @@ class ResidualDetector:
         if block.metrics == self._metrics:
             return block
         if not set(block.metrics) <= set(self._metrics):
-            self._metrics = tuple(dict.fromkeys((*self._metrics, *block.metrics)))
+            self._know(tuple(dict.fromkeys((*self._metrics, *block.metrics))))
             self._regimes, self._tolerance, self._worst = {}, None, None
-            self._wander = np.array([metric_kinds.wander_share(m) for m in self._metrics])
-            self._scored = np.array([not metric_kinds.is_condition(m) for m in self._metrics])
         values = np.full((len(block), len(self._metrics)), np.nan)
         for column, metric in enumerate(block.metrics):
             values[:, self._metrics.index(metric)] = block.values[:, column]
         return replace(block, metrics=self._metrics, values=values)
+
+    def _know(self, metrics: tuple[str, ...]) -> None:
+        self._metrics = metrics
+        self._wander = np.array([metric_kinds.wander_share(m) for m in metrics])
+        self._scored = np.array([not metric_kinds.is_condition(m) for m in metrics], dtype=bool)
 
     def _mode_at(self, block: Block, row: int) -> str:
         if block.modes is None:
@@ -142,6 +157,7 @@ class ResidualDetector:
         if self._last_t == 0.0 or silence <= self._gap_s():
             return []
         for regime in self._regimes.values():
+            regime.track = None
             if commissioned or silence > (regime.known.span if regime.known else 0.0):
                 regime.start_over()
         return self._end(t)
@@ -163,16 +179,20 @@ class ResidualDetector:
             return []
         found: list[FindingFacts] = []
         quick, steady = self._levels(regime, part)
+        whole = self._whole(regime, part)
         score = np.empty(len(part))
         start = 0
         while start < len(part):  # what an excursion teaches holds from the next row on, wherever blocks are cut
             rest, z = self._score(regime, part.t[start:], quick[start:], steady[start:])
+            if whole is not None:
+                rest = np.where(np.isnan(rest), np.nan, whole[start:] / self._dull_at(part.t[start:]))
             stop = start + self._until_healed(part.t[start:], rest)
             score[start:stop] = rest[: stop - start]
             found += self._findings(regime, mode, part.rows(start, stop), score[start:stop], z[: stop - start])
             start = stop
-        self.abnormal[offset : offset + len(part)] = (score >= self.settings.alarms).tolist()
-        self._learn_when_quiet(regime, part, score)
+        marked = score if whole is None else np.where(np.isnan(score), np.nan, whole)
+        self.abnormal[offset : offset + len(part)] = (marked >= self.settings.alarms).tolist()
+        self._learn_when_quiet(regime, part, marked)
         regime.last_t = float(part.t[-1])
         return found
 
@@ -181,10 +201,22 @@ class ResidualDetector:
         vouched = bool(regime.times) and regime.times[-1][-1] <= part.healthy_until
         if vouched and self._try_fit(regime, KNOWN_HEALTHY_ROWS, vouched=True):
             return True
+        if vouched and self._adopt(regime, STANDING_ROWS):
+            return True
         if not self._evidence.open:  # a regime first met during trouble (a trip) is not what healthy looks like
             regime.remember(part.t, part.values)
-            self._try_fit(regime, LEARN_ROWS)
+            if regime.kept >= LEARN_ROWS and not self._try_fit(regime, LEARN_ROWS):
+                self._adopt(regime, LEARN_ROWS)
         return False
+
+    def _adopt(self, regime: Regime, min_rows: int) -> bool:
+        """Begin with what peers of the same type showed, where they know more than the asset's own rows yet tell."""
+        lesson = self._lesson.modes.get(self._mode or "") if self._lesson else None
+        if lesson is None or regime.kept < min_rows or self._lesson is None or self._lesson.metrics != self._metrics:
+            return False
+        regime.adopt(*lesson, np.concatenate(regime.rows))
+        regime.next_fit = max(regime.next_fit, lesson[0].rows)
+        return True
 
     def _accept_known_healthy(self, regime: Regime, part: Block) -> None:
         """Vouched rows are learned from; where they do not fit the reference, the reference is out of date."""
@@ -209,6 +241,14 @@ class ResidualDetector:
         quick, steady = np.where(counted, fast / fast_scale, 0.0), np.where(counted, slow / known.scale[2], 0.0)
         quick[blind] = np.nan
         return quick, steady
+
+    def _whole(self, regime: Regime, part: Block) -> Floats | None:
+        """The score of many variables taken together [n]; None where nothing is known of it, or not at this pace."""
+        if regime.dynamics is None or not regime.dynamics.suits(float(np.median(self._steps or [0.0]))):
+            regime.track = None
+            return None
+        whole, regime.track = dynamics.advance(regime.dynamics, regime.track, part.values)
+        return whole
 
     def _score(self, regime: Regime, t: Floats, quick: Floats, steady: Floats) -> tuple[Floats, Floats]:
         """Score per row and the signed deviation per row and sensor, in sigma as wide as is tolerated by now."""
@@ -244,10 +284,16 @@ class ResidualDetector:
         fading = np.exp(-(t - self._tolerance_since) / TOLERANCE_FADES_S)[:, None]
         return np.asarray(1 + (self._tolerance - 1) * fading)
 
+    def _dull_at(self, t: Floats) -> Floats:
+        return np.asarray(1 + (self._dull - 1) * np.exp(-(t - self._dull_since) / TOLERANCE_FADES_S))
+
     def _tolerate(self, t: float) -> None:
         """An excursion that healed without anybody's help shows how far this asset goes when healthy."""
         if self._worst is None:
             return
+        if self._current is not None and self._current.peak > self.settings.opens:
+            dull = float(self._dull_at(np.array([t]))[0])
+            self._dull, self._dull_since = dull * self._current.peak / self.settings.opens, t
         now = self._tolerance_at(np.array([t]))[0]
         self._tolerance = np.maximum(now, now * self._worst / reference.TAIL_SIGMA)
         self._tolerance_since = t
@@ -261,7 +307,10 @@ class ResidualDetector:
         return Regime(prior=prior)
 
     def _try_fit(self, regime: Regime, min_rows: int, vouched: bool = False) -> bool:
-        if regime.kept < min_rows:
+        many = len(self._metrics) >= dynamics.MIN_METRICS
+        if regime.kept < max(min_rows, dynamics.ROWS_PER_METRIC * len(self._metrics) if many else 0):
+            return False
+        if regime.known is None and self._knows_more(regime):
             return False
         t, x = np.concatenate(regime.times), np.concatenate(regime.rows)
         if not vouched and t[-1] - t[0] < LEARN_SPAN_S:
@@ -270,14 +319,20 @@ class ResidualDetector:
         if known is None or not known.usable.any():
             return False
         regime.known, regime.revision = known, regime.revision + 1
-        regime.fast = regime.slow = None
-        regime.next_fit = 2 * max(regime.kept, LEARN_ROWS)
+        regime.dynamics = dynamics.fit([x], ~self._scored, known.dt, self.settings.patience_s)
+        regime.pause()
+        regime.next_fit = int((GROWTH if many else 2) * max(regime.kept, LEARN_ROWS))
         seen = known.evidence[known.usable]
         enough = bool(len(seen)) and float(np.median(seen)) >= SETTLED_EVIDENCE
         regime.settled = enough and (vouched or known.span >= SETTLED_SPAN_S)
         if regime.settled:
             regime.times, regime.rows = [], []
         return True
+
+    def _knows_more(self, regime: Regime) -> bool:
+        """Did peers show more rows than the asset itself so far?"""
+        lesson = self._lesson.modes.get(self._mode or "") if self._lesson else None
+        return lesson is not None and lesson[0].rows > regime.kept and len(self._metrics) == len(lesson[0].centre)
 
     def _learn_when_quiet(self, regime: Regime, part: Block, score: Floats) -> None:
         if regime.settled:
@@ -286,9 +341,13 @@ class ResidualDetector:
         regime.chunk_x.append(np.array(part.values))
         regime.chunk_n += len(part)
         regime.chunk_worst = max(regime.chunk_worst, float(np.nanmax(score, initial=0.0)))
+        regime.chunk_loud += int((score >= self.settings.clears).sum())
         if regime.chunk_n < CHUNK_ROWS:
             return
-        if regime.chunk_worst < self.settings.clears and not self._evidence.open:
+        quiet = regime.chunk_worst < self.settings.clears
+        if regime.dynamics is not None:
+            quiet = regime.chunk_worst < self.settings.opens and regime.chunk_loud <= LOUD_ROWS
+        if quiet and not self._evidence.open:
             regime.remember(np.concatenate(regime.chunk_t), np.concatenate(regime.chunk_x))
             if regime.kept >= regime.next_fit:
                 self._try_fit(regime, LEARN_ROWS)
@@ -305,7 +364,12 @@ class ResidualDetector:
             found += self._lasting(part.t, score, z, row, change.row)
             row = change.row + 1
             if change.opened:
-                self._current = self._opened(cast(Reference, regime.known), mode, part, score, z, change)
+                known = cast(Reference, regime.known)
+                expected = known.expected(part.t[change.row : change.row + 1], part.values[change.row : change.row + 1])
+                self._current = telling.opened(
+                    self, self._metrics, known, self.model_id(mode), mode, part.values[change.row], expected[0],
+                    float(score[change.row]), z[change.row], change,
+                )  # fmt: skip
                 self._told, self._worst = 0, np.abs(z[change.row])
                 found.append(self._current)
             else:
@@ -327,20 +391,6 @@ class ResidualDetector:
             self._told += 1
             told.append(self._current)
         return told
-
-    def _opened(
-        self, known: Reference, mode: str, part: Block, score: Floats, z: Floats, change: Change
-    ) -> FindingFacts:
-        row = change.row
-        expected = known.expected(part.t[row : row + 1], part.values[row : row + 1])[0]
-        contributions = telling.contributions(self._metrics, expected, part.values[row], z[row])
-        return FindingFacts(
-            asset=self.asset, detector=self.id, layer=self.layer, signature=telling.signature(contributions, mode),
-            kind="machine", first_at=moment(change.first_at), last_at=moment(change.last_at), cleared_at=None,
-            score=float(score[row]), peak=float(score[row]), confidence=telling.confidence(known),
-            limit_open=self.settings.opens, limit_clear=self.settings.clears, contributions=contributions,
-            regime=mode, model_id=self.model_id(mode), learning=False, severity="warning",
-        )  # fmt: skip
 
     def _end(self, cleared: float, last: float | None = None) -> list[FindingFacts]:
         self._evidence.cut()
@@ -386,7 +436,8 @@ class ResidualDetector:
         regime = self._regimes.get(mode)
         if regime is None or regime.known is None:
             return "residual-0"
-        return f"residual-{regime.revision}-{regime.known.digest()}"
+        whole = f"-{regime.dynamics.digest()}" if regime.dynamics is not None else ""
+        return f"residual-{regime.revision}-{regime.known.digest()}{whole}"
 
     def learning(self) -> Learning:
         return telling.learning(list(self._regimes.values()), SETTLED_EVIDENCE, LEARN_SPAN_S)
@@ -401,6 +452,7 @@ class ResidualDetector:
                 regime.start_over()
         self._ended += self._end(max(at, self._last_t))
         self._tolerance = self._worst = None
+        self._dull = 1.0
 
     def rewind(self) -> None:
         """Forget where in time it stood; what it learned stays."""
@@ -409,7 +461,7 @@ class ResidualDetector:
         self._told, self._last_t, self._mode_since = 0, 0.0, 0.0
         self._ended.clear()
         for regime in self._regimes.values():
-            regime.fast = regime.slow = None
+            regime.pause()
             regime.last_t = 0.0
 
     def state(self) -> State:
@@ -428,12 +480,12 @@ class ResidualDetector:
             "ended": [plain.facts_to_plain(facts) for facts in self._ended],
             "mode": self._mode,
             "mode_since": self._mode_since,
+            "dull": self._dull,
+            "dull_since": self._dull_since,
         }
 
     def restore(self, state: State) -> None:
-        self._metrics = tuple(state["metrics"])
-        self._wander = np.array([metric_kinds.wander_share(m) for m in self._metrics])
-        self._scored = np.array([not metric_kinds.is_condition(m) for m in self._metrics], dtype=bool)
+        self._know(tuple(state["metrics"]))
         self._regimes = {name: Regime.from_plain(regime) for name, regime in state["regimes"].items()}
         self._evidence.restore(state["evidence"])
         self._current = plain.facts_from_plain(state["current"])
@@ -443,6 +495,7 @@ class ResidualDetector:
         self._tolerance, self._tolerance_since = state["tolerance"], state["tolerance_since"]
         self._last_t, self._mode, self._mode_since = state["last_t"], state["mode"], state["mode_since"]
         self.healthy_until = state.get("healthy_until", 0.0)
+        self._dull, self._dull_since = state.get("dull", 1.0), state.get("dull_since", 0.0)
 
 
 def _median(dt: Floats) -> float:

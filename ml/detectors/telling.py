@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
-from maintenance.decisions import Contribution
-from ml.detectors.protocol import Floats, Learning
+from maintenance.decisions import Contribution, FindingFacts
+from ml.detectors.evidence import Change
+from ml.detectors.protocol import Floats, Learning, moment
 from ml.detectors.reference import EVIDENCE_ROWS, Reference
 from ml.detectors.regime import LEARN_ROWS, Regime
 
 TOP = 3
+
+
+class Teller(Protocol):
+    """Whose finding it is."""
+
+    asset: str
+    id: str
+    layer: str
+    settings: Any  # with `opens` and `clears`
+
+
+def opened(
+    who: Teller, metrics: Sequence[str], known: Reference, model_id: str, mode: str, seen: Floats, expected: Floats,
+    score: float, z: Floats, change: Change,
+) -> FindingFacts:  # fmt: skip
+    """The finding that begins with this row: values, expected values and deviations in sigma are [m]."""
+    shares = contributions(metrics, expected, seen, z)
+    return FindingFacts(
+        asset=who.asset, detector=who.id, layer=who.layer, signature=signature(shares, mode), kind="machine",
+        first_at=moment(change.first_at), last_at=moment(change.last_at), cleared_at=None, score=score, peak=score,
+        confidence=confidence(known), limit_open=who.settings.opens, limit_clear=who.settings.clears,
+        contributions=shares, regime=mode, model_id=model_id, learning=False, severity="warning",
+    )  # fmt: skip
 
 
 def contributions(metrics: Sequence[str], expected: Floats, seen: Floats, z: Floats) -> tuple[Contribution, ...]:
@@ -34,6 +59,8 @@ def contributions(metrics: Sequence[str], expected: Floats, seen: Floats, z: Flo
 
 def signature(shares: Sequence[Contribution], mode: str) -> str:
     """The leading sensor, its direction and the regime."""
+    if not shares:  # no sensor by itself is off: only how they go together
+        return "together" + (f"@{mode}" if mode else "")
     top = shares[0]
     return f"{top.metric}:{'high' if top.deviation > 0 else 'low'}" + (f"@{mode}" if mode else "")
 

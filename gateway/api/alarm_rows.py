@@ -8,22 +8,26 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from assets.base.access import may
 from assets.failure_modes import FailureMode
 from assets.people import Person
-from assets.registry import Asset
+from assets.registry import Asset, AssetModel
 from gateway.api.deps import Context
 from gateway.api.findings import AssetOfFinding, WorkOrderOfEpisode
+from gateway.api.work_order_rows import NoticedContribution
 from maintenance.alarm_models import AlarmHold, Escalation, OnCallList
 from maintenance.alarm_states import Alarm, alarm_state, legal_operations
 from maintenance.holds import hold_of, standing_holds
-from maintenance.models import Episode, WorkLink
+from maintenance.models import Episode, EpisodeFinding, Finding, WorkLink
+from maintenance.noticed import contribution_in_words
 from maintenance.on_call import place
 from maintenance.windows import assets_in_windows
 from ticketing.models import WorkOrder
 
+MAX_CONTRIBUTIONS = 3  # what a line in a list has room for
 ACTION_OF_OPERATION = {
     "acknowledge": "alarm.acknowledge",
     "shelve": "alarm.shelve",
@@ -71,13 +75,19 @@ class EscalationRef(BaseModel):
 
 
 class EpisodeItem(BaseModel):
-    """One trouble of one asset. `count`: how often evidence began; `readings`: distinct readings beyond a limit."""
+    """One trouble of one asset. `count`: how often evidence began; `readings`: distinct readings beyond a limit.
+
+    `signature`, `layer` and `contributions` are those of the evidence that was strongest beyond its own limit.
+    """
 
     id: UUID
     asset: AssetOfFinding
     key: str
     kind: str
     severity: str
+    signature: str
+    layer: str
+    contributions: list[NoticedContribution]
     opened_at: datetime
     last_seen_at: datetime
     cleared_at: datetime | None
@@ -107,6 +117,8 @@ class _Around:
     people: dict[UUID, Person]
     modes: dict[UUID, FailureMode]
     orders: dict[UUID, WorkOrder]
+    strongest: dict[UUID, Finding]
+    models: dict[UUID, AssetModel]
     escalations: dict[UUID, tuple[Escalation, OnCallList]]
     holds: Sequence[AlarmHold]
     planned: set[UUID]
@@ -137,6 +149,8 @@ def _around(here: Context, episodes: Sequence[Episode]) -> _Around:
         people=_people(here, [*(episode.acknowledged_by_id for episode in episodes), *(hold.by_id for hold in holds)]),
         modes={mode.id: mode for mode in modes},
         orders=_orders(here, ids),
+        strongest=_strongest(here, ids),
+        models=_models(here, assets.values()),
         escalations=_escalations(here, ids),
         holds=holds,
         planned=assets_in_windows(session, list(assets.values()), here.now),
@@ -158,6 +172,27 @@ def _orders(here: Context, episodes: list[UUID]) -> dict[UUID, WorkOrder]:
         .order_by(WorkLink.linked_at, WorkOrder.id)
     )
     return {episode_id: order for episode_id, order in here.session.execute(linked)}  # the newest comes last
+
+
+def _strongest(here: Context, episodes: list[UUID]) -> dict[UUID, Finding]:
+    found = (
+        select(EpisodeFinding.episode_id, Finding)
+        .join(Finding, Finding.id == EpisodeFinding.finding_id)
+        .where(EpisodeFinding.episode_id.in_(episodes))
+        .ext(distinct_on(EpisodeFinding.episode_id))
+        .order_by(
+            EpisodeFinding.episode_id,
+            (Finding.peak / func.nullif(Finding.limit_open, 0)).desc().nulls_last(),
+            Finding.first_at,
+            Finding.id,
+        )
+    )
+    return {episode_id: finding for episode_id, finding in here.session.execute(found)}
+
+
+def _models(here: Context, assets: Iterable[Asset]) -> dict[UUID, AssetModel]:
+    wanted = {asset.asset_model_id for asset in assets if asset.asset_model_id}
+    return {model.id: model for model in here.session.scalars(select(AssetModel).where(AssetModel.id.in_(wanted)))}
 
 
 def _escalations(here: Context, episodes: list[UUID]) -> dict[UUID, tuple[Escalation, OnCallList]]:
@@ -182,12 +217,20 @@ def _item(here: Context, episode: Episode, around: _Around) -> EpisodeItem:
     )
     order = around.orders.get(episode.id)
     mode = around.modes.get(episode.failure_mode_id) if episode.failure_mode_id else None
+    strongest = around.strongest.get(episode.id)
+    model = around.models.get(asset.asset_model_id) if asset.asset_model_id else None
     return EpisodeItem(
         id=episode.id,
         asset=AssetOfFinding(id=asset.id, name=asset.name, serial=asset.serial),
         key=episode.key,
         kind=episode.kind,
         severity=episode.severity,
+        signature=strongest.signature if strongest else "",
+        layer=strongest.layer if strongest else "",
+        contributions=[
+            NoticedContribution(**contribution_in_words(share, model))
+            for share in (strongest.contributions if strongest else [])[:MAX_CONTRIBUTIONS]
+        ],
         opened_at=episode.opened_at,
         last_seen_at=episode.last_seen_at,
         cleared_at=episode.cleared_at,

@@ -322,7 +322,7 @@ def _estimate(session: Session, each: Serving, model: LifeModel, chosen: Sequenc
     for one, told in zip(chosen, model.estimate(t, inputs), strict=True):
         within: tuple[tuple[float, float], ...] = ()
         if told.life_s is not None:
-            within = tuple((seconds, model.fails_within(told.life_s, seconds)) for seconds in SOON_S)
+            within = tuple((seconds, min(1.0, model.fails_within(told.life_s, seconds))) for seconds in SOON_S)
         estimate = Estimate(
             at=datetime.fromtimestamp(told.t, UTC),
             life_s=told.life_s,

@@ -16,6 +16,7 @@ from assets.base.events import Event
 from assets.people import Person
 from assets.registry import Asset, AssetModel, Site
 from gateway.api.deps import Context
+from gateway.wording import Words, words
 from ticketing.models import Request, Visit, WorkOrder
 from ticketing.work_orders import legal_moves
 
@@ -96,6 +97,13 @@ class SimilarKept(BaseModel):
     shared: list[str]
 
 
+class ExplanationKept(BaseModel):
+    """Why the order was opened, as it was said then, and what the finding can be made from again."""
+
+    lines: list[Words]
+    snapshot_ref: str | None
+
+
 class Noticed(BaseModel):
     """What the models noticed when the order was opened, and what came since."""
 
@@ -117,6 +125,7 @@ class Noticed(BaseModel):
     recurrence_of: str | None = None
     similar: list[SimilarKept] = []
     audit: bool = False
+    explanation: ExplanationKept | None = None
 
 
 class RequestOfWork(BaseModel):
@@ -347,7 +356,12 @@ def _noticed(order: WorkOrder, customer: bool) -> Noticed | None:
     """Return what was noticed; customers do not read internal words about past orders either."""
     if not order.noticed:
         return None
-    noticed = Noticed.model_validate(order.noticed)
+    kept = dict(order.noticed)
+    lines = kept.pop("explanation", None)
+    noticed = Noticed.model_validate(kept)
+    if lines is not None and not customer:
+        said = [words("", line["code"], line["params"]) for line in lines]
+        noticed.explanation = ExplanationKept(lines=said, snapshot_ref=kept.get("snapshot_ref"))
     for past in noticed.similar if customer else ():
         past.note = past.repair_code = None
     return noticed

@@ -1,6 +1,11 @@
 /** The server's generated types must fit what the pages expect; a difference fails the type check, nothing runs. */
+import type * as alarms from "./alarms";
 import type * as devices from "./devices";
 import type * as mappings from "./mappings";
+import type * as explain from "./explain";
+import type * as models from "./models";
+import type * as performance from "./performance";
+import type * as policies from "./policies";
 import type { components } from "./schema";
 import type * as sparkplug from "./sparkplug";
 import type * as page from "./types";
@@ -39,7 +44,7 @@ export type Agreed = [
   Fits<Schema["Link"], page.SignInLink>,
   // Only API tokens are without a person; the pages sign in as one.
   Fits<Omit<Schema["Me"], "person">, Omit<page.Me, "person">>,
-  Fits<Schema["PersonRef"], page.Me["person"]>,
+  Fits<NonNullable<Schema["Me"]["person"]>, page.Me["person"]>,
   Fits<Schema["DeviceIdentity"], devices.Identity>,
   Fits<Schema["Provisioned"], devices.Bulk>,
   // A mapping's rules are checked by the server in a form of their own.
@@ -51,4 +56,27 @@ export type Agreed = [
   Fits<Schema["SparkplugNodeDetail"], sparkplug.NodeMetrics>,
   Fits<Schema["RegisteredSparkplugNode"], { node: sparkplug.Node; account: sparkplug.Account }>,
   Fits<Schema["HeldFacts"], devices.Held>,
+  Fits<Schema["EpisodeItem"], alarms.Alarm>,
+  Fits<Schema["EpisodeDetail"], alarms.AlarmDetail>,
+  Fits<Schema["HoldItem"], alarms.AlarmHold>,
+  Fits<Schema["NotificationItem"], alarms.Told>,
+  Fits<Schema["Policies"], policies.Policies>,
+  Fits<Schema["ReplayResult"], policies.Replay>,
+  Fits<Schema["WindowItem"], policies.Window>,
+  Fits<Schema["OnCallItem"], policies.OnCallList>,
+  Fits<Schema["Named"], policies.Named>,
+  Fits<Schema["PerformancePage"], performance.Performance>,
+  Fits<Schema["JudgedOrder"], performance.JudgedOrder>,
+  Fits<Schema["VerdictItem"], performance.Verdict>,
+  Fits<Schema["SuppressorItem"], performance.Suppressor>,
+  Fits<Schema["FeedbackSettingsItem"], performance.FeedbackSettings>,
+  Fits<Schema["AlarmBudgetItem"], performance.AlarmBudget>,
+  Fits<Schema["ModelDetail"], models.ModelDetail>,
+  Fits<Schema["ModelCheck"], models.Verified>,
+  Fits<Schema["Shadow"], models.Shadow>,
+  Fits<Schema["TrainingRunItem"], models.TrainingRun>,
+  Fits<Schema["Explanation"], explain.Explanation>,
+  Fits<Schema["ReproductionItem"], explain.Reproduced>,
+  Fits<Schema["RemainingLifeItem"], explain.RemainingLife>,
+  Fits<Schema["SimilarItem"], explain.SimilarOrder>,
 ];

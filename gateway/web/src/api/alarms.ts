@@ -2,7 +2,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 
 import { api, query } from "./client";
-import type { Finding, Page, Severity, WorkRef } from "./types";
+import type { Contribution, Finding, Page, Severity, WorkRef } from "./types";
 
 export type AlarmState =
   | "normal"
@@ -24,6 +24,9 @@ export type Alarm = {
   kind: string;
   key: string;
   severity: Severity;
+  signature: string;
+  layer: string;
+  contributions: Contribution[];
   opened_at: string;
   last_seen_at: string;
   cleared_at: string | null;
@@ -48,7 +51,7 @@ export type Alarm = {
 export type AlarmDetail = Alarm & {
   evidence: { finding_id: string; detector: string; signature: string; first_at: string; last_at: string; cleared_at: string | null; peak: number; severity: Severity }[];
   affected: { asset: AssetRef; finding_id: string; signature: string; reason: string; since: string }[];
-  notifications: { person: PersonRef; at: string; state: string; channel: string; step: number; round: number }[];
+  notifications: { person: PersonRef | null; at: string; state: string; channel: string; step: number; round: number }[];
 };
 
 export type AlarmHold = {
@@ -68,11 +71,12 @@ export type Told = {
   at: string;
   state: string;
   channel: string;
-  person: PersonRef;
+  person: PersonRef | null;
   text: { code: string; params: Record<string, unknown> };
   episode_id: string | null;
   asset: AssetRef | null;
   acknowledged_at: string | null;
+  closed_at: string | null;
 };
 
 const EVERY_MS = 15_000;

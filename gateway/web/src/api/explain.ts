@@ -14,7 +14,7 @@ export type Explanation = {
   contributions: Contribution[];
   since: string;
   regime: { code: string; en: string; zh: string } | null;
-  model: { model_id: string; id: string | null; name: string | null; version: number | null; learned: { rows: number; since: string; until: string } | null };
+  model: { model_id: string; id: string | null; name: string | null; version: number | null; learned: { rows: number | null; since: string | null; until: string | null } | null };
   snapshot: Snapshot | null;
 };
 export type Reproduced = {

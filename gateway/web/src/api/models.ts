@@ -3,11 +3,14 @@ import { useQuery } from "@tanstack/react-query";
 
 import type { AssetRef, ModelRef } from "./alarms";
 import { api, query } from "./client";
-import type { Page } from "./types";
+import type { Line, Page } from "./types";
 
 /** Texts that the server renders in both languages. */
-export type Said = { code: string; params: Record<string, unknown>; en: string; zh: string };
+export type Said = Line;
 export type Figures = Record<string, unknown>;
+
+/** An asset model that may have gone since. */
+export type TrainedFor = Omit<ModelRef, "id"> & { id: string | null };
 
 export type StoredModel = {
   id: string;
@@ -17,7 +20,7 @@ export type StoredModel = {
   state: string;
   state_since: string;
   state_reason: Said;
-  asset_models: ModelRef[];
+  asset_models: TrainedFor[];
   failure_kind: string | null;
   digest: string;
   size_bytes: number;
@@ -35,13 +38,13 @@ export type ModelDetail = StoredModel & {
   can: { rollback: boolean; promote: boolean; forget: boolean };
 };
 
-export type Verified = { id: string; ok: boolean; digest: string; found_digest: string | null; problem: { code: string; en: string; zh: string } | null };
+export type Verified = { id: string; ok: boolean; digest: string; found_digest: string | null; problem: Said | null };
 
 export type ShadowFigures = { recall: number | null; caught: number; incidents: number; false: number; false_per_asset_month: number | null };
 export type Shadow = {
   challenger: StoredModel;
   champion: StoredModel | null;
-  since: string;
+  since: string | null;
   until: string;
   asset_months: number;
   enough: boolean;

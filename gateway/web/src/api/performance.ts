@@ -130,7 +130,7 @@ export type FeedbackSettings = {
   failure_cost: number;
   visit_cost: number;
   currency: string;
-  costs: { asset_model_id: string | null; asset_id: string | null; failure_cost: number; visit_cost: number | null }[];
+  costs: { asset_model_id?: string | null; asset_id?: string | null; failure_cost: number; visit_cost?: number | null }[];
   inherited: boolean;
 };
 export const useFeedbackSettings = () => useQuery({ queryKey: ["feedback-settings"], queryFn: () => api<FeedbackSettings>("/feedback-settings") });
@@ -143,7 +143,7 @@ export type AlarmBudget = {
   right: number;
   asset_months: number;
   own_rate: number | null;
-  expected_rate: number;
+  expected_rate: number | null;
   reason: { code: string; params: Record<string, unknown> };
 };
 export const useAlarmBudget = (asset: string) =>

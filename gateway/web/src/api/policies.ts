@@ -3,13 +3,13 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import type { AssetRef, ModelRef, PersonRef } from "./alarms";
 import { api, post, query } from "./client";
-import type { Page, Severity } from "./types";
+import type { Language, Page, Severity } from "./types";
 
 export type Value = number | boolean | string[] | null;
 export const KINDS = ["machine", "sensor", "connection"] as const;
 export type Kind = (typeof KINDS)[number];
 export type Settings = { [field: string]: Value | Partial<Record<Kind, Record<string, Value>>> | undefined };
-export type Field = { name: string; kind: string; unit: string | null; low: number | null; high: number | null; nullable: boolean; default: unknown };
+export type Field = { name: string; kind: string; low: number | null; high: number | null; nullable: boolean; default: unknown };
 export type LastReplay = { at: string; from: string; to: string; work_orders: number; true: number; false: number; unknown: number };
 
 export type Policy = {
@@ -19,7 +19,7 @@ export type Policy = {
   settings: Record<string, unknown>;
   enabled: boolean;
   version: number;
-  updated_at: string;
+  updated_at: string | null;
   last_replay: LastReplay | null;
 };
 export type Policies = { items: Policy[]; defaults: Record<string, Record<string, unknown>>; fields: Field[] };
@@ -31,7 +31,6 @@ export type Outcome = {
   unknown: number;
   held_back: Record<string, number>;
   watched: number;
-  months: number;
   false_per_asset_month: number | null;
 };
 export type ReplayedOrder = {
@@ -41,15 +40,16 @@ export type ReplayedOrder = {
   opened_at: string;
   signature: string;
   severity: Severity;
-  verdict: boolean | null;
+  verdict: "true" | "false" | "unknown";
   why: { code: string; params: Record<string, unknown> };
   work_order: { id: string; number: string; outcome: string | null } | null;
-  also_in_force: boolean;
+  also: boolean; // whether the other policies would have opened it too
 };
 export type Replay = {
   from: string;
   to: string;
   assets: number;
+  asset_months: number;
   findings: number;
   draft: Outcome;
   in_force: Outcome;
@@ -89,6 +89,7 @@ export type Window = {
   time_zone: string | null;
   active: boolean;
   next_start_at: string | null;
+  next_end_at: string | null;
   note: string | null;
 };
 
@@ -108,12 +109,15 @@ export type OnCallList = {
   working_hours: Record<string, string[][]>;
   time_zone: string;
   always: boolean;
-  steps: { person: PersonRef; wait_s: number }[];
+  holds_now: boolean;
+  steps: { person: PersonRef | null; wait_s: number }[];
   enabled: boolean;
 };
 
 export const useOnCall = () => useQuery({ queryKey: ["on-call"], queryFn: () => api<Page<OnCallList>>("/on-call-lists?limit=100") });
 
-export type Named = { id: string; name: string };
+/** Of the catalogue: an asset model or a site. */
+export type Named = { id: string; name: string; name_zh?: string | null };
+export const named = (one: Named, language: Language): string => (language === "zh" && one.name_zh) || one.name;
 export const useSites = () => useQuery({ queryKey: ["sites"], queryFn: () => api<Page<Named>>("/sites?limit=200"), staleTime: 60_000 });
-export const useAssetModels = () => useQuery({ queryKey: ["asset-models"], queryFn: () => api<Page<ModelRef>>("/asset-models?limit=200"), staleTime: 60_000 });
+export const useAssetModels = () => useQuery({ queryKey: ["asset-models"], queryFn: () => api<Page<Named>>("/asset-models?limit=200"), staleTime: 60_000 });

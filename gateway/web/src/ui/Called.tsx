@@ -15,7 +15,7 @@ export function Called() {
   const text = useText();
   const told = useTold();
   const act = useAct();
-  const waiting = (told.data?.items ?? []).filter((one) => one.episode_id && !one.acknowledged_at);
+  const waiting = (told.data?.items ?? []).filter((one) => one.episode_id && !one.acknowledged_at && !one.closed_at);
   const alarms = [...new Map(waiting.map((one) => [one.episode_id, one])).values()].slice(0, SHOWN);
   if (alarms.length === 0) return null;
   const acknowledge = (episode: string) =>

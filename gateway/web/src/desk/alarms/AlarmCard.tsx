@@ -6,7 +6,6 @@ import { Link } from "react-router";
 
 import type { Alarm } from "../../api/alarms";
 import { useAct } from "../../api/hooks";
-import type { Contribution } from "../../api/types";
 import { useText, type Text } from "../../i18n/useText";
 import { noticed } from "../../text/noticed";
 import { AlarmChip } from "../../ui/alarmChips";
@@ -17,13 +16,11 @@ import { errorText } from "../../ui/states";
 import { AlarmFacts } from "./AlarmFacts";
 import { Shelve } from "./Shelve";
 
-type Named = Alarm & { signature?: string | null; contributions?: Contribution[] | null };
-
-export function alarmTitle(alarm: Named, text: Text): string {
-  return noticed({ signature: alarm.signature ?? "machine", kind: alarm.kind, contributions: alarm.contributions ?? null }, text);
+export function alarmTitle(alarm: Pick<Alarm, "signature" | "layer" | "kind" | "contributions">, text: Text): string {
+  return noticed({ ...alarm, signature: alarm.signature || "machine" }, text);
 }
 
-export function AlarmCard(props: { alarm: Named; asset?: boolean }) {
+export function AlarmCard(props: { alarm: Alarm; asset?: boolean }) {
   const text = useText();
   const { alarm } = props;
   const [open, setOpen] = useState(false);

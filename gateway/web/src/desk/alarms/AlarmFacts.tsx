@@ -9,6 +9,7 @@ import { reasonText } from "../../text/reasons";
 import { Bones, Loaded } from "../../ui/states";
 
 const ROWS = 12;
+const LAYERS: Record<string, string> = { limits: "L1" }; // the same ending means a limit there
 
 export function AlarmFacts(props: { id: string }) {
   const alarm = useAlarm(props.id);
@@ -26,7 +27,7 @@ function Parts(props: { alarm: AlarmDetail }) {
     <div className="stack" style={{ gap: 16, padding: "14px 0 18px" }}>
       <Part title={text.t("alarms.evidence", { count: evidence.length })}>
         {evidence.slice(0, ROWS).map((one) => (
-          <Line key={one.finding_id} left={noticed({ signature: one.signature }, text)} right={<>{text.moment(one.first_at)} · {text.lasted(one.first_at, one.cleared_at)}</>} />
+          <Line key={one.finding_id} left={noticed({ signature: one.signature, layer: LAYERS[one.detector] }, text)} right={<>{text.moment(one.first_at)} · {text.lasted(one.first_at, one.cleared_at)}</>} />
         ))}
       </Part>
       {affected.length > 0 && (
@@ -40,7 +41,7 @@ function Parts(props: { alarm: AlarmDetail }) {
       {notifications.length > 0 && (
         <Part title={text.t("alarms.told")}>
           {notifications.slice(0, ROWS).map((one, index) => (
-            <Line key={index} left={one.person.name} right={<>{text.code("told", one.state)} · {text.code("told_by", one.channel)} · {text.moment(one.at)}</>} />
+            <Line key={index} left={one.person?.name ?? "–"} right={<>{text.code("told", one.state)} · {text.code("told_by", one.channel)} · {text.moment(one.at)}</>} />
           ))}
         </Part>
       )}

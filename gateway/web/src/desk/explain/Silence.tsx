@@ -60,7 +60,7 @@ export function Silenced(props: { asset: string; manage: boolean }) {
   return (
     <div className="stack" style={{ gap: 10, marginBottom: 16 }}>
       {windows.map((window) => (
-        <Notice key={window.id} tone="quiet" icon={CalendarClock}>{text.t("silence.window", { name: window.name })}{window.ends_at && !window.hours && <> {text.t("holds.until", { at: text.moment(window.ends_at) })}</>}</Notice>
+        <Notice key={window.id} tone="quiet" icon={CalendarClock}>{window.ends_at && !window.hours ? text.t("silence.window_until", { name: window.name, at: text.moment(window.ends_at) }) : text.t("silence.window", { name: window.name })}</Notice>
       ))}
       {holds.length > 0 && <HoldsCard holds={holds} manage={props.manage} bare />}
     </div>

@@ -20,7 +20,7 @@ export function Foot(props: { explanation: Explanation }) {
   return (
     <div className="stack" style={{ gap: 8 }}>
       <div className="small muted break">
-        {model.learned && text.t("explain.learned", { rows: text.number(model.learned.rows, 0), since: text.day(model.learned.since), until: text.day(model.learned.until) })}{" "}
+        {model.learned?.rows && text.t("explain.learned", { rows: text.number(model.learned.rows, 0), since: text.day(model.learned.since), until: text.day(model.learned.until) })}{" "}
         {snapshot ? text.t("explain.snapshot", { rows: text.number(snapshot.rows, 0), size: text.value(snapshot.bytes, "By"), at: text.moment(snapshot.made_at) }) : text.t("explain.no_snapshot")}
       </div>
       {snapshot && <div><Button size="compact-sm" variant="default" leftSection={<Repeat2 size={14} />} loading={again.isPending} onClick={() => again.mutate(explanation.finding_id)}>{text.t("explain.reproduce")}</Button></div>}

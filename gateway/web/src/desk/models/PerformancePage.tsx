@@ -4,7 +4,7 @@ import { ChartNoAxesCombined, ChevronDown } from "lucide-react";
 import { useState } from "react";
 import { useSearchParams } from "react-router";
 
-import { useAssetModels } from "../../api/policies";
+import { named, useAssetModels } from "../../api/policies";
 import { usePerformance, type Counts, type Drilled, type ModelRow, type Performance } from "../../api/performance";
 import { useText, type Text } from "../../i18n/useText";
 import { PageHead, useTitle } from "../../ui/parts";
@@ -34,7 +34,7 @@ export function PerformancePage() {
       <div className="row wrap" style={{ gap: 10, marginBottom: 14 }}>
         <SegmentedControl size="xs" value={String(asked.months)} onChange={(value) => set("months", value)} data={MONTHS.map((one) => ({ value: String(one), label: text.t("performance.months", { count: one }) }))} />
         <SegmentedControl size="xs" value={asked.replayed ? "replayed" : "live"} onChange={(value) => set("replayed", value === "replayed" ? "true" : "")} data={["live", "replayed"].map((word) => ({ value: word, label: text.t(`performance.lane.${word}`) }))} />
-        {models.length > 1 && <Select size="xs" aria-label={text.t("policies.for")} value={asked.model} onChange={(value) => set("asset_model", value ?? "")} data={[{ value: "", label: text.t("policies.all_models") }, ...models.map((one) => ({ value: one.id, label: text.language === "zh" ? one.name_zh : one.name_en }))]} style={{ width: 240 }} />}
+        {models.length > 1 && <Select size="xs" aria-label={text.t("policies.for")} value={asked.model} onChange={(value) => set("asset_model", value ?? "")} data={[{ value: "", label: text.t("policies.all_models") }, ...models.map((one) => ({ value: one.id, label: named(one, text.language) }))]} style={{ width: 240 }} />}
       </div>
       <Loaded of={performance} skeleton={<Bones rows={8} height={24} />}>{(data) => <Figures data={data} drill={drill} />}</Loaded>
       {drilled && performance.data && <Drill asked={drilled} performance={performance.data} set={(figure) => drill(figure, drilled.model, drilled.month)} close={close} />}

@@ -17,14 +17,14 @@ export function ShadowCard(props: { id: string }) {
         {(data) => (
           <div className="stack" style={{ gap: 12 }}>
             <div style={{ fontWeight: 620 }}>{text.language === "zh" ? data.verdict.zh : data.verdict.en}</div>
-            <div className="small muted">{text.t("shadow.span", { from: text.day(data.since), to: text.day(data.until), months: text.number(data.asset_months), budget: text.number(data.budget_per_month, 3) })}</div>
+            <div className="small muted">{text.t("shadow.span", { from: data.since ? text.day(data.since) : "–", to: text.day(data.until), months: text.number(data.asset_months), budget: text.number(data.budget_per_month, 3) })}</div>
             <table className="grid bare">
               <thead><tr><th /><th className="num">{text.code("model_state", "challenger")}</th><th className="num">{text.code("model_state", "champion")}</th></tr></thead>
               <tbody>
                 <Line name={text.t("shadow.caught")} of={(one) => `${one.caught}/${one.incidents}`} {...data.figures} />
                 <Line name={text.t("shadow.recall")} of={(one) => text.percent(one.recall)} {...data.figures} />
                 <Line name={text.t("shadow.false")} of={(one) => text.number(one.false, 0)} {...data.figures} />
-                <Line name={text.t("shadow.rate")} of={(one) => text.number(one.false_per_asset_month)} {...data.figures} />
+                <Line name={text.t("shadow.rate")} of={(one) => text.number(one.false_per_asset_month, 2)} {...data.figures} />
               </tbody>
             </table>
             {data.orders.slice(0, ORDERS).map((order, index) => (

@@ -1,8 +1,7 @@
 /** A model's name, state and figures in words. */
 import { Archive, Crown, Swords, XCircle, type LucideIcon } from "lucide-react";
 
-import type { ModelRef } from "../../api/alarms";
-import type { Figures, StoredModel } from "../../api/models";
+import type { Figures, StoredModel, TrainedFor } from "../../api/models";
 import { duration } from "../../i18n/format";
 import { useText, type Text } from "../../i18n/useText";
 import { Chip } from "../../ui/chips";
@@ -23,7 +22,7 @@ export function ModelChip(props: { state: string; small?: boolean }) {
 export const modelTitle = (model: Pick<StoredModel, "name" | "kind" | "version" | "failure_kind">, text: Text): string =>
   `${text.code("model_kind", model.kind)}${model.failure_kind ? ` ${model.failure_kind.replaceAll("_", " ")}` : ""} · ${text.t("models.version", { number: model.version })}`;
 
-export const forNames = (models: ModelRef[], text: Text): string =>
+export const forNames = (models: Pick<TrainedFor, "name_en" | "name_zh">[], text: Text): string =>
   models.map((one) => (text.language === "zh" ? one.name_zh : one.name_en)).join(", ") || "–";
 
 const SHARES = ["recall", "precision", "coverage", "share", "auc"];

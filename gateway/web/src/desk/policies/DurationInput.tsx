@@ -19,7 +19,7 @@ export function DurationInput(props: { label: string; seconds: number; low?: num
   return (
     <span className="row" style={{ gap: 6 }}>
       <NumberInput aria-label={props.label} value={Number((seconds / size).toFixed(4))} onChange={change} min={(props.low ?? 0) / size} max={most === null ? undefined : most / size} style={{ width: 96 }} hideControls />
-      <Select aria-label={t("policies.unit")} value={unit} onChange={(word) => word && setUnit(word)} data={UNITS.map(([name]) => ({ value: name, label: t(`unit.${name}`) }))} style={{ width: 98 }} />
+      <Select aria-label={t("policies.unit")} value={unit} onChange={(word) => word && setUnit(word)} data={UNITS.map(([name]) => ({ value: name, label: t(`unit.${name}`) }))} style={{ width: 112 }} />
     </span>
   );
 }

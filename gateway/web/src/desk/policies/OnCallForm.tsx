@@ -4,7 +4,7 @@ import { ArrowUp, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 
 import { useAct, usePeople } from "../../api/hooks";
-import { useAssetModels, useSites, type OnCallList } from "../../api/policies";
+import { named, useAssetModels, useSites, type OnCallList } from "../../api/policies";
 import { useText } from "../../i18n/useText";
 import { say } from "../../ui/Providers";
 import { errorText, Notice } from "../../ui/states";
@@ -22,7 +22,7 @@ export function OnCallForm(props: { list: OnCallList | null; close: () => void }
   const [model, setModel] = useState(list?.asset_model_id ?? "");
   const [always, setAlways] = useState(list?.always ?? false);
   const [hours, setHours] = useState<Hours>(list?.working_hours ?? hoursOf({ days: WORKDAYS, from: "08:00", to: "17:00" }));
-  const [steps, setSteps] = useState<Step[]>((list?.steps ?? []).map((step) => ({ person_id: step.person.id, wait_s: step.wait_s })));
+  const [steps, setSteps] = useState<Step[]>((list?.steps ?? []).map((step) => ({ person_id: step.person?.id ?? "", wait_s: step.wait_s })));
   const [enabled, setEnabled] = useState(list?.enabled ?? true);
   const sites = useSites().data?.items ?? [];
   const models = useAssetModels().data?.items ?? [];
@@ -45,8 +45,8 @@ export function OnCallForm(props: { list: OnCallList | null; close: () => void }
         <TextInput required label={text.t("policies.name")} placeholder={text.t("on_call.name_example")} value={name} maxLength={120} onChange={(event) => setName(event.currentTarget.value)} data-autofocus />
         <div className="row wrap top" style={{ gap: 12 }}>
           <Select className="grow" style={{ flexBasis: 150 }} label={text.t("on_call.from_severity")} value={severity} onChange={(word) => word && setSeverity(word)} data={["critical", "warning", "info"].map((word) => ({ value: word, label: text.code("severity", word) }))} />
-          <Select className="grow" style={{ flexBasis: 170 }} label={text.t("windows.scope.site")} value={site} onChange={(id) => setSite(id ?? "")} data={[whole, ...sites.map((one) => ({ value: one.id, label: one.name }))]} />
-          <Select className="grow" style={{ flexBasis: 170 }} label={text.t("windows.scope.model")} value={model} onChange={(id) => setModel(id ?? "")} data={[whole, ...models.map((one) => ({ value: one.id, label: text.language === "zh" ? one.name_zh : one.name_en }))]} />
+          <Select className="grow" style={{ flexBasis: 170 }} label={text.t("windows.scope.site")} value={site} onChange={(id) => setSite(id ?? "")} data={[whole, ...sites.map((one) => ({ value: one.id, label: named(one, text.language) }))]} />
+          <Select className="grow" style={{ flexBasis: 170 }} label={text.t("windows.scope.model")} value={model} onChange={(id) => setModel(id ?? "")} data={[whole, ...models.map((one) => ({ value: one.id, label: named(one, text.language) }))]} />
         </div>
         <Checkbox label={text.t("on_call.always_field")} checked={always} onChange={(event) => setAlways(event.currentTarget.checked)} />
         {!always && (irregular ? <Notice tone="quiet">{text.t("on_call.irregular")}</Notice> : <HoursInput label={text.t("on_call.working_hours", { zone })} hours={hours} change={setHours} />)}

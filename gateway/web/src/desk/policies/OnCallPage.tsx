@@ -65,7 +65,7 @@ function Card(props: { list: OnCallList; edit?: () => void }) {
       <div className="small muted" style={{ marginTop: 4 }}>{working ? text.t("on_call.always") : text.t("on_call.outside", { hours: hoursText(list.working_hours, text.t), zone: list.time_zone })}</div>
       <ol className="steps">
         {list.steps.map((step, index) => (
-          <li key={index}><b>{step.person.name}</b> <span className="small muted">{text.t(index + 1 < list.steps.length ? "on_call.wait" : "on_call.wait_last", { time: duration(step.wait_s, text.language) })}</span></li>
+          <li key={index}><b>{step.person?.name ?? "–"}</b> <span className="small muted">{text.t(index + 1 < list.steps.length ? "on_call.wait" : "on_call.wait_last", { time: duration(step.wait_s, text.language) })}</span></li>
         ))}
       </ol>
     </section>

@@ -6,7 +6,7 @@ import { useState } from "react";
 import { useNavigate, useOutletContext, useParams } from "react-router";
 
 import { useAct } from "../../api/hooks";
-import { KINDS, useAssetModels, usePolicies, useSavePolicy, type Draft, type Policies, type Policy, type Settings } from "../../api/policies";
+import { KINDS, named, useAssetModels, usePolicies, useSavePolicy, type Draft, type Policies, type Policy, type Settings } from "../../api/policies";
 import type { Me } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { Chip } from "../../ui/chips";
@@ -32,6 +32,8 @@ export function PolicyPage() {
   );
 }
 
+const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+
 const asDraft = (policy: Policy | null, name: string): Draft => ({
   name: policy?.name ?? name,
   asset_model_id: policy?.asset_model?.id ?? null,
@@ -49,7 +51,7 @@ function Editor(props: { page: Policies; policy: Policy | null }) {
   const shape = JSON.stringify([draft.asset_model_id, draft.settings]);
   const saved = policy !== null && JSON.stringify(asDraft(policy, "")) === JSON.stringify(draft);
   // What was replayed must be what is switched on: the draft on the screen, or the saved row as it was replayed before.
-  const looked = replayed === shape || (saved && policy.last_replay !== null && policy.last_replay.at >= policy.updated_at);
+  const looked = replayed === shape || (saved && policy.last_replay !== null && policy.last_replay.at >= (policy.updated_at ?? ""));
   return (
     <>
       <PageHead
@@ -63,7 +65,7 @@ function Editor(props: { page: Policies; policy: Policy | null }) {
         <CardBlock title={text.t("policies.settings")}>
           <Scope draft={draft} disabled={!may} change={setDraft} />
           <div className="scroll" style={{ margin: "16px 0 6px" }}>
-            <SegmentedControl size="xs" value={kind} onChange={setKind} data={[EVERY, ...KINDS].map((word) => ({ value: word, label: word === EVERY ? text.t("policies.every_kind") : text.code("kind", word) }))} />
+            <SegmentedControl size="xs" value={kind} onChange={setKind} data={[EVERY, ...KINDS].map((word) => ({ value: word, label: word === EVERY ? text.t("policies.every_kind") : capital(text.code("kind", word)) }))} />
           </div>
           {page.fields.map((field) => (
             <FieldRow
@@ -87,7 +89,7 @@ function Scope(props: { draft: Draft; disabled: boolean; change: (draft: Draft) 
   const text = useText();
   const models = useAssetModels();
   const { draft } = props;
-  const listed = (models.data?.items ?? []).map((model) => ({ value: model.id, label: text.language === "zh" ? model.name_zh : model.name_en }));
+  const listed = (models.data?.items ?? []).map((model) => ({ value: model.id, label: named(model, text.language) }));
   return (
     <fieldset disabled={props.disabled} className="row wrap bare" style={{ gap: 12 }}>
       <TextInput className="grow" style={{ flexBasis: 200 }} required label={text.t("policies.name")} placeholder={text.t("policies.name_example")} value={draft.name} maxLength={120} onChange={(event) => props.change({ ...draft, name: event.currentTarget.value })} />

@@ -58,7 +58,7 @@ function Result(props: { replay: Replay; stale: boolean }) {
           {ROWS.map((row) => (
             <tr key={row}><td>{text.t(`replay.row.${row}`)}</td><td className="num" style={{ fontWeight: 640 }}>{text.number(replay.draft[row], 0)}</td><td className="num muted">{text.number(replay.in_force[row], 0)}</td></tr>
           ))}
-          <tr><td>{text.t("replay.row.rate")}</td><td className="num" style={{ fontWeight: 640 }}>{text.number(replay.draft.false_per_asset_month)}</td><td className="num muted">{text.number(replay.in_force.false_per_asset_month)}</td></tr>
+          <tr><td>{text.t("replay.row.rate")}</td><td className="num" style={{ fontWeight: 640 }}>{text.number(replay.draft.false_per_asset_month, 2)}</td><td className="num muted">{text.number(replay.in_force.false_per_asset_month, 2)}</td></tr>
         </tbody>
       </table>
       {held.length > 0 && (

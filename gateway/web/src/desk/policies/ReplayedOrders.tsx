@@ -50,15 +50,15 @@ function Row(props: { order: ReplayedOrder; mark?: boolean }) {
         <SeverityChip severity={order.severity} small />
         <span>{reasonText(order.why, text, "verdict_why")}</span>
         {order.work_order && <Link className="link" to={`/work-orders/${order.work_order.id}`}>{order.work_order.number}</Link>}
-        {props.mark && !order.also_in_force && <span>{text.t("replay.only_draft")}</span>}
+        {props.mark && !order.also && <span>{text.t("replay.only_draft")}</span>}
       </div>
     </div>
   );
 }
 
-export function VerdictChip(props: { verdict: boolean | null }) {
+export function VerdictChip(props: { verdict: string }) {
   const { t } = useText();
-  if (props.verdict === true) return <Chip tone="ok" icon={CheckCircle2} small>{t("verdict.right")}</Chip>;
-  if (props.verdict === false) return <Chip tone="trouble" icon={OctagonX} small>{t("verdict.wrong")}</Chip>;
+  if (props.verdict === "true") return <Chip tone="ok" icon={CheckCircle2} small>{t("verdict.right")}</Chip>;
+  if (props.verdict === "false") return <Chip tone="trouble" icon={OctagonX} small>{t("verdict.wrong")}</Chip>;
   return <Chip tone="quiet" icon={CircleHelp} small>{t("verdict.unanswered")}</Chip>;
 }

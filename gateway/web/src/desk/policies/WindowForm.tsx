@@ -3,7 +3,7 @@ import { Button, Checkbox, Modal, SegmentedControl, Select, Textarea, TextInput 
 import { useState } from "react";
 
 import { useAct, useOverview } from "../../api/hooks";
-import { useAssetModels, useSites } from "../../api/policies";
+import { named, useAssetModels, useSites } from "../../api/policies";
 import { useText } from "../../i18n/useText";
 import { say } from "../../ui/Providers";
 import { errorText, Notice } from "../../ui/states";
@@ -70,8 +70,8 @@ function Scope(props: { scope: string; id: string | null; change: (scope: string
   const models = useAssetModels().data?.items ?? [];
   const lists: Record<string, { value: string; label: string }[]> = {
     asset: assets.map((one) => ({ value: one.id, label: `${one.name} · ${one.serial}` })),
-    site: sites.map((one) => ({ value: one.id, label: one.name })),
-    model: models.map((one) => ({ value: one.id, label: text.language === "zh" ? one.name_zh : one.name_en })),
+    site: sites.map((one) => ({ value: one.id, label: named(one, text.language) })),
+    model: models.map((one) => ({ value: one.id, label: named(one, text.language) })),
   };
   return (
     <div className="stack" style={{ gap: 8 }}>

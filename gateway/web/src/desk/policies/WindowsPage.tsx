@@ -76,6 +76,6 @@ function When(props: { window: Window }) {
   const text = useText();
   const { window } = props;
   const span = `${text.moment(window.starts_at)} – ${window.ends_at ? text.moment(window.ends_at) : text.t("windows.open_ended")}`;
-  if (!window.hours) return <span className="muted">{span}</span>;
+  if (!window.hours || Object.keys(window.hours).length === 0) return <span className="muted">{span}</span>;
   return <span className="muted">{hoursText(window.hours, text.t)}{window.time_zone && ` (${window.time_zone})`} · {span}</span>;
 }

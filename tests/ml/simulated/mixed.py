@@ -1,4 +1,4 @@
-"""A mixed fleet as a recorded fleet on disk: hidden damage, regimes, seasons, dirt, services, sensor faults, repairs."""
+"""A mixed fleet as a recorded fleet on disk: hidden damage, regimes, seasons, dirt, services, broken sensors."""
 
 from __future__ import annotations
 
@@ -139,7 +139,9 @@ def _suffer(rng: np.random.Generator, life: Life, damage: dict[str, Floats], dow
         life.incidents.append((at, failed, repaired, name))
         life.events.append((repaired, "maintenance", "replaced", name))
         for _ in range(rng.poisson(1.5)):
-            life.events.append((rng.uniform(max(t[0], failed - 6 * DAY_S), failed), "error", f"E{rng.integers(20, 24)}", ""))
+            life.events.append(
+                (rng.uniform(max(t[0], failed - 6 * DAY_S), failed), "error", f"E{rng.integers(20, 24)}", "")
+            )
         at = repaired + rng.exponential(70) * DAY_S + 15 * DAY_S
 
 
@@ -190,7 +192,10 @@ def _break_sensors(rng: np.random.Generator, life: Life, values: Floats, noise: 
 def fleet_of(plan: Plan) -> list[tuple[Life, str]]:
     """The machines of the plan with their role."""
     lives = []
-    for role, count, kinds in (("history", plan.history, plan.kinds_of_history), ("score", plan.scored, plan.kinds_of_scored)):
+    for role, count, kinds in (
+        ("history", plan.history, plan.kinds_of_history),
+        ("score", plan.scored, plan.kinds_of_scored),
+    ):
         for i in range(count):
             rng = np.random.default_rng([plan.seed, role == "score", i])
             kind = KINDS[kinds[i % len(kinds)]]
@@ -216,7 +221,7 @@ def write_fleet(plan: Plan, folder: Path, name: str = "mixed") -> None:
     lives = fleet_of(plan)
     ranks = ("asset", "model", "role", "observed_from", "observed_until", "healthy_until", "score_from", "asset_group")
     _table(folder / "assets.csv", ranks, (
-        (x.asset, x.kind.name, role, _stamp(x.t[0]), _stamp(x.t[-1]), _stamp(x.healthy_until), _stamp(x.healthy_until), "")
+        (x.asset, x.kind.name, role, *(_stamp(t) for t in (x.t[0], x.t[-1], x.healthy_until, x.healthy_until)), "")
         for x, role in lives
     ))  # fmt: skip
     _table(folder / "incidents.csv", ("asset", "onset", "established", "failed", "repaired", "kind"), (

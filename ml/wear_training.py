@@ -1,0 +1,211 @@
+"""Learn the belief about slow wear from a training set: healthy wander, weights that tell failures, and the level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from ml import figures
+from ml.detectors import conditions, wear, wear_features
+from ml.detectors.protocol import Event, Floats
+from ml.detectors.wear_belief import Table, WearBelief, template
+from ml.detectors.wear_bins import BIN_S, Bins
+from ml.detectors.wear_features import NAMES
+from ml.detectors.wear_scale import Wander
+from ml.detectors.wear_tracker import Tick, Tracker
+from ml.training_set import Asset, TrainingSet, history
+
+DAY_S = 86400.0
+MIN_TICKS = 40  # half-days of an asset that say something about healthy wander
+SICK_BEFORE_S, SICK_AFTER_S = 60 * DAY_S, 3 * DAY_S  # not healthy around a failure, seen or not
+WORST = 8.0  # in hourly sigma: a longer excursion is trouble, not wander
+RIDGE = 300.0  # half-days for which the template's weights count, per unit of weight
+MIN_INCIDENTS = 4
+AIM = 0.55  # share of the budget to aim at: a rate on history is itself an estimate
+TEMPLATE_MONTHS = 60.0  # for which the template's own rate counts at each level
+LEVELS = np.arange(-1.5, 3.01, 0.25)  # about the template's level
+TEMPLATE_DECADE = 2.0  # log-odds for a tenth of the false orders, on the template's fleets
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One asset's half-days, with what was judged and when it was ill."""
+
+    asset: Asset
+    metrics: tuple[str, ...]
+    judged: tuple[str, ...]
+    ticks: list[Tick]
+    healthy: NDArray[np.bool_]
+    before_failure: NDArray[np.bool_]  # within the window in which an order would be right
+    counted: NDArray[np.bool_]  # neither muted nor between healthy and ill
+
+
+def learn_wear(training: TrainingSet) -> WearBelief | None:
+    """The belief for assets like these, leaning on the template; None where history says nothing about slow wear."""
+    traces = [each for asset in history(training) if (each := trace_of(training, asset)) is not None]
+    if not traces:
+        return None
+    belief = with_wander(traces, template())
+    rows = {each.asset.name: features_of(each, belief) for each in traces}
+    belief = with_weights(traces, rows, belief)
+    return with_level(training, traces, rows, belief)
+
+
+def trace_of(training: TrainingSet, asset: Asset) -> Trace | None:
+    """Walk one asset's hours through the tracker; None where it never becomes known."""
+    t, metrics, frame = training.telemetry(asset.name)
+    numbers = tuple(m for m in metrics if pd.api.types.is_numeric_dtype(frame[m]))
+    if not len(t) or not numbers:
+        return None
+    bins = hourly(t, frame, numbers)
+    healthy_until = max((span.healthy_until for span in asset.spans), default=0.0)
+    tracker, ticks, start = Tracker(numbers), [], 0
+    for event in sorted((e for e in training.events if e.asset == asset.name), key=lambda e: e.t):
+        stop = int(np.searchsorted(bins.t, event.t, side="right"))
+        ticks += tracker.take(_part(bins, start, stop), healthy_until)
+        tracker.happened(Event(event.t, event.kind, event.code, event.component))
+        start = max(start, stop)
+    ticks += tracker.take(_part(bins, start, len(bins)), healthy_until)
+    if len(ticks) < MIN_TICKS or tracker.relations is None:
+        return None
+    judged = tuple(numbers[j] for j in tracker.relations.layout.judged)
+    return Trace(asset, numbers, judged, ticks, *_told(training, asset.name, ticks))
+
+
+def hourly(t: Floats, frame: pd.DataFrame, numbers: Sequence[str]) -> Bins:
+    """Hourly means in the hour's prevailing mode."""
+    texts = [name for name in frame.columns if name not in numbers]
+    modes = frame[texts].astype(str).agg("/".join, axis=1) if texts else pd.Series("", index=frame.index)
+    hour = np.floor(t / BIN_S)
+    prevailing = modes.groupby(hour).transform(lambda own: own.value_counts().index[0]) if texts else modes
+    kept = (modes == prevailing).to_numpy()
+    means = frame.loc[kept, list(numbers)].groupby(hour[kept]).mean()
+    last = pd.Series(t[kept]).groupby(hour[kept]).max()
+    names = prevailing[kept].groupby(hour[kept]).first()
+    return Bins(
+        np.asarray(last.to_numpy(), dtype=float),
+        np.asarray(means.to_numpy(), dtype=float),
+        tuple(str(name) for name in names),
+    )
+
+
+def _part(bins: Bins, start: int, stop: int) -> Bins:
+    stop = max(start, stop)
+    return Bins(bins.t[start:stop], bins.values[start:stop], bins.modes[start:stop])
+
+
+def _told(training: TrainingSet, name: str, ticks: Sequence[Tick]) -> tuple[NDArray[np.bool_], ...]:
+    t = np.array([tick.t for tick in ticks])
+    ill, before, between = (np.zeros(len(t), dtype=bool) for _ in range(3))
+    horizon, lead = training.settings.horizon_s, training.settings.min_lead_s
+    for incident in training.incidents:
+        if incident.asset != name or incident.failed is None:
+            continue
+        end = (incident.repaired or incident.failed) + SICK_AFTER_S
+        ill |= (t > incident.failed - SICK_BEFORE_S) & (t < end)
+        before |= (t >= incident.failed - 0.85 * horizon) & (t <= incident.failed - lead / 2)
+        between |= (t > incident.failed - 1.5 * horizon) & (t < end)
+    muted = np.array([tick.muted for tick in ticks])
+    return ~ill & ~muted, before & ~muted, (before | ~between) & ~muted
+
+
+def with_wander(traces: Sequence[Trace], belief: WearBelief) -> WearBelief:
+    """Add the healthy mean squares of these assets to the belief's tables."""
+    sensors, classes = dict(belief.sensors), dict(belief.classes)
+    for each in traces:
+        if each.healthy.sum() < MIN_TICKS:
+            continue
+        seen = [wear_features.channels(tick.u) for tick, ok in zip(each.ticks, each.healthy, strict=True) if ok]
+        squares = (np.clip(np.stack(seen), -WORST, WORST) ** 2).mean(axis=0)
+        for j, metric in enumerate(each.judged):
+            _add(sensors, f"{each.asset.model}/{metric}", squares[:, :, j])
+            _add(classes, wear_features.metric_class(metric, each.metrics), squares[:, :, j])
+    return replace(belief, sensors=sensors, classes=classes)
+
+
+def _add(table: Table, name: str, squares: Floats) -> None:
+    total, count = table.get(name, (np.zeros_like(squares), 0.0))
+    table[name] = (total + squares, count + 1.0)
+
+
+def features_of(trace: Trace, belief: WearBelief) -> Floats:
+    """NAMES' values of each half-day [T, k], as the detector would see them."""
+    prior = np.stack([belief.wander(trace.asset.model, name, trace.metrics) for name in trace.judged], axis=2)
+    wander = Wander(prior)
+    direction = np.array([conditions.harm_direction(name) for name in trace.judged], dtype=float)
+    rows = []
+    for tick in trace.ticks:
+        z = wander.step(wear_features.channels(tick.u), tick.muted)
+        rows.append(wear_features.features(tick, z, direction))
+    return np.array(rows).reshape(len(rows), len(NAMES))
+
+
+def with_weights(traces: Sequence[Trace], rows: dict[str, Floats], belief: WearBelief) -> WearBelief:
+    """Lean the template's weights towards what told these failures; unchanged where there were too few."""
+    x = np.vstack([rows[each.asset.name][each.counted] for each in traces])
+    y = np.concatenate([each.before_failure[each.counted] for each in traces])
+    episodes = sum(int(np.diff(each.before_failure.astype(int), prepend=0).clip(0).sum()) for each in traces)
+    if episodes < MIN_INCIDENTS or y.all() or not y.any():
+        return belief
+    weights, bias = fit_logistic(x - belief.centre, y, belief.weights, belief.bias, RIDGE)
+    return replace(belief, weights=weights, bias=bias)
+
+
+def fit_logistic(x: Floats, y: NDArray[np.bool_], start: Floats, bias: float, ridge: float) -> tuple[Floats, float]:
+    """Logistic weights with a quadratic pull towards `start`."""
+    sign = np.where(y, 1.0, -1.0)
+
+    def loss(w: Floats) -> tuple[float, Floats]:
+        margin = sign * (x @ w[:-1] + w[-1])
+        pull = w[:-1] - start
+        slope = -sign / (1 + np.exp(np.clip(margin, -40, 40)))
+        gradient = np.concatenate([x.T @ slope + ridge * pull, [slope.sum()]])
+        return float(np.logaddexp(0, -margin).sum() + 0.5 * ridge * pull @ pull), gradient
+
+    best = minimize(loss, np.concatenate([start, [bias]]), jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    return np.asarray(best.x[:-1]), float(best.x[-1])
+
+
+def with_level(
+    training: TrainingSet, traces: Sequence[Trace], rows: dict[str, Floats], belief: WearBelief
+) -> WearBelief:
+    """The lowest level at which history and template together expect to keep a share of the budget."""
+    budget = training.settings.budget_per_month
+    if budget is None:
+        return belief
+    for level in belief.level + LEVELS:
+        tallies = []
+        for each in traces:
+            orders = openings(each.ticks, rows[each.asset.name], replace(belief, level=float(level)))
+            tallies.append(figures.judge(training, each.asset.name, None, orders))
+        months = sum(t.healthy_s for t in tallies) / training.settings.month_s
+        usual = AIM * 0.1 * 10 ** (-(level - belief.level) / TEMPLATE_DECADE)
+        rate = (sum(t.false for t in tallies) + usual * TEMPLATE_MONTHS) / (months + TEMPLATE_MONTHS)
+        if rate <= AIM * budget:
+            return replace(belief, level=float(level))
+    return replace(belief, level=float(belief.level + LEVELS[-1]))
+
+
+def openings(ticks: Sequence[Tick], rows: Floats, belief: WearBelief) -> list[float]:
+    """When the detector would tell a finding, first or grown, along an asset's half-days."""
+    told: list[float] = []
+    above = below = 0
+    last = 0.0
+    for tick, log_odds in zip(ticks, (rows - belief.centre) @ belief.weights + belief.bias, strict=True):
+        if tick.muted or tick.age_days < wear.SETTLING_DAYS:
+            above = 0
+            continue
+        score = wear.OPENS * np.exp(min((log_odds - belief.level) / 2, 10.0))
+        above = above + 1 if score >= wear.OPENS else 0
+        below = below + 1 if score < wear.CLEARS else 0
+        if last and below >= wear.CLEAR_TICKS:
+            last = 0.0
+        elif above >= wear.OPEN_TICKS and score >= last * wear.GROWTH:
+            told.append(tick.t)
+            last = score
+    return told

@@ -1,0 +1,68 @@
+"""Learn `ml/detectors/wear_template.json` from simulated fleets (python -m tests.ml.simulated.make_wear_template)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ml import wear_training
+from ml.detectors import wear_belief
+from ml.detectors.wear_belief import WearBelief
+from ml.recorded_fleet import read_fleet
+from ml.training_set import TrainingSet
+from ml.wear_training import Trace
+from tests.ml.simulated.mixed import Plan, write_fleet
+
+SEEDS = (1001, 1002, 1003, 1004, 1005, 1006)
+RIDGE = 30.0  # half-days for which "tells nothing" counts, per unit of weight
+PEERS = 12.0  # assets for which a class of sensor counts in a fleet of its own
+ODDS_LEVEL = 0.35  # log-odds at which these fleets gave about half of 0.1 false orders per asset-month
+OUT = Path(wear_belief.__file__).with_name("wear_template.json")
+
+
+def learn(traces: Sequence[Trace]) -> WearBelief:
+    """The wander of each class of sensor and the weights, from nothing but these assets."""
+    belief = wear_training.with_wander(traces, WearBelief())
+    classes = {name: (total / n * min(n, PEERS), min(n, PEERS)) for name, (total, n) in belief.classes.items()}
+    belief = replace(belief, sensors={}, classes=classes)
+    rows = [wear_training.features_of(each, belief) for each in traces]
+    x = np.vstack([own[each.counted] for own, each in zip(rows, traces, strict=True)])
+    y = np.concatenate([each.before_failure[each.counted] for each in traces])
+    centre = x.mean(axis=0)
+    weights, bias = wear_training.fit_logistic(x - centre, y, np.zeros(x.shape[1]), -2.0, RIDGE)
+    return replace(belief, centre=centre, weights=weights, bias=bias, level=ODDS_LEVEL)
+
+
+def rounded(value: object) -> object:
+    """Four digits: the rest is noise."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return {name: rounded(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def simulate(seed: int) -> list[Trace]:
+    plan = Plan(seed=seed, history=0, scored=42, days=240, signal=(0.8, 1.0, 1.2)[seed % 3])
+    with tempfile.TemporaryDirectory() as folder:
+        write_fleet(plan, Path(folder))
+        fleet: TrainingSet = read_fleet(Path(folder))
+        return [t for a in fleet.assets.values() if (t := wear_training.trace_of(fleet, a)) is not None]
+
+
+def main() -> None:
+    traces = []
+    for seed in SEEDS:
+        traces += simulate(seed)
+        print(f"seed {seed}: {len(traces)} assets so far", file=sys.stderr, flush=True)
+    OUT.write_text(json.dumps(rounded(learn(traces).to_plain()), indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -197,6 +197,8 @@ def _after_clearing(
     params: dict[str, object],
 ) -> Decision:
     current = next((j for j in reversed(mine) if j.state == EPISODE_OPEN), None)
+    if current is not None and not belongs(cleared_at, current.opened_at, policy):
+        return Decision(WATCH, "ended", params)
     if current is None:
         then = next((j for j in reversed(mine) if _covers(j, finding)), None)
         if then is not None and is_evidence(finding, policy):
@@ -207,6 +209,11 @@ def _after_clearing(
     if quiet_s < policy.off_delay_s:
         return Decision(WAIT, "off_delay", params | {"quiet_s": quiet_s}, current.episode)
     return Decision(CLEAR, "evidence_ended", params, current.episode)
+
+
+def belongs(ended_at: datetime, opened_at: datetime, policy: Policy) -> bool:
+    """Is evidence that ended before a job was opened part of its trouble? As a recurrence is: within the cool-down."""
+    return ended_at >= opened_at - timedelta(seconds=policy.cool_down_s)
 
 
 def _covers(job: OpenJob, finding: FindingFacts) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,6 +117,12 @@ def append_evidence(session: Session, episode: Episode, finding: Finding, moment
         update_noticed(session, order.id, noticed.with_evidence(order.noticed, finding, count))
         raise_priority(session, order, finding.severity, moment)
     return new
+
+
+def take_in(session: Session, episode: Episode, earlier: Iterable[Finding], moment: datetime) -> None:
+    """Add evidence that came and went before the episode was opened."""
+    for finding in earlier:
+        append_evidence(session, episode, finding, moment)
 
 
 def amend_episode(session: Session, episode: Episode, finding: Finding, moment: datetime) -> None:

@@ -27,6 +27,7 @@ from maintenance.episode_life import (
     open_episode,
     reopen_episode,
     stop_watching,
+    take_in,
     watch,
     work_order_of,
 )
@@ -34,7 +35,7 @@ from maintenance.findings import facts_of
 from maintenance.guarded import Guarded
 from maintenance.models import Episode, EpisodeFinding, Finding
 from maintenance.policies import policies_for
-from maintenance.troubles import trouble_of
+from maintenance.troubles import key_of, trouble_of
 from ticketing.models import WorkOrder
 from ticketing.work_orders import transition
 
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 RETRY = timedelta(seconds=30)  # after an error
 SOONEST = timedelta(seconds=1)
 BATCH = 50  # findings per transaction: opening one takes 10 to 30 ms, and pages see them only after the commit
+MOST_EARLIER = 500  # findings that came and went before an episode was opened
 WATCHABLE = frozenset({"learning", "low_confidence"})  # what a planner may still want to act on
 
 
@@ -136,7 +138,8 @@ def apply(
     episode = session.get_one(Episode, UUID(decision.episode)) if decision.episode else None
     host = work_order_of(session, UUID(decision.host)) if decision.host else None
     if decision.action in (decisions.OPEN, decisions.JOIN):
-        open_episode(session, asset, finding, key, moment, reason, mode=mode, host=host)
+        episode, _ = open_episode(session, asset, finding, key, moment, reason, mode=mode, host=host)
+        take_in(session, episode, _earlier(session, asset, finding, key, policy), moment)
     elif decision.action == decisions.ATTACH and episode:
         attach_finding(session, asset, episode, finding, moment)
     elif decision.action == decisions.REOPEN and episode:
@@ -145,6 +148,32 @@ def apply(
         watch(session, finding, key, moment, reason)
     if finding.cleared_at is not None:
         _after_its_end(session, asset, finding, decision, policy, episode, moment)
+
+
+def _earlier(session: Session, asset: Asset, finding: Finding, key: str, policy: Policy) -> list[Finding]:
+    """Return evidence of the same trouble that had ended when it was first looked at, within the cool-down before."""
+    closed = select(func.max(Episode.closed_at)).where(Episode.asset_id == asset.id, Episode.key == key)
+    since = finding.first_at - timedelta(seconds=policy.cool_down_s)
+    ended = (
+        select(Finding)
+        .where(
+            Finding.asset_id == asset.id,
+            Finding.kind == finding.kind,
+            Finding.replayed == finding.replayed,
+            Finding.id != finding.id,
+            Finding.decision == decisions.WATCH,
+            Finding.decision_reason == "ended",
+            Finding.cleared_at >= since,
+            Finding.first_at > func.coalesce(closed.scalar_subquery(), since - timedelta(days=1)),
+        )
+        .order_by(Finding.first_at.desc())
+        .limit(MOST_EARLIER)
+    )
+    return [
+        row
+        for row in session.scalars(ended)
+        if decisions.is_evidence(facts_of(row), policy) and key_of(session, asset, row) == key
+    ]
 
 
 def _after_its_end(

@@ -16,6 +16,7 @@ from assets.base.db import Database
 from assets.instrumentation import bind
 from assets.people import add_organisation
 from assets.registry import Asset, AssetModel, add_asset
+from ingest.devices import register_device
 from ingest.messages import Message
 from ingest.rollups import run_rollups
 from ingest.store.base import Connection
@@ -23,7 +24,6 @@ from ingest.writer import Writer, prepare
 from maintenance.episodes import decide_pending
 from maintenance.models import Finding
 from ml.worker import Scorer
-from tests.ingest.support import add_device
 from ticketing.models import WorkOrder
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -55,13 +55,13 @@ class Machines:
             return model.id
 
     def add(self, serial: str, model_id: UUID | None, created_at: datetime = NOW) -> UUID:
-        device_id = add_device(self.url, serial, self.owner)
         with self.database.as_service() as session:
+            device, _ = register_device(session, serial, "test", self.owner, NOW)
             asset = Asset(
                 organisation_id=self.owner, serial=serial, name=serial, created_at=created_at, asset_model_id=model_id
             )
             add_asset(session, asset, created_at)
-            bind(session, organisation_id=self.owner, device_id=device_id, channel="", asset_id=asset.id, at=None)
+            bind(session, organisation_id=self.owner, device_id=device.id, channel="", asset_id=asset.id, at=None)
             self.ids[serial] = asset.id
         return self.ids[serial]
 

@@ -55,6 +55,11 @@ READ_ONLY = frozenset(
         "shadow_findings",
         "finding_snapshots",
         "remaining_lives",
+        # What answers taught, counted by the service from rows that people changed.
+        "alarm_budgets",
+        "held_back",
+        "observed_months",
+        "planner_verdicts",
     }
 )
 

@@ -37,6 +37,7 @@ DUMMIES: dict[str, Any] = {
     "TEXT": lambda: uuid4().hex,
     "BOOLEAN": lambda: False,
     "TIMESTAMP": lambda: NOW,
+    "DATE": NOW.date,
     "JSONB": lambda: "{}",
     "BYTEA": lambda: uuid4().bytes,
     "INT8MULTIRANGE": lambda: "{}",

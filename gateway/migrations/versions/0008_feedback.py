@@ -34,8 +34,7 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {SERVICE_ROLE}")
     # What was held back, counted and decided is the service's to write; people lift, prolong and set.
     op.execute(f"GRANT SELECT ON {tables} TO {APP_ROLE}, {READER_ROLE}")
-    op.execute(f"GRANT UPDATE ON suppressors TO {APP_ROLE}")
-    op.execute(f"GRANT INSERT, UPDATE, DELETE ON feedback_settings TO {APP_ROLE}")
+    op.execute(f"GRANT INSERT, UPDATE, DELETE ON suppressors, feedback_settings TO {APP_ROLE}")
 
 
 def downgrade() -> None:

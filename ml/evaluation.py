@@ -18,6 +18,7 @@ from ml.remaining_life import LifeEstimate
 from ml.result_files import stamp, write_lives, write_orders, write_points
 from ml.spread import ClusterUnreachable, Spread
 from ml.walking import Learned, blind, life_at, orders_of, walk_asset
+from ml.wear_training import learn_wear
 
 __all__ = ["evaluate", "evaluate_command", "learn", "stamp"]
 
@@ -59,7 +60,9 @@ def learn(fleet: RecordedFleet, say: Say, spread: Spread) -> Learned:
         return learned
     if not fleet.settings.on_failure:
         return learned
-    learned = replace(learned, taught=train_all(past, spread, say))
+    worn = learn_wear(past)
+    passed_on = {} if worn is None else {"": {"wear": worn.to_plain()}}
+    learned = replace(learned, taught=train_all(past, spread, say), passed_on=passed_on)
     return choose(past, learned, spread, say)
 
 

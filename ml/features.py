@@ -16,6 +16,9 @@ SHORT_ROWS, LONG_ROWS = 5, 20
 EARLY_ROWS = 20  # what "as it was when new" means
 GRID_PER_HORIZON = 6  # moments per horizon where there is no telemetry to set the pace
 ROWS_PER_HORIZON = 100  # moments worth looking at: denser readings are averaged first
+FINE_ROWS_PER_HORIZON = 400  # the same where the little that is learned hangs on minutes
+LEADS_PER_STEP = 10  # how many fine steps make the least lead, at least
+EARLY_SHARE = 0.2  # of the horizon: how long the vibration of a new asset is listened to before it is compared
 LOG_WINDOWS = (0.5, 1.0, 2.5, 7.0)  # of the horizon
 MAX_CODES = 30
 MAX_METRICS = 64  # in one family of assets: six columns each
@@ -83,8 +86,8 @@ def record_of(training: TrainingSet, asset: Asset, events: Sequence[Event] | Non
     return Record(asset, t, frame, own)
 
 
-def vocabulary(records: Sequence[Record], horizon_s: float) -> Vocabulary:
-    """The columns that these assets give, and their pace."""
+def vocabulary(records: Sequence[Record], horizon_s: float, fine_s: float | None = None) -> Vocabulary:
+    """The columns that these assets give, and their pace; `fine_s` asks for steps as short as that, within reason."""
     metrics = list(dict.fromkeys(m for r in records for m in numeric(r.frame)))[:MAX_METRICS]
     codes: dict[tuple[str, str], int] = {}
     for event in (e for r in records for e in r.events):
@@ -93,16 +96,20 @@ def vocabulary(records: Sequence[Record], horizon_s: float) -> Vocabulary:
     components = sorted({e.component for r in records for e in r.events if e.component})
     models = tuple(sorted({r.asset.model for r in records}))
     words = Vocabulary(tuple(metrics), tuple(sorted(common)), tuple(components[:MAX_CODES]), models, horizon_s)
-    words = Vocabulary(words.metrics, words.codes, words.components, models, horizon_s, _step(records, horizon_s))
+    words = Vocabulary(
+        words.metrics, words.codes, words.components, models, horizon_s, _step(records, horizon_s, fine_s)
+    )
     return Vocabulary(
         words.metrics, words.codes, words.components, models, horizon_s, words.step_s, _spread(records, words)
     )
 
 
-def _step(records: Sequence[Record], horizon_s: float) -> float:
+def _step(records: Sequence[Record], horizon_s: float, fine_s: float | None) -> float:
     """The time to average over: none where assets are usually read hardly more often than that."""
     usual = [float(np.median(np.diff(r.t))) for r in records if len(r.t) > 1]
     step = horizon_s / ROWS_PER_HORIZON
+    if fine_s is not None:
+        step = min(step, max(fine_s, horizon_s / FINE_ROWS_PER_HORIZON))
     return 0.0 if not usual or float(np.median(usual)) > step / 2 else step
 
 
@@ -193,8 +200,8 @@ def growth(record: Record, words: Vocabulary, t: Floats) -> Floats:
     if not own or not len(record.t) or not len(t):
         return told
     levels = record.frame[own].where(record.frame[own] > 0)
-    until = record.asset.spans[0].start + EARLY_ROWS * words.step_s
-    early = int(np.searchsorted(record.t, until)) if words.step_s else EARLY_ROWS
+    until = record.asset.spans[0].start + EARLY_SHARE * words.horizon_s
+    early = int(np.searchsorted(record.t, until))
     ratio = levels.rolling(GROWTH_ROWS, min_periods=1).median() / levels.iloc[: max(early, GROWTH_ROWS)].median()
     with np.errstate(invalid="ignore"):
         worst = np.log(ratio.max(axis=1).to_numpy(dtype=float))

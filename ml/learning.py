@@ -68,7 +68,10 @@ def _lessons(training: TrainingSet, ledger: Ledger, known: Sequence[Asset], spre
     for event in training.events:
         events[event.asset].append(event)
     for family in families([record_of(training, asset, events[asset.name]) for asset in known]):
-        words = features.vocabulary(family.records, training.settings.horizon_s)
+        known_failures = sum(len(failures(ledger, record.asset.name, None)) for record in family.records)
+        few = known_failures < remaining_life.MIN_HISTORIES
+        fine_s = training.settings.min_lead_s / features.LEADS_PER_STEP if few else None
+        words = features.vocabulary(family.records, training.settings.horizon_s, fine_s)
         if not words.metrics and not words.codes:
             continue
         seen = tuple(spread.map(features.moments_of, [(record, words) for record in family.records]))

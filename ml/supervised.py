@@ -204,19 +204,20 @@ def policy_of(settings: Settings) -> Policy:
 
 def choose_level(training: TrainingSet, lesson: Lesson, p: dict[int, Floats]) -> tuple[float, float, float] | None:
     """The level with the best recall on held-out history whose false orders are surely enough within the budget,
-    its recall and its rate; of several equally good ones the middle one."""
+    its recall and its rate; of several the one with the fewest false orders, of these the middle one."""
     kinds = len({i.kind for i in training.incidents}) if training.settings.per_kind else 1
-    good: list[tuple[float, float, float]] = []
+    good: list[tuple[float, int, float, float]] = []
     for level in THRESHOLDS:
         recall, false, months = judge_level(training, lesson, p, float(level))
         # The budget is for all kinds together: each may use its share.
         if months > 0 and affordable(false, months, training.settings.budget_per_month, kinds):
-            good.append((float(level), recall, false / months))
+            good.append((recall, -false, float(level), false / months))
     if not good:
         return None
-    best = max(recall for _, recall, _ in good)
-    ties = [each for each in good if each[1] == best]
-    return ties[len(ties) // 2]
+    best = max(each[:2] for each in good)
+    ties = [each for each in good if each[:2] == best]
+    recall, _, level, rate = ties[len(ties) // 2]
+    return level, recall, rate
 
 
 def judge_level(training: TrainingSet, lesson: Lesson, p: dict[int, Floats], level: float) -> tuple[float, int, float]:

@@ -18,6 +18,7 @@ from ml.walking import blocks
 
 MAX_PEERS = 64  # the nearest in name: more of them teach nothing new
 MAX_ROWS = 4096  # of one peer
+MORE = 1.25  # times the rows: then it is worth looking at them again
 
 
 def taught_by_peers(fleet: RecordedFleet, settings: ResidualSettings) -> dict[str, Mapping[str, State]]:
@@ -34,15 +35,21 @@ def taught_by_peers(fleet: RecordedFleet, settings: ResidualSettings) -> dict[st
     for assets in by_model.values():
         if len(assets) < 2:
             continue
-        learners = {asset.name: _vouched(fleet, asset, asset.role == HISTORY and asset.name not in ill, settings)
-                    for asset in assets}  # fmt: skip
-        known: dict[tuple[str, ...], Mapping[str, State]] = {}
+        learners: dict[str, tuple[Detector, ...]] = {}
+        rows_of: dict[str, int] = {}
         for asset in assets:
+            well = asset.role == HISTORY and asset.name not in ill
+            learners[asset.name], rows_of[asset.name] = _vouched(fleet, asset, well, settings)
+        lesson: Mapping[str, State] | None = None
+        rows = 0
+        for asset in sorted(assets, key=lambda a: a.spans[0].healthy_until):
             peers = _before(asset, assets)
-            if peers not in known and len(peers) > (asset.name in peers):
-                known[peers] = registry.teach([learners[name] for name in peers if learners[name]])
-            if peers in known:
-                taught[asset.name] = known[peers]
+            if set(peers) <= {asset.name}:
+                continue
+            seen = sum(rows_of[name] for name in peers)
+            if lesson is None or seen >= MORE * rows or seen < rows:
+                lesson, rows = registry.teach([learners[name] for name in peers]), seen
+            taught[asset.name] = lesson
     return taught
 
 
@@ -59,21 +66,24 @@ def _before(asset: Asset, assets: Sequence[Asset]) -> tuple[str, ...]:
     return tuple(sorted(sorted(known, key=lambda name: (name not in history, name))[:MAX_PEERS]))
 
 
-def _vouched(fleet: RecordedFleet, asset: Asset, always: bool, settings: ResidualSettings) -> tuple[Detector, ...]:
-    """The asset's detectors after its vouched rows of the first stretch; of an asset that was always well, all."""
+def _vouched(
+    fleet: RecordedFleet, asset: Asset, always: bool, settings: ResidualSettings
+) -> tuple[tuple[Detector, ...], int]:
+    """The asset's detectors after its vouched rows of the first stretch (all, if it was always well), and how many."""
     t, metrics, frame = fleet.telemetry(asset.name)
     until = np.inf if always else asset.spans[0].healthy_until
     detectors = registry.create(asset.name, AssetSetup(residual=settings, asset_type=asset.model), _teaching())
+    total = 0
     for block in blocks(asset, t, metrics, frame):
-        rows = int(np.searchsorted(block.t, until, side="right"))
-        rows = min(rows, MAX_ROWS)
+        rows = min(int(np.searchsorted(block.t, until, side="right")), MAX_ROWS - total)
+        total += rows
         if rows:
             part: Block = replace(block.rows(0, rows), healthy_until=float(block.t[rows - 1]))
             for detector in detectors:
                 detector.update(part)
         if rows < len(block):
             break
-    return detectors
+    return detectors, total
 
 
 def _teaching() -> tuple[registry.Entry, ...]:

@@ -24,6 +24,7 @@ SCALES = (1.0, 5.0, 20.0)  # rows over which whitened rows are averaged
 POWER_ROWS = 20.0  # over which the raw statistics are averaged: a wilder machine, not a shifted one
 HEAD_SHARE = 0.92  # of the variance: the directions of T², the rest are those of SPE
 FOLDS = 4
+RUN_ROWS = 40  # a run at least as long shows one standing of its own
 CLIP_HEALTHY, CLIP_SIGMA, CLIP_SQUARE = 6.0, 20.0, 36.0  # one wild sensor is not the whole machine
 SHRINK_MIN = 0.005
 SIGMA_MIN = 0.3
@@ -121,7 +122,12 @@ def fit(runs: Sequence[Floats], inputs: Bools, dt: float, patience_s: float, com
     alarm = max(float(np.quantile(worst, ALARM_QUANTILE)), ALARM_MIN)
     reach = float(reference.reach(np.maximum(worst, 0.0)[:, None], patience_s / dt)[0])
     within = np.asarray(np.linalg.inv(_shrunk(np.concatenate(known))), dtype=float)
-    wider = np.stack([_inflation(level, rows, n / m, len(runs)) for level, rows in zip(smoothed, SCALES, strict=True)])
+    wider = np.stack(
+        [
+            _inflation(level, rows, n / m, sum(len(run) >= RUN_ROWS for run in runs))
+            for level, rows in zip(smoothed, SCALES, strict=True)
+        ]
+    )
     return Dynamics(
         centre, spread, inputs, explained, within, basis, np.zeros(len(basis)), sigma * wider, head, usual, beyond,
         alarm, max(reach, OPEN_MIN * alarm), dt, n,
@@ -226,10 +232,11 @@ def _averaged(white: Floats, rows: float, before: Floats, counts: Floats) -> tup
 
 def _held_out(known: Sequence[Floats]) -> list[Floats]:
     """Whitened rows of each part, by directions learned from the other parts."""
-    if len(known) >= FOLDS:
-        folds = [list(known[i::FOLDS]) for i in range(FOLDS)]
-    else:
-        folds = [[part] for run in known for part in np.array_split(run, -(-FOLDS // len(known)))]
+    folds: list[list[Floats]] = [[] for _ in range(FOLDS)]
+    most = -(-sum(map(len, known)) // FOLDS)
+    parts = [part for run in known for part in np.array_split(run, -(-len(run) // most))]
+    for part in sorted(parts, key=len, reverse=True):
+        min(folds, key=lambda fold: sum(map(len, fold))).append(part)
     white = []
     for i, fold in enumerate(folds):
         rest = [run for j, other in enumerate(folds) if j != i for run in other]

@@ -25,8 +25,10 @@ _RANGE: tuple[tuple[str, float, float], ...] = (
     ("vibration_mm_s", 0.0, 1e4),
 )
 # How far a healthy sensor may wander from where it was, as a share of its level, before its own past is known.
-_WANDER_TEMPERATURE = 0.02
 _WANDER = 0.02
+# What people and programs use as they please: no part of it is a machine's habit after some minutes.
+_WANDER_AS_USED = 0.5
+_AS_USED = re.compile(r"network|_bytes|bytes_|_per_second$|cpu|memory|swap|disk|process(es)?_|requests|connections")
 
 
 def is_condition(metric: str) -> bool:
@@ -42,4 +44,4 @@ def physical_range(metric: str) -> tuple[float, float] | None:
 
 def wander_share(metric: str) -> float:
     """The template's scale: the share of its level that a healthy sensor wanders within hours (one sigma)."""
-    return _WANDER_TEMPERATURE if "celsius" in metric.lower() else _WANDER
+    return _WANDER_AS_USED if _AS_USED.search(metric.lower()) else _WANDER

@@ -56,10 +56,11 @@ class Reference:
         """Standardised residuals [n, m]; NaN where the sensor is missing or unusable."""
         z = standardise(values, self.centre, self.spread, self.usable)
         full = with_hours(t, z) if self.hours else z
-        known = np.nan_to_num(full, nan=0.0)
-        r = (known @ self.precision) / np.diag(self.precision)
-        r = r[:, : values.shape[1]] - self.offset
-        return np.where(np.isfinite(z), r, np.nan)
+        # Relations hold where they were learned: what strays further explains no more of the others than it did there.
+        inside = np.clip(np.nan_to_num(full, nan=0.0), -CLIP_SIGMA, CLIP_SIGMA)
+        r = (inside @ self.precision) / np.diag(self.precision)
+        m = values.shape[1]
+        return np.where(np.isfinite(z), r[:, :m] + (z - inside[:, :m]) - self.offset, np.nan)
 
     def expected(self, t: Floats, values: Floats) -> Floats:
         """What each sensor should read, in its own unit [n, m]."""

@@ -42,6 +42,7 @@ class Regime:
     settles_until: float = 0.0  # a repaired machine is on its way back: nothing is learned from the way
     dynamics: Dynamics | None = None  # of many variables: replaces the residuals' score
     track: Track | None = None
+    vouched: bool = False  # somebody said that what was learned from is healthy
     chunk_loud: int = 0  # alarmed rows in the chunk, where dynamics count them
     standing: list[Floats] = field(default_factory=list)  # raw rows beside `recentring`
 
@@ -55,7 +56,7 @@ class Regime:
         self.recentring, self.standing = None, []
         self.times, self.rows, self.kept = [], [], 0
         self.forget_chunk()
-        self.next_fit, self.settled = LEARN_ROWS, False
+        self.next_fit, self.settled, self.vouched = LEARN_ROWS, False, False
 
     def forget_chunk(self) -> None:
         self.chunk_t, self.chunk_x, self.chunk_n, self.chunk_worst, self.chunk_loud = [], [], 0, 0.0, 0
@@ -150,6 +151,7 @@ class Regime:
             "dynamics": None if self.dynamics is None else self.dynamics.to_plain(),
             "track": None if self.track is None else self.track.to_plain(),
             "chunk_loud": self.chunk_loud,
+            "vouched": self.vouched,
             "standing": list(self.standing),
         }
 

@@ -23,6 +23,7 @@ LOUD_ROWS = 6  # of a chunk: single alarms are usual with many variables and no 
 GROWTH = 1.25  # of what is known, before many variables are looked at again
 GAP_S, GAP_ROWS, STEPS_KEPT = 590.0, 20.0, 20  # a longer silence is a gap; longer than all learned from: a new start
 SETTLED_EVIDENCE, SETTLED_SPAN_S = 40.0, 7 * 86400.0
+DOUBT = 8.0  # independent samples: with so few, trouble must stand out twice as far to be believed
 SETTLE_S, SETTLE_STEPS, SETTLE_MAX_S = 60.0, 1.5, 1800.0  # after a change of mode
 SETTLE_AFTER_REPAIR_S = 600.0  # temperatures of a machine that starts again need some minutes
 FOUNDED_SPAN_S = 86400.0  # relations learned over a day of cycles survive a repair
@@ -215,6 +216,8 @@ class ResidualDetector:
         if lesson is None or regime.kept < min_rows or self._lesson is None or self._lesson.metrics != self._metrics:
             return False
         regime.adopt(*lesson, np.concatenate(regime.rows))
+        # What peers vouched for is not learned away from what this asset does unvouched.
+        regime.settled = lesson[0].typical_evidence() >= SETTLED_EVIDENCE
         regime.next_fit = max(regime.next_fit, lesson[0].rows)
         return True
 
@@ -319,6 +322,7 @@ class ResidualDetector:
         if known is None or not known.usable.any():
             return False
         regime.known, regime.revision = known, regime.revision + 1
+        regime.vouched = vouched or regime.vouched
         regime.dynamics = dynamics.fit([x], ~self._scored, known.dt, self.settings.patience_s)
         regime.pause()
         regime.next_fit = int((GROWTH if many else 2) * max(regime.kept, LEARN_ROWS))
@@ -361,7 +365,7 @@ class ResidualDetector:
         found: list[FindingFacts] = []
         row = 0
         for change in changes:
-            found += self._lasting(part.t, score, z, row, change.row)
+            found += self._lasting(regime, part.t, score, z, row, change.row)
             row = change.row + 1
             if change.opened:
                 known = cast(Reference, regime.known)
@@ -370,14 +374,17 @@ class ResidualDetector:
                     self, self._metrics, known, self.model_id(mode), mode, part.values[change.row], expected[0],
                     float(score[change.row]), z[change.row], change,
                 )  # fmt: skip
+                self._current = replace(self._current, learning=self._doubts(regime, float(score[change.row])))
                 self._told, self._worst = 0, np.abs(z[change.row])
                 found.append(self._current)
             else:
                 self._tolerate(float(part.t[change.row]))
                 found += self._end(float(part.t[change.row]), change.last_at)
-        return found + self._lasting(part.t, score, z, row, len(part))
+        return found + self._lasting(regime, part.t, score, z, row, len(part))
 
-    def _lasting(self, t: Floats, score: Floats, z: Floats, start: int, stop: int) -> list[FindingFacts]:
+    def _lasting(
+        self, regime: Regime, t: Floats, score: Floats, z: Floats, start: int, stop: int
+    ) -> list[FindingFacts]:
         if self._current is None or self._worst is None or start >= stop:
             return []
         self._worst = np.maximum(self._worst, np.abs(z[start:stop]).max(axis=0))
@@ -386,11 +393,21 @@ class ResidualDetector:
         for row in above if self._told < TELL_ROWS else above[-1:]:
             peak = float(np.nanmax(score[start : row + 1]))
             self._current = replace(
-                self._current, last_at=moment(t[row]), score=float(score[row]), peak=max(peak, self._current.peak)
+                self._current,
+                last_at=moment(t[row]),
+                score=float(score[row]),
+                peak=max(peak, self._current.peak),
+                learning=self._current.learning and self._doubts(regime, peak),
             )
             self._told += 1
             told.append(self._current)
         return told
+
+    def _doubts(self, regime: Regime, score: float) -> bool:
+        """Is this only news because so little was seen so far? Then it goes on the watch list, until it is louder."""
+        if regime.settled or regime.vouched or regime.known is None:
+            return False
+        return score < self.settings.opens * (1 + DOUBT / max(regime.known.typical_evidence(), 1.0))
 
     def _end(self, cleared: float, last: float | None = None) -> list[FindingFacts]:
         self._evidence.cut()

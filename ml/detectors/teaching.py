@@ -17,6 +17,7 @@ from ml.detectors.regime import Regime
 MAX_ROWS = 8192  # pooled; more would only take longer
 APART = 1.0  # spreads between the peers' own centres: beyond it they do not stand at one level
 ROWS_TO_TEACH = 10  # fewer rows of a peer say nothing of its centre
+SPAN_TO_TEACH_S = 3600.0  # how far a sensor wanders within minutes says nothing of how far it does within hours
 
 Taught = tuple[Reference, Dynamics | None]
 
@@ -80,6 +81,8 @@ def _scales(peers: Sequence[tuple[tuple[str, ...], dict[str, Regime]]]) -> dict[
     seen: dict[str, list[float]] = {}
     for metrics, regimes in peers:
         for regime in regimes.values():
+            if _span(regime) < SPAN_TO_TEACH_S:
+                continue
             own = regime.known.own_scale() if regime.known is not None else _spread_of(regime)
             for metric, value in zip(metrics, own if own is not None else (), strict=False):
                 if np.isfinite(value) and value > 0:
@@ -87,11 +90,20 @@ def _scales(peers: Sequence[tuple[tuple[str, ...], dict[str, Regime]]]) -> dict[
     return {metric: float(np.median(values)) for metric, values in sorted(seen.items())}
 
 
+def _span(regime: Regime) -> float:
+    """Seconds that the regime was learned from, or that wait to be."""
+    kept = float(regime.times[-1][-1] - regime.times[0][0]) if regime.times else 0.0
+    return max(kept, regime.known.span if regime.known is not None else 0.0)
+
+
 def _spread_of(regime: Regime) -> Floats | None:
     """Spread of a sensor that somebody vouched for but nothing was fitted to."""
     if regime.kept < ROWS_TO_TEACH:
         return None
-    return np.asarray(np.nanstd(np.where(np.isfinite(rows := np.concatenate(regime.rows)), rows, np.nan), axis=0))
+    rows = np.concatenate(regime.rows)
+    there = np.isfinite(rows)
+    off = np.where(there, rows - _middle(rows), 0.0)
+    return np.asarray(np.sqrt((off**2).sum(axis=0) / np.maximum(there.sum(axis=0), 1)))
 
 
 def _mode(metrics: tuple[str, ...], regimes: Sequence[Regime], patience_s: float) -> Taught | None:
@@ -122,7 +134,7 @@ def _stand_together(runs: Sequence[Floats]) -> bool:
     """Do the peers stand at one level, as runs of one machine do, or each at its own?"""
     if len(runs) < 2:
         return True
-    within = np.sqrt(np.mean([np.nanvar(run, axis=0) for run in runs], axis=0))
+    within = np.sqrt(np.mean([_middle((run - _middle(run)) ** 2) for run in runs], axis=0))
     between = np.std([_middle(run) for run in runs], axis=0)
     ratio = np.divide(between, within, out=np.zeros_like(within), where=within > 0)
     return bool(np.median(ratio[within > 0]) <= APART) if (within > 0).any() else True

@@ -25,7 +25,7 @@ from maintenance.models import EpisodeFinding, Finding, WorkLink
 from maintenance.suppressors import AUDITED, BUDGET, SUPPRESSED, drawn, is_audited, note_held_back
 from ticketing.models import WorkOrder
 
-WINDOW = timedelta(days=180)
+WINDOW = timedelta(days=365)
 CALIBRATED = ("L2", "L3")  # their levels are our own choice; limits and data quality are not ours to move
 PRIOR_MONTHS = 3.0  # how many asset-months of its own outweigh what its peers show
 PRIOR_SCALE = 0.3  # how far beyond the level false evidence reaches on average, before there is any

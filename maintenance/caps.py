@@ -23,7 +23,7 @@ from ticketing.models import WorkOrder
 CAP = "daily_cap"
 WINDOW = timedelta(days=365)
 PRIOR_COUNT = 2.0  # how many answers about a detector on a model outweigh those about it elsewhere
-MAX_RIVALS = 500  # findings of a site that wait at the same moment
+MAX_RIVALS = 200  # findings of a site that wait at the same moment: a storm must not compare all with all
 SOON_S = 20.0  # those before it in the queue are decided in the meantime
 
 

@@ -62,6 +62,8 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="score the detectors on a recorded fleet")
     evaluate.add_argument("folder", type=Path, metavar="FOLDER")
     evaluate.add_argument("--out", type=Path, required=True, metavar="DIR")
+    evaluate.add_argument("--jobs", type=int, default=-1, metavar="N", help="processes (default: one for each core)")
+    evaluate.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler instead, as tcp://HOST:8786")
     evaluate.add_argument("--json", action="store_true")
 
     bench.add_commands(commands)
@@ -153,8 +155,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             return model_commands.run(options, settings, running_database_url)
         case "evaluate":
             from ml.evaluation import evaluate_command
+            from ml.spread import Spread
 
-            return evaluate_command(options.folder, options.out, options.json)
+            return evaluate_command(options.folder, options.out, options.json, Spread(options.jobs, options.cluster))
         case "bench":
             return bench.run_bench(options, settings)
         case "chaos":

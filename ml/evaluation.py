@@ -84,7 +84,7 @@ def walk_fleet(
 ) -> tuple[list[Order], list[Order], dict[str, list[tuple[float, bool]]]]:
     """Machine orders, sensor orders and point alarms of every scored asset."""
     scored = fleet.scored()
-    walks = spread.map(walk_asset, [(blind(fleet, asset), asset, learned) for asset in scored])
+    walks = spread.map(walk_asset, [(blind(fleet, asset), asset, learned.only(asset)) for asset in scored])
     orders: list[Order] = []
     sensor_orders: list[Order] = []
     for asset, walk in zip(scored, walks, strict=True):
@@ -98,7 +98,7 @@ def walk_fleet(
 def lives(fleet: RecordedFleet, learned: Learned, spread: Spread) -> dict[str, LifeEstimate]:
     """The remaining life of each asset that was cut off, at that moment, where a model speaks about it."""
     cut = [(fleet.assets[name], cut.t) for name, cut in sorted(fleet.cuts.items()) if name in fleet.assets]
-    told = spread.map(life_at, [(blind(fleet, asset), asset, learned, at) for asset, at in cut])
+    told = spread.map(life_at, [(blind(fleet, asset), asset, learned.only(asset), at) for asset, at in cut])
     return {asset.name: life for (asset, _), life in zip(cut, told, strict=True) if life is not None}
 
 

@@ -16,6 +16,7 @@ from ml import features
 from ml.desk import Desk, Order
 from ml.detectors import protocol
 from ml.detectors.protocol import Block, Floats, State
+from ml.detectors.registry import DETECTORS, Entry
 from ml.detectors.residual import ResidualSettings
 from ml.features import numeric, record_of
 from ml.learning import Taught
@@ -44,6 +45,12 @@ class Learned:
     by_peers: Mapping[str, Mapping[str, State]] = field(default_factory=dict)  # by asset, see `ml.peers`
     openers: frozenset[str] | None = None
     beside: bool = True
+    detectors: tuple[Entry, ...] = DETECTORS
+
+    def only(self, asset: Asset) -> Learned:
+        """The same without what concerns other assets alone."""
+        mine = {name: taught for name, taught in self.by_peers.items() if name == asset.name}
+        return replace(self, by_peers=mine)
 
     def setup(self, asset: Asset) -> AssetSetup:
         """What the detectors of one asset are told before its first reading."""
@@ -79,7 +86,7 @@ def blind(fleet: RecordedFleet, asset: Asset) -> RecordedFleet:
 def walk_asset(fleet: RecordedFleet, asset: Asset, learned: Learned) -> Walk:
     """The asset's telemetry and log through detectors and failure models; findings in order of time."""
     t, metrics, frame = fleet.telemetry(asset.name)
-    scorer = FleetScorer(default=learned.setup(asset))
+    scorer = FleetScorer(default=learned.setup(asset), detectors=learned.detectors)
     found: list[FindingFacts] = []
     alarms: list[tuple[float, bool]] = []
     cut = list(blocks(asset, t, metrics, frame))

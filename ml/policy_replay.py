@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, any_, func, select
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Invalid
@@ -130,7 +130,7 @@ def _row(draft: Draft) -> PolicyRow:
 
 def _about(draft: Draft, until: datetime) -> Select[UUID, datetime]:
     """Return the query of the assets that the draft is about, with when they came."""
-    owners = select(Organisation.id).where(Organisation.ancestors.contains([draft.organisation_id]))
+    owners = select(Organisation.id).where(any_(Organisation.ancestors) == draft.organisation_id)
     about = select(Asset.id, Asset.created_at).where(
         Asset.organisation_id.in_(owners), Asset.lifecycle.not_in(("planned", "in_stock")), Asset.created_at < until
     )

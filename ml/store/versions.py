@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
-from assets.base.errors import IllegalMove, NotFound
+from assets.base.errors import Conflict, IllegalMove, NotFound
 from assets.base.events import append_event
 from assets.base.ids import uuid7
 from ml.detectors.protocol import State
@@ -26,6 +26,12 @@ class ContentForgotten(NotFound):
     """Retention has removed the content of this version; its card is still there."""
 
     code = "content_forgotten"
+
+
+class ModelUnusable(Conflict):
+    """The content of this version is damaged, or of a format that is not read here: it cannot serve."""
+
+    code = "model_unusable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ def verify(session: Session, model: StoredModel) -> Verdict:
 def roll_back(session: Session, model: StoredModel, reason: str, now: datetime, by: Actor | None = None) -> StoredModel:
     """Make a retired version the champion again, the present one retired. Twice changes nothing.
 
-    Raise IllegalMove unless it was champion once, ContentForgotten or ModelDamaged when it cannot serve.
+    Raise IllegalMove unless it was champion once, ContentForgotten or ModelUnusable when it cannot serve.
     """
     _lock(session, model.organisation_id, model.name)
     session.refresh(model)
@@ -159,7 +165,10 @@ def roll_back(session: Session, model: StoredModel, reason: str, now: datetime, 
             to=CHAMPION,
             legal=[],
         )
-    load_state(session, model)  # a version that cannot be read must not take over
+    try:
+        load_state(session, model)  # a version that cannot be read must not take over
+    except (ModelDamaged, ModelUnreadable) as error:
+        raise ModelUnusable(f"{model.name} version {model.version} cannot serve: {error}", name=model.name) from error
     _take_over(session, model, Reason("rolled_back", {"reason": reason}), now, by)
     return model
 

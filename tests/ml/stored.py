@@ -33,11 +33,10 @@ SAMPLES = 400  # per message
 class Machines:
     """One organisation's machines, each with a device of its own of the same serial."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, owner: UUID | None = None) -> None:
         self.database = Database(url)
         with self.database.as_service() as session:
-            self.owner = add_organisation(session, kind="operator", name="Operator", now=NOW).id
+            self.owner = owner or add_organisation(session, kind="operator", name="Operator", now=NOW).id
         self.connection: Connection = psycopg.connect(url, autocommit=True)
         self.connection.execute("SET ROLE forewarn_service")
         self.writer = Writer()

@@ -38,6 +38,7 @@ export type ReplayedOrder = {
   kind: string;
   key: string;
   opened_at: string;
+  title: { code: string; params: Record<string, unknown> };
   signature: string;
   severity: Severity;
   verdict: "true" | "false" | "unknown";
@@ -74,7 +75,11 @@ export function useSavePolicy() {
       wanted.policy
         ? api<Policy>(`/policies/${wanted.policy.id}`, { method: "PUT", body: { ...wanted.draft, enabled: wanted.policy.enabled }, version: wanted.policy.version })
         : post<Policy>("/policies", { ...wanted.draft, enabled: false }),
-    onSuccess: () => void client.invalidateQueries({ queryKey: ["policies"] }),
+    onSuccess: (made) => {
+      // The page of the new policy opens at once and finds it here.
+      client.setQueryData<Policies>(["policies"], (held) => held && { ...held, items: [made, ...held.items.filter((one) => one.id !== made.id)] });
+      void client.invalidateQueries({ queryKey: ["policies"] });
+    },
   });
 }
 

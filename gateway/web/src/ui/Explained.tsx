@@ -7,9 +7,11 @@ import { Chip } from "./chips";
 import { repairOf } from "./FinishForm";
 import type { Tone } from "./theme";
 
-export function Lines(props: { lines: Line[]; skip?: number }) {
+const SAID_ALREADY = ["explain.since"]; // stands beside it, in the reader's own time zone
+
+export function Lines(props: { lines: Line[] }) {
   const { language } = useText();
-  const lines = props.lines.slice(props.skip ?? 0);
+  const lines = props.lines.filter((line) => !SAID_ALREADY.includes(line.code));
   if (lines.length === 0) return null;
   return <ul className="lines">{lines.map((line, index) => <li key={index} className="break">{language === "zh" ? line.zh : line.en}</li>)}</ul>;
 }

@@ -19,7 +19,7 @@ export function FindingWhy(props: { finding: Finding }) {
       {explanation.isPending && <Bones rows={2} />}
       {explanation.data && <Lines lines={explanation.data.lines} />}
       {finding.decision && <div className="small">{reasonText({ code: finding.decision.reason, params: finding.decision.params }, text)}</div>}
-      {finding.contributions.slice(0, SENSORS).map((one) => (
+      {!explanation.data && finding.contributions.slice(0, SENSORS).map((one) => (
         <div key={one.metric} className="row small" style={{ gap: 8 }}>
           <span className="grow break">{metricLabel(one, text.language)}</span>
           <span className="num nowrap"><span className="muted">{text.value(one.expected, one.unit_label)} → </span><b>{text.value(one.seen, one.unit_label)}</b></span>

@@ -26,7 +26,7 @@ export function PolicyPage() {
     <Loaded of={policies} skeleton={<Bones rows={9} height={24} />}>
       {(page) => {
         const policy = page.items.find((one) => one.id === id) ?? null;
-        return policy || id === "new" ? <Editor key={id} page={page} policy={policy} /> : <NotFoundPage />;
+        return policy || id === "new" ? <Editor page={page} policy={policy} /> : <NotFoundPage />;
       }}
     </Loaded>
   );
@@ -34,22 +34,29 @@ export function PolicyPage() {
 
 const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
-const asDraft = (policy: Policy | null, name: string): Draft => ({
-  name: policy?.name ?? name,
+const asDraft = (policy: Policy | null): Draft => ({
+  name: policy?.name ?? "",
   asset_model_id: policy?.asset_model?.id ?? null,
   settings: (policy?.settings ?? {}) as Settings,
 });
+
+/** As text, whichever order the server keeps the fields in. */
+function written(value: unknown): string {
+  return JSON.stringify(value, (_, one: unknown) =>
+    typeof one === "object" && one !== null && !Array.isArray(one) ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => a.localeCompare(b))) : one,
+  );
+}
 
 function Editor(props: { page: Policies; policy: Policy | null }) {
   const { page, policy } = props;
   const text = useText();
   const may = decides(useOutletContext<Me>());
-  const [draft, setDraft] = useState<Draft>(() => asDraft(policy, ""));
+  const [draft, setDraft] = useState<Draft>(() => asDraft(policy));
   const [kind, setKind] = useState<string>(EVERY);
   const [replayed, setReplayed] = useState<string | null>(null);
   useTitle(policy?.name ?? text.t("policies.new"));
-  const shape = JSON.stringify([draft.asset_model_id, draft.settings]);
-  const saved = policy !== null && JSON.stringify(asDraft(policy, "")) === JSON.stringify(draft);
+  const shape = written([draft.asset_model_id, draft.settings]);
+  const saved = policy !== null && written(asDraft(policy)) === written(draft);
   // What was replayed must be what is switched on: the draft on the screen, or the saved row as it was replayed before.
   const looked = replayed === shape || (saved && policy.last_replay !== null && policy.last_replay.at >= (policy.updated_at ?? ""));
   return (

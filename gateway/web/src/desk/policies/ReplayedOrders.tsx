@@ -4,6 +4,7 @@ import { useState } from "react";
 import { Link } from "react-router";
 
 import type { Replay, ReplayedOrder } from "../../api/policies";
+import type { Contribution } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { noticed } from "../../text/noticed";
 import { reasonText } from "../../text/reasons";
@@ -35,6 +36,11 @@ function List(props: { title: string; orders: ReplayedOrder[]; mark?: boolean })
   );
 }
 
+/** The title's parameters are those of the strongest sensor, when a sensor it was. */
+function strongest(order: ReplayedOrder): Contribution[] | null {
+  return typeof order.title.params.metric === "string" ? [order.title.params as Contribution] : null;
+}
+
 function Row(props: { order: ReplayedOrder; mark?: boolean }) {
   const text = useText();
   const { order } = props;
@@ -45,7 +51,7 @@ function Row(props: { order: ReplayedOrder; mark?: boolean }) {
         <span className="muted grow">{text.moment(order.opened_at)}</span>
         <VerdictChip verdict={order.verdict} />
       </div>
-      <div className="small break">{noticed(order, text)}</div>
+      <div className="small break">{noticed({ ...order, contributions: strongest(order) }, text)}</div>
       <div className="row wrap tiny muted" style={{ gap: "2px 8px", marginTop: 2 }}>
         <SeverityChip severity={order.severity} small />
         <span>{reasonText(order.why, text, "verdict_why")}</span>

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +24,7 @@ from ml.detectors.protocol import (
     Learning,
     Listening,
     Marking,
+    Overruling,
     State,
 )
 from ml.detectors.registry import DETECTORS, Entry
@@ -44,10 +45,12 @@ class _Asset:
         self.doubting = {detector.id: detector for detector in self.detectors if isinstance(detector, Doubting)}
         self.marking = [detector for detector in self.detectors if isinstance(detector, Marking)]
         self.listening = [detector for detector in self.detectors if isinstance(detector, Listening)]
+        self.overruling = [detector for detector in self.detectors if isinstance(detector, Overruling)]
         self.expecting = next((detector for detector in self.detectors if isinstance(detector, Expecting)), None)
         self.watermark = -np.inf
         self.late_rows = 0
         self.moment = Moment(-np.inf, 0.0, None)
+        self.metrics: tuple[str, ...] = ()  # of the last block
         self.marks: Bools = np.zeros(0, dtype=bool)  # per row of the last block
 
     def update(self, block: Block) -> list[FindingFacts]:
@@ -57,7 +60,16 @@ class _Asset:
             found += detector.update(block)
             if (doubting := self.doubting.get(detector.id)) is not None and doubting.mask.any():
                 block = block.with_values(np.where(doubting.mask, np.nan, block.values))
-        return found
+        return [finding for finding in found if not any(each.overrules(finding) for each in self.overruling)]
+
+    def stand(self, block: Block) -> None:
+        """Note where the asset stands after these rows."""
+        previous = self.moment.t if len(block) == 1 else float(block.t[-2])
+        mode = None
+        if block.modes is not None:
+            code = int(block.modes[-1])
+            mode = block.mode_names[code] if 0 <= code < len(block.mode_names) else "?"
+        self.moment, self.metrics = Moment(self.watermark, self.watermark - previous, mode), block.metrics
 
 
 class FleetScorer:
@@ -90,6 +102,10 @@ class FleetScorer:
     def assets(self) -> tuple[str, ...]:
         return (*self._assets, *self._bank.assets())
 
+    def is_held(self, asset: str) -> bool:
+        """Is the asset settled and quiet, in the bank?"""
+        return asset in self._bank
+
     def held(self) -> int:
         """How many of the assets are settled and quiet, in the bank."""
         return len(self._bank)
@@ -98,19 +114,20 @@ class FleetScorer:
         """Bytes of state for each asset in the bank."""
         return self._bank.bytes_per_asset()
 
-    def feed_rows(self, rows: Rows) -> list[FindingFacts]:
+    def feed_rows(self, rows: Rows, alone: Callable[[Block], list[FindingFacts]] | None = None) -> list[FindingFacts]:
         """Score rows of many assets; the findings, and what comes after, are those of `feed` for each asset.
 
-        Settled assets advance together, a row of each at a time; an asset that is not quiet is scored by itself.
+        Settled assets advance together, a row of each at a time; an asset that is not quiet is scored by itself, by
+        `alone` where it is given: it must feed the block.
         """
-        left = np.flatnonzero(~self._bank.feed(rows))
+        done, found = self._bank.feed(rows)
+        left = np.flatnonzero(~done)
         left = left[np.argsort(rows.of[left], kind="stable")]
-        found: list[FindingFacts] = []
         for part in np.split(left, np.flatnonzero(np.diff(rows.of[left])) + 1) if len(left) else ():
             asset = rows.assets[rows.of[part[0]]]
             modes = None if rows.modes is None else rows.modes[part]
             block = Block(asset, rows.t[part], rows.metrics, rows.values[part], modes, rows.mode_names)
-            found += self.feed(replace(block, healthy_until=self.healthy_until(asset)))
+            found += (alone or self.feed)(replace(block, healthy_until=self.healthy_until(asset)))
         return found
 
     def feed(self, block: Block, events: Sequence[Event] = ()) -> list[FindingFacts]:
@@ -133,7 +150,9 @@ class FleetScorer:
                 listening.happened(event)
         found += _score(asset, block, rows, start, len(block))
         self._marked = (block.asset, asset.marks)  # the asset may leave for the bank, what was asked last stays
-        self._settle(block, asset)
+        if len(block):
+            asset.stand(block)
+            self._settle(block.asset)
         return sorted(found, key=lambda f: (f.cleared_at or f.last_at, f.detector, f.signature))
 
     def alarms(self, asset: str) -> list[bool]:
@@ -197,7 +216,8 @@ class FleetScorer:
         """The asset's whole state as bytes, without pickle; `load` continues exactly where it stopped."""
         own = self._of(asset)
         state = {detector.id: detector.state() for detector in own.detectors}
-        return plain.pack({"detectors": state, "watermark": own.watermark, "late_rows": own.late_rows})
+        stands = {"step_s": own.moment.step_s, "mode": own.moment.mode, "metrics": list(own.metrics)}
+        return plain.pack({"detectors": state, "watermark": own.watermark, "late_rows": own.late_rows, **stands})
 
     def load(self, asset: str, data: bytes) -> None:
         """Restore a dumped state. Raise StateUnreadable when the bytes are not one."""
@@ -208,12 +228,14 @@ class FleetScorer:
                 if detector.id in stored["detectors"]:
                     detector.restore(stored["detectors"][detector.id])
             own.watermark, own.late_rows = float(stored["watermark"]), int(stored["late_rows"])
+            own.moment = Moment(own.watermark, float(stored.get("step_s", 0.0)), stored.get("mode"))
+            own.metrics = tuple(stored.get("metrics", ()))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise plain.StateUnreadable(f"detector state of asset {asset} is incomplete: {error!r}") from error
-        own.moment = Moment(own.watermark, 0.0, None)
         if asset in self._bank:
             self._bank.remove(asset)
         self._assets[asset] = own
+        self._settle(asset)
 
     def state_hash(self, asset: str) -> str:
         """A short name of exactly this state, for the model store."""
@@ -240,29 +262,22 @@ class FleetScorer:
         return own
 
     def _copied(self, asset: str) -> _Asset:
-        states, moment, late_rows = self._bank.look_up(asset)
+        states, moment, late_rows, metrics = self._bank.look_up(asset)
         own = self._new(asset)
         for detector in own.detectors:
             detector.restore(states[detector.id])
         own.watermark, own.late_rows = moment.t, late_rows
-        own.moment = moment
+        own.moment, own.metrics = moment, metrics
         return own
 
-    def _settle(self, block: Block, own: _Asset) -> None:
-        """Let the asset into the bank after these rows, if it is settled and quiet."""
-        if len(block) == 0:
-            return
-        previous = own.moment.t if len(block) == 1 else float(block.t[-2])
-        mode = None
-        if block.modes is not None:
-            code = int(block.modes[-1])
-            mode = block.mode_names[code] if 0 <= code < len(block.mode_names) else "?"
-        own.moment = Moment(own.watermark, own.watermark - previous, mode)
-        setup = self._setups.get(block.asset, self._default)
-        if self.learning(block.asset).state == "ready" and self._bank.admit(
-            block.asset, own.detectors, setup, block.metrics, own.moment, own.late_rows
+    def _settle(self, asset: str) -> None:
+        """Let the asset into the bank if it is settled and quiet."""
+        own = self._assets[asset]
+        setup = self._setups.get(asset, self._default)
+        if self.learning(asset).state == "ready" and self._bank.admit(
+            asset, own.detectors, setup, own.metrics, own.moment, own.late_rows
         ):
-            del self._assets[block.asset]
+            del self._assets[asset]
 
     def _new(self, asset: str) -> _Asset:
         return _Asset(registry.create(asset, self._setups.get(asset, self._default), self._entries))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from maintenance.decisions import FindingFacts, open_moment
 from maintenance.episodes import decide_pending
 from maintenance.findings import hold_decisions, save_findings
 from maintenance.policies import policies_for
-from ml.blocks import asset_setup, block_of, blocks_of
+from ml.blocks import asset_setup, blocks_of
 from ml.detectors.plain import StateUnreadable
 from ml.detectors.protocol import Block, Learning
 from ml.detectors.setup import AssetSetup
@@ -31,22 +31,28 @@ from ml.models import ScoringCursor, ScoringState
 from ml.scoring import FleetScorer
 from ml.snapshot_keeping import keep_snapshots
 from ml.tapes import Tapes
+from ml.together import Together
 
 log = logging.getLogger(__name__)
 
 NAME = "scoring"
-BATCHES = 40  # ingested batches per transaction, at most 20,000 samples: findings show while a backlog is scored
+BATCHES, SAMPLES = 2_000, 20_000  # ingested per transaction at most: findings show while a backlog is scored
 ROUNDS = 100  # then the job gives its place back
 ROWS = 20_000  # rows of one asset per load: bounds memory to a few MB
 KEEP_STATE = timedelta(seconds=15)  # state is saved this often; after a crash the rows since then are scored again
+KEEP_HELD = timedelta(minutes=10)  # of settled assets, whose state hardly changes: a few rows more to score again
+SAVES = 200  # of these per round, so that a fleet that started together does not save together
 SETUP_AGE = timedelta(seconds=60)  # how soon changed limits of a model are seen
+HELD_SETUP_AGE = timedelta(minutes=10)  # of settled assets, where their model did not change
 SMALL_LAG = timedelta(seconds=10)  # devices of one asset differ by so much; what they are late by is not gone over
 BACKLOG = timedelta(minutes=15)  # rows so old are what waited on a device: more of them, and the present, will follow
 HOLD = timedelta(seconds=60)  # meanwhile nothing is decided: what ended in the past opens no order for the present
 TELL_AGAIN = timedelta(seconds=30)  # how often a lasting finding of a replay is decided anew, in its own time
 
+_LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
+
 _WAITING = text(
-    "SELECT xid, id, stream_ids, t_min, t_max, lane FROM ingest_batches"
+    "SELECT xid, id, stream_ids, t_min, t_max, lane, stored FROM ingest_batches"
     " WHERE (xid, id) > (:xid, :id) AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
     " ORDER BY xid, id LIMIT :limit"
 )
@@ -55,6 +61,10 @@ _BOUND = text(
     "SELECT DISTINCT t.id, b.asset_id FROM streams t"
     " JOIN asset_bindings b ON b.device_id = t.device_id AND b.channel = t.channel WHERE t.id = ANY(:streams)"
 )
+
+
+_REPAIRED = text("SELECT asset_id FROM scoring_states WHERE asset_id = ANY(:assets) AND rebaseline_after IS NOT NULL")
+_MODELS = text("SELECT id, md5(metrics::text || detectors::text) FROM asset_models")
 
 
 class Touched(NamedTuple):
@@ -83,11 +93,13 @@ class Touched(NamedTuple):
 class _Known:
     """What the scorer holds of an asset between rounds."""
 
+    key: str
     organisation_id: UUID
     detectors: frozenset[str]
     set_up_at: datetime
     saved_at: datetime
     setup: AssetSetup
+    model: UUID | None
 
 
 class Scorer:
@@ -99,19 +111,23 @@ class Scorer:
         self._tapes = Tapes()
         self._learned = LearnedScorer()
         self._known: dict[UUID, _Known] = {}
+        self._together = Together(self._fleet)
+        self._models: dict[UUID, str] = {}
+        self._models_at: datetime | None = None
 
     def run(self, now: datetime) -> bool:
         """Score everything that waits; return whether a finding was saved."""
         found = False
         for _ in range(ROUNDS):
             with self.database.as_service() as session:
-                batches, saved = self._round(session, now)
+                more, saved = self._round(session, now)
             found = found or saved
-            if batches < BATCHES:
+            if not more:
                 break
         return found
 
-    def _round(self, session: Session, now: datetime) -> tuple[int, bool]:
+    def _round(self, session: Session, now: datetime) -> tuple[bool, bool]:
+        """Score what waits, within bounds; return whether more waits, and whether a finding was saved."""
         cursor = session.get(ScoringCursor, NAME, with_for_update=True)
         if cursor is None:
             cursor = ScoringCursor(name=NAME, xid=0, batch_id=0)
@@ -119,15 +135,19 @@ class Scorer:
             session.flush()
         batches = session.execute(_WAITING, {"xid": cursor.xid, "id": cursor.batch_id, "limit": BATCHES}).all()
         if not batches:
-            return 0, False
-        saved = False
+            return False, False
+        enough = int(np.searchsorted(np.cumsum([batch.stored for batch in batches]), SAMPLES)) + 1
+        more, batches = enough < len(batches) or len(batches) == BATCHES, batches[:enough]
         assets = self._touched(session, batches)
+        self._look_ahead(session, assets, now)
+        saved, done = self._score_together(session, assets, now)
         for asset_id, touched in assets.items():
-            saved = self._score(session, asset_id, touched, now) or saved
+            if asset_id not in done:
+                saved = self._score(session, asset_id, touched, now) or saved
         saved = self._apply_learned(session, assets, now) or saved
         self._tapes.clear()
         cursor.xid, cursor.batch_id = batches[-1].xid, batches[-1].id
-        return len(batches), saved
+        return more, saved
 
     def _touched(self, session: Session, batches: Iterable[Any]) -> dict[UUID, Touched]:
         """Return for each asset from when to when it has rows, and whether these are a replay."""
@@ -142,11 +162,78 @@ class Scorer:
             assets[asset_id] = streams[stream].joined(assets.get(asset_id, streams[stream]))
         return assets
 
+    def _look_ahead(self, session: Session, assets: Mapping[UUID, Touched], now: datetime) -> None:
+        """Read in a few queries what making each of the assets ready would ask for one by one."""
+        if self._models_at is None or now - self._models_at > SETUP_AGE:
+            models = {row[0]: row[1] for row in session.execute(_MODELS)}
+            changed = {id_ for id_, digest in models.items() if self._models.get(id_) != digest}
+            for known in self._known.values():
+                if known.model in changed:
+                    known.set_up_at = _LONG_AGO
+            self._models, self._models_at = models, now
+        due = [asset_id for asset_id in assets if self._is_due(asset_id, now)]
+        fresh = [asset_id for asset_id in due if asset_id not in self._known]
+        # Kept alive until the round ends, so that `session.get` finds them without asking.
+        self._ahead = [
+            *(session.scalars(select(Asset).where(Asset.id.in_(due))).all() if due else ()),
+            *(session.scalars(select(ScoringState).where(ScoringState.asset_id.in_(fresh))).all() if fresh else ()),
+        ]
+        for asset_id in session.scalars(_REPAIRED, {"assets": list(assets)}).all():
+            if asset_id in self._known:
+                self._rebaseline(session, asset_id)
+
+    def _is_due(self, asset_id: UUID, now: datetime) -> bool:
+        known = self._known.get(asset_id)
+        if known is None:
+            return True
+        return now - known.set_up_at > (HELD_SETUP_AGE if self._fleet.is_held(known.key) else SETUP_AGE)
+
+    def _score_together(
+        self, session: Session, assets: Mapping[UUID, Touched], now: datetime
+    ) -> tuple[bool, set[UUID]]:
+        """Score the settled assets; return whether a finding was saved, and which assets are done."""
+        wanted: dict[UUID, datetime] = {}
+        for asset_id, touched in assets.items():
+            known = self._prepare(session, asset_id, now)
+            if known is None or touched.replayed or not self._fleet.is_held(known.key):
+                continue
+            late = self._fleet.watermark(known.key) - touched.since.timestamp() > SMALL_LAG.total_seconds()
+            if not late:
+                wanted[asset_id] = touched.ready_until()
+        scored = self._together.score(session, wanted, now, lambda block: self._feed_alone(block, now))
+        saved = False
+        for asset_id, found in scored.found.items():
+            saved = self._keep(session, asset_id, found, scored.until[asset_id], now) or saved
+        old = [asset_id for asset_id in scored.until if now - self._known[asset_id].saved_at > KEEP_HELD]
+        for asset_id in {*old[:SAVES], *scored.found}:
+            self._save(session, asset_id, self._known[asset_id], now)
+        return saved, set(scored.until)
+
+    def _feed_alone(self, block: Block, now: datetime) -> list[FindingFacts]:
+        """Score what is not quiet; the rows that the bank took were on no tape."""
+        if self._fleet.is_held(block.asset):
+            self._tapes.forget(block.asset)
+        return self._feed(block, self._known[UUID(block.asset)], now)
+
+    def _keep(
+        self, session: Session, asset_id: UUID, found: Sequence[FindingFacts], watermark: datetime, now: datetime
+    ) -> bool:
+        """Save findings of live rows; return whether there were any."""
+        known = self._known[asset_id]
+        facts = [fact for fact in found if not known.detectors or fact.detector in known.detectors]
+        if not facts:
+            return False
+        found_rows = save_findings(session, known.organisation_id, facts, replayed=False, now=now)
+        keep_snapshots(session, known.organisation_id, self._tapes, facts, found_rows, now)
+        if now - watermark > BACKLOG:
+            hold_decisions(found_rows, now + HOLD)
+        return True
+
     def _score(self, session: Session, asset_id: UUID, touched: Touched, now: datetime) -> bool:
         known = self._prepare(session, asset_id, now)
         if known is None:
             return False
-        key, saved = str(asset_id), False
+        key, saved = known.key, False
         until, replayed = touched.ready_until(), touched.replayed
         scored_to = _moment(self._fleet.watermark(key))
         if scored_to is not None and not replayed and scored_to - touched.since > SMALL_LAG:
@@ -160,15 +247,10 @@ class Scorer:
             healthy = known_healthy(session, asset_id, after, watermark)
             blocks = blocks_of(key, readings, healthy, self._fleet.healthy_until(key))
             found = [fact for block in blocks for fact in self._feed(block, known, now)]
-            facts = [fact for fact in found if not known.detectors or fact.detector in known.detectors]
-            if facts and replayed:
+            if not replayed:
+                saved = self._keep(session, asset_id, found, watermark, now) or saved
+            elif facts := [fact for fact in found if not known.detectors or fact.detector in known.detectors]:
                 self._live_again(session, asset_id, facts, now)
-                saved = True
-            elif facts:
-                found_rows = save_findings(session, known.organisation_id, facts, replayed=False, now=now)
-                keep_snapshots(session, known.organisation_id, self._tapes, facts, found_rows, now)
-                if now - watermark > BACKLOG:
-                    hold_decisions(found_rows, now + HOLD)
                 saved = True
             if len(readings.t) < ROWS:
                 break
@@ -208,19 +290,22 @@ class Scorer:
     def _prepare(self, session: Session, asset_id: UUID, now: datetime) -> _Known | None:
         """Make the asset's detectors ready: restored, with the limits of its model, past its last repair."""
         known = self._known.get(asset_id)
-        if known is None or now - known.set_up_at > SETUP_AGE:
+        if known is None or self._is_due(asset_id, now):
             asset = session.get(Asset, asset_id)
             if asset is None:
                 return None
             model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
-            setup = asset_setup(model, asset)
-            self._fleet.set_up(str(asset_id), setup)
+            key, setup = str(asset_id), asset_setup(model, asset)
+            self._fleet.set_up(key, setup)
             if known is None:
                 self._restore(session, asset_id)
+                self._rebaseline(session, asset_id)
+            elif known.setup == setup:
+                setup = known.setup  # the same object: tapes go on
             saved_at = known.saved_at if known else now
-            known = _Known(asset.organisation_id, frozenset(model.detectors if model else ()), now, saved_at, setup)
+            detectors = frozenset(model.detectors if model else ())
+            known = _Known(key, asset.organisation_id, detectors, now, saved_at, setup, asset.asset_model_id)
             self._known[asset_id] = known
-        self._rebaseline(session, asset_id)
         return known
 
     def _apply_learned(self, session: Session, assets: Mapping[UUID, Touched], now: datetime) -> bool:
@@ -281,50 +366,6 @@ class Scorer:
             .on_conflict_do_update(index_elements=["asset_id"], set_=values)
         )
         known.saved_at = now
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Expected values of one metric: (epoch seconds, expected, low, high)."""
-
-    model_id: str | None
-    points: list[tuple[float, float, float, float]]
-
-
-def expected_curve(
-    session: Session, asset_id: UUID, metric: str, since: datetime, until: datetime, points: int
-) -> Curve:
-    """Return what the asset's stored model expects, at about `points` moments that have readings.
-
-    The caller has checked that the asset is visible; readings and state need the service role, which this takes on.
-    """
-    session.execute(text("SET LOCAL ROLE forewarn_service"))
-    row = session.get(ScoringState, asset_id)
-    if row is None:
-        return Curve(None, [])
-    asset = session.get(Asset, asset_id)
-    model = session.get(AssetModel, asset.asset_model_id) if asset and asset.asset_model_id else None
-    fleet = FleetScorer(default=asset_setup(model, asset))
-    try:
-        fleet.load(str(asset_id), row.state)
-    except StateUnreadable:
-        return Curve(None, [])
-    step_s = (until - since).total_seconds() / points
-    readings = load_block(session, asset_id, since, until, limit=ROWS, step_s=step_s)
-    if len(readings.t) == 0 or metric not in readings.metrics:
-        return Curve(row.model_id, [])
-    block = block_of(str(asset_id), readings)
-    column = readings.metrics.index(metric)
-    expected = fleet.expected(block)[:, column]
-    band = fleet.band(block)[:, column]
-    keep = np.flatnonzero(np.isfinite(expected) & np.isfinite(band))
-    return Curve(
-        row.model_id,
-        [
-            (float(block.t[i]), float(expected[i]), float(expected[i] - band[i]), float(expected[i] + band[i]))
-            for i in keep
-        ],
-    )
 
 
 def _moment(t: float) -> datetime | None:

@@ -22,8 +22,8 @@ from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from ingest.models import Device
 from ingest.store.read import latest_values
+from ml.curves import expected_curve
 from ml.models import ScoringState
-from ml.worker import expected_curve
 from ticketing.models import WorkOrder
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])

@@ -250,9 +250,14 @@ def _merge(
             elif source.metric in metrics:
                 values[at[there], metrics.index(source.metric)] = in_unit(column[there], source, units)
     states = {name: (codes[name], tuple(names[name])) for name in texts}
-    mode = next((name for name in texts if name == "mode" or name.endswith("_mode")), next(iter(texts), None))
+    mode = mode_of(texts)
     modes, mode_names = states[mode] if mode else (None, ())
     return Readings(t, metrics, values, modes, mode_names, states)
+
+
+def mode_of(texts: Sequence[str]) -> str | None:
+    """The text metric that tells the operating mode; None where there is none."""
+    return next((name for name in texts if name == "mode" or name.endswith("_mode")), next(iter(texts), None))
 
 
 def in_unit(column: NDArray[np.float64], source: Source, units: Mapping[str, str]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,11 @@ class DataQualityDetector:
         habits = self._habits(block)
         found, self._ended = self._ended, []
         found += self._gaps(block.t)
-        starts = np.flatnonzero(np.concatenate([[True], habits[1:] != habits[:-1]]))
-        for start, stop in zip(starts, [*starts[1:], len(block)], strict=True):
-            found += self._stretch(block.rows(int(start), int(stop)), str(habits[start]), self.mask[start:stop])
+        begin = 0 if self._last_t else 1  # the very first row has no step that would tell whose habits it shows
+        changes = 1 + np.flatnonzero(habits[1:] != habits[:-1])
+        for start, stop in pairwise([begin, *changes[changes > begin].tolist(), len(block)]):
+            if stop > start:
+                found += self._stretch(block.rows(start, stop), str(habits[start]), self.mask[start:stop])
         self._last_t = float(block.t[-1])
         return sorted(found, key=lambda f: (f.cleared_at or f.last_at, f.signature))
 

@@ -115,6 +115,13 @@ class Marking(Protocol):
 
 
 @runtime_checkable
+class Overruling(Protocol):
+    """A detector that knows better than another one's finding: it is not told."""
+
+    def overrules(self, finding: FindingFacts) -> bool: ...
+
+
+@runtime_checkable
 class Listening(Protocol):
     """A detector that wants to hear of events; they come in order of time, between the rows."""
 

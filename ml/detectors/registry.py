@@ -9,12 +9,14 @@ from ml.detectors.banks.limits import LimitsBank
 from ml.detectors.banks.protocol import Bank, Layout
 from ml.detectors.banks.quality import QualityBank
 from ml.detectors.banks.residual import ResidualBank
+from ml.detectors.banks.wear import WearBank
 from ml.detectors.data_quality import DataQualityDetector
 from ml.detectors.limits import LimitsDetector
 from ml.detectors.protocol import Detector, State
 from ml.detectors.residual import ResidualDetector
 from ml.detectors.setup import AssetSetup
 from ml.detectors.teaching import teach_residual
+from ml.detectors.wear import WearDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,11 @@ DETECTORS: tuple[Entry, ...] = (
     Entry("limits", lambda asset, setup: LimitsDetector(asset, setup.limits), LimitsBank),
     Entry(
         "residual",
-        lambda asset, setup: ResidualDetector(
-            asset, setup.residual, setup.prior_scale, setup.taught.get("residual")
-        ),
+        lambda asset, setup: ResidualDetector(asset, setup.residual, setup.prior_scale, setup.taught.get("residual")),
         ResidualBank,
         teach_residual,
     ),
+    Entry("wear", WearDetector, WearBank),
 )
 
 

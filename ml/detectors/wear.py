@@ -12,7 +12,7 @@ from ml.detectors import conditions, plain, telling, wear_features
 from ml.detectors.protocol import Block, Event, Floats, Learning, State, moment
 from ml.detectors.setup import AssetSetup
 from ml.detectors.wear_belief import WearBelief, template
-from ml.detectors.wear_bins import Hours
+from ml.detectors.wear_bins import Bins, Hours
 from ml.detectors.wear_scale import Wander
 from ml.detectors.wear_tracker import FOUND_HOURS, FOUND_SPAN_S, Tick, Tracker
 
@@ -20,6 +20,7 @@ OPENS, CLEARS = 8.0, 4.5  # of the score shown: half the log-odds beyond the lev
 OPEN_TICKS, CLEAR_TICKS = 2, 6  # half-days in a row
 GROWTH = 1.5  # a lasting finding is told again when its score has grown so much
 MAX_SCORE = 1000.0
+COARSE_ROWS = 11.0  # an hour
 SETTLING_DAYS = 2.0  # after the founding
 
 
@@ -44,6 +45,7 @@ class WearDetector:
         self._below = 0
         self._told = 0.0  # the score when the finding was last told
         self._healthy_until = 0.0
+        self._coarse = False
 
     # ------------------------------------------------------------------ rows in, findings out
 
@@ -53,13 +55,30 @@ class WearDetector:
             return []
         self._healthy_until = max(self._healthy_until, block.healthy_until)
         block = self._aligned(block)
-        bins = self._hours.take(block)
+        return self._look(self._hours.take(block))
+
+    def hour_ended(self, mode: str, total: Floats, count: Floats, rows: int, last_t: float) -> list[FindingFacts]:
+        """Take an hour whose rows were summed elsewhere, as if they had come through `update` one by one."""
+        return self._look(self._hours.ended(mode, total, count, rows, last_t))
+
+    def _look(self, bins: Bins) -> list[FindingFacts]:
         if len(bins) == 0 or self._tracker is None:
             return []
         found: list[FindingFacts] = []
+        unknown = self._tracker.relations is None
         for tick in self._tracker.take(bins, self._healthy_until):
             found += self._judge(tick)
+        if unknown and self._tracker.relations is not None:
+            self._coarse = self._hours.pace < COARSE_ROWS
         return found
+
+    def overrules(self, finding: FindingFacts) -> bool:
+        """Where rows come so rarely that wear is the question, this model alone speaks of the machine once it knows it:
+        what was learned within days takes the season for a fault."""
+        if not self._coarse or self._tracker is None or finding.detector == self.id:
+            return False
+        slow = finding.layer == self.layer and finding.kind == "machine"
+        return slow and finding.first_at.timestamp() >= self._tracker.known_t
 
     def _aligned(self, block: Block) -> Block:
         """The block in this detector's metrics; a metric not seen before begins everything anew."""
@@ -176,7 +195,7 @@ class WearDetector:
             "tracker": None if self._tracker is None else self._tracker.state(),
             "wander": None if self._wander is None else self._wander.state(),
             "current": plain.facts_to_plain(self._current), "above": list(self._above), "below": self._below,
-            "told": self._told, "healthy_until": self._healthy_until,
+            "told": self._told, "healthy_until": self._healthy_until, "coarse": self._coarse,
         }  # fmt: skip
 
     def restore(self, state: State) -> None:
@@ -189,3 +208,4 @@ class WearDetector:
         self._current = plain.facts_from_plain(state["current"])
         self._above, self._below = [float(t) for t in state["above"]], int(state["below"])
         self._told, self._healthy_until = float(state["told"]), float(state["healthy_until"])
+        self._coarse = bool(state["coarse"])

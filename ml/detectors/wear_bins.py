@@ -42,6 +42,7 @@ class Hours:
     hour: float = -1.0
     open: dict[str, _Sum] = field(default_factory=dict)
     known: list[str] = field(default_factory=list)
+    pace: float = 0.0  # rows an hour lately
 
     def take(self, block: Block) -> Bins:
         """Add rows in order of time; return the hours that ended before the last row's hour."""
@@ -69,9 +70,12 @@ class Hours:
                 self.open[mode] = _Sum(totals[i], counts[i], int(rows[i]), last_t)
             else:
                 self.open[mode] = _Sum(own.total + totals[i], own.count + counts[i], own.rows + int(rows[i]), last_t)
-        t = np.array([each[0] for each in ended])
-        values = np.array([each[1] for each in ended]).reshape(len(ended), m)
-        return Bins(t, values, tuple(each[2] for each in ended))
+        return _bins(ended, m)
+
+    def ended(self, mode: str, total: Floats, count: Floats, rows: int, last_t: float) -> Bins:
+        """Close the hour with these sums of the mode, beside what is open of others."""
+        self.open[mode] = _Sum(total, count, rows, last_t)
+        return _bins(self._close(), len(total))
 
     def _same_hour(self, block: Block) -> bool:
         """Add the rows if they belong to the open hour of the only mode: most blocks do."""
@@ -103,6 +107,8 @@ class Hours:
     def _close(self) -> list[tuple[float, Floats, str]]:
         if not self.open:
             return []
+        rows = sum(each.rows for each in self.open.values())
+        self.pace += (rows - self.pace) * (0.1 if self.pace else 1.0)
         mode, own = max(self.open.items(), key=lambda item: (item[1].rows, item[0]))
         self.open = {}
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -112,9 +118,15 @@ class Hours:
         sums = {
             k: {"total": s.total, "count": s.count, "rows": s.rows, "last_t": s.last_t} for k, s in self.open.items()
         }
-        return {"metrics": self.metrics, "hour": self.hour, "open": sums, "known": list(self.known)}
+        return {"metrics": self.metrics, "hour": self.hour, "open": sums, "known": list(self.known), "pace": self.pace}
 
     def restore(self, state: State) -> None:
         self.metrics, self.hour = int(state["metrics"]), float(state["hour"])
-        self.known = [str(name) for name in state["known"]]
+        self.known, self.pace = [str(name) for name in state["known"]], float(state["pace"])
         self.open = {k: _Sum(**each) for k, each in state["open"].items()}
+
+
+def _bins(ended: list[tuple[float, Floats, str]], metrics: int) -> Bins:
+    t = np.array([each[0] for each in ended])
+    values = np.array([each[1] for each in ended]).reshape(len(ended), metrics)
+    return Bins(t, values, tuple(each[2] for each in ended))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from maintenance.decisions import FindingFacts
 from ml.detectors.banks.protocol import Layout, Moment
 from ml.detectors.banks.slab import Ints, Slab
 from ml.detectors.protocol import Bools, Detector, Floats, State
@@ -73,10 +74,10 @@ class FleetBank:
         self._where[asset] = number << 32 | slot
         return True
 
-    def look_up(self, asset: str) -> tuple[Mapping[str, State], Moment, int]:
-        """The asset's states by detector, where it stands and its late rows; it stays."""
+    def look_up(self, asset: str) -> tuple[Mapping[str, State], Moment, int, tuple[str, ...]]:
+        """The asset's states by detector, where it stands, its late rows and its metrics; it stays."""
         slab, slot = self._place(asset)
-        return slab.states(slot), slab.moment(slot), slab.late_rows(slot)
+        return slab.states(slot), slab.moment(slot), slab.late_rows(slot), slab.layout.metrics
 
     def remove(self, asset: str) -> None:
         slab, slot = self._place(asset)
@@ -100,33 +101,44 @@ class FleetBank:
         return self._slabs[where >> 32], where & SLOT
 
     def _slab_of(self, metrics: tuple[str, ...], setup: AssetSetup) -> int:
-        eager = int(min(1.0, setup.level_factor) * 10) / 10  # coarse and never less eager: few slabs, no row missed
-        key = (metrics, tuple(sorted(setup.limits.items())), setup.residual, eager)
+        # Equal knowledge of peers is one object in a fleet: comparing it by content would cost more than a slab.
+        taught = tuple(sorted((name, id(state)) for name, state in setup.taught.items()))
+        key = (
+            metrics,
+            tuple(sorted(setup.limits.items())),
+            setup.residual,
+            setup.level_factor,
+            setup.asset_type,
+            taught,
+        )
         if key not in self._by_key:
-            layout = Layout(metrics, replace(setup, level_factor=eager))
+            layout = Layout(metrics, setup)
             self._by_key[key] = len(self._slabs)
             self._slabs.append(Slab(layout, {name: make(layout) for name, make in self._banks.items()}))
         return self._by_key[key]
 
     # ------------------------------------------------------------------ ticks
 
-    def feed(self, rows: Rows) -> Bools:
-        """Advance the assets held by their rows; return which rows are done with.
+    def feed(self, rows: Rows) -> tuple[Bools, list[FindingFacts]]:
+        """Advance the assets held by their rows; return which rows are done with, and what was found on the way.
 
         Done are the quiet ones and those that tell nothing new. The others are left to the asset's own detectors: all
         rows of an asset that is not held, and of one that is, those from its first row that is not quiet.
         """
         done = np.zeros(len(rows.t), dtype=bool)
+        found: list[FindingFacts] = []
         where = np.fromiter(map(self._where.get, rows.assets, repeat(-1)), dtype=np.int64, count=len(rows.assets))
         place = where[rows.of]
         slabs = place >> 32
         for number in np.unique(slabs).tolist():
             if number >= 0 and self._slabs[number].layout.metrics == rows.metrics:
                 own = np.flatnonzero(slabs == number)
-                self._feed_slab(self._slabs[number], rows, own, place[own] & SLOT, done)
-        return done
+                self._feed_slab(self._slabs[number], rows, own, place[own] & SLOT, done, found)
+        return done, found
 
-    def _feed_slab(self, slab: Slab, rows: Rows, own: Ints, slots: Ints, done: Bools) -> None:
+    def _feed_slab(
+        self, slab: Slab, rows: Rows, own: Ints, slots: Ints, done: Bools, found: list[FindingFacts]
+    ) -> None:
         t = rows.t[own]
         late: Bools = np.asarray(t <= slab.columns["t"][slots])
         slab.note_late(slots[late])
@@ -141,9 +153,9 @@ class FleetBank:
         done[own[order[again | ~tells]]] = True
         order = order[tells & ~again]
         if len(order):
-            self._walk(slab, rows, own[order], slots[order], done)
+            self._walk(slab, rows, own[order], slots[order], done, found)
 
-    def _walk(self, slab: Slab, rows: Rows, own: Ints, slots: Ints, done: Bools) -> None:
+    def _walk(self, slab: Slab, rows: Rows, own: Ints, slots: Ints, done: Bools, found: list[FindingFacts]) -> None:
         """Step by step, a row of each asset at a time, for as long as it is quiet. Rows are sorted by slot and time."""
         modes = None if rows.modes is None else _mode_ids(slab, rows, own)
         begins = np.flatnonzero(np.diff(slots, prepend=-1))
@@ -154,7 +166,8 @@ class FleetBank:
             source = own[at]
             x = rows.values[source]
             x[np.isinf(x)] = np.nan
-            quiet = slab.step(slots[at], rows.t[source], x, None if modes is None else modes[at])
+            quiet, ended = slab.step(slots[at], rows.t[source], x, None if modes is None else modes[at])
+            found += [replace(fact, asset=rows.assets[rows.of[source[row]]]) for row, fact in ended]
             done[source[quiet]] = True
             step += 1
             go_on: Bools = np.asarray(quiet & (counts > step))

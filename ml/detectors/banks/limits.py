@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from maintenance.decisions import FindingFacts
 from ml.detectors.banks.columns import Column, Columns, Slots, at
 from ml.detectors.banks.protocol import Layout, Moment
 from ml.detectors.protocol import Bools, Floats, State
@@ -57,11 +58,12 @@ class LimitsBank:
             self._seen = (np.where(there, t[:, None], last_t), np.where(there, seen, last))
         return quiet
 
-    def keep(self, slots: Slots, rows: Slots | None) -> None:
+    def keep(self, slots: Slots, rows: Slots | None) -> list[tuple[int, FindingFacts]]:
         if len(self._rated):
             where = at(slots, rows)
             for name, values in zip(("t", "x"), self._seen, strict=True):
                 self.columns[name][where] = values if rows is None else values[rows]
+        return []
 
 
 def _levels(sides: list[list[float | None]], nearest: Callable[[list[float]], float], none: float) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from maintenance.decisions import FindingFacts
 from ml.detectors.banks.columns import Columns, Slots
 from ml.detectors.protocol import Bools, Floats, State
 from ml.detectors.setup import AssetSetup
@@ -48,6 +49,10 @@ class Bank(Protocol):
         """Which rows are quiet: `x` [n, m] of different slots, `dt` seconds since each slot's last row."""
         ...
 
-    def keep(self, slots: Slots, rows: Slots | None) -> None:
-        """Write what the last `look` made of these of its rows (None: all)."""
+    def keep(self, slots: Slots, rows: Slots | None) -> list[tuple[int, FindingFacts]]:
+        """Write what the last `look` made of these of its rows (None: all).
+
+        Return what a row that is quiet ended for a detector that looks at longer stretches: (row, finding), the asset
+        still unnamed.
+        """
         ...

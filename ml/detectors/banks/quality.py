@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from maintenance.decisions import FindingFacts
 from ml.detectors import metric_kinds
 from ml.detectors.banks.columns import Anything, Column, Columns, Slots, at
 from ml.detectors.banks.protocol import Layout, Moment
@@ -142,10 +143,11 @@ class QualityBank:
         seen["unit_before"], seen["wildest_log"] = logs, np.maximum(wildest, step)
         return jump
 
-    def keep(self, slots: Slots, rows: Slots | None) -> None:
+    def keep(self, slots: Slots, rows: Slots | None) -> list[tuple[int, FindingFacts]]:
         where = at(slots, rows)
         for name, values in self._seen.items():
             self.columns[name][where] = values if rows is None else values[rows]
+        return []
 
 
 def rate_of(dt: Floats) -> np.ndarray[Any, np.dtype[np.int64]]:

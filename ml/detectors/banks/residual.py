@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from maintenance.decisions import FindingFacts
 from ml.detectors import metric_kinds, reference
 from ml.detectors.banks.columns import Anything, Column, Columns, Slots, at
 from ml.detectors.banks.protocol import Layout, Moment
@@ -186,12 +187,12 @@ class ResidualBank:
         z = (x - c["centre"][slots]) / c["spread"][slots]
         there = np.isfinite(z) & c["usable"][slots]
         known = np.zeros((len(x), m + HOURS))
-        known[:, :m] = np.where(there, z, 0.0)
+        known[:, :m] = np.clip(np.where(there, z, 0.0), -reference.CLIP_SIGMA, reference.CLIP_SIGMA)
         if c["hours"][slots].any():  # without them their relations are zero
             known[:, m:] = reference.with_hours(t, known[:, :0])
         relations = c["relations"][slots]
         own = np.diagonal(relations, axis1=1, axis2=2)
-        r = np.matmul(known[:, None, :], relations)[:, 0] / own - c["offset"][slots]
+        r = np.matmul(known[:, None, :], relations)[:, 0] / own + (z - known[:, :m]) - c["offset"][slots]
         return np.where(there, r, np.nan)
 
     def _smoothed(self, slots: Slots, dt: Floats, r: Floats, there: Bools) -> tuple[Floats, Floats]:
@@ -204,7 +205,7 @@ class ResidualBank:
         fast = fast + np.where(there, fast_step[:, None] * (r - fast), 0.0)
         return fast, slow + np.where(there, slow_step[:, None] * (r - slow), 0.0)
 
-    def keep(self, slots: Slots, rows: Slots | None) -> None:
+    def keep(self, slots: Slots, rows: Slots | None) -> list[tuple[int, FindingFacts]]:
         c, where = self.columns, at(slots, rows)
         for name in ("fast", "slow"):
             c[name][where] = self._seen[name] if rows is None else self._seen[name][rows]
@@ -212,6 +213,7 @@ class ResidualBank:
         oldest = c["oldest"][where]
         c["steps"][places, oldest] = self._seen["dt"] if rows is None else self._seen["dt"][rows]
         c["oldest"][where] = (oldest + 1) % STEPS_KEPT
+        return []
 
 
 def _is_frozen(regime: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maintenance.decisions import FindingFacts
 from ml.detectors import plain
 from ml.detectors.banks.columns import Column, Columns, Slots, at, grown
 from ml.detectors.banks.protocol import Bank, Layout, Moment
@@ -89,18 +90,24 @@ class Slab:
 
     # ------------------------------------------------------------------ the walk through time
 
-    def step(self, slots: Ints, t: Floats, x: Floats, modes: Ints | None) -> Bools:
-        """Advance each slot by one row; return which rows were quiet. The others were not taken, nothing is changed.
+    def step(
+        self, slots: Ints, t: Floats, x: Floats, modes: Ints | None
+    ) -> tuple[Bools, list[tuple[int, FindingFacts]]]:
+        """Advance each slot by one row; return which rows were quiet, and findings about longer stretches that end.
 
-        Slots differ from each other and ascend; t is after each slot's last row.
+        The other rows were not taken, nothing is changed by them. Slots differ from each other and ascend; t is after
+        each slot's last row.
         """
         quiet = np.empty(len(slots), dtype=bool)
+        found: list[tuple[int, FindingFacts]] = []
         for start in range(0, len(slots), CHUNK):
             rows = slice(start, start + CHUNK)
-            quiet[rows] = self._step(_run(slots[rows]), t[rows], x[rows], 0 if modes is None else modes[rows])
-        return quiet
+            own: list[tuple[int, FindingFacts]] = []
+            quiet[rows] = self._step(_run(slots[rows]), t[rows], x[rows], 0 if modes is None else modes[rows], own)
+            found += [(start + row, fact) for row, fact in own]
+        return quiet, found
 
-    def _step(self, slots: Slots, t: Floats, x: Floats, modes: Any) -> Bools:
+    def _step(self, slots: Slots, t: Floats, x: Floats, modes: Any, found: list[tuple[int, FindingFacts]]) -> Bools:
         c = self.columns
         dt = t - c["t"][slots]
         quiet: Bools = np.asarray(c["mode"][slots] == modes)
@@ -110,7 +117,7 @@ class Slab:
         if rows is not None and len(rows) == 0:
             return quiet
         for bank in self.banks.values():
-            bank.keep(slots, rows)
+            found += bank.keep(slots, rows)
         where = at(slots, rows)
         c["t"][where] = t if rows is None else t[rows]
         c["step_s"][where] = dt if rows is None else dt[rows]

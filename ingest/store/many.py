@@ -1,0 +1,138 @@
+"""Fresh rows of many assets in one query, for assets that one stream measures and always did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from edge_agent.wire import KNOWN_HEALTHY
+from ingest.store.read import mode_of
+
+_SOURCES = text("""
+SELECT b.asset_id, t.id, r.slot, r.metric, r.kind, r.states
+FROM asset_bindings b
+JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
+JOIN series r ON r.stream_id = t.id
+WHERE b.asset_id = ANY(:assets) AND b.valid_to IS NULL
+  AND NOT EXISTS (SELECT FROM asset_bindings o WHERE o.id <> b.id
+                  AND (o.asset_id = b.asset_id OR o.device_id = b.device_id AND o.channel = b.channel))
+ORDER BY b.asset_id, t.id, r.slot
+""")
+_VOUCHED = text("""
+SELECT DISTINCT b.asset_id FROM device_events e
+JOIN asset_bindings b ON b.device_id = e.device_id AND b.channel = e.channel
+WHERE b.asset_id = ANY(:assets) AND e.code = :code AND e.at > :begin
+""")
+_HEADER, _TRAILER = 19, 2  # bytes before and after the rows of COPY's binary format
+VOUCHED_BEFORE = timedelta(days=1)  # as in `known_healthy`
+
+
+class Columns(NamedTuple):
+    """Which values of a stream's rows are what: `slots` of `metrics`, and the slot that tells the operating mode."""
+
+    slots: tuple[int, ...]
+    metrics: tuple[str, ...]
+    mode_slot: int | None
+    mode_names: tuple[str, ...]
+    width: int  # the highest slot: a row with more values has a series that is not known here
+
+
+class Window(NamedTuple):
+    """Rows of a stream with after < t <= until that are wanted."""
+
+    stream_id: int
+    after: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ManyRows:
+    """Row i is of window `of[i]`: `t` epoch seconds, `values` [n, metrics], mode codes (-1 unknown) where there are.
+
+    `strange` are windows in whose rows something is not described by the columns; theirs must be read one by one.
+    """
+
+    of: NDArray[np.int64]
+    t: NDArray[np.float64]
+    values: NDArray[np.float64]
+    modes: NDArray[np.int64] | None
+    strange: frozenset[int]
+
+
+def single_streams(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, tuple[int, Columns]]:
+    """Return the stream and its columns of each asset that this one stream measures, and no other ever did."""
+    by_asset: dict[UUID, list[Any]] = {}
+    for row in session.execute(_SOURCES, {"assets": list(asset_ids)}):
+        by_asset.setdefault(row.asset_id, []).append(row)
+    return {
+        asset_id: (rows[0].id, _columns(rows))
+        for asset_id, rows in by_asset.items()
+        if all(row.id == rows[0].id for row in rows)
+    }
+
+
+def _columns(rows: Sequence[Any]) -> Columns:
+    numbers = [row for row in rows if row.kind != "text"]
+    texts = {row.metric: row for row in rows if row.kind == "text"}
+    mode = mode_of(tuple(texts))
+    return Columns(
+        tuple(row.slot for row in numbers),
+        tuple(row.metric for row in numbers),
+        texts[mode].slot if mode else None,
+        tuple(texts[mode].states) if mode else (),
+        max(row.slot for row in rows),
+    )
+
+
+def vouched_for(session: Session, asset_ids: Sequence[UUID], since: datetime) -> set[UUID]:
+    """Return the assets for which somebody vouched at a time that may matter after `since`."""
+    values = {"assets": list(asset_ids), "code": KNOWN_HEALTHY, "begin": since - VOUCHED_BEFORE}
+    return set(session.scalars(_VOUCHED, values))
+
+
+def load_many(session: Session, columns: Columns, windows: Sequence[Window]) -> ManyRows:
+    """Return the rows of the windows in no particular order. Needs the service role."""
+    wanted = [*columns.slots, *([columns.mode_slot] if columns.mode_slot else [])]
+    values = "".join(f", coalesce(s.values[{int(slot)}], 'NaN')" for slot in wanted)
+    statement = f"""COPY (
+      SELECT w.number::int4, cardinality(s.values)::int4, date_part('epoch', s.measured_at){values}
+      FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[])
+           WITH ORDINALITY AS w(stream_id, after, until, number)
+      JOIN samples s ON s.stream_id = w.stream_id AND s.measured_at > w.after AND s.measured_at <= w.until
+      WHERE s.measured_at > %s AND s.measured_at <= %s
+    ) TO STDOUT (FORMAT BINARY)"""
+    arguments = (
+        [window.stream_id for window in windows],
+        [window.after for window in windows],
+        [window.until for window in windows],
+        min(window.after for window in windows),  # so that only the partitions of these days are opened
+        max(window.until for window in windows),
+    )
+    driver: Any = session.connection().connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(statement, arguments) as copy:
+        content = b"".join(copy)
+    value = np.dtype([("size", ">i4"), ("value", ">f8")])
+    row = np.dtype([
+        ("fields", ">i2"), ("n", ">i4"), ("number", ">i4"), ("w", ">i4"), ("width", ">i4"), ("l", ">i4"), ("t", ">f8"),
+        ("values", value, (len(wanted),)),
+    ])  # fmt: skip
+    rows = np.frombuffer(content, row, count=(len(content) - _HEADER - _TRAILER) // row.itemsize, offset=_HEADER)
+    found = rows["values"]["value"].astype(np.float64)
+    of = rows["number"].astype(np.int64) - 1
+    odd = rows["width"] > columns.width
+    modes = None
+    if columns.mode_slot:
+        codes = found[:, -1]
+        known = np.isfinite(codes)
+        modes = np.where(known, np.nan_to_num(codes, nan=-1.0), -1.0).astype(np.int64)
+        odd |= modes >= len(columns.mode_names)
+        found = found[:, :-1]
+    return ManyRows(of, rows["t"].astype(np.float64), found, modes, frozenset(of[odd].tolist()))

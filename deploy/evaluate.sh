@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Score the detectors on every recorded fleet below a folder; say so when there is none.
+# Score our detectors and the usual simple ones on every recorded fleet below a folder, and write docs/models.md's
+# figures; say so when there is none. With CLUSTER=tcp://HOST:8786 the work is done by the workers of a Dask cluster
+# (deploy/cluster/dask.md) instead of this machine's cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fleets=$1
@@ -10,8 +12,6 @@ if ! compgen -G "$fleets/*/fleet.json" >/dev/null; then
     [ "${CI:-}" != true ] || exit 1
     exit 0
 fi
-for fleet in "$fleets"/*/fleet.json; do
-    folder=$(dirname "$fleet")
-    echo "== $(basename "$folder")" >&2
-    .venv/bin/forewarn evaluate "$folder" --out "$out/$(basename "$folder")"
-done
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # one process per core: threads that wait for it only cost
+exec .venv/bin/python -m ml.comparison "$fleets" --out "$out" --page docs/models.md \
+    ${JOBS:+--jobs "$JOBS"} ${CLUSTER:+--cluster "$CLUSTER"}

@@ -27,6 +27,7 @@ class Spread:
 
     jobs: int = 1
     cluster: str | None = None
+    patience_s: float = 20.0  # until a scheduler must have answered
 
     def map(self, function: Callable[..., T], tasks: Sequence[tuple[Any, ...]]) -> list[T]:
         """Return function(*task) for each task. Raise ClusterUnreachable where the cluster does not answer."""
@@ -44,7 +45,7 @@ class Spread:
         try:
             from distributed import Client
 
-            client: Any = Client(self.cluster, timeout="20s", set_as_default=True)  # type: ignore[no-untyped-call]
+            client: Any = Client(self.cluster, timeout=self.patience_s, set_as_default=True)  # type: ignore[no-untyped-call]
         except ImportError:
             raise ClusterUnreachable("dask is not installed: pip install 'forewarn[cluster]'") from None
         except (OSError, TimeoutError, ValueError) as error:

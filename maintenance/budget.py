@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from maintenance.feedback_models import AlarmBudget, HeldBack, ObservedMonth, Pl
 from maintenance.feedback_settings import Feedback, feedback_for
 from maintenance.findings import facts_of
 from maintenance.guarded import Guarded
-from maintenance.likeness import strength
+from maintenance.likeness import strength, strength_of
 from maintenance.models import EpisodeFinding, Finding, WorkLink
 from maintenance.suppressors import AUDITED, BUDGET, SUPPRESSED, drawn, is_audited, note_held_back
 from ticketing.models import WorkOrder
@@ -147,24 +148,39 @@ def level_factor(session: Session, asset_id: UUID) -> float:
 
 def reckon(session: Session, asset: Asset, now: datetime) -> Factor:
     """Compute an asset's factor and store it."""
-    settings = feedback_for(session, asset.organisation_id)
-    kin = [asset.id]
-    if asset.asset_model_id is not None:
-        same = select(Asset.id).where(Asset.asset_model_id == asset.asset_model_id, Asset.id != asset.id)
-        kin += session.scalars(same.order_by(Asset.id).limit(MAX_PEERS)).all()
-    counts = counts_of(session, kin, now)
-    own = counts.pop(asset.id, Counts())
-    return _store(session, asset, own, together(counts.values()), len(kin) - 1, settings, now)
+    return _reckon_kin(session, [asset], now)[0]
 
 
 def reckon_all(session: Session, now: datetime, limit: int = 500) -> int:
     """Compute anew the factors that are oldest; they fade as what they rest on leaves the window. Return how many."""
     due = select(Asset).join(AlarmBudget, AlarmBudget.asset_id == Asset.id)
     due = due.where(AlarmBudget.computed_at < now - timedelta(hours=1)).order_by(AlarmBudget.computed_at).limit(limit)
-    found = session.scalars(due).all()
-    for asset in found:
-        reckon(session, asset, now)
-    return len(found)
+    kin: dict[UUID | None, list[Asset]] = defaultdict(list)
+    for asset in session.scalars(due).all():
+        kin[asset.asset_model_id].append(asset)
+    for model, assets in kin.items():
+        for few in [assets] if model else [[asset] for asset in assets]:  # without a model nobody is kin
+            _reckon_kin(session, few, now)
+    return sum(len(assets) for assets in kin.values())
+
+
+def _reckon_kin(session: Session, assets: Sequence[Asset], now: datetime) -> list[Factor]:
+    """Compute the factors of assets of one model; what their kin shows is read once."""
+    kin = {asset.id for asset in assets}
+    if model := assets[0].asset_model_id:
+        same = select(Asset.id).where(Asset.asset_model_id == model).order_by(Asset.id).limit(MAX_PEERS)
+        kin.update(session.scalars(same))
+    counts = counts_of(session, sorted(kin), now)
+    months = sum(one.months for one in counts.values())
+    busy = {asset_id: one for asset_id, one in counts.items() if one.orders or one.dismissed or one.held_back}
+    factors = []
+    for asset in assets:
+        own = counts[asset.id]
+        others = together(one for asset_id, one in busy.items() if asset_id != asset.id)
+        peers = replace(others, months=max(0.0, months - own.months))
+        settings = feedback_for(session, asset.organisation_id)
+        factors.append(_store(session, asset, own, peers, len(kin) - 1, settings, now))
+    return factors
 
 
 def counts_of(session: Session, assets: Sequence[UUID], now: datetime) -> dict[UUID, Counts]:
@@ -172,8 +188,8 @@ def counts_of(session: Session, assets: Sequence[UUID], now: datetime) -> dict[U
     since = now - WINDOW
     months = _months(session, assets, since.date())
     tallies = {asset_id: _Tally(months=months.get(asset_id, 0.0)) for asset_id in assets}
-    for order, finding in _orders(session, assets, since):
-        tallies[order.asset_id].add(answer(order.kind, order.outcome), strength(facts_of(finding)), order.state)
+    for asset_id, kind, outcome, state, *evidence in _orders(session, assets, since):
+        tallies[asset_id].add(answer(kind, outcome), strength_of(*evidence), state)
     said_no = select(PlannerVerdict.asset_id, func.count()).where(
         PlannerVerdict.asset_id.in_(assets), PlannerVerdict.verdict == "dismiss", PlannerVerdict.at > since
     )
@@ -244,8 +260,8 @@ def _is_ours(finding: Finding) -> bool:
     return finding.layer in CALIBRATED and finding.kind == "machine" and finding.severity != "critical"
 
 
-def _orders(session: Session, assets: Sequence[UUID], since: datetime) -> Iterable[tuple[WorkOrder, Finding]]:
-    """Each own-level machine order that models opened, with its strongest evidence."""
+def _orders(session: Session, assets: Sequence[UUID], since: datetime) -> Iterable[Any]:
+    """Each machine order that models opened at levels of their own: asset, kind, outcome, state, strongest evidence."""
     evidence = aliased(Finding)
     strongest = (
         select(evidence.id)
@@ -257,8 +273,9 @@ def _orders(session: Session, assets: Sequence[UUID], since: datetime) -> Iterab
         .correlate(WorkOrder)
         .scalar_subquery()
     )
+    order = (WorkOrder.asset_id, WorkOrder.kind, WorkOrder.outcome, WorkOrder.state)
     query = (
-        select(WorkOrder, Finding)
+        select(*order, Finding.layer, Finding.peak, Finding.limit_open, Finding.limit_clear)
         .join(Finding, Finding.id == strongest)
         .where(
             WorkOrder.asset_id.in_(assets),
@@ -268,7 +285,7 @@ def _orders(session: Session, assets: Sequence[UUID], since: datetime) -> Iterab
             ~WorkOrder.replayed,
         )
     )
-    return ((order, finding) for order, finding in session.execute(query))
+    return session.execute(query)
 
 
 def _months(session: Session, assets: Sequence[UUID], since: date) -> dict[UUID, float]:

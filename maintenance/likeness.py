@@ -34,16 +34,20 @@ def likeness(a: Iterable[Mapping[str, Any]], b: Iterable[Mapping[str, Any]]) -> 
 
 
 def strength(facts: FindingFacts) -> float:
-    """Return how strong evidence is in units of what opens it: 1 is just enough.
+    """Return how strong evidence is in units of what opens it: 1 is just enough."""
+    return strength_of(facts.layer, facts.peak, facts.limit_open, facts.limit_clear)
+
+
+def strength_of(layer: str, peak: float, opens: float, clears: float) -> float:
+    """Return the same of a finding's layer, peak and limits.
 
     Limits (L1) count deadbands beyond the limit; probabilities count odds, so that there is always a stronger one;
     all other scores are a ratio.
     """
-    peak, opens = facts.peak, facts.limit_open
-    if facts.layer == "L1":
-        step = max(abs(opens - facts.limit_clear), LEAST_DEADBAND * abs(opens), 1e-9)
+    if layer == "L1":
+        step = max(abs(opens - clears), LEAST_DEADBAND * abs(opens), 1e-9)
         return _bounded(1.0 + (peak - opens) / step)
-    if facts.layer == "L3" and 0.0 < opens < 1.0 and 0.0 <= peak <= 1.0:
+    if layer == "L3" and 0.0 < opens < 1.0 and 0.0 <= peak <= 1.0:
         return _bounded(_odds(peak) / _odds(opens))
     return _bounded(peak / opens) if opens > 0 else 1.0
 

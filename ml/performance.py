@@ -19,7 +19,7 @@ from ticketing.models import Request, WorkOrder
 HORIZON = timedelta(days=30)  # an order longer before the failure than this did not see that failure
 MIN_LEAD = timedelta(hours=24)  # less is too late to plan anything
 PREEMPTED, LATE, MISSED = "preempted", "late", "missed"
-MOST_ORDERS = 100_000  # read into one answer
+MOST_ORDERS = 100_000  # the newest, read into one answer
 
 Report = tuple[datetime, UUID | None]  # when people said so, and the order that came of it
 
@@ -80,7 +80,10 @@ def model_key(detector: str, asset_model_id: UUID | None) -> str:
 
 
 def load_jobs(session: Session, since: datetime, until: datetime, replayed: bool) -> list[Job]:
-    """Return the orders that models opened, and those of people that ended as failures, with one horizon before."""
+    """Return the orders that models opened, and those of people that ended as failures, in time order.
+
+    Those of one horizon before `since` are among them: they may have seen what failed after it.
+    """
     first = Request.created_at
     asked: dict[UUID, datetime] = {}
     opened = WorkOrder.opened_at
@@ -116,10 +119,10 @@ def load_jobs(session: Session, since: datetime, until: datetime, replayed: bool
                 and_(WorkOrder.kind.in_(_OF_MACHINES), WorkOrder.outcome.in_(FAILURES)),
             ),
         )
-        .order_by(WorkOrder.opened_at, WorkOrder.id)
+        .order_by(WorkOrder.opened_at.desc(), WorkOrder.id.desc())
         .limit(MOST_ORDERS)
     )
-    return [_job(row, asked) for row in session.execute(query)]
+    return [_job(row, asked) for row in session.execute(query)][::-1]
 
 
 def load_reports(session: Session, since: datetime, until: datetime) -> dict[UUID, list[Report]]:

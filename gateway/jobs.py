@@ -32,6 +32,7 @@ from ml.observed import count_observed
 from ml.presence import mark_frozen, watch_devices
 from ml.store.retention import forget_models
 from ml.store.shadow import settle_trials
+from ml.taught import teach_peers
 from ml.worker import Scorer
 
 Job = Callable[[Database, datetime], None]
@@ -153,9 +154,11 @@ def train_models(database: Database, now: datetime) -> None:
 
 
 def tend_models(database: Database, now: datetime) -> None:
-    """Let figures decide which models serve; forget contents and snapshots that nobody will need."""
+    """Let figures decide which models serve, peers teach each other; forget what nobody will need."""
     with database.as_service() as session:
         settle_trials(session, now)
+    with database.as_service() as session:
+        teach_peers(session, now)
     with database.as_service() as session:
         forget_models(session, now)
 

@@ -119,7 +119,7 @@ class LearnedScorer:
         self._loaded_at = now
         known = {each.id: each for each in self._serving}
         fresh: list[Serving] = []
-        for row in serving(session):
+        for row in serving(session, (FAILURE, LIFE)):
             if row.id in known and known[row.id].champion == (row.state == CHAMPION):
                 fresh.append(known[row.id])
             elif (loaded := self._load(session, row, now)) is not None:

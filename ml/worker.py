@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -31,6 +31,7 @@ from ml.models import ScoringCursor, ScoringState
 from ml.scoring import FleetScorer
 from ml.snapshot_keeping import keep_snapshots
 from ml.tapes import Tapes
+from ml.taught import Lessons
 from ml.together import Together
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,7 @@ class Scorer:
         self._fleet = FleetScorer()
         self._tapes = Tapes()
         self._learned = LearnedScorer()
+        self._lessons = Lessons()
         self._known: dict[UUID, _Known] = {}
         self._together = Together(self._fleet)
         self._models: dict[UUID, str] = {}
@@ -296,11 +298,12 @@ class Scorer:
                 return None
             model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
             key, setup = str(asset_id), asset_setup(model, asset)
+            setup = replace(setup, taught=self._lessons.of(session, model, now))
             self._fleet.set_up(key, setup)
             if known is None:
                 self._restore(session, asset_id)
                 self._rebaseline(session, asset_id)
-            elif known.setup == setup:
+            elif known.setup.taught is setup.taught and known.setup == setup:
                 setup = known.setup  # the same object: tapes go on
             saved_at = known.saved_at if known else now
             detectors = frozenset(model.detectors if model else ())

@@ -113,9 +113,9 @@ def get_model(session: Session, model_id: UUID) -> StoredModel:
     return model
 
 
-def serving(session: Session, states: Sequence[str] = (CHAMPION, CHALLENGER)) -> list[StoredModel]:
-    """Return the versions of all names that score: champions first."""
-    found = select(StoredModel).where(StoredModel.state.in_(states))
+def serving(session: Session, kinds: Sequence[str]) -> list[StoredModel]:
+    """Return the versions of these kinds that score: champions first."""
+    found = select(StoredModel).where(StoredModel.state.in_((CHAMPION, CHALLENGER)), StoredModel.kind.in_(kinds))
     return list(session.scalars(found.order_by(StoredModel.state, StoredModel.name)))
 
 

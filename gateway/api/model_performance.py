@@ -227,7 +227,7 @@ def list_verdicts(
 ) -> Verdicts:
     """List what planners said about proposed jobs, newest first."""
     here.require("finding.read")
-    detector, asset_model = _parts(model)
+    detector, asset_model = parts_of_model(model)
     query = (
         select(PlannerVerdict, Asset, WorkOrder, Person)
         .join(Asset, Asset.id == PlannerVerdict.asset_id)
@@ -244,7 +244,7 @@ def list_verdicts(
     else:
         query = query.where(PlannerVerdict.detector == detector, Asset.asset_model_id.is_not_distinct_from(asset_model))
     if month is not None:
-        starts, ends = _bounds(month)
+        starts, ends = month_bounds(month)
         query = query.where(PlannerVerdict.at >= starts, PlannerVerdict.at < ends)
     if verdict is not None:
         query = query.where(PlannerVerdict.verdict == verdict)
@@ -264,7 +264,8 @@ def _since(now: datetime, months: int) -> datetime:
     return datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
 
 
-def _bounds(month: str) -> tuple[datetime, datetime]:
+def month_bounds(month: str) -> tuple[datetime, datetime]:
+    """Return the first moment of a month and of the next. Raises Invalid."""
     year, number = int(month[:4]), int(month[5:])
     if not 1970 <= year <= 9998:
         raise Invalid("month is like 2026-11", field="month")
@@ -272,7 +273,7 @@ def _bounds(month: str) -> tuple[datetime, datetime]:
     return datetime(year, number, 1, tzinfo=UTC), ends
 
 
-def _parts(model: str) -> tuple[str | None, UUID | None]:
+def parts_of_model(model: str) -> tuple[str | None, UUID | None]:
     """Read a model's name. Raises Invalid."""
     detector, colon, asset_model = model.rpartition(":")
     if model == OVERALL:
@@ -290,7 +291,7 @@ _Row = tuple[datetime, Job, Failure | None, str | None]
 
 
 def _rows(measured: Performance, model: str, figure: str) -> list[_Row]:
-    detector, asset_model = _parts(model)
+    detector, asset_model = parts_of_model(model)
     if figure in ("failures", *FATES):
         told = measured.failures_of(model, asset_model, detector)
         return [(one.at, one.job, one, fate) for one, fate in told if figure in ("failures", fate)]

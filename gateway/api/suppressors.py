@@ -142,7 +142,7 @@ def list_matches(suppressor_id: UUID, here: Here, limit: Limit = 100, after: Aft
         query = query.where(HeldBack.id < id_of_cursor(after))
     found = here.session.execute(query).all()
     page = found[:limit]
-    orders = _orders_of_findings(here, [finding.id for _, finding in page])
+    orders = orders_of_findings(here, [finding.id for _, finding in page])
     return Matches(
         items=[_match(held, finding, orders.get(finding.id)) for held, finding in page],
         next=cursor_of(page[-1][0].id) if len(found) > limit else None,
@@ -186,7 +186,7 @@ def _items(here: Context, page: Sequence[Suppressor]) -> list[SuppressorItem]:
             SuppressorItem(
                 **{name: getattr(one, name) for name in _PLAIN},
                 asset=AssetOfFinding(id=asset.id, name=asset.name, serial=asset.serial),
-                work_order=_order(order),
+                work_order=order_ref(order),
                 contributions=[
                     NoticedContribution(**contribution_in_words(share, model)) for share in one.contributions
                 ],
@@ -239,7 +239,7 @@ def _by_id(here: Context, ids: Iterable[UUID]) -> dict[UUID, WorkOrder]:
     return {order.id: order for order in here.session.scalars(select(WorkOrder).where(WorkOrder.id.in_(list(ids))))}
 
 
-def _orders_of_findings(here: Context, findings: Sequence[UUID]) -> dict[UUID, WorkOrder]:
+def orders_of_findings(here: Context, findings: Sequence[UUID]) -> dict[UUID, WorkOrder]:
     """Return the newest order of each finding."""
     linked = (
         select(EpisodeFinding.finding_id, WorkOrder)
@@ -251,7 +251,8 @@ def _orders_of_findings(here: Context, findings: Sequence[UUID]) -> dict[UUID, W
     return {finding_id: order for finding_id, order in here.session.execute(linked)}
 
 
-def _order(order: WorkOrder | None) -> WorkOrderOfEpisode | None:
+def order_ref(order: WorkOrder | None) -> WorkOrderOfEpisode | None:
+    """Return a work order by name and state."""
     return WorkOrderOfEpisode(id=order.id, number=order.number, state=order.state) if order else None
 
 
@@ -265,6 +266,6 @@ def _match(held: HeldBack, finding: Finding, order: WorkOrder | None) -> MatchIt
         ratio=held.ratio,
         at=held.at,
         result=held.result,
-        work_order=_order(order) if held.result != SUPPRESSED else None,
+        work_order=order_ref(order) if held.result != SUPPRESSED else None,
         outcome=order.outcome if order and held.result != SUPPRESSED else None,
     )

@@ -165,6 +165,11 @@ def test_suppressor_is_shown_with_what_it_held_back_and_lifted(story: Story) -> 
     grown, held = client.get(f"/api/v1/suppressors/{item['id']}/matches").json()["items"]
     assert (held["ratio"], held["result"], held["work_order"]) == (1.25, "suppressed", None)
     assert (grown["result"], grown["work_order"]["state"]) == ("broke_through", "unscheduled")
+    model = f"residual:{story.model}"
+    for asked in ("", f"&model={model}", f"&month={ago(45):%Y-%m}"):
+        (row,) = client.get(f"/api/v1/model-performance/held-back?result=suppressed{asked}").json()["items"]
+        assert (row["finding_id"], row["suppressor_id"], row["work_order"]) == (held["finding_id"], item["id"], None)
+    assert client.get("/api/v1/model-performance/held-back?result=audited").json()["items"] == []
     path = f"/api/v1/suppressors/{item['id']}"
     viewer = story.plant.client(story.plant.token(role=Role.TECHNICIAN))
     assert viewer.post(f"{path}/lift", json={"reason": "x"}).status_code == 403

@@ -22,13 +22,16 @@ def pumps(database_url: str) -> Iterator[Machines]:
     machines = Machines(database_url)
     pump = machines.add_model("pump")
     t = NOW.timestamp() - 7200 + 10.0 * np.arange(700)
+    readings = {}
     for number in range(3):
         machines.add(f"P-{number}", pump)
         rng = np.random.default_rng(number)
         load = rng.normal(size=len(t))
-        machines.tell(f"P-{number}", t, {m: 50 + load + 0.3 * rng.normal(size=len(t)) for m in ("a_bar", "b_bar")})
-    machines.work()
-    machines.work(NOW + timedelta(minutes=20))
+        readings[f"P-{number}"] = {m: 50 + load + 0.3 * rng.normal(size=len(t)) for m in ("a_bar", "b_bar")}
+    for part, now in ((slice(0, 600), NOW), (slice(600, 700), NOW + timedelta(minutes=20))):
+        for serial, columns in readings.items():
+            machines.tell(serial, t[part], {name: column[part] for name, column in columns.items()})
+        machines.work(now)
     yield machines
     machines.close()
 
@@ -70,7 +73,6 @@ def test_peers_teach_a_new_machine_of_their_kind(pumps: Machines) -> None:
 def test_what_peers_taught_is_summed_up_anew_in_time_and_a_damaged_sum_teaches_nothing(pumps: Machines) -> None:
     with pumps.database.as_service() as session:
         teach_peers(session, NOW)
-        session.execute(text("UPDATE scoring_states SET updated_at = updated_at"))
         assert teach_peers(session, NOW + AGED + timedelta(days=1)) == 1
         states = set(session.scalars(select(StoredModel.state)))
         assert states <= {"champion", "retired"}

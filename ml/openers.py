@@ -17,9 +17,12 @@ from ml.training_set import Asset
 from ml.walking import Learned, Walk, blind, orders_of, walk_asset
 from ml.watching import DETECTOR
 
-LEVELS = (4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 17.0)  # tried on history for the residual model
+LEVELS = (4.0, 6.0, 8.0, 11.0, 16.0)  # tried on history for the residual model
 MIN_INCIDENTS = 3
-MAX_ASSETS = 60  # of history walked for this: the first by name of each asset model in turn
+MIN_MODELS = 3  # of history: fewer say nothing about how much asset models differ
+# Where no level keeps the budget on history: limits need no learning, slow wear keeps its own budget.
+RESTRAINED = frozenset({"limits", "wear"})
+MAX_ASSETS = 40  # of history walked for this: the first by name of each asset model in turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,20 @@ class Tried:
     recall: float
     false: int
     months: float
+    by_model: tuple[tuple[int, float], ...] = ()  # false orders and asset-months of each asset model
 
     @property
     def rate(self) -> float:
         return self.false / self.months if self.months > 0 else np.inf
+
+    @property
+    def rate_elsewhere(self) -> float:
+        """What to expect on asset models that history does not know: the mean rate over those it knows, and its
+        standard error. Infinite where too few are known."""
+        rates = [false / months for false, months in self.by_model if months > 0]
+        if len(rates) < MIN_MODELS:
+            return np.inf
+        return float(np.mean(rates) + np.std(rates, ddof=1) / np.sqrt(len(rates)))
 
 
 def settings_for(budget_per_month: float | None, month_s: float) -> ResidualSettings:
@@ -51,19 +64,32 @@ def choose(fleet: RecordedFleet, learned: Learned, spread: Spread, say: Say) -> 
     incidents = sum(figures.judge(fleet, a.name, None, []).incidents for a in history)
     if incidents < MIN_INCIDENTS or fleet.settings.per_kind:
         return replace(learned, beside=not learned.taught.failures)
-    best = _best(_tried(fleet, history, learned, spread), fleet.settings.budget_per_month)
-    if best is None:
-        return replace(learned, beside=not learned.taught.failures)
+    budget = fleet.settings.budget_per_month
+    tried = _tried(fleet, history, learned, spread)
+    best = _best(tried, budget)
     models = learned.taught.failures
     told = float(np.mean([m.recall for m in models])) if models else 0.0
     rate = float(sum(m.false_rate for m in models))
-    beside = not models or (best.recall > told and affordable_rate(best, rate, fleet.settings.budget_per_month))
+    beside = not models or (best.recall > told and affordable_rate(best, rate, budget))
     names = "all detectors" if best.openers is None else " and ".join(sorted(best.openers))
     say(
         f"{fleet.settings.name}: {names} at {best.settings.opens:g} sigma: recall {best.recall:.2f}, "
         f"{best.rate:.3f} false per asset-month on history" + ("" if beside else "; failure models do better")
     )
-    return replace(learned, settings=best.settings, openers=best.openers, beside=beside)
+    known = frozenset(asset.model for asset in history)
+    elsewhere = _elsewhere(tried, best, budget)
+    return replace(
+        learned, settings=best.settings, openers=best.openers, beside=beside, known=known, elsewhere=elsewhere
+    )
+
+
+def _elsewhere(tried: Sequence[Tried], best: Tried, budget: float | None) -> frozenset[str] | None:
+    """Who may open orders on asset models without history, at the level already chosen: the best recall whose rate
+    keeps the budget from model to model."""
+    if budget is None or len(best.by_model) < MIN_MODELS:
+        return best.openers
+    same = [each for each in tried if each.settings == best.settings and each.rate_elsewhere <= budget]
+    return max(same, key=lambda each: (each.recall, -each.false)).openers if same else RESTRAINED
 
 
 def affordable_rate(best: Tried, rate: float, budget: float | None) -> bool:
@@ -102,15 +128,24 @@ def _try(fleet: RecordedFleet, history: Sequence[Asset], walks: Mapping[str, Wal
     for asset in history:
         opened, _ = orders_of(fleet, asset, walks[asset.name], learned)
         tallies.append(figures.judge(fleet, asset.name, None, [order.opened_at for order in opened]))
+    by_model: dict[str, tuple[int, float]] = {}
+    for asset, tally in zip(history, tallies, strict=True):
+        false, months = by_model.get(asset.model, (0, 0.0))
+        by_model[asset.model] = false + tally.false, months + tally.healthy_s / fleet.settings.month_s
     incidents = sum(t.incidents for t in tallies)
     months = sum(t.healthy_s for t in tallies) / fleet.settings.month_s
     recall = sum(len(t.leads) for t in tallies) / max(incidents, 1)
-    return Tried(learned.settings, learned.openers, recall, sum(t.false for t in tallies), months)
+    false = sum(t.false for t in tallies)
+    return Tried(learned.settings, learned.openers, recall, false, months, tuple(by_model.values()))
 
 
-def _best(tried: Sequence[Tried], budget: float | None) -> Tried | None:
-    """The best recall within the budget; of several the least false orders, then the most patient level."""
+def _best(tried: Sequence[Tried], budget: float | None) -> Tried:
+    """The best recall within the budget; of several the least false orders, then the most patient level.
+
+    Where nothing keeps the budget: the fewest false orders, and only of detectors that have a budget of their own.
+    """
     good = [each for each in tried if each.months > 0 and affordable(each.false, each.months, budget)]
-    if not good:
-        return None
-    return max(good, key=lambda each: (each.recall, -each.false, each.openers is None, each.settings.opens))
+    if good:
+        return max(good, key=lambda each: (each.recall, -each.false, each.openers is None, each.settings.opens))
+    least = min(tried, key=lambda each: (each.rate, -each.recall))
+    return replace(least, openers=RESTRAINED)

@@ -35,8 +35,9 @@ BLOCK_ROWS = 4096
 class Learned:
     """What history taught: models, what detectors pass on per asset model, how eager to be, and who may open orders.
 
-    `openers` names the detectors whose findings may open orders (None: all); `beside` says whether they may also
-    do so on assets that a failure model speaks for.
+    `openers` names the detectors whose findings may open orders (None: all), `elsewhere` those that may on asset
+    models that are not `known` from history; `beside` says whether they may also do so on assets that a failure
+    model speaks for.
     """
 
     settings: ResidualSettings
@@ -45,6 +46,8 @@ class Learned:
     by_peers: Mapping[str, Mapping[str, State]] = field(default_factory=dict)  # by asset, see `ml.peers`
     openers: frozenset[str] | None = None
     beside: bool = True
+    known: frozenset[str] | None = None  # asset models; None: no difference is made
+    elsewhere: frozenset[str] | None = None
     detectors: tuple[Entry, ...] = DETECTORS
 
     def only(self, asset: Asset) -> Learned:
@@ -61,10 +64,11 @@ class Learned:
     def models(self, asset: Asset, metrics: Sequence[str]) -> list[FailureModel]:
         return [model for model in self.taught.failures if model.suits(asset.model, metrics)]
 
-    def may_open(self, finding: FindingFacts, has_model: bool) -> bool:
+    def may_open(self, finding: FindingFacts, asset: Asset, has_model: bool) -> bool:
         if finding.detector == DETECTOR or finding.kind != "machine":
             return True
-        return (self.beside or not has_model) and (self.openers is None or finding.detector in self.openers)
+        openers = self.openers if self.known is None or asset.model in self.known else self.elsewhere
+        return (self.beside or not has_model) and (openers is None or finding.detector in openers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ def orders_of(fleet: RecordedFleet, asset: Asset, walk: Walk, learned: Learned) 
     machine: list[Order] = []
     sensor: list[Order] = []
     for finding in walk.found:
-        if not learned.may_open(finding, walk.has_model):
+        if not learned.may_open(finding, asset, walk.has_model):
             continue
         # Where orders must name the component, each has its own desk.
         named = finding.detector == DETECTOR and fleet.settings.per_kind

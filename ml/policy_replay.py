@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any, Literal
 from uuid import UUID
@@ -24,7 +24,7 @@ from maintenance.models import Episode, EpisodeFinding, Finding, PolicyRow, Pred
 from maintenance.noticed import title
 from maintenance.policies import check_settings, combined, rows_for
 from maintenance.windows import span_at, windows_for
-from ml.policy_walk import Held, Seen, Walk, Walked, WouldBe
+from ml.policy_walk import Answered, Held, Seen, Walk, Walked, WouldBe
 from ticketing.models import WorkOrder
 
 Verdict = Literal["true", "false", "unknown"]
@@ -222,17 +222,17 @@ def _held(history: _History, asset: Asset, windows: Sequence[MaintenanceWindow])
     return held
 
 
-def _answers(history: _History, asset_id: UUID) -> Any:
-    """When people would have been done: as they were with the real order of that time, else as they mostly are."""
+def _answers(history: _History, asset_id: UUID) -> Answered:
+    """When people would have been done: as they were with the real order of that trouble, else as they mostly are."""
     real = history.orders.get(asset_id, [])
-    never = datetime.max.replace(tzinfo=history.since.tzinfo)
+    never = datetime.max.replace(tzinfo=UTC)
 
-    def answered(opened_at: datetime, ended_at: datetime | None, kind: str) -> datetime:
+    def answered(opened_at: datetime, ended_at: datetime | None, key: str) -> datetime:
         for order in real:
-            finished = order.work_done_at or order.closed_at
-            near = order.opened_at - HORIZON < opened_at and (finished is None or opened_at < finished)
-            if order.kind == kind and near and (finished is not None or ended_at is None):
-                return finished or never
+            finished = order.work_done_at or order.closed_at or never
+            # It was there while the would-be order had evidence.
+            if history.is_about(order, key) and order.opened_at <= (ended_at or never) and opened_at < finished:
+                return finished
         return never if ended_at is None else max(opened_at + history.typical_answer, ended_at)
 
     return answered
@@ -254,6 +254,7 @@ class _History:
     since: datetime
     orders: dict[UUID, list[WorkOrder]]  # that models opened
     met: dict[UUID, list[WorkOrder]]  # confirmed failures, whoever opened the order
+    keys: dict[UUID, set[str]]  # the troubles of each order
     by_finding: dict[str, WorkOrder]
     dismissed: dict[str, str]
     other_work: dict[UUID, list[tuple[datetime, datetime | None]]]
@@ -284,12 +285,18 @@ class _History:
             since,
             orders,
             met,
+            _keys_of_orders(session, assets),
             _orders_of_findings(session, assets),
             _dismissals(session, assets),
             other,
             holds,
             timedelta(seconds=median(took_s)) if took_s else TYPICAL_ANSWER,
         )
+
+    def is_about(self, order: WorkOrder, key: str) -> bool:
+        """Does the order see to this trouble? Failure modes may have been told apart differently then."""
+        keys = self.keys.get(order.id, set())
+        return key in keys or (key.startswith("machine") and any(one.startswith("machine") for one in keys))
 
     def judge(self, asset_id: UUID, order: WouldBe, also: bool) -> Judged:
         """Return what is known to have been there: by the real order of the same evidence, else by what followed."""
@@ -318,6 +325,14 @@ class _History:
             key=lambda o: (o.outcome is None, abs((o.opened_at - order.opened_at).total_seconds()), o.number),
             default=None,
         )
+
+
+def _keys_of_orders(session: Session, assets: Sequence[UUID]) -> dict[UUID, set[str]]:
+    linked = select(WorkLink.work_order_id, Episode.key).join(Episode, Episode.id == WorkLink.episode_id)
+    keys: dict[UUID, set[str]] = defaultdict(set)
+    for order_id, key in session.execute(linked.where(Episode.asset_id.in_(assets))):
+        keys[order_id].add(key)
+    return keys
 
 
 def _orders_of_findings(session: Session, assets: Sequence[UUID]) -> dict[str, WorkOrder]:

@@ -16,7 +16,7 @@ MAX_LOOKS = 20_000  # per asset and walk
 
 # (trouble's key, moment, begin of the evidence, policy) -> why it is held back and until when, None when it is not
 Held = Callable[[str, datetime, datetime, Policy], tuple[str, datetime | None] | None]
-# (opened at, end of the evidence or None, kind) -> when people would have been done with it
+# (opened at, end of the evidence or None, trouble's key) -> when people would have been done with it
 Answered = Callable[[datetime, datetime | None, str], datetime]
 
 
@@ -144,7 +144,7 @@ class Walk:
             lasts = any(facts.cleared_at is None for facts in evidence)
             ended = None if lasts else max(facts.cleared_at or facts.last_at for facts in evidence)
             policy = self._policies.get(job.kind, self._policies["machine"])
-            done = self._answered(job.opened_at, ended, job.kind)
+            done = self._answered(job.opened_at, ended, key)
             if policy.open_s is not None and decisions.expires(job.kind, policy):
                 done = min(done, job.opened_at + timedelta(seconds=policy.open_s))
             if done <= now:

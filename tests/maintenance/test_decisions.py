@@ -73,6 +73,31 @@ TABLE: list[tuple[str, FindingFacts, list[OpenJob], float, bool, str, str]] = [
         "younger evidence of the same job keeps it",
         replace(FINDING, cleared_at=after(100)), [job(last_seen_at=after(390))], 401, False, "wait", "off_delay",
     ),
+    (
+        "another failure mode joins the open order",
+        replace(FINDING, signature="flow:low"), [job(key="machine:wear")], 90, False, "join", "second_failure_mode",
+    ),
+    (
+        "it waits for its own on-delay first",
+        replace(FINDING, last_at=after(30)), [job(key="machine:wear")], 30, False, "wait", "on_delay",
+    ),
+    (
+        "an order that is done takes nothing in",
+        FINDING, [job(key="machine:wear", work_order_state="completed")], 90, False, "open", "evidence_persists",
+    ),
+    (
+        "a sensor never joins a machine's order",
+        SENSOR, [job(key="machine:wear")], 90, False, "open", "evidence_persists",
+    ),
+    (
+        "late evidence of a closed job belongs to it",
+        replace(FINDING, cleared_at=after(95)), [CLOSED], 2000, False, "amend", "belongs_to_closed",
+    ),
+    (
+        "evidence from long before a job is not its own",
+        replace(FINDING, cleared_at=after(95)), [job(opened_at=after(4000), last_seen_at=after(4000))], 4100, False,
+        "watch", "ended",
+    ),
     ("ended without a job: kept", replace(FINDING, cleared_at=after(95)), [], 500, False, "watch", "ended"),
 ]  # fmt: skip
 
@@ -116,3 +141,29 @@ def test_the_same_question_has_the_same_answer() -> None:
 
 def test_open_moment_is_the_end_of_the_on_delay() -> None:
     assert open_moment(FINDING, POLICY) == after(60)
+
+
+def test_a_recurrence_joins_the_order_that_the_machine_has_open() -> None:
+    again = replace(FINDING, first_at=after(1500), last_at=after(1600))
+    decision = decide(again, POLICY, [CLOSED, job(episode="e2", key="machine:wear")], after(1600))
+    assert (decision.action, decision.episode, decision.host) == ("reopen", "e1", "e2")
+
+
+def test_without_joining_each_failure_mode_has_its_order() -> None:
+    apart = replace(POLICY, join_open_order=False)
+    assert decide(FINDING, apart, [job(key="machine:wear")], after(90)).action == "open"
+
+
+def test_failure_modes_have_a_key_each_and_sensors_one_per_metric() -> None:
+    assert grouping_key(FINDING, "wear") == "machine:wear"
+    assert grouping_key(FINDING) == "machine"
+    assert grouping_key(SENSOR, "wear") == "sensor:flow_m3_h"
+
+
+def test_a_regime_may_be_no_alarm_by_design() -> None:
+    starting = replace(FINDING, regime="start")
+    by_design = replace(POLICY, suppress_regimes=("start",))
+    told = decide(starting, by_design, [], after(90))
+    assert (told.action, told.reason, told.params["regime"]) == ("suppress", "suppressed_by_regime", "start")
+    assert decide(FINDING, by_design, [], after(90)).action == "open"
+    assert decide(starting, by_design, [job()], after(90)).action == "attach", "what is open goes on being counted"

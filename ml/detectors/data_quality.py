@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -93,6 +93,8 @@ class DataQualityDetector:
         n, m = block.values.shape
         own = self._sensors.setdefault(habit, {})
         sensors = [own.setdefault(metric, _Sensor()) for metric in block.metrics]
+        if n == 1:
+            return self._row(block, sensors, mask)
         still = np.full((n, m), 10**9)
         frozen = np.zeros((n, m), dtype=bool)
         for j, sensor in enumerate(sensors):
@@ -111,6 +113,28 @@ class DataQualityDetector:
             for what, flags in signals.items():
                 found += self._watch(metric, what, block.t, x, flags)
                 mask[:, j] |= flags
+        return found
+
+    def _row(self, block: Block, sensors: list[_Sensor], mask: Bools) -> list[FindingFacts]:
+        """`_stretch` for a single row, without arrays: an asset in trouble is looked at row by row."""
+        looks = [
+            _look(sensor, metric, float(x))
+            for sensor, metric, x in zip(sensors, block.metrics, block.values[0], strict=True)
+        ]
+        alive = sum(look.still < ALIVE_ROWS for look in looks)
+        found: list[FindingFacts] = []
+        for j, (metric, look) in enumerate(zip(block.metrics, looks, strict=True)):
+            others = alive - (look.still < ALIVE_ROWS) > 0
+            signals = {
+                "frozen": look.frozen and others,
+                "out_of_range": look.out_of_range,
+                "unit": look.unit,
+                "missing": look.missing,
+            }
+            for what, flag in signals.items():
+                if flag or f"{metric}:{what}" in self._evidence:
+                    found += self._watch(metric, what, block.t, block.values[:, j], np.array([flag]))
+                mask[0, j] |= flag
         return found
 
     def _gaps(self, t: Floats) -> list[FindingFacts]:
@@ -134,6 +158,8 @@ class DataQualityDetector:
             if not flags.any():
                 return []
             evidence = self._evidence[signature] = _evidence(what)
+        if evidence.rests() and not flags.any():
+            return []
         was = self._current.get(signature)
         found: list[FindingFacts] = []
         for change in evidence.update(t, flags.astype(float), 0.5, 0.5):
@@ -212,6 +238,48 @@ class DataQualityDetector:
             if facts is not None:
                 self._current[name] = facts
         self._last_t, self._steps = state["last_t"], list(state["steps"])
+
+
+class _Look(NamedTuple):
+    """What one value of a sensor shows: rows since its last change, and what is wrong with it."""
+
+    still: int
+    frozen: bool
+    out_of_range: bool
+    unit: bool
+    missing: bool
+
+
+def _look(sensor: _Sensor, metric: str, x: float) -> _Look:
+    """`_stillness`, `_out_of_range`, `_unit_jump` and `_missing` for one value."""
+    if not math.isfinite(x):
+        sensor.rows += 1
+        missing = sensor.rows >= MISSING_ROWS and sensor.seen >= PRESENT_ROWS
+        return _Look(10**9, False, False, False, missing)
+    sensor.seen += 1
+    sensor.rows = 0
+    before = sensor.still_rows
+    if x != sensor.last and not math.isnan(sensor.last):
+        sensor.changes += 1
+        if before < _limit(sensor) or sensor.changes <= MIN_CHANGES:  # a stretch called frozen is no habit
+            sensor.longest_still = max(sensor.longest_still, before)
+        sensor.still_rows = 0
+    else:
+        sensor.still_rows = before + 1
+    sensor.last = x
+    frozen = sensor.still_rows >= _limit(sensor) and sensor.changes >= MIN_CHANGES
+    low, high = metric_kinds.physical_range(metric) or (-math.inf, math.inf)
+    unit = False
+    if x > 0:
+        log = math.log(x)
+        step = log - sensor.unit_before if math.isfinite(sensor.unit_before) else 0.0
+        if abs(step) <= 1.2 and sensor.unit_factor == 0 and sensor.unit_candidate == 0:
+            sensor.wildest_log = max(sensor.wildest_log, abs(step))
+        else:
+            _unit_step(sensor, step)
+            unit = sensor.unit_factor != 0 or sensor.unit_candidate != 0
+        sensor.unit_before = log
+    return _Look(sensor.still_rows, frozen, not low <= x <= high, unit, False)
 
 
 def _evidence(what: str) -> Evidence:

@@ -64,6 +64,10 @@ class Evidence:
             self.first_at, self.last_at = float(seen[0]), float(seen[-1])
         return Change(self.open, row, self.first_at, self.last_at)
 
+    def rests(self) -> bool:
+        """Is there nothing to remember? Rows below the level that opens would change nothing then."""
+        return not self.open and not any(self._recent_t)
+
     def cut(self) -> None:
         """Forget what came before: a gap, or another reference."""
         self.open, self._recent_t, self._quiet = False, [], 0

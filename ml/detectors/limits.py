@@ -98,6 +98,8 @@ class LimitsDetector:
         signature = f"{metric}:{side}"
         clears = opens - abs(limits.deadband)
         evidence = self._evidence.setdefault(signature, Evidence(limits.k, limits.n, limits.n))
+        if evidence.rests() and not (score >= opens).any():
+            return []
         found: list[FindingFacts] = []
         was = self._current.get(signature)
         for change in evidence.update(t, score, opens, clears):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # Conditions explain the health sensors but are nobody's fault: never scored, only used as inputs.
 _CONDITION = re.compile(
@@ -36,6 +37,7 @@ def is_condition(metric: str) -> bool:
     return _CONDITION.search(metric.lower()) is not None
 
 
+@lru_cache(4096)
 def physical_range(metric: str) -> tuple[float, float] | None:
     """The possible range in the metric's own unit, or None where the name does not tell."""
     name = metric.lower()

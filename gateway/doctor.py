@@ -90,6 +90,7 @@ def _database(data: Path, given_url: str | None) -> list[Check]:
                 _guard("roles", lambda: _roles(connection)),
                 _guard("migrations", lambda: _migrations(url)),
                 _guard("database clock", lambda: _database_clock(connection)),
+                _guard("models", lambda: _models(connection)),
             ]
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[-1]
@@ -175,6 +176,24 @@ def _database_clock(connection: psycopg.Connection) -> Check:
     skew = float(row[0]) - middle if row is not None else 0.0
     fix = "Let both machines take their time from NTP."
     return Check("database clock", abs(skew) <= LARGEST_SKEW_SECONDS, f"{skew:+.2f} s from this machine's", fix)
+
+
+def _models(connection: psycopg.Connection) -> Check:
+    """A stored model whose hash is wrong is never loaded: somebody should know that it does not serve."""
+    with connection.transaction():
+        known = connection.execute("SELECT to_regclass('model_contents') IS NOT NULL").fetchone()
+        if known is None or not known[0]:
+            return Check("models", True, "none yet")
+        connection.execute(f"SET LOCAL ROLE {SERVICE_ROLE}")
+        rows = connection.execute(
+            "SELECT m.name || ' version ' || m.version, encode(sha256(c.content), 'hex') = m.digest"
+            " FROM models m JOIN model_contents c ON c.model_id = m.id ORDER BY m.name, m.version"
+        ).fetchall()
+    damaged = [name for name, whole in rows if not whole]
+    fix = "Go back to another version: `forewarn model rollback NAME --to VERSION`."
+    if damaged:
+        return Check("models", False, f"wrong hash, not used: {', '.join(damaged)}", fix)
+    return Check("models", True, f"{len(rows)} stored, each with its right hash")
 
 
 def plain_url(url: str) -> str:

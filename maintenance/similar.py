@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from maintenance.likeness import direction, likeness
 from maintenance.models import Finding
 from ticketing.models import WorkOrder
 
-LOOKED_AT = 500  # newest answered orders of the asset and its kind
+LOOKED_AT = 300  # newest answered orders of the asset and its kind: asked whenever an order opens
 LEAST = 0.5  # less alike than this is another trouble
 OWN = 0.1  # the asset's own past counts a little more
 OTHER_REGIME = 0.9
@@ -80,38 +80,60 @@ def _ranked(
     limit: int,
     organisation_id: UUID | None,
 ) -> list[SimilarOrder]:
-    found: list[SimilarOrder] = []
-    for order, asset in _candidates(session, asset_id, itself, before, organisation_id):
-        noticed = order.noticed or {}
-        theirs = noticed.get("contributions", [])
-        alike = likeness(shares, theirs)
-        if not (shares and theirs) and noticed.get("signature") == seen.get("signature"):
+    ranked: list[tuple[float, UUID, tuple[str, ...]]] = []
+    own = direction(shares)
+    for row in _candidates(session, asset_id, itself, before, organisation_id):
+        order_id, of_asset, theirs, signature, kind, regime = row
+        alike = likeness(shares, theirs or [])
+        if not (shares and theirs) and signature == seen.get("signature"):
             alike = 1.0
-        if noticed.get("kind") != seen.get("kind") or alike < LEAST:
+        if kind != seen.get("kind") or alike < LEAST:
             continue
-        if noticed.get("regime") != seen.get("regime"):
+        if regime != seen.get("regime"):
             alike *= OTHER_REGIME
-        common = sorted(set(direction(shares)) & set(direction(theirs)))
-        metrics = tuple(name.partition(":")[0] for name in common)
-        found.append(SimilarOrder(order, asset, asset.id == asset_id, min(1.0, alike), metrics))
-    # Of equally alike ones the asset's own, then the newest.
-    found.sort(key=lambda one: (-(one.similarity + OWN * one.same_asset), -one.order.opened_at.timestamp()))
-    return found[: min(limit, MOST)]
+        common = tuple(name.partition(":")[0] for name in sorted(set(own) & set(direction(theirs or []))))
+        ranked.append((min(1.0, alike) + OWN * (of_asset == asset_id), order_id, common))
+    # Of equally alike ones the newest: ids grow with time.
+    chosen = sorted(ranked, key=lambda one: one[:2], reverse=True)[: min(limit, MOST)]
+    return _loaded(session, chosen, asset_id) if chosen else []
+
+
+def _loaded(
+    session: Session, chosen: Sequence[tuple[float, UUID, tuple[str, ...]]], asset_id: UUID
+) -> list[SimilarOrder]:
+    wanted = [order_id for _, order_id, _ in chosen]
+    rows = select(WorkOrder, Asset).join(Asset, Asset.id == WorkOrder.asset_id).where(WorkOrder.id.in_(wanted))
+    by_id = {order.id: (order, asset) for order, asset in session.execute(rows)}
+    found = []
+    for weight, order_id, common in chosen:
+        order, asset = by_id[order_id]
+        same = asset.id == asset_id
+        found.append(SimilarOrder(order, asset, same, min(1.0, weight - OWN * same), common))
+    return found
 
 
 def _candidates(
     session: Session, asset_id: UUID, itself: UUID | None, before: datetime | None, organisation_id: UUID | None
-) -> Sequence[tuple[WorkOrder, Asset]]:
+) -> Iterable[Any]:
+    """Return (order, asset, contributions, signature, kind, regime) of answered orders, newest first."""
+    noticed = WorkOrder.noticed
     model = select(Asset.asset_model_id).where(Asset.id == asset_id).scalar_subquery()
     answered = (
-        select(WorkOrder, Asset)
+        select(
+            WorkOrder.id,
+            WorkOrder.asset_id,
+            noticed["contributions"],
+            noticed["signature"].astext,
+            noticed["kind"].astext,
+            noticed["regime"].astext,
+        )
         .join(Asset, Asset.id == WorkOrder.asset_id)
         .where(
             or_(Asset.id == asset_id, Asset.asset_model_id == model),
             WorkOrder.origin == "finding",
             WorkOrder.outcome.is_not(None),
             WorkOrder.outcome != "unknown",
-            WorkOrder.noticed.is_not(None),
+            noticed.is_not(None),
         )
         .order_by(WorkOrder.id.desc())
         .limit(LOOKED_AT)
@@ -122,4 +144,4 @@ def _candidates(
         answered = answered.where(WorkOrder.opened_at < before)
     if organisation_id is not None:
         answered = answered.where(WorkOrder.organisation_id == organisation_id)
-    return session.execute(answered).all()
+    return session.execute(answered)

@@ -63,11 +63,11 @@ def test_figures_agree_with_the_independent_scorer_on_an_onset_fleet(tmp_path: P
 
 @needs_scorer
 def test_worn_machines_are_predicted_and_figures_agree(tmp_path: Path) -> None:
-    folder = failure_fleet(tmp_path / "fleet")
+    folder = failure_fleet(tmp_path / "fleet", 20, hours=110)
     ours = evaluate(folder, tmp_path / "out")
     assert_agrees(ours, scored_by_tool(folder, tmp_path / "out"))
     assert ours["work_orders"]["recall"] >= 0.7
-    assert ours["rul"]["predicted"] == 8
+    assert 3 <= ours["rul"]["predicted"] == ours["rul"]["intervals"]  # no estimate where no wear is seen yet
     assert ours["rul"]["rmse_h"] < 20
 
 
@@ -124,16 +124,36 @@ def test_incidents_of_scored_assets_change_figures_only(tmp_path: Path) -> None:
     ).read_bytes()
 
 
-def test_kept_lives_change_figures_only(tmp_path: Path) -> None:
-    folder = failure_fleet(tmp_path / "fleet", 14, 2)
-    evaluate(folder, tmp_path / "known")
+def test_incidents_and_lives_of_scored_assets_change_figures_only_where_history_teaches(tmp_path: Path) -> None:
+    folder = failure_fleet(tmp_path / "fleet", 20, 2, hours=110)
+    known = evaluate(folder, tmp_path / "known")
+    assert known["work_orders"]["incidents"] == 2
+    rows = [line.split(",") for line in (folder / "incidents.csv").read_text().splitlines()]
+    kept = [row for row in rows if row[0] == "asset" or int(row[0][1:]) < 20]
+    (folder / "incidents.csv").write_text("\n".join(",".join(row) for row in kept) + "\n")
     lines = (folder / "rul.csv").read_text().splitlines()
-    (folder / "rul.csv").write_text(
-        "\n".join([lines[0], *(line.rpartition(",")[0] + "," for line in lines[1:])]) + "\n"
-    )
-    result = evaluate(folder, tmp_path / "hidden")
-    assert "rul" not in result
-    assert (tmp_path / "known" / "rul.csv").read_bytes() == (tmp_path / "hidden" / "rul.csv").read_bytes()
+    hidden_lives = [lines[0], *(line.rpartition(",")[0] + "," for line in lines[1:])]
+    (folder / "rul.csv").write_text("\n".join(hidden_lives) + "\n")
+    hidden = evaluate(folder, tmp_path / "hidden")
+    assert "work_orders" not in hidden
+    assert "rul" not in hidden
+    assert orders(tmp_path / "known")
+    for name in ("work_orders.csv", "rul.csv", "sensor_orders.csv"):
+        assert (tmp_path / "known" / name).read_bytes() == (tmp_path / "hidden" / name).read_bytes()
+
+
+def test_failure_models_do_not_look_ahead(tmp_path: Path) -> None:
+    folder = failure_fleet(tmp_path / "fleet", 20, 2, hours=110)
+    evaluate(folder, tmp_path / "whole")
+    opened = min(line.split(",")[1] for line in orders(tmp_path / "whole"))
+    for name in ("m20", "m21"):
+        path = folder / "telemetry" / f"{name}.csv.gz"
+        lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+        kept = [lines[0], *(line for line in lines[1:] if line.split(",")[0] <= opened)]
+        path.write_bytes(gzip.compress(("\n".join(kept) + "\n").encode()))
+    evaluate(folder, tmp_path / "cut")
+    earlier = [line for line in orders(tmp_path / "whole") if line.split(",")[1] <= opened]
+    assert orders(tmp_path / "cut") == earlier
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ TIMETABLE: dict[str, float] = {
     "tend_feedback": 600,
     "train_models": 7 * 24 * 3600,
     "tend_models": 6 * 3600,
+    "look_at_logs": 300,
     "seal_events": 60,
     "ensure_partitions": 6 * 3600,
     "forget_old_rows": 3600,

@@ -28,6 +28,7 @@ from maintenance.feedback import end_expired
 from maintenance.on_call import escalate as ask_next
 from ml.counted import count_readings
 from ml.late import amend_history as go_over_late_rows
+from ml.learned_scoring import LearnedScorer
 from ml.observed import count_observed
 from ml.presence import mark_frozen, watch_devices
 from ml.store.retention import forget_models
@@ -53,6 +54,7 @@ AND (xid, id) <= ALL (SELECT xid, batch_id FROM scoring_cursors UNION ALL SELECT
 
 _STARTED = datetime.now(UTC)
 _scorer: Scorer | None = None
+_log_reader: LearnedScorer | None = None
 
 
 def score_readings(database: Database, now: datetime) -> None:
@@ -163,6 +165,16 @@ def tend_models(database: Database, now: datetime) -> None:
         forget_models(session, now)
 
 
+def look_at_logs(database: Database, now: datetime) -> None:
+    """Let stored models look at machines that send logs and no readings."""
+    global _log_reader
+    _log_reader = _log_reader or LearnedScorer()
+    with database.as_service() as session:
+        found = _log_reader.run_silent(session, now)
+    if found:
+        decide_findings(database, now)
+
+
 def seal_events(database: Database, now: datetime) -> None:
     """Seal the heads of the event chains."""
     with database.as_service() as session:
@@ -206,6 +218,7 @@ JOBS: dict[str, Job] = {
         tend_feedback,
         train_models,
         tend_models,
+        look_at_logs,
         seal_events,
         ensure_partitions,
         forget_old_rows,

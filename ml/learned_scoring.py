@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from ml.detectors import plain
 from ml.detectors.protocol import Floats, State
 from ml.features import Moments, moments_of
 from ml.life_band import COVERAGE
+from ml.models import ScoringState
 from ml.remaining_life import LifeModel
 from ml.store.artefacts import ModelDamaged, ModelUnreadable
 from ml.store.shadow import note_shadow
@@ -37,8 +39,12 @@ from ml.watching import FailureWatch
 log = logging.getLogger(__name__)
 
 FRESH = timedelta(seconds=60)  # how soon a roll-back is obeyed
-MAX_DUE = 100  # assets in one call: some seconds; the others are taken in the next
+MAX_DUE = 500  # assets of which it is asked what suits them in one call
+MAX_SILENT = 10_000
+BUDGET_S = 0.5  # of one call: scoring must not wait longer; the other assets are taken in the next
 RECHECK = timedelta(hours=1)  # an asset that no model suits is looked at again so often
+ROLLED_UP = timedelta(minutes=70)  # until the hour in which a moment falls has ended and is rolled up
+AGAIN = timedelta(minutes=30)  # where a moment was due and is not there yet
 LOOKS_PER_HORIZON = 100  # an asset is due when so much of the horizon has gone by
 SOON_S = (7 * 86400.0, 30 * 86400.0)  # for which the probability of a failure is told
 
@@ -111,6 +117,11 @@ class LearnedScorer:
                 _estimate(session, each, each.model, chosen, now)
         return saved
 
+    def run_silent(self, session: Session, now: datetime) -> int:
+        """Look at the machines that send logs and no readings; return how many findings were saved."""
+        self._refresh(session, now)
+        return self.run(session, silent_assets(session, self._serving, now), now)
+
     # ------------------------------------------------------------------ models
 
     def _refresh(self, session: Session, now: datetime) -> None:
@@ -163,13 +174,19 @@ class LearnedScorer:
             .order_by(Asset.id)
         ).all()
         metrics = metrics_of(session, list(moved))
-        for asset_id, each in moved.items():
-            self._next[asset_id] = each.until + RECHECK
         suited = [(asset, model, self._suiting(asset, model, metrics.get(asset.id, ()))) for asset, model in rows]
-        suited = [each for each in suited if each[2]]
-        told = told_of(session, [asset.id for asset, _, _ in suited], now)
-        ready = []
+        suits = {asset.id for asset, _, models in suited if models}
+        for asset_id, each in moved.items():
+            if asset_id not in suits:
+                self._next[asset_id] = each.until + RECHECK
+        told = told_of(session, list(suits), now)
+        ready: list[Due] = []
+        begun = time.monotonic()
         for asset, model, models in suited:
+            if not models:
+                continue
+            if time.monotonic() - begun > BUDGET_S:
+                break  # still due
             until = moved[asset.id].until
             record = record_until(session, asset, model.code, until, told[asset.id].work)
             one = Due(asset, moved[asset.id])
@@ -179,7 +196,7 @@ class LearnedScorer:
                 if key not in by_words:
                     by_words[key] = moments_of(record, serves.model.words)
                 one.seen[serves.id] = by_words[key]
-            self._next[asset.id] = until + min(serves.step for serves in models)
+            self._next[asset.id] = _next_look(one, models)
             ready.append(one)
         return ready
 
@@ -192,6 +209,16 @@ class LearnedScorer:
             and (allowed or isinstance(each.model, LifeModel))
             and each.model.suits(model.code, metrics)
         ]
+
+
+def _next_look(one: Due, models: Sequence[Serving]) -> datetime:
+    """When the next moment of a model is to be there."""
+    looks = []
+    for serves in models:
+        t = one.seen[serves.id].t
+        newest = datetime.fromtimestamp(float(t[-1]), UTC) if len(t) else one.moved.until
+        looks.append(newest + serves.step + ROLLED_UP)
+    return max(min(looks), one.moved.until + AGAIN)
 
 
 def _watch(session: Session, each: Serving, model: FailureModel, chosen: Sequence[Due], now: datetime) -> int:
@@ -256,6 +283,22 @@ def _save(
             session.flush()
         if replayed:
             decide_pending(session, now)
+
+
+def silent_assets(session: Session, serving_now: Sequence[Serving], now: datetime) -> dict[UUID, Moved]:
+    """Assets of which nothing is measured, for models that read logs alone: their time is the clock's."""
+    codes = {code for each in serving_now if not each.model.words.metrics for code in each.model.family}
+    if not codes:
+        return {}
+    found = (
+        select(Asset.id)
+        .join(AssetModel, AssetModel.id == Asset.asset_model_id)
+        .outerjoin(ScoringState, ScoringState.asset_id == Asset.id)
+        .where(AssetModel.code.in_(codes), Asset.lifecycle == "in_service", ScoringState.asset_id.is_(None))
+        .order_by(Asset.id)
+        .limit(MAX_SILENT)
+    )
+    return dict.fromkeys(session.scalars(found), Moved(now, False))
 
 
 def model_of(kind: str, state: State) -> FailureModel | LifeModel | None:

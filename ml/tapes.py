@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 SLICE_ROWS = 2_000  # rows fed at once: what a snapshot holds is at most twice as much
 STEPS = 32  # calls on one tape: the state is taken anew about once in so many
 ASSETS = 1_000  # tapes held, some 50 kB each; assets beyond are scored without one, and their findings say so
+TAKEN, TAKEN_S = 30, 3600.0  # snapshots of one asset in so much time: the next of a flapping signal say nothing new
 IDLE_S = 300.0  # a tape that was not written to for so long makes room, in the clock of the caller
 
 Key = tuple[str, str, datetime]
@@ -45,6 +46,7 @@ class Tapes:
         self._tapes: dict[str, _Tape] = {}
         self._open: dict[str, set[Key]] = {}
         self._taken: dict[tuple[str, Key], Taken] = {}
+        self._times: dict[str, list[float]] = {}  # when snapshots of an asset were taken lately
 
     def feed(
         self, fleet: FleetScorer, block: Block, setup: AssetSetup, clock: float, events: Sequence[Event] = ()
@@ -60,7 +62,7 @@ class Tapes:
                 tape.steps.append(step)
                 tape.rows += len(step.block)
             facts = fleet.feed(step.block, step.events)
-            self._note(fleet, block.asset, tape, facts)
+            self._note(fleet, block.asset, tape, facts, clock)
             found += facts
         return found
 
@@ -98,11 +100,15 @@ class Tapes:
         self._tapes[asset] = _Tape(fleet.dump(asset), setup, clock)
         return self._tapes[asset]
 
-    def _note(self, fleet: FleetScorer, asset: str, tape: _Tape | None, facts: Sequence[FindingFacts]) -> None:
+    def _note(
+        self, fleet: FleetScorer, asset: str, tape: _Tape | None, facts: Sequence[FindingFacts], clock: float
+    ) -> None:
+        if not facts and asset not in self._open:
+            return
         known = self._open.setdefault(asset, set())
         last = {_key(fact): fact for fact in facts}
         for key, fact in last.items():
-            if key not in known and tape is not None:
+            if key not in known and tape is not None and self._may_take(asset, clock):
                 self._taken[asset, key] = _take(fleet, tape, fact)
             if fact.cleared_at is None:
                 known.add(key)
@@ -110,6 +116,12 @@ class Tapes:
                 known.discard(key)
         if not known:
             del self._open[asset]
+
+    def _may_take(self, asset: str, clock: float) -> bool:
+        lately = [at for at in self._times.get(asset, ()) if clock - at < TAKEN_S]
+        allowed = len(lately) < TAKEN
+        self._times[asset] = [*lately, clock] if allowed else lately
+        return allowed
 
 
 def replay(asset: str, state: State, fact: FindingFacts, detectors: Sequence[Entry] = DETECTORS) -> FindingFacts | None:

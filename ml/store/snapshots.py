@@ -22,6 +22,7 @@ from ml.store.tables import FindingSnapshot
 
 DETECTORS = "detectors"  # the detectors' state before, and the rows that they then read
 LEARNED = "learned"  # the features of some moments, for a model of the store
+LEVEL = 3  # of compression: a third of the time of the usual one, a few bytes more
 MAX_UNPACKED = 256 * 2**20  # what a few MB may unpack to: more is not one of ours
 
 
@@ -52,7 +53,7 @@ class Taken:
 
 def store_snapshot(session: Session, organisation_id: UUID, taken: Taken, now: datetime) -> FindingSnapshot:
     """Store it; the finding's `snapshot_ref` is to be its id."""
-    content = zlib.compress(plain.pack({**taken.state, "fact": plain.facts_to_plain(taken.fact)}), 6)
+    content = zlib.compress(plain.pack({**taken.state, "fact": plain.facts_to_plain(taken.fact)}), LEVEL)
     row = FindingSnapshot(
         id=uuid7(),
         organisation_id=organisation_id,

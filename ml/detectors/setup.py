@@ -17,6 +17,6 @@ class AssetSetup:
     limits: Limits = field(default_factory=dict)
     residual: ResidualSettings = field(default_factory=ResidualSettings)
     prior_scale: Mapping[str, float] = field(default_factory=dict)  # peers' scale per metric, in its unit
-    level_factor: float = 1.0  # of the opening level, set by the budget controller: above 1 is more patient
+    level_factor: float = 1.0  # of the opening level; the service keeps 1: its budget of false orders acts on decisions
     asset_type: str = ""  # "" where it is not known
     taught: Mapping[str, State] = field(default_factory=dict)  # by detector id: what its peers taught, see `registry`

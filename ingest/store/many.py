@@ -22,8 +22,10 @@ FROM asset_bindings b
 JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
 JOIN series r ON r.stream_id = t.id
 WHERE b.asset_id = ANY(:assets) AND b.valid_to IS NULL
-  AND NOT EXISTS (SELECT FROM asset_bindings o WHERE o.id <> b.id
-                  AND (o.asset_id = b.asset_id OR o.device_id = b.device_id AND o.channel = b.channel))
+  AND NOT EXISTS (SELECT FROM asset_bindings o
+                  WHERE (o.asset_id = b.asset_id OR o.device_id = b.device_id AND o.channel = b.channel)
+                  AND ROW(o.asset_id, o.device_id, o.channel, o.valid_from, o.valid_to)
+                      IS DISTINCT FROM ROW(b.asset_id, b.device_id, b.channel, b.valid_from, b.valid_to))
 ORDER BY b.asset_id, t.id, r.slot
 """)
 _VOUCHED = text("""

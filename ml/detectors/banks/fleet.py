@@ -48,6 +48,8 @@ class FleetBank:
         self._slabs: list[Slab] = []
         self._by_key: dict[Any, int] = {}
         self._where: dict[str, int] = {}  # asset -> slab and slot in one number
+        self._asked: Sequence[str] = ()
+        self._answer: Ints = np.zeros(0, dtype=np.int64)
 
     def __contains__(self, asset: str) -> bool:
         return asset in self._where
@@ -72,6 +74,7 @@ class FleetBank:
         if slot is None:
             return False
         self._where[asset] = number << 32 | slot
+        self._asked = ()
         return True
 
     def look_up(self, asset: str) -> tuple[Mapping[str, State], Moment, int, tuple[str, ...]]:
@@ -83,6 +86,7 @@ class FleetBank:
         slab, slot = self._place(asset)
         slab.free(slot)
         del self._where[asset]
+        self._asked = ()
 
     def watermark(self, asset: str) -> float:
         """Event time up to which an asset that is held was scored."""
@@ -127,7 +131,7 @@ class FleetBank:
         """
         done = np.zeros(len(rows.t), dtype=bool)
         found: list[FindingFacts] = []
-        where = np.fromiter(map(self._where.get, rows.assets, repeat(-1)), dtype=np.int64, count=len(rows.assets))
+        where = self._places(rows.assets)
         place = where[rows.of]
         slabs = place >> 32
         for number in np.unique(slabs).tolist():
@@ -136,22 +140,31 @@ class FleetBank:
                 self._feed_slab(self._slabs[number], rows, own, place[own] & SLOT, done, found)
         return done, found
 
+    def _places(self, assets: Sequence[str]) -> Ints:
+        """Slab and slot of each asset in one number, -1 of those not held; the answer for a tuple is remembered."""
+        if assets is not self._asked:
+            self._asked = assets if isinstance(assets, tuple) else ()
+            self._answer = np.fromiter(map(self._where.get, assets, repeat(-1)), dtype=np.int64, count=len(assets))
+        return self._answer
+
     def _feed_slab(
         self, slab: Slab, rows: Rows, own: Ints, slots: Ints, done: Bools, found: list[FindingFacts]
     ) -> None:
         t = rows.t[own]
         late: Bools = np.asarray(t <= slab.columns["t"][slots])
-        slab.note_late(slots[late])
-        order = np.lexsort((t, slots))
-        order = order[~late[order]]
+        order = np.lexsort((t, slots)) if not (slots[1:] > slots[:-1]).all() else np.arange(len(slots))
+        if late.any():
+            slab.note_late(slots[late])
+            done[own[late]] = True
+            order = order[~late[order]]
         again = np.zeros(len(order), dtype=bool)
         again[1:] = (np.diff(slots[order]) == 0) & (np.diff(t[order]) == 0)
         tells: Bools = np.ones(len(order), dtype=bool)
-        if rows.modes is None:
+        if rows.modes is None and not np.isfinite(rows.values[:, 0]).all():
             tells = np.asarray(np.isfinite(rows.values[own[order]]).any(axis=1))
-        done[own[late]] = True
-        done[own[order[again | ~tells]]] = True
-        order = order[tells & ~again]
+        if again.any() or not tells.all():
+            done[own[order[again | ~tells]]] = True
+            order = order[tells & ~again]
         if len(order):
             self._walk(slab, rows, own[order], slots[order], done, found)
 
@@ -164,9 +177,9 @@ class FleetBank:
         while len(begins) and len(begins) * (ALONE_ROWS + most - step) > STEP_ROWS * (most - step):
             at = begins + step
             source = own[at]
-            x = rows.values[source]
-            x[np.isinf(x)] = np.nan
-            quiet, ended = slab.step(slots[at], rows.t[source], x, None if modes is None else modes[at])
+            quiet, ended = slab.step(
+                slots[at], rows.t[source], rows.values[source], None if modes is None else modes[at]
+            )
             found += [replace(fact, asset=rows.assets[rows.of[source[row]]]) for row, fact in ended]
             done[source[quiet]] = True
             step += 1

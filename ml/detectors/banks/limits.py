@@ -46,16 +46,18 @@ class LimitsBank:
                 last[self.metrics[j]] = [float(t), float(x)]
         return {"evidence": {}, "current": {}, "last": last}
 
-    def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats) -> Bools:
+    def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats, there: Bools | None) -> Bools:
         quiet = np.ones(len(x), dtype=bool)
         if self._limited:
-            quiet &= ~((x >= self._high) | (x <= self._low)).any(axis=1)
+            beyond = (x >= self._high) | (x <= self._low)
+            if beyond.any():
+                quiet &= ~beyond.any(axis=1)
         if len(self._rated):
             seen, last_t, last = x[:, self._rated], self.columns["t"][slots], self.columns["x"][slots]
             rate = (seen - last) / (t[:, None] - last_t)
             quiet &= ~(np.abs(rate) >= self._rates).any(axis=1)
-            there = np.isfinite(seen)
-            self._seen = (np.where(there, t[:, None], last_t), np.where(there, seen, last))
+            known = np.isfinite(seen)
+            self._seen = (np.where(known, t[:, None], last_t), np.where(known, seen, last))
         return quiet
 
     def keep(self, slots: Slots, rows: Slots | None) -> list[tuple[int, FindingFacts]]:

@@ -45,8 +45,11 @@ class Bank(Protocol):
         """The inverse of `put`, after the rows since then: what a fresh detector restores."""
         ...
 
-    def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats) -> Bools:
-        """Which rows are quiet: `x` [n, m] of different slots, `dt` seconds since each slot's last row."""
+    def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats, there: Bools | None) -> Bools:
+        """Which rows are quiet: `x` [n, m] of different slots, `dt` seconds since each slot's last row.
+
+        `there` tells which values are not missing; None when all are there, as most often: that is quicker.
+        """
         ...
 
     def keep(self, slots: Slots, rows: Slots | None) -> list[tuple[int, FindingFacts]]:

@@ -93,55 +93,66 @@ class QualityBank:
             "steps": [float(self.columns["usual"][slot])] * DT_ROWS,
         }
 
-    def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats) -> Bools:
-        c, there = self.columns, np.isfinite(x)
+    def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats, there: Bools | None) -> Bools:
+        c = self.columns
         calm = (rate_of(dt) == c["rate"][slots]) & (dt <= np.maximum(GAP_S, GAP_ROWS * c["usual"][slots]))
-        last = c["last"][slots]
-        changed = there & (x != last) & (last == last)
-        odd = self._stillness(slots, x, there, changed)
-        odd |= (x < self._low) | (x > self._high)
+        odd = (x < self._low) | (x > self._high)
+        odd |= self._stillness(slots, x, there)
         odd |= self._missing(slots, there)
         odd |= self._unit(slots, x, there)
-        return np.asarray(calm & ~odd.any(axis=1))
+        return np.asarray(calm & ~odd.any(axis=1) if odd.any() else calm)
 
-    def _stillness(self, slots: Slots, x: Floats, there: Bools, changed: Bools) -> Bools:
+    def _stillness(self, slots: Slots, x: Floats, there: Bools | None) -> Bools | bool:
         """True where a sensor is frozen while others move, or stirs after it was."""
         c, seen = self.columns, self._seen
-        before, longest = c["still_rows"][slots], c["longest_still"][slots]
-        woke = changed & (before >= np.maximum(FROZEN_ROWS, FROZEN_TIMES * longest))
-        still = np.where(changed, 0, before + there)
-        longest = np.where(changed, np.maximum(longest, before), longest)
+        before, longest, last = c["still_rows"][slots], c["longest_still"][slots], c["last"][slots]
+        changed = (x != last) & (last == last)
+        if there is not None:
+            changed &= there
+        still = (before + (1 if there is None else there)) * ~changed
         changes = c["changes"][slots]
-        changes = changes + (changed & (changes < MANY))
-        frozen = there & (still >= np.maximum(FROZEN_ROWS, FROZEN_TIMES * longest)) & (changes >= MIN_CHANGES)
-        seen["last"], seen["still_rows"] = np.where(there, x, c["last"][slots]), still
-        seen["longest_still"], seen["changes"] = longest, changes
-        if frozen.any():
-            alive = there & (still < ALIVE_ROWS)
-            frozen &= alive.sum(axis=1, keepdims=True) - alive > 0
-        return woke | frozen
+        seen["longest_still"] = np.maximum(longest, before * changed)
+        seen["changes"] = changes + (changed & (changes < MANY))
+        seen["last"], seen["still_rows"] = (x if there is None else np.where(there, x, last)), still
+        if before.max(initial=0) + 1 < FROZEN_ROWS:
+            return False
+        woke = changed & (before >= np.maximum(FROZEN_ROWS, FROZEN_TIMES * longest))
+        habit = FROZEN_TIMES * seen["longest_still"]
+        frozen = (still >= np.maximum(FROZEN_ROWS, habit)) & (seen["changes"] >= MIN_CHANGES)
+        alive = still < ALIVE_ROWS
+        if there is not None:
+            frozen, alive = frozen & there, alive & there
+        return np.asarray(woke | frozen & (alive.sum(axis=1, keepdims=True) - alive > 0))
 
-    def _missing(self, slots: Slots, there: Bools) -> Bools:
+    def _missing(self, slots: Slots, there: Bools | None) -> Bools | bool:
         c, seen = self.columns, self._seen
-        before, rows = c["seen"][slots], c["rows"][slots]
+        before = c["seen"][slots]
+        if there is None:
+            seen["seen"], seen["rows"] = before + (before < MANY), np.zeros(before.shape, dtype=np.uint16)
+            return False
+        rows = c["rows"][slots]
         seen["seen"] = before + (there & (before < MANY))
         seen["rows"] = np.where(there, 0, rows + (rows < np.iinfo(rows.dtype).max))
         return np.asarray((seen["rows"] >= MISSING_ROWS) & (seen["seen"] >= PRESENT_ROWS))
 
-    def _unit(self, slots: Slots, x: Floats, there: Bools) -> Bools:
+    def _unit(self, slots: Slots, x: Floats, there: Bools | None) -> Bools | bool:
         """True where a reading jumps by a unit's factor, further than this sensor ever does."""
         c, seen = self.columns, self._seen
-        positive = there & (x > 0)
         before, wildest = c["unit_before"][slots], c["wildest_log"][slots]
-        logs = np.log(x, out=np.array(before, dtype=float), where=positive)
+        if there is None and x.min(initial=1.0) > 0:
+            logs = np.log(x)
+        else:  # nothing is told by what is missing or has no logarithm
+            logs = np.log(x, out=np.array(before, dtype=float), where=x > 0)
         step = np.abs(logs - before)
-        step[step != step] = 0.0  # the first reading is no step
-        jump: Bools = np.asarray(step > UNIT_STEP)
-        if jump.any():
-            jump &= (np.abs(step[..., None] - _LOG_FACTORS) < UNIT_TOLERANCE).any(axis=-1)
-            jump &= (wildest < step / 2) & (seen["changes"] >= MIN_CHANGES)
+        furthest = step.max(initial=0.0)
+        if furthest != furthest:  # the first reading is no step
+            step = np.nan_to_num(step, nan=0.0)
+            furthest = step.max(initial=0.0)
         seen["unit_before"], seen["wildest_log"] = logs, np.maximum(wildest, step)
-        return jump
+        if furthest <= UNIT_STEP:
+            return False
+        jump = (step > UNIT_STEP) & (wildest < step / 2) & (seen["changes"] >= MIN_CHANGES)
+        return np.asarray(jump & (np.abs(step[..., None] - _LOG_FACTORS) < UNIT_TOLERANCE).any(axis=-1))
 
     def keep(self, slots: Slots, rows: Slots | None) -> list[tuple[int, FindingFacts]]:
         where = at(slots, rows)

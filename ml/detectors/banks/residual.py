@@ -150,30 +150,39 @@ class ResidualBank:
 
     # ------------------------------------------------------------------ one row of each
 
-    def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats) -> Bools:
+    def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats, there: Bools | None) -> Bools:
         c = self.columns
         quiet = self._no_gap(slots, dt)
-        r = self._residual(slots, t, x)
-        there = np.isfinite(r)
+        usable = c["usable"][slots]
+        if not usable.all():
+            there = usable if there is None else there & usable
+        r = self._residual(slots, t, x, there)
         fast, slow = self._smoothed(slots, dt, r, there)
+        self._seen = {"fast": fast, "slow": slow, "dt": dt}
         scale = c["scale"][slots]
         fast_scale = scale[:, 1]
         slower = dt < c["dt"][slots] / 2
         if slower.any():
             fast_scale = np.where(slower[:, None], np.maximum(fast_scale, scale[:, 0]), fast_scale)
-        counted = c["usable"][slots] & self._scored
-        fading = np.exp(-(t - c["tolerance_since"][slots]) / TOLERANCE_FADES_S)[:, None]
-        tolerance = 1 + (c["tolerance"][slots] - 1) * fading
-        score = np.zeros(len(x))
-        for level, own, joint in ((fast, fast_scale, 0), (slow, scale[:, 2], 1)):
-            z = np.where(counted, level / own, 0.0) / tolerance
-            usual, beyond = c["joint"][slots][:, joint].T
-            square = np.einsum("nj,nj->n", z, z)
-            score = np.maximum(score, (np.sqrt(square) - usual) / beyond * reference.REACH_SIGMA)
-            score = np.maximum(score, np.abs(z).max(axis=1, initial=0.0))
-        blind = ~there[:, self._scored].any(axis=1)
-        self._seen = {"fast": fast, "slow": slow, "dt": dt}
-        return np.asarray(quiet & (blind | (score < self._level)))
+        counted, tolerance = usable & self._scored, self._tolerance(slots, t)
+        loud = np.zeros(len(x), dtype=bool)
+        for level, own, which in ((fast, fast_scale, 0), (slow, scale[:, 2], 1)):
+            z = level / own * counted / tolerance
+            usual, beyond = c["joint"][slots][:, which].T
+            joint = (np.sqrt(np.einsum("nj,nj->n", z, z)) - usual) / beyond * reference.REACH_SIGMA
+            loud |= joint >= self._level
+            if z.max(initial=0.0) >= self._level or z.min(initial=0.0) <= -self._level:
+                loud |= (np.abs(z) >= self._level).any(axis=1)
+        if there is not None:
+            loud &= there[:, self._scored].any(axis=1)  # who sees nothing says nothing
+        return np.asarray(quiet & ~loud)
+
+    def _tolerance(self, slots: Slots, t: Floats) -> Floats | float:
+        own = self.columns["tolerance"][slots]
+        if own.max(initial=1.0) == 1.0 == own.min(initial=1.0):
+            return 1.0
+        fading = np.exp(-(t - self.columns["tolerance_since"][slots]) / TOLERANCE_FADES_S)[:, None]
+        return np.asarray(1 + (own - 1) * fading)
 
     def _no_gap(self, slots: Slots, dt: Floats) -> Bools:
         usual = dt <= GAP_S
@@ -181,29 +190,36 @@ class ResidualBank:
             return usual
         return usual | (dt <= GAP_ROWS * np.median(self.columns["steps"][slots], axis=1))
 
-    def _residual(self, slots: Slots, t: Floats, x: Floats) -> Floats:
-        """`Reference.residual` of a different reference for each row."""
-        c, m = self.columns, len(self.metrics)
+    def _residual(self, slots: Slots, t: Floats, x: Floats, there: Bools | None) -> Floats:
+        """`Reference.residual` of a different reference for each row; zero where nothing is known."""
+        c, m, limit = self.columns, len(self.metrics), reference.CLIP_SIGMA
         z = (x - c["centre"][slots]) / c["spread"][slots]
-        there = np.isfinite(z) & c["usable"][slots]
+        if there is not None:
+            z = np.where(there, z, 0.0)
+        inside = z
+        if z.max(initial=0.0) > limit or z.min(initial=0.0) < -limit:
+            inside = np.clip(z, -limit, limit)
         known = np.zeros((len(x), m + HOURS))
-        known[:, :m] = np.clip(np.where(there, z, 0.0), -reference.CLIP_SIGMA, reference.CLIP_SIGMA)
+        known[:, :m] = inside
         if c["hours"][slots].any():  # without them their relations are zero
-            known[:, m:] = reference.with_hours(t, known[:, :0])
+            same = bool((t == t[0]).all())
+            known[:, m:] = reference.with_hours(t[:1] if same else t, known[: 1 if same else None, :0])
         relations = c["relations"][slots]
         own = np.diagonal(relations, axis1=1, axis2=2)
-        r = np.matmul(known[:, None, :], relations)[:, 0] / own + (z - known[:, :m]) - c["offset"][slots]
-        return np.where(there, r, np.nan)
+        r = np.matmul(known[:, None, :], relations)[:, 0] / own - c["offset"][slots]
+        return np.asarray(r if inside is z else r + (z - inside))
 
-    def _smoothed(self, slots: Slots, dt: Floats, r: Floats, there: Bools) -> tuple[Floats, Floats]:
+    def _smoothed(self, slots: Slots, dt: Floats, r: Floats, there: Bools | None) -> tuple[Floats, Floats]:
         """`Regime.smooth` for one row of each."""
         c = self.columns
         dt = np.maximum(dt, 1e-3)
-        fast_step = 1 - np.exp(-dt / np.maximum(reference.FAST_ROWS * dt, FAST_MIN_S))
+        fast_step = (1 - np.exp(-dt / np.maximum(reference.FAST_ROWS * dt, FAST_MIN_S)))[:, None]
         slow_step = 1 - np.exp(-np.minimum(dt / (reference.SLOW_ROWS * c["dt"][slots]), 2 / reference.SLOW_ROWS))
         fast, slow = c["fast"][slots], c["slow"][slots]
-        fast = fast + np.where(there, fast_step[:, None] * (r - fast), 0.0)
-        return fast, slow + np.where(there, slow_step[:, None] * (r - slow), 0.0)
+        to_fast, to_slow = fast_step * (r - fast), slow_step[:, None] * (r - slow)
+        if there is not None:
+            to_fast, to_slow = to_fast * there, to_slow * there
+        return fast + to_fast, slow + to_slow
 
     def keep(self, slots: Slots, rows: Slots | None) -> list[tuple[int, FindingFacts]]:
         c, where = self.columns, at(slots, rows)

@@ -111,8 +111,12 @@ class Slab:
         c = self.columns
         dt = t - c["t"][slots]
         quiet: Bools = np.asarray(c["mode"][slots] == modes)
+        known: Bools = np.isfinite(x)
+        there = None if bool(known.all()) else known
+        if there is not None:
+            x = np.where(there, x, np.nan)
         for bank in self.banks.values():
-            quiet &= bank.look(slots, t, dt, x)
+            quiet &= bank.look(slots, t, dt, x, there)
         rows = None if bool(quiet.all()) else np.flatnonzero(quiet)
         if rows is not None and len(rows) == 0:
             return quiet

@@ -86,11 +86,13 @@ class WearBank:
 
     # ------------------------------------------------------------------ one row of each
 
-    def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats) -> Bools:
-        c, there = self.columns, np.isfinite(x)
+    def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats, there: Bools | None) -> Bools:
+        c = self.columns
         last_t = t - dt
         ended = (t // BIN_S) != (last_t // BIN_S)
-        self._seen = {"x": np.where(there, x, 0.0), "there": there, "ended": ended, "last_t": last_t}
+        known = np.ones(x.shape, dtype=bool) if there is None else there
+        whole = x if there is None else np.where(there, x, 0.0)
+        self._seen = {"x": whole, "there": known, "ended": ended, "last_t": last_t}
         return np.asarray(c["rows"][slots] < MOST_ROWS)
 
     def keep(self, slots: Slots, rows: Slots | None) -> list[tuple[int, FindingFacts]]:

@@ -83,9 +83,10 @@ class Trees:
         return cls(**{f.name: state[f.name] for f in fields(cls)})
 
 
-def fit_probability(x: Floats, y: NDArray[np.bool_], seed: int = SEED) -> Trees:
-    """Trees that say how probable `y` is."""
-    model = HistGradientBoostingClassifier(max_iter=80, learning_rate=0.1, random_state=seed, **_SHAPE)
+def fit_probability(x: Floats, y: NDArray[np.bool_], seed: int = SEED, **shape: Any) -> Trees:
+    """Trees that say how probable `y` is; `shape` overrides how they grow."""
+    grown = {"max_iter": 80, "learning_rate": 0.1, **_SHAPE, **shape}
+    model = HistGradientBoostingClassifier(random_state=seed, **grown)
     return _fit(model, x, y, logistic=True)
 
 

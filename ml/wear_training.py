@@ -1,4 +1,4 @@
-"""Learn the belief about slow wear from a training set: healthy wander, weights that tell failures, and the level."""
+"""Learn the belief about slow wear from a training set: how healthy sensors wander, which level keeps the budget."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from ml import figures
 from ml.detectors import conditions, wear, wear_features
@@ -24,8 +23,6 @@ DAY_S = 86400.0
 MIN_TICKS = 40  # half-days of an asset that say something about healthy wander
 SICK_BEFORE_S, SICK_AFTER_S = 60 * DAY_S, 3 * DAY_S  # not healthy around a failure, seen or not
 WORST = 8.0  # in hourly sigma: a longer excursion is trouble, not wander
-RIDGE = 300.0  # half-days for which the template's weights count, per unit of weight
-MIN_INCIDENTS = 4
 AIM = 0.55  # share of the budget to aim at: a rate on history is itself an estimate
 TEMPLATE_MONTHS = 60.0  # for which the template's own rate counts at each level
 LEVELS = np.arange(-1.5, 3.01, 0.25)  # about the template's level
@@ -52,7 +49,6 @@ def learn_wear(training: TrainingSet) -> WearBelief | None:
         return None
     belief = with_wander(traces, template())
     rows = {each.asset.name: features_of(each, belief) for each in traces}
-    belief = with_weights(traces, rows, belief)
     return with_level(training, traces, rows, belief)
 
 
@@ -145,32 +141,6 @@ def features_of(trace: Trace, belief: WearBelief) -> Floats:
     return np.array(rows).reshape(len(rows), len(NAMES))
 
 
-def with_weights(traces: Sequence[Trace], rows: dict[str, Floats], belief: WearBelief) -> WearBelief:
-    """Lean the template's weights towards what told these failures; unchanged where there were too few."""
-    x = np.vstack([rows[each.asset.name][each.counted] for each in traces])
-    y = np.concatenate([each.before_failure[each.counted] for each in traces])
-    episodes = sum(int(np.diff(each.before_failure.astype(int), prepend=0).clip(0).sum()) for each in traces)
-    if episodes < MIN_INCIDENTS or y.all() or not y.any():
-        return belief
-    weights, bias = fit_logistic(x - belief.centre, y, belief.weights, belief.bias, RIDGE)
-    return replace(belief, weights=weights, bias=bias)
-
-
-def fit_logistic(x: Floats, y: NDArray[np.bool_], start: Floats, bias: float, ridge: float) -> tuple[Floats, float]:
-    """Logistic weights with a quadratic pull towards `start`."""
-    sign = np.where(y, 1.0, -1.0)
-
-    def loss(w: Floats) -> tuple[float, Floats]:
-        margin = sign * (x @ w[:-1] + w[-1])
-        pull = w[:-1] - start
-        slope = -sign / (1 + np.exp(np.clip(margin, -40, 40)))
-        gradient = np.concatenate([x.T @ slope + ridge * pull, [slope.sum()]])
-        return float(np.logaddexp(0, -margin).sum() + 0.5 * ridge * pull @ pull), gradient
-
-    best = minimize(loss, np.concatenate([start, [bias]]), jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    return np.asarray(best.x[:-1]), float(best.x[-1])
-
-
 def with_level(
     training: TrainingSet, traces: Sequence[Trace], rows: dict[str, Floats], belief: WearBelief
 ) -> WearBelief:
@@ -196,7 +166,7 @@ def openings(ticks: Sequence[Tick], rows: Floats, belief: WearBelief) -> list[fl
     told: list[float] = []
     above = below = 0
     last = 0.0
-    for tick, log_odds in zip(ticks, (rows - belief.centre) @ belief.weights + belief.bias, strict=True):
+    for tick, row, log_odds in zip(ticks, rows, belief.log_odds(rows).tolist(), strict=True):
         if tick.muted or tick.age_days < wear.SETTLING_DAYS:
             above = 0
             continue
@@ -206,6 +176,7 @@ def openings(ticks: Sequence[Tick], rows: Floats, belief: WearBelief) -> list[fl
         if last and below >= wear.CLEAR_TICKS:
             last = 0.0
         elif above >= wear.OPEN_TICKS and score >= last * wear.GROWTH:
-            told.append(tick.t)
             last = score
+            if not wear_features.one_sensor_jumped(row):
+                told.append(tick.t)
     return told

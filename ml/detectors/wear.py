@@ -11,7 +11,7 @@ from maintenance.decisions import Contribution, FindingFacts
 from ml.detectors import conditions, plain, telling, wear_features
 from ml.detectors.protocol import Block, Event, Floats, Learning, State, moment
 from ml.detectors.setup import AssetSetup
-from ml.detectors.wear_belief import WearBelief, template
+from ml.detectors.wear_belief import shared, template
 from ml.detectors.wear_bins import Bins, Hours
 from ml.detectors.wear_scale import Wander
 from ml.detectors.wear_tracker import FOUND_HOURS, FOUND_SPAN_S, Tick, Tracker
@@ -34,7 +34,7 @@ class WearDetector:
         setup = setup or AssetSetup()
         self.asset, self._type = asset, setup.asset_type
         taught = setup.taught.get(self.id)
-        self.belief = WearBelief.from_plain(taught) if taught else template()
+        self.belief = shared(taught) if taught else template()
         self._level = self.belief.level + 2 * float(np.log(max(setup.level_factor, 1e-3)))
         self._hours = Hours()
         self._metrics: tuple[str, ...] = ()
@@ -45,7 +45,6 @@ class WearDetector:
         self._below = 0
         self._told = 0.0  # the score when the finding was last told
         self._healthy_until = 0.0
-        self._coarse = False
 
     # ------------------------------------------------------------------ rows in, findings out
 
@@ -65,17 +64,14 @@ class WearDetector:
         if len(bins) == 0 or self._tracker is None:
             return []
         found: list[FindingFacts] = []
-        unknown = self._tracker.relations is None
         for tick in self._tracker.take(bins, self._healthy_until):
             found += self._judge(tick)
-        if unknown and self._tracker.relations is not None:
-            self._coarse = self._hours.pace < COARSE_ROWS
         return found
 
     def overrules(self, finding: FindingFacts) -> bool:
         """Where rows come so rarely that wear is the question, this model alone speaks of the machine once it knows it:
         what was learned within days takes the season for a fault."""
-        if not self._coarse or self._tracker is None or finding.detector == self.id:
+        if self._tracker is None or finding.detector == self.id or self._hours.now() > COARSE_ROWS:
             return False
         slow = finding.layer == self.layer and finding.kind == "machine"
         return slow and finding.first_at.timestamp() >= self._tracker.known_t
@@ -98,9 +94,9 @@ class WearDetector:
             self._above = []
             return []
         values = wear_features.features(tick, z, self._directions())
-        beyond = (self.belief.log_odds(values) - self._level) / 2
+        beyond = (float(self.belief.log_odds(values[None, :])[0]) - self._level) / 2
         score = float(min(OPENS * np.exp(min(beyond, 10.0)), MAX_SCORE))
-        return self._found(tick, z, score)
+        return self._found(tick, z, score, "sensor" if wear_features.one_sensor_jumped(values) else "machine")
 
     def _in_sigma(self, tick: Tick) -> Floats:
         channels = wear_features.channels(tick.u)
@@ -119,30 +115,34 @@ class WearDetector:
 
     # ------------------------------------------------------------------ evidence
 
-    def _found(self, tick: Tick, z: Floats, score: float) -> list[FindingFacts]:
+    def _found(self, tick: Tick, z: Floats, score: float, kind: str) -> list[FindingFacts]:
         self._above = [*self._above, tick.t][-OPEN_TICKS:] if score >= OPENS else []
         self._below = self._below + 1 if score < CLEARS else 0
         if self._current is None:
             if len(self._above) < OPEN_TICKS:
                 return []
-            self._current, self._told = self._opened(tick, z, score), score
+            self._current, self._told = self._opened(tick, z, score, kind), score
             return [self._current]
         if self._below >= CLEAR_TICKS:
             ended, self._current = replace(self._current, cleared_at=moment(tick.t)), None
             return [ended]
         if score >= self._told * GROWTH and len(self._above) >= OPEN_TICKS:
             self._told = score
+            if kind == "machine" and self._current.kind == "sensor":  # it was not the sensor after all
+                ended = replace(self._current, cleared_at=moment(tick.t))
+                self._current = self._opened(tick, z, score, kind)
+                return [ended, self._current]
             top = self._contributions(tick, z)
             peak = max(self._current.peak, score)
             self._current = replace(self._current, last_at=moment(tick.t), score=score, peak=peak, contributions=top)
             return [self._current]
         return []
 
-    def _opened(self, tick: Tick, z: Floats, score: float) -> FindingFacts:
+    def _opened(self, tick: Tick, z: Floats, score: float, kind: str) -> FindingFacts:
         top = self._contributions(tick, z)
         return FindingFacts(
             asset=self.asset, detector=self.id, layer=self.layer, signature=f"{telling.signature(top, '')}:slow",
-            kind="machine", first_at=moment(self._above[0]), last_at=moment(tick.t), cleared_at=None, score=score,
+            kind=kind, first_at=moment(self._above[0]), last_at=moment(tick.t), cleared_at=None, score=score,
             peak=score, confidence=0.75, limit_open=OPENS, limit_clear=CLEARS, contributions=top, regime="",
             model_id=self.model_id(), learning=False, severity="warning",
         )  # fmt: skip
@@ -195,7 +195,7 @@ class WearDetector:
             "tracker": None if self._tracker is None else self._tracker.state(),
             "wander": None if self._wander is None else self._wander.state(),
             "current": plain.facts_to_plain(self._current), "above": list(self._above), "below": self._below,
-            "told": self._told, "healthy_until": self._healthy_until, "coarse": self._coarse,
+            "told": self._told, "healthy_until": self._healthy_until,
         }  # fmt: skip
 
     def restore(self, state: State) -> None:
@@ -208,4 +208,3 @@ class WearDetector:
         self._current = plain.facts_from_plain(state["current"])
         self._above, self._below = [float(t) for t in state["above"]], int(state["below"])
         self._told, self._healthy_until = float(state["told"]), float(state["healthy_until"])
-        self._coarse = bool(state["coarse"])

@@ -11,6 +11,7 @@ from json import dumps, loads
 
 import numpy as np
 
+from ml.boosting import Trees
 from ml.detectors.protocol import Floats, State
 from ml.detectors.wear_features import CHANNELS, EXPLAINED, NAMES, metric_class
 
@@ -21,13 +22,11 @@ Table = dict[str, tuple[Floats, float]]  # sum of the peers' mean squares [C, 2]
 
 @dataclass(frozen=True, slots=True)
 class WearBelief:
-    """Healthy mean squares by a model's sensor ("model/metric") and by class of sensor; a logistic score, its level."""
+    """Healthy mean squares by a model's sensor ("model/metric") and class of sensor; trees that tell wear; level."""
 
     sensors: Table = field(default_factory=dict)
     classes: Table = field(default_factory=dict)
-    centre: Floats = field(default_factory=lambda: np.zeros(len(NAMES)))
-    weights: Floats = field(default_factory=lambda: np.zeros(len(NAMES)))
-    bias: float = 0.0
+    trees: Trees | None = None
     level: float = 2.0  # log-odds at which an order opens
 
     def wander(self, model: str, metric: str, metrics: Sequence[str]) -> Floats:
@@ -42,8 +41,9 @@ class WearBelief:
         sums, n = self.sensors.get(f"{model}/{metric}", (np.zeros(shape), 0.0)) if model else (np.zeros(shape), 0.0)
         return np.asarray(np.maximum((sums + CLASS_PEERS * own_class) / (n + CLASS_PEERS), LEAST))
 
-    def log_odds(self, features: Floats) -> float:
-        return float((features - self.centre) @ self.weights + self.bias)
+    def log_odds(self, features: Floats) -> Floats:
+        """Of each row of NAMES' values [n, k]: that the asset fails within the horizon."""
+        return self.trees.raw(features) if self.trees is not None else np.full(len(features), -np.inf)
 
     def digest(self) -> str:
         """A short name of exactly this belief."""
@@ -52,7 +52,7 @@ class WearBelief:
     def to_plain(self) -> State:
         return {
             "names": list(NAMES), "sensors": _lists(self.sensors), "classes": _lists(self.classes),
-            "centre": self.centre.tolist(), "weights": self.weights.tolist(), "bias": self.bias, "level": self.level,
+            "trees": None if self.trees is None else _flat(self.trees), "level": self.level,
         }  # fmt: skip
 
     @classmethod
@@ -61,9 +61,21 @@ class WearBelief:
         stored = dict(plain)
         if list(stored["names"]) != list(NAMES):  # type: ignore[call-overload]
             raise ValueError("belief of slow wear: written for other features")
-        centre, weights = (np.asarray(stored[name], dtype=float) for name in ("centre", "weights"))
-        bias, level = float(stored["bias"]), float(stored["level"])  # type: ignore[arg-type]
-        return cls(_table(stored["sensors"]), _table(stored["classes"]), centre, weights, bias, level)
+        trees = None if stored["trees"] is None else Trees.from_state(_arrays(stored["trees"]))
+        return cls(_table(stored["sensors"]), _table(stored["classes"]), trees, float(str(stored["level"])))
+
+
+def _flat(trees: Trees) -> State:
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in trees.state().items()}
+
+
+def _arrays(plain: object) -> State:
+    assert isinstance(plain, Mapping)
+    kinds = {"column": np.int32, "left": np.int32, "right": np.int32, "missing_left": np.bool_, "leaf": np.bool_}
+    return {
+        name: np.asarray(value, dtype=kinds.get(name, np.float64)) if isinstance(value, list) else value
+        for name, value in plain.items()
+    }
 
 
 def _lists(table: Table) -> dict[str, list[object]]:
@@ -79,3 +91,16 @@ def _table(plain: object) -> Table:
 def template() -> WearBelief:
     """The belief that is shipped: learned on simulated fleets of seven kinds of machine, for any kind."""
     return WearBelief.from_plain(loads(files("ml.detectors").joinpath("wear_template.json").read_text("utf-8")))
+
+
+_shared: dict[int, tuple[Mapping[str, object], WearBelief]] = {}
+MAX_SHARED = 64  # asset models with a belief of their own
+
+
+def shared(plain: Mapping[str, object]) -> WearBelief:
+    """The belief of a stored one; assets that are told the same object share it."""
+    if id(plain) not in _shared:
+        if len(_shared) >= MAX_SHARED:
+            _shared.clear()
+        _shared[id(plain)] = (plain, WearBelief.from_plain(plain))  # held, so that its id stays its own
+    return _shared[id(plain)][1]

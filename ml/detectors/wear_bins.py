@@ -77,6 +77,10 @@ class Hours:
         self.open[mode] = _Sum(total, count, rows, last_t)
         return _bins(self._close(), len(total))
 
+    def now(self) -> float:
+        """Rows an hour: lately, or more if the open hour has more already."""
+        return max(self.pace, float(sum(each.rows for each in self.open.values())))
+
     def _same_hour(self, block: Block) -> bool:
         """Add the rows if they belong to the open hour of the only mode: most blocks do."""
         own = self.open.get("")

@@ -59,6 +59,7 @@ class Tracker:
     den: Floats = field(default_factory=lambda: np.zeros(len(SCALES_H)))
     last_t: float = 0.0
     first_t: float = 0.0
+    known_t: float = np.inf  # from which the asset is known
     last_mean: Floats | None = None
     jump: Floats = field(default_factory=lambda: np.zeros(0))
     noise: Floats = field(default_factory=lambda: np.zeros(0))
@@ -98,9 +99,9 @@ class Tracker:
             known = [row for row in self.founding if row[0] <= healthy_until]
         else:
             known = self.founding
-        self._begin(known)
+        self._begin(known, t)
 
-    def _begin(self, rows: Sequence[tuple[float, Floats, str]]) -> None:
+    def _begin(self, rows: Sequence[tuple[float, Floats, str]], at: float) -> None:
         t, values = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
         self.usual = conditions.usual_levels(values)
         stands = conditions.standing(self.metrics, values, self.usual)
@@ -118,6 +119,7 @@ class Tracker:
         self.jump, self.noise, self.missing = np.zeros(m), np.zeros(m), np.zeros(m)
         self.first_t, self.last_t, self.founding = float(t[0]), float(t[-1]), []
         self.last_mean = None
+        self.known_t = at + HOUR_S
 
     def _rows(self, t: Floats, values: Floats) -> Floats:
         assert self.scaling is not None

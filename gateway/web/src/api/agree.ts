@@ -68,6 +68,7 @@ export type Agreed = [
   Fits<Schema["PerformancePage"], performance.Performance>,
   Fits<Schema["JudgedOrder"], performance.JudgedOrder>,
   Fits<Schema["VerdictItem"], performance.Verdict>,
+  Fits<Schema["HeldBackItem"], performance.HeldRow>,
   Fits<Schema["SuppressorItem"], performance.Suppressor>,
   Fits<Schema["FeedbackSettingsItem"], performance.FeedbackSettings>,
   Fits<Schema["AlarmBudgetItem"], performance.AlarmBudget>,

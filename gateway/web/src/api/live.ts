@@ -8,7 +8,7 @@ const CONCERNS: Record<string, string[]> = {
   finding: ["overview", "asset", "findings", "predicted-jobs", "timeline"],
   episode: ["overview", "asset", "episodes", "findings", "predicted-jobs", "timeline", "work-order", "notifications"],
   notification: ["notifications", "episodes"],
-  alarm_hold: ["alarm-holds", "episodes", "findings"],
+  alarm: ["alarm-holds", "episodes", "findings"],
   policy: ["policies"],
   maintenance_window: ["maintenance-windows", "findings"],
   on_call_list: ["on-call"],

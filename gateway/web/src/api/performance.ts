@@ -66,7 +66,7 @@ export const usePerformance = (asked: Asked) =>
     refetchInterval: 60_000,
   });
 
-export type Drilled = { model: string; month: string | null; figure: string; replayed: boolean };
+export type Drilled = { model: string; months: number; month: string | null; figure: string; replayed: boolean };
 
 export const useJudgedOrders = (asked: Drilled | null) =>
   useInfiniteQuery({
@@ -74,7 +74,29 @@ export const useJudgedOrders = (asked: Drilled | null) =>
     queryFn: ({ pageParam }) => api<Page<JudgedOrder>>(`/model-performance/work-orders${query({ ...asked, limit: 50, after: pageParam })}`),
     initialPageParam: "",
     getNextPageParam: (page) => page.next ?? undefined,
-    enabled: asked !== null && asked.figure !== "accepted" && asked.figure !== "dismissed",
+    enabled: asked !== null,
+  });
+
+export type HeldRow = {
+  finding_id: string;
+  asset: AssetRef;
+  signature: string;
+  detector: string;
+  reason: string;
+  result: string;
+  ratio: number | null;
+  suppressor_id: string | null;
+  at: string;
+  work_order: WorkRef | null;
+  outcome: string | null;
+};
+export const HELD = ["suppressed", "audited", "broke_through"];
+
+export const useHeldRows = (asked: Drilled) =>
+  useQuery({
+    queryKey: ["model-performance", "held-back", asked],
+    queryFn: () =>
+      api<Page<HeldRow>>(`/model-performance/held-back${query({ model: asked.model, month: asked.month, result: asked.figure, replayed: asked.replayed, limit: 100 })}`),
   });
 
 const VERDICTS: Record<string, string> = { accepted: "accept", dismissed: "dismiss" };

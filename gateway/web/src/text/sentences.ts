@@ -35,11 +35,12 @@ function params(item: TimelineItem, text: Text): Record<string, unknown> {
   const said: Record<string, unknown> = { ...item.payload };
   for (const [field, family] of Object.entries(families))
     if (typeof said[field] === "string") said[field] = text.code(family, said[field] as string);
+  for (const field of ["until", "expires_at"]) if (typeof said[field] === "string") said[field] = text.moment(said[field] as string);
   const why = item.payload.reason;
   if (typeof why === "string" && text.has(`why.${why}`)) said.reason = text.t(`why.${why}`);
   said.who = item.actor?.name || (item.actor?.kind ? text.code("actor", item.actor.kind) : text.t("actor.system"));
   said.number = item.work_order?.number ?? said.number ?? "";
-  for (const field of ["technician", "assignee", "person", "serial", "device", "name", "metric", "reason", "outcome", "to"])
+  for (const field of ["technician", "assignee", "person", "serial", "device", "name", "metric", "reason", "outcome", "to", "until"])
     said[field] ??= "–";
   if (typeof item.payload.signature === "string")
     said.noticed = noticed({ signature: item.payload.signature, kind: item.payload.kind as string | undefined, layer: item.payload.layer as string | undefined }, text);

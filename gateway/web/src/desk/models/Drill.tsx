@@ -2,15 +2,16 @@
 import { Button, Drawer, SegmentedControl } from "@mantine/core";
 import { Link } from "react-router";
 
-import { useJudgedOrders, useVerdicts, type Counts, type Drilled, type JudgedOrder, type Performance } from "../../api/performance";
+import { HELD, useHeldRows, useJudgedOrders, useVerdicts, type Counts, type Drilled, type JudgedOrder, type Performance } from "../../api/performance";
 import { duration } from "../../i18n/format";
 import { useText } from "../../i18n/useText";
+import { noticed } from "../../text/noticed";
 import { Chip } from "../../ui/chips";
 import { Bones, Loaded } from "../../ui/states";
 import { partsOf } from "./figures";
 import { modelName } from "./PerformancePage";
 
-const FORMULAS: Record<string, string> = { preempted: "preempted", late: "preempted", missed: "preempted", accepted: "planner", dismissed: "planner" };
+const FORMULAS: Record<string, string> = { preempted: "preempted", late: "preempted", missed: "preempted", accepted: "planner", dismissed: "planner", suppressed: "held", audited: "held", broke_through: "held" };
 
 export function Drill(props: { asked: Drilled; performance: Performance; set: (figure: string) => void; close: () => void }) {
   const text = useText();
@@ -25,7 +26,7 @@ export function Drill(props: { asked: Drilled; performance: Performance; set: (f
       <div className="scroll" style={{ marginBottom: 12 }}>
         <SegmentedControl size="xs" value={asked.figure} onChange={props.set} data={parts.map((part) => ({ value: part, label: text.t(`performance.part.${part}`) + tally(part) }))} />
       </div>
-      {asked.figure === "accepted" || asked.figure === "dismissed" ? <Verdicts asked={asked} /> : <Orders asked={asked} />}
+      {asked.figure === "accepted" || asked.figure === "dismissed" ? <Verdicts asked={asked} /> : HELD.includes(asked.figure) ? <Held asked={asked} /> : <Orders asked={asked} />}
     </Drawer>
   );
 }
@@ -75,6 +76,33 @@ function OrderRow(props: { order: JudgedOrder }) {
         </div>
       )}
     </div>
+  );
+}
+
+function Held(props: { asked: Drilled }) {
+  const text = useText();
+  const rows = useHeldRows(props.asked);
+  return (
+    <Loaded of={rows} skeleton={<Bones rows={5} />}>
+      {(page) =>
+        page.items.length === 0 ? (
+          <div className="small muted">{text.t("performance.none")}</div>
+        ) : (
+          <>
+            {page.items.map((row) => (
+              <div key={`${row.finding_id}${row.at}`} style={{ padding: "11px 0", borderTop: "1px solid var(--line-soft)" }}>
+                <div className="row wrap" style={{ gap: "2px 10px" }}>
+                  <Link className="plain grow break" style={{ fontWeight: 620 }} to={`/assets/${row.asset.id}`}>{row.asset.name}</Link>
+                  {row.work_order && <Link className="link mono-num" to={`/work-orders/${row.work_order.id}`}>{row.work_order.number}</Link>}
+                </div>
+                <div className="small">{noticed({ signature: row.signature, layer: row.detector === "limits" ? "L1" : null }, text)}</div>
+                <div className="small muted">{text.moment(row.at)} · {text.code("reason_name", row.reason)}{row.outcome && <> · {text.code("outcome", row.outcome)}</>}</div>
+              </div>
+            ))}
+          </>
+        )
+      }
+    </Loaded>
   );
 }
 

@@ -22,7 +22,7 @@ export function PerformancePage() {
   const performance = usePerformance(asked);
   const models = useAssetModels().data?.items ?? [];
   const set = (name: string, value: string) => setParams((now) => { value ? now.set(name, value) : now.delete(name); return now; }, { replace: true });
-  const drilled: Drilled | null = params.get("figure") ? { figure: params.get("figure")!, model: params.get("of") ?? "all", month: params.get("month"), replayed: asked.replayed } : null;
+  const drilled: Drilled | null = params.get("figure") ? { figure: params.get("figure")!, model: params.get("of") ?? "all", month: params.get("month"), months: asked.months, replayed: asked.replayed } : null;
   const drill = (figure: string, model: string, month: string | null) =>
     setParams((now) => { now.set("figure", figure); now.set("of", model); month ? now.set("month", month) : now.delete("month"); return now; });
   const close = () => setParams((now) => { for (const name of ["figure", "of", "month"]) now.delete(name); return now; }, { replace: true });
@@ -123,12 +123,13 @@ function Small(props: { figure: Figure; counts: Counts; open: () => void }) {
 /** What planners said about predicted jobs. */
 function Verdicts(props: { counts: Counts; drill: (figure: string) => void }) {
   const text = useText();
-  const { accepted, dismissed } = props.counts;
-  if (accepted + dismissed === 0) return null;
+  const { accepted, dismissed, suppressed, audited } = props.counts;
+  if (accepted + dismissed + suppressed + audited === 0) return null;
   return (
     <span className="row small">
       {accepted > 0 && <button type="button" className="plainbutton link" onClick={() => props.drill("accepted")}>{text.t("performance.accepted", { count: accepted })}</button>}
       {dismissed > 0 && <button type="button" className="plainbutton link" onClick={() => props.drill("dismissed")}>{text.t("performance.dismissed", { count: dismissed })}</button>}
+      {suppressed + audited > 0 && <button type="button" className="plainbutton link" onClick={() => props.drill(suppressed > 0 ? "suppressed" : "audited")}>{text.t("performance.held", { count: suppressed })}</button>}
     </span>
   );
 }

@@ -1,5 +1,5 @@
 /** The four figures of a model: value, how it is written, and which work orders lie behind it. */
-import type { Counts } from "../../api/performance";
+import { HELD, type Counts } from "../../api/performance";
 import { duration } from "../../i18n/format";
 import type { Text } from "../../i18n/useText";
 
@@ -27,6 +27,7 @@ export function figureText(figure: Figure, counts: Counts, text: Text): string {
 /** Which lists belong together in the drawer. */
 export function partsOf(figure: string): string[] {
   if (figure === "accepted" || figure === "dismissed") return ["accepted", "dismissed"];
+  if (HELD.includes(figure)) return HELD;
   if (figure === "orders") return ["orders", "right", "wrong", "unanswered", "neutral"];
   if (["preempted", "late", "missed", "failures"].includes(figure)) return ["preempted", "late", "missed"];
   return ["orders", "right", "wrong", "unanswered", "neutral"];

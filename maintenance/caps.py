@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -25,6 +24,17 @@ WINDOW = timedelta(days=365)
 PRIOR_COUNT = 2.0  # how many answers about a detector on a model outweigh those about it elsewhere
 MAX_RIVALS = 200  # findings of a site that wait at the same moment: a storm must not compare all with all
 SOON_S = 20.0  # those before it in the queue are decided in the meantime
+
+
+class Candidate(NamedTuple):
+    """A finding that waits for an order, in few words."""
+
+    asset_id: UUID
+    asset_model_id: UUID | None
+    finding_id: UUID
+    detector: str
+    confidence: float
+    first_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +88,9 @@ def daily_cap(session: Session, asset: Asset, finding: Finding, policy: Policy, 
     others = _rivals(session, asset, policy)
     if len(others) < day.left:
         return None
-    mine, *rest = _worths(session, [(asset, finding), *others], settings, moment)
-    before = sum(1 for its, (_, other) in zip(rest, others, strict=True) if _order(its, other) < _order(mine, finding))
+    me = Candidate(asset.id, asset.asset_model_id, finding.id, finding.detector, finding.confidence, finding.first_at)
+    mine = _worth(session, me, settings, moment)
+    before = sum(_order(_worth(session, one, settings, moment), one) < _order(mine, me) for one in others)
     if before < day.left:
         return None
     # With room left, those before it are decided in a moment; without, tomorrow is another day.
@@ -110,89 +121,85 @@ def day_of(session: Session, site_id: UUID, settings: Feedback, moment: datetime
     return Day(settings.daily_cap, session.scalar(opened) or 0, ends, str(zone))
 
 
-def waiting(
-    session: Session, site_id: UUID, settings: Feedback, moment: datetime
-) -> list[tuple[Asset, Finding, Worth]]:
+def waiting(session: Session, site_id: UUID, settings: Feedback, moment: datetime) -> list[tuple[Candidate, Worth]]:
     """Return what the cap keeps on the watch list of a site, the most valuable first."""
-    capped = (
-        select(Asset, Finding)
-        .join(Finding, Finding.asset_id == Asset.id)
-        .where(Asset.site_id == site_id, Finding.cleared_at.is_(None), Finding.decision_reason == CAP)
-        .limit(MAX_RIVALS)
-    )
-    found = [(asset, finding) for asset, finding in session.execute(capped)]
-    ranked = zip(found, _worths(session, found, settings, moment), strict=True)
-    return [(a, f, worth) for (a, f), worth in sorted(ranked, key=lambda one: _order(one[1], one[0][1]))]
+    capped = _CANDIDATES.where(Asset.site_id == site_id, Finding.cleared_at.is_(None), Finding.decision_reason == CAP)
+    found = [Candidate(*row) for row in session.execute(capped.order_by(Finding.id).limit(MAX_RIVALS))]
+    ranked = [(one, _worth(session, one, settings, moment)) for one in found]
+    return sorted(ranked, key=lambda one: _order(one[1], one[0]))
 
 
-def _rivals(session: Session, asset: Asset, policy: Policy) -> list[tuple[Asset, Finding]]:
+_CANDIDATES = select(
+    Asset.id, Asset.asset_model_id, Finding.id, Finding.detector, Finding.confidence, Finding.first_at
+).join(Finding, Finding.asset_id == Asset.id)
+
+
+def _rivals(session: Session, asset: Asset, policy: Policy) -> list[Candidate]:
     """Return the site's other assets whose evidence waits for an order too: undecided, or held back by the cap."""
     has_order = select(Episode.id).where(
         Episode.asset_id == Asset.id, Episode.kind == "machine", Episode.closed_at.is_(None)
     )
-    waits = (
-        select(Asset, Finding)
-        .join(Finding, Finding.asset_id == Asset.id)
-        .where(
-            Asset.site_id == asset.site_id,
-            Asset.id != asset.id,
-            Finding.cleared_at.is_(None),
-            Finding.kind == "machine",
-            Finding.severity != "critical",
-            ~Finding.replayed,
-            Finding.confidence >= policy.min_confidence,
-            or_(~Finding.learning, Finding.layer.in_(SELF_EVIDENT_LAYERS)),
-            or_(Finding.decided_revision < Finding.revision, Finding.decision_reason == CAP),
-            ~has_order.exists(),
-        )
-        .order_by(Finding.id)
-        .limit(MAX_RIVALS)
+    waits = _CANDIDATES.where(
+        Asset.site_id == asset.site_id,
+        Asset.id != asset.id,
+        Finding.cleared_at.is_(None),
+        Finding.kind == "machine",
+        Finding.severity != "critical",
+        ~Finding.replayed,
+        Finding.confidence >= policy.min_confidence,
+        or_(~Finding.learning, Finding.layer.in_(SELF_EVIDENT_LAYERS)),
+        or_(Finding.decided_revision < Finding.revision, Finding.decision_reason == CAP),
+        ~has_order.exists(),
     )
-    one_each: dict[UUID, tuple[Asset, Finding]] = {}
-    for other, finding in session.execute(waits):
-        one_each.setdefault(other.id, (other, finding))
+    one_each: dict[UUID, Candidate] = {}
+    for row in session.execute(waits.order_by(Finding.id).limit(MAX_RIVALS)):
+        one = Candidate(*row)
+        one_each.setdefault(one.asset_id, one)
     return list(one_each.values())
 
 
-def _worths(
-    session: Session, found: Sequence[tuple[Asset, Finding]], settings: Feedback, moment: datetime
-) -> list[Worth]:
-    answers = _answers(session, {asset.asset_model_id for asset, _ in found if asset.asset_model_id}, moment)
-    worths = []
-    for asset, finding in found:
-        right, wrong = answers.get((asset.asset_model_id, finding.detector), (0, 0))
-        share = (right + PRIOR_COUNT * finding.confidence) / (right + wrong + PRIOR_COUNT)
-        failure, visit = settings.cost_of(asset)
-        worths.append(Worth(share, failure, visit, settings.currency))
-    return worths
+def _worth(session: Session, one: Candidate, settings: Feedback, moment: datetime) -> Worth:
+    right, wrong = _answers(session, one.asset_model_id, moment).get(one.detector, (0, 0))
+    share = (right + PRIOR_COUNT * one.confidence) / (right + wrong + PRIOR_COUNT)
+    failure, visit = settings.cost_of(one.asset_id, one.asset_model_id)
+    return Worth(share, failure, visit, settings.currency)
 
 
-def _answers(session: Session, models: set[UUID], moment: datetime) -> dict[tuple[UUID | None, str], tuple[int, int]]:
-    """Return how often each detector was right and wrong on each model, by what was found on its orders."""
+def _answers(session: Session, model: UUID | None, moment: datetime) -> dict[str, tuple[int, int]]:
+    """Return how often each detector was right and wrong on a model; read once in a transaction, it is a year's sum."""
+    known: dict[UUID, dict[str, tuple[int, int]]] = session.info.setdefault(CAP, {})
+    if model is None:
+        return {}
+    if model not in known:
+        known[model] = _count_answers(session, model, moment)
+    return known[model]
+
+
+def _count_answers(session: Session, model: UUID, moment: datetime) -> dict[str, tuple[int, int]]:
     detector = WorkOrder.noticed["detector"].astext
     counted = (
-        select(Asset.asset_model_id, detector, WorkOrder.outcome, func.count())
+        select(detector, WorkOrder.outcome, func.count())
         .join(Asset, Asset.id == WorkOrder.asset_id)
         .where(
-            Asset.asset_model_id.in_(models),
+            Asset.asset_model_id == model,
             WorkOrder.origin == "finding",
             WorkOrder.kind == "machine",
             WorkOrder.outcome.is_not(None),
             WorkOrder.opened_at > moment - WINDOW,
         )
-        .group_by(Asset.asset_model_id, detector, WorkOrder.outcome)
+        .group_by(detector, WorkOrder.outcome)
     )
-    found: dict[tuple[UUID | None, str], tuple[int, int]] = {}
-    for model, by, outcome, count in session.execute(counted):
-        right, wrong = found.get((model, by), (0, 0))
+    found: dict[str, tuple[int, int]] = {}
+    for by, outcome, count in session.execute(counted):
+        right, wrong = found.get(by, (0, 0))
         verdict = answer("machine", outcome)
-        found[model, by] = (right + count * (verdict == RIGHT), wrong + count * (verdict == WRONG))
+        found[by] = (right + count * (verdict == RIGHT), wrong + count * (verdict == WRONG))
     return found
 
 
-def _order(worth: Worth, finding: Finding) -> tuple[float, datetime, UUID]:
+def _order(worth: Worth, one: Candidate) -> tuple[float, datetime, UUID]:
     """Most valuable first, then the oldest evidence."""
-    return -worth.avoided, finding.first_at, finding.id
+    return -worth.avoided, one.first_at, one.finding_id
 
 
 def _zone(name: str) -> ZoneInfo:

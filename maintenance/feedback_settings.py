@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from assets.base.errors import Invalid
 from assets.people import Organisation
-from assets.registry import Asset
 from maintenance.feedback_models import FeedbackSettings
 
 MAX_COSTS = 1000
@@ -42,11 +41,10 @@ class Feedback:
     currency: str = "EUR"
     costs: tuple[Cost, ...] = field(default=())
 
-    def cost_of(self, asset: Asset) -> tuple[float, float]:
+    def cost_of(self, asset_id: UUID, asset_model_id: UUID | None) -> tuple[float, float]:
         """Return what a failure and what a visit cost: of this asset, else of its model, else of any."""
-        own = next((cost for cost in self.costs if cost.asset_id == str(asset.id)), None)
-        model = str(asset.asset_model_id) if asset.asset_model_id else ""
-        kin = next((c for c in self.costs if c.asset_id is None and model and c.asset_model_id == model), None)
+        own = next((cost for cost in self.costs if cost.asset_id == str(asset_id)), None)
+        kin = next((c for c in self.costs if c.asset_id is None and c.asset_model_id == str(asset_model_id)), None)
         chosen = own or kin
         if chosen is None:
             return self.failure_cost, self.visit_cost

@@ -55,6 +55,7 @@ class WorkOrder(Identified, Executed, Base):
     __table_args__ = (
         Index("ix_work_orders_state", "state", "id"),
         Index("ix_work_orders_open", "asset_id", postgresql_where=text("closed_at IS NULL")),
+        Index("ix_work_orders_site_opened", "site_id", "opened_at"),  # a site's day is counted before an order opens
     )
     # Two edits of the same version cannot both win.
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

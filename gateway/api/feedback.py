@@ -194,7 +194,9 @@ def get_daily_cap(site_id: UUID, here: Here) -> DailyCapItem:
     settings = feedback_for(here.session, site.organisation_id)
     day = day_of(here.session, site_id, settings, here.now)
     capped = waiting(here.session, site_id, settings, here.now)
-    jobs = _watching(here, [finding.id for _, finding, _ in capped])
+    jobs = _watching(here, [one.finding_id for one, _ in capped])
+    found = here.session.scalars(select(Asset).where(Asset.id.in_([one.asset_id for one, _ in capped])))
+    assets = {asset.id: AssetOfFinding(id=asset.id, name=asset.name, serial=asset.serial) for asset in found}
     return DailyCapItem(
         site_id=site_id,
         cap=day.cap,
@@ -204,13 +206,13 @@ def get_daily_cap(site_id: UUID, here: Here) -> DailyCapItem:
         time_zone=day.time_zone,
         waiting=[
             CappedItem(
-                predicted_job_id=jobs.get(finding.id),
-                finding_id=finding.id,
-                asset=AssetOfFinding(id=asset.id, name=asset.name, serial=asset.serial),
+                predicted_job_id=jobs.get(one.finding_id),
+                finding_id=one.finding_id,
+                asset=assets[one.asset_id],
                 expected=_expected(worth),
                 rank=rank,
             )
-            for rank, (asset, finding, worth) in enumerate(capped, 1)
+            for rank, (one, worth) in enumerate(capped, 1)
         ],
     )
 

@@ -75,8 +75,8 @@ def test_most_valuable_get_the_days_places_and_the_rest_waits(world: World, pump
         assert site is not None
         settings = feedback_for(session, world.customer)
         ranked = waiting(session, site, settings, after(60))
-        assert [asset.id for asset, _, _ in ranked] == list(reversed(pumps[:-2]))
-        worth = ranked[0][2]
+        assert [one.asset_id for one, _ in ranked] == list(reversed(pumps[:-2]))
+        worth = ranked[0][1]
         assert worth.avoided == pytest.approx(0.9 * 4000.0 - 100.0)  # nobody has answered: the detector's own word
         day = day_of(session, site, settings, after(60))
         assert (day.cap, day.opened, day.left, day.time_zone) == (2, 2, 0, "Asia/Shanghai")

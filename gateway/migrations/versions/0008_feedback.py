@@ -26,6 +26,7 @@ def upgrade() -> None:
     _suppressors()
     _held_back()
     _labels()
+    op.create_index("ix_work_orders_site_opened", "work_orders", ["site_id", "opened_at"])
     for table in _TABLES:
         # Organisations below read the settings that they follow.
         for statement in owned_policies(table, read=MODEL_READ if table == "feedback_settings" else OWNED):
@@ -39,6 +40,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_index("ix_work_orders_site_opened", "work_orders")
     op.drop_column("labels", "origin")
     op.drop_column("labels", "kind")
     for table in reversed(_TABLES):

@@ -34,6 +34,8 @@ ALARM_QUANTILE, ALARM_MIN = 0.99, 2.33
 ALARM_SCORE, OPEN_SCORE = 5.0, 8.0  # the levels of the residual model, see `ResidualSettings`
 OPEN_MIN = 1.5  # times the alarm level
 ELSEWHERE = 9.0  # mean square of own offsets, in those expected: beyond it this machine stands elsewhere
+OWN_PRIOR = 3.0  # independent own rows that weigh as much as what was learned at first
+OWN_FAR = 1.0  # own rows may be at most so much louder than was learned: more is no habit
 DT_RANGE = (0.6, 1.6)  # of the row distance learned at: lags in rows mean nothing at another pace
 
 
@@ -122,20 +124,23 @@ def fit(runs: Sequence[Floats], inputs: Bools, dt: float, patience_s: float, com
     alarm = max(float(np.quantile(worst, ALARM_QUANTILE)), ALARM_MIN)
     reach = float(reference.reach(np.maximum(worst, 0.0)[:, None], patience_s / dt)[0])
     within = np.asarray(np.linalg.inv(_shrunk(np.concatenate(known))), dtype=float)
-    wider = np.stack(
-        [
-            _inflation(level, rows, n / m, sum(len(run) >= RUN_ROWS for run in runs))
-            for level, rows in zip(smoothed, SCALES, strict=True)
-        ]
-    )
+    starts = sum(len(run) >= RUN_ROWS for run in runs)
+    unseen = np.stack([_unseen(level, rows, n / m, starts) for level, rows in zip(smoothed, SCALES, strict=True)])
+    # What slow wander was not seen is missing in the faster averages too.
+    wide = np.sqrt(sigma**2 + np.maximum.accumulate((sigma**2 * unseen)[::-1], axis=0)[::-1])
     return Dynamics(
-        centre, spread, inputs, explained, within, basis, np.zeros(len(basis)), sigma * wider, head, usual, beyond,
+        centre, spread, inputs, explained, within, basis, np.zeros(len(basis)), wide, head, usual, beyond,
         alarm, max(reach, OPEN_MIN * alarm), dt, n,
     )  # fmt: skip
 
 
-def advance(known: Dynamics, track: Track | None, values: Floats) -> tuple[Floats, Track]:
-    """Scores [n] of rows [n, m] in time order (ALARM_SCORE and OPEN_SCORE are the levels), and where it stands then."""
+def advance(
+    known: Dynamics, track: Track | None, values: Floats, habits: Floats | None = None
+) -> tuple[Floats, Floats, Track]:
+    """Scores [n] of rows [n, m] in time order (ALARM_SCORE and OPEN_SCORE are the levels).
+
+    Also returns the statistics [n, s] that `practised` sums up, and where the smoothing stands then.
+    """
     rows = prepared(known, values)
     d = len(known.basis)
     if track is None:
@@ -147,9 +152,29 @@ def advance(known: Dynamics, track: Track | None, values: Floats) -> tuple[Float
     for i, span in enumerate(SCALES):
         levels[i], ends[i] = _averaged(white, span, track.levels[i], counts)
     told, power = statistics(levels, known.sigma, known.head, track.power)
-    far = ((told - known.usual) / known.beyond).max(axis=1)
+    usual, beyond = own_levels(known, habits)
+    far = ((told - usual) / beyond).max(axis=1)
     last = np.concatenate([track.last, rows])[-LAGS:]
-    return graded(known, far), Track(last, ends, power, int(counts[-1]))
+    return graded(known, far), told, Track(last, ends, power, int(counts[-1]))
+
+
+def practised(habits: Floats | None, told: Floats) -> Floats:
+    """Add healthy rows' statistics [n, s] to the asset's habits [3, s]: rows, sums, sums of squares."""
+    seen = np.stack([np.full(told.shape[1], float(len(told))), told.sum(axis=0), (told**2).sum(axis=0)])
+    return seen if habits is None else np.asarray(habits + seen)
+
+
+def own_levels(known: Dynamics, habits: Floats | None) -> tuple[Floats, Floats]:
+    """Usual level and spread of each statistic [s]: what was learned at first, shrunk towards the asset's own rows."""
+    if habits is None:
+        return known.usual, known.beyond
+    rows, total, square = habits
+    mean = total / rows
+    spread = np.maximum(square / rows - mean**2, 0.0)
+    independent = rows / (2 * SCALES[-1])  # also of the raw ones: machines wander slowly
+    share = independent / (independent + OWN_PRIOR)
+    usual = known.usual + share * (np.minimum(mean, known.usual + OWN_FAR * known.beyond) - known.usual)
+    return usual, np.sqrt((1 - share) * known.beyond**2 + share * np.minimum(spread, known.beyond**2))
 
 
 def graded(known: Dynamics, far: Floats) -> Floats:
@@ -246,8 +271,8 @@ def _held_out(known: Sequence[Floats]) -> list[Floats]:
     return white
 
 
-def _inflation(level: Sequence[Floats], rows: float, rows_per_metric: float, runs: int) -> Floats:
-    """How much wider than seen a scale must be for what so few independent samples could not show."""
+def _unseen(level: Sequence[Floats], rows: float, rows_per_metric: float, runs: int) -> Floats:
+    """The variance that so few independent samples could not show, as a share of what they did."""
     alpha = 1 - np.exp(-1 / rows) if rows > 1 else 1.0
     lag, n = int(rows), sum(map(len, level))
     pairs = [(run[lag:], run[:-lag]) for run in level if len(run) > lag]
@@ -260,7 +285,7 @@ def _inflation(level: Sequence[Floats], rows: float, rows_per_metric: float, run
         independent = np.minimum(n / lag * (1 - likeness) / (1 + likeness), most)
     independent = np.maximum(independent, runs)  # each begins anew, however slow its wander
     short = max(1.0, PLENTY / rows_per_metric) ** 2
-    return np.asarray(np.sqrt(1 + UNKNOWN * short / np.maximum(independent, 1.0)))
+    return np.asarray(UNKNOWN * short / np.maximum(independent, 1.0))
 
 
 def _explained(known: Floats, inputs: Bools) -> Floats:

@@ -13,6 +13,7 @@ DAY_S = 86400.0
 MIN_ROWS = 20
 MIN_SPREAD = 1e-9  # relative: below it a sensor is constant for us
 CLIP_SIGMA = 6.0  # one wild sample must not make the scale
+STRAY_SIGMA = 25.0  # beyond what was ever seen, a relation tells nothing
 RIDGE_FLOOR = 0.02
 EVIDENCE_ROWS = 20.0  # independent samples after which the template fades (its share is exp(-n / this))
 BLOCKS = 8
@@ -57,7 +58,7 @@ class Reference:
         z = standardise(values, self.centre, self.spread, self.usable)
         full = with_hours(t, z) if self.hours else z
         # Relations hold where they were learned: what strays further explains no more of the others than it did there.
-        inside = np.clip(np.nan_to_num(full, nan=0.0), -CLIP_SIGMA, CLIP_SIGMA)
+        inside = np.clip(np.nan_to_num(full, nan=0.0), -STRAY_SIGMA, STRAY_SIGMA)
         r = (inside @ self.precision) / np.diag(self.precision)
         m = values.shape[1]
         return np.where(np.isfinite(z), r[:, :m] + (z - inside[:, :m]) - self.offset, np.nan)

@@ -45,13 +45,16 @@ class Regime:
     vouched: bool = False  # somebody said that what was learned from is healthy
     chunk_loud: int = 0  # alarmed rows in the chunk, where dynamics count them
     standing: list[Floats] = field(default_factory=list)  # raw rows beside `recentring`
+    habits: Floats | None = None  # of the dynamics' statistics on this asset's own quiet rows
+    chunk_told: list[Floats] = field(default_factory=list)
 
     def start_over(self) -> None:
         """A new start: the centre is learned again, the scale so far stays as what is believed."""
         if self.known is not None:
             own = self.known.own_scale()
             self.prior = own if self.prior is None else np.where(np.isfinite(own), own, self.prior)
-        self.known = self.dynamics = None
+        self.known = None
+        self.learn_together(None)
         self.pause()
         self.recentring, self.standing = None, []
         self.times, self.rows, self.kept = [], [], 0
@@ -60,6 +63,7 @@ class Regime:
 
     def forget_chunk(self) -> None:
         self.chunk_t, self.chunk_x, self.chunk_n, self.chunk_worst, self.chunk_loud = [], [], 0, 0.0, 0
+        self.chunk_told = []
 
     def pause(self) -> None:
         """Smoothing begins anew: what came before is not just before."""
@@ -70,7 +74,9 @@ class Regime:
         offset = np.nan_to_num(_column_median(known.residual(np.zeros(len(own)), own))) if len(own) else known.offset
         moved = np.abs(offset) > MOVED_SIGMA * known.scale[1]
         self.known = replace(known, offset=known.offset + np.where(moved, offset, 0.0))
-        self.dynamics = dynamics.at_home(learned, own) if learned is not None else None
+        self.learn_together(dynamics.at_home(learned, own) if learned is not None else None)
+        if self.dynamics is not None and len(own):
+            self.habits = dynamics.practised(None, dynamics.advance(self.dynamics, None, own)[1])
         self.revision += 1
         self.pause()
 
@@ -81,6 +87,9 @@ class Regime:
         if self.recentring is not None:
             return max(1, LEARN_ROWS - sum(map(len, self.recentring)))
         return CHUNK_ROWS - self.chunk_n
+
+    def learn_together(self, learned: Dynamics | None) -> None:
+        self.dynamics, self.habits, self.chunk_told = learned, None, []
 
     def remember(self, t: Floats, values: Floats) -> None:
         """Keep rows to learn from; thinned by half when memory is full, so that the span keeps growing."""
@@ -124,7 +133,7 @@ class Regime:
             offset = np.where(np.abs(offset) > MOVED_SIGMA * known.scale[1], offset, 0.0)
             self.known = replace(known, offset=known.offset + offset)
             if self.dynamics is not None:
-                self.dynamics = dynamics.at_home(self.dynamics, np.concatenate(self.standing))
+                self.learn_together(dynamics.at_home(self.dynamics, np.concatenate(self.standing)))
             self.recentring, self.standing = None, []
             self.pause()
             self.revision += 1
@@ -153,13 +162,15 @@ class Regime:
             "chunk_loud": self.chunk_loud,
             "vouched": self.vouched,
             "standing": list(self.standing),
+            "habits": self.habits,
+            "chunk_told": _joined(self.chunk_told),
         }
 
     @classmethod
     def from_plain(cls, stored: dict[str, Any]) -> Regime:
         values = dict(stored)
-        for name in ("times", "rows", "chunk_t", "chunk_x"):
-            values[name] = [] if values[name] is None else [values[name]]
+        for name in ("times", "rows", "chunk_t", "chunk_x", "chunk_told"):
+            values[name] = [] if values.get(name) is None else [values[name]]
         values["known"] = plain.reference_from_plain(values["known"])
         if values.get("dynamics") is not None:
             values["dynamics"] = Dynamics(**values["dynamics"])

@@ -250,7 +250,8 @@ class ResidualDetector:
         if regime.dynamics is None or not regime.dynamics.suits(float(np.median(self._steps or [0.0]))):
             regime.track = None
             return None
-        whole, regime.track = dynamics.advance(regime.dynamics, regime.track, part.values)
+        whole, told, regime.track = dynamics.advance(regime.dynamics, regime.track, part.values, regime.habits)
+        regime.chunk_told.append(told)
         return whole
 
     def _score(self, regime: Regime, t: Floats, quick: Floats, steady: Floats) -> tuple[Floats, Floats]:
@@ -323,7 +324,8 @@ class ResidualDetector:
             return False
         regime.known, regime.revision = known, regime.revision + 1
         regime.vouched = vouched or regime.vouched
-        regime.dynamics = dynamics.fit([x], ~self._scored, known.dt, self.settings.patience_s)
+        together = dynamics.fit([x], ~self._scored, known.dt, self.settings.patience_s)
+        regime.learn_together(together)
         regime.pause()
         regime.next_fit = int((GROWTH if many else 2) * max(regime.kept, LEARN_ROWS))
         seen = known.evidence[known.usable]
@@ -339,10 +341,11 @@ class ResidualDetector:
         return lesson is not None and lesson[0].rows > regime.kept and len(self._metrics) == len(lesson[0].centre)
 
     def _learn_when_quiet(self, regime: Regime, part: Block, score: Floats) -> None:
-        if regime.settled:
+        if regime.settled and regime.dynamics is None:
             return
-        regime.chunk_t.append(np.array(part.t))
-        regime.chunk_x.append(np.array(part.values))
+        if not regime.settled:
+            regime.chunk_t.append(np.array(part.t))
+            regime.chunk_x.append(np.array(part.values))
         regime.chunk_n += len(part)
         regime.chunk_worst = max(regime.chunk_worst, float(np.nanmax(score, initial=0.0)))
         regime.chunk_loud += int((score >= self.settings.clears).sum())
@@ -352,10 +355,18 @@ class ResidualDetector:
         if regime.dynamics is not None:
             quiet = regime.chunk_worst < self.settings.opens and regime.chunk_loud <= LOUD_ROWS
         if quiet and not self._evidence.open:
-            regime.remember(np.concatenate(regime.chunk_t), np.concatenate(regime.chunk_x))
-            if regime.kept >= regime.next_fit:
-                self._try_fit(regime, LEARN_ROWS)
+            self._learn_more(regime)
         regime.forget_chunk()
+
+    def _learn_more(self, regime: Regime) -> None:
+        """Take a quiet chunk into account: more rows until the reference is settled, and how loud quiet is here."""
+        if regime.chunk_told:
+            regime.habits = dynamics.practised(regime.habits, np.concatenate(regime.chunk_told))
+        if regime.settled:
+            return
+        regime.remember(np.concatenate(regime.chunk_t), np.concatenate(regime.chunk_x))
+        if regime.kept >= regime.next_fit:
+            self._try_fit(regime, LEARN_ROWS)
 
     # ------------------------------------------------------------------ findings
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from ml.detectors import dynamics, metric_kinds, plain, reference
 from ml.detectors.dynamics import Dynamics
-from ml.detectors.protocol import Detector, Floats, State
+from ml.detectors.protocol import Bools, Detector, Floats, State
 from ml.detectors.reference import Reference
 from ml.detectors.regime import Regime
 
 MAX_ROWS = 8192  # pooled; more would only take longer
 APART = 1.0  # spreads between the peers' own centres: beyond it they do not stand at one level
+EVIDENCE_TO_TEACH = 40.0  # independent samples of a sensor
 ROWS_TO_TEACH = 10  # fewer rows of a peer say nothing of its centre
-SPAN_TO_TEACH_S = 3600.0  # how far a sensor wanders within minutes says nothing of how far it does within hours
 
 Taught = tuple[Reference, Dynamics | None]
 
@@ -62,7 +62,7 @@ def teach_residual(peers: Sequence[Detector], patience_s: float = 300 * 86400.0)
         return Lesson().to_plain()
     metrics = max((tuple(state["metrics"]) for state in states), key=len)
     alike = [_regimes(state) for state in states if tuple(state["metrics"]) == metrics]
-    scale = _scales([(tuple(state["metrics"]), _regimes(state)) for state in states])
+    scale = _scales([(tuple(state["metrics"]), _regimes(state)) for state in states], patience_s)
     modes: dict[str, Taught] = {}
     if len(metrics) >= dynamics.MIN_METRICS:
         for mode in sorted({mode for regimes in alike for mode in regimes}):
@@ -76,34 +76,34 @@ def _regimes(state: State) -> dict[str, Regime]:
     return {mode: Regime.from_plain(stored) for mode, stored in state["regimes"].items()}
 
 
-def _scales(peers: Sequence[tuple[tuple[str, ...], dict[str, Regime]]]) -> dict[str, float]:
-    """The median over peers and modes of each sensor's own scale, in its unit."""
+def _scales(peers: Sequence[tuple[tuple[str, ...], dict[str, Regime]]], patience_s: float) -> dict[str, float]:
+    """The median over peers and modes of each sensor's own scale, in its unit.
+
+    A peer that saw few independent samples has nothing to say: its scale is mostly what was believed before.
+    """
     seen: dict[str, list[float]] = {}
     for metrics, regimes in peers:
         for regime in regimes.values():
-            if _span(regime) < SPAN_TO_TEACH_S:
-                continue
-            own = regime.known.own_scale() if regime.known is not None else _spread_of(regime)
-            for metric, value in zip(metrics, own if own is not None else (), strict=False):
-                if np.isfinite(value) and value > 0:
+            known = regime.known or _known(metrics, regime, patience_s)
+            own = known.own_scale() if known is not None else np.zeros(0)
+            enough = known.evidence >= EVIDENCE_TO_TEACH if known is not None else own
+            for metric, value, knows in zip(metrics, own, enough, strict=False):
+                if knows and np.isfinite(value) and value > 0:
                     seen.setdefault(metric, []).append(float(value))
     return {metric: float(np.median(values)) for metric, values in sorted(seen.items())}
 
 
-def _span(regime: Regime) -> float:
-    """Seconds that the regime was learned from, or that wait to be."""
-    kept = float(regime.times[-1][-1] - regime.times[0][0]) if regime.times else 0.0
-    return max(kept, regime.known.span if regime.known is not None else 0.0)
-
-
-def _spread_of(regime: Regime) -> Floats | None:
-    """Spread of a sensor that somebody vouched for but nothing was fitted to."""
+def _known(metrics: tuple[str, ...], regime: Regime, patience_s: float) -> Reference | None:
+    """What the rows say that somebody vouched for, while nothing was fitted to them yet."""
     if regime.kept < ROWS_TO_TEACH:
         return None
-    rows = np.concatenate(regime.rows)
-    there = np.isfinite(rows)
-    off = np.where(there, rows - _middle(rows), 0.0)
-    return np.asarray(np.sqrt((off**2).sum(axis=0) / np.maximum(there.sum(axis=0), 1)))
+    wander, scored = _words(metrics)
+    return reference.fit(np.concatenate(regime.times), np.concatenate(regime.rows), wander, scored, patience_s)
+
+
+def _words(metrics: tuple[str, ...]) -> tuple[Floats, Bools]:
+    wander = np.array([metric_kinds.wander_share(metric) for metric in metrics])
+    return wander, np.array([not metric_kinds.is_condition(metric) for metric in metrics], dtype=bool)
 
 
 def _mode(metrics: tuple[str, ...], regimes: Sequence[Regime], patience_s: float) -> Taught | None:
@@ -116,8 +116,7 @@ def _mode(metrics: tuple[str, ...], regimes: Sequence[Regime], patience_s: float
         return (best.known, best.dynamics) if best.known is not None else None
     if sum(len(t) for t, _ in runs) < dynamics.ROWS_PER_METRIC * len(metrics):
         return None
-    wander = np.array([metric_kinds.wander_share(metric) for metric in metrics])
-    scored = np.array([not metric_kinds.is_condition(metric) for metric in metrics], dtype=bool)
+    wander, scored = _words(metrics)
     rows = [x for _, x in runs]
     common = _stand_together(rows)
     pooled = np.concatenate(rows if common else [x - _middle(x) + _middle(np.concatenate(rows)) for x in rows])

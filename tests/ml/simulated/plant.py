@@ -92,9 +92,11 @@ class Fault:
     row: int
 
 
-def simulate(design: Design, rows: int, seeds: list[int], faults: list[Fault | None]) -> Floats:
+def simulate(
+    design: Design, rows: int, seeds: list[int], faults: list[Fault | None], warm_rows: int = WARM_ROWS
+) -> Floats:
     """Return [runs, rows, metrics]: the same seed and another fault give the same noise."""
-    return _Run(design, rows, seeds, faults).walk()
+    return _Run(design, rows, seeds, faults).walk(warm_rows)
 
 
 class _Run:
@@ -133,14 +135,14 @@ class _Run:
                     size[i] = fault.size * (min(1.0, late / 200) if ramps else 1.0)
         return size, unit
 
-    def walk(self) -> Floats:
-        total = WARM_ROWS + self.rows
+    def walk(self, warm_rows: int) -> Floats:
+        total = warm_rows + self.rows
         m = len(self.d.metrics())
         out = np.empty((self.r, self.rows, m))
         for row in range(total):
             shock = np.stack([g.normal(size=(STEPS, self.ou.shape[1])) for g in self.rngs], axis=1)
             noise = np.stack([g.normal(size=m) for g in self.rngs])
-            now = row - WARM_ROWS
+            now = row - warm_rows
             f = {kind: self.strength(kind, now) for kind in KINDS}
             for step in range(STEPS):
                 self.step(shock[step], f)

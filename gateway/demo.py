@@ -19,9 +19,11 @@ from sqlalchemy.orm import Session
 from assets.base.access import Role
 from assets.base.events import Event, append_event
 from assets.base.units import unit_of_metric
+from assets.failure_modes import FailureMode, add_failure_mode
 from assets.instrumentation import asset_bindings, bind
 from assets.people import Organisation, add_organisation, add_person
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
+from gateway.demo_failure_modes import FAILURE_MODES
 from gateway.demo_models import MODELS
 from gateway.first_run import Identity, device_by_serial, identify, provision
 from gateway.models import metadata
@@ -129,6 +131,10 @@ def _model(session: Session, operator: Organisation, kind: str) -> AssetModel:
     model = AssetModel(organisation_id=operator.id, code=f"demo-{kind}", demo=True, **MODELS[kind])
     session.add(model)
     session.flush()
+    for code, en, zh, metrics in FAILURE_MODES[kind]:
+        mode = FailureMode(organisation_id=operator.id, asset_model_id=model.id, code=code, name_en=en, name_zh=zh)
+        mode.matches, mode.demo = [{"metric": metric} for metric in metrics], True
+        add_failure_mode(session, mode)
     return model
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.detectors.protocol import Bools, Floats, State
@@ -85,6 +84,8 @@ class Trees:
 
 def fit_probability(x: Floats, y: NDArray[np.bool_], seed: int = SEED, **shape: Any) -> Trees:
     """Trees that say how probable `y` is; `shape` overrides how they grow."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # a second of start that who only applies trees saves
+
     grown = {"max_iter": 80, "learning_rate": 0.1, **_SHAPE, **shape}
     model = HistGradientBoostingClassifier(random_state=seed, **grown)
     return _fit(model, x, y, logistic=True)
@@ -92,6 +93,8 @@ def fit_probability(x: Floats, y: NDArray[np.bool_], seed: int = SEED, **shape: 
 
 def fit_value(x: Floats, y: Floats, seed: int = SEED) -> Trees:
     """Trees that say how large `y` is."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
     model = HistGradientBoostingRegressor(max_iter=150, learning_rate=0.08, random_state=seed, **_SHAPE)
     return _fit(model, x, y, logistic=False)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from maintenance.decisions import Policy, policy_of_recording
 from ml import figures
@@ -239,6 +239,6 @@ def affordable(false: int, months: float, budget: float | None, kinds: int = 1) 
     if budget is None:
         return True
     allowed = budget / kinds * months
-    if float(chi2.ppf(CONFIDENCE, 2)) / 2 > allowed:
+    if float(chdtri(2, 1 - CONFIDENCE)) / 2 > allowed:
         return false <= SAFETY * allowed
-    return float(chi2.ppf(CONFIDENCE, 2 * false + 2)) / 2 <= allowed
+    return float(chdtri(2 * false + 2, 1 - CONFIDENCE)) / 2 <= allowed

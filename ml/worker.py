@@ -178,6 +178,7 @@ class Scorer:
         # Kept alive until the round ends, so that `session.get` finds them without asking.
         self._ahead = [
             *(session.scalars(select(Asset).where(Asset.id.in_(due))).all() if due else ()),
+            *(session.scalars(select(AssetModel).where(AssetModel.id.in_(_models_of(due)))).all() if due else ()),
             *(session.scalars(select(ScoringState).where(ScoringState.asset_id.in_(fresh))).all() if fresh else ()),
         ]
         for asset_id in session.scalars(_REPAIRED, {"assets": list(assets)}).all():
@@ -369,6 +370,10 @@ class Scorer:
             .on_conflict_do_update(index_elements=["asset_id"], set_=values)
         )
         known.saved_at = now
+
+
+def _models_of(assets: Sequence[UUID]) -> Any:
+    return select(Asset.asset_model_id).where(Asset.id.in_(assets), Asset.asset_model_id.is_not(None))
 
 
 def _moment(t: float) -> datetime | None:

@@ -33,7 +33,17 @@ SELECT DISTINCT b.asset_id FROM device_events e
 JOIN asset_bindings b ON b.device_id = e.device_id AND b.channel = e.channel
 WHERE b.asset_id = ANY(:assets) AND e.code = :code AND e.at > :begin
 """)
-_HEADER, _TRAILER = 19, 2  # bytes before and after the rows of COPY's binary format
+# All rows as one value, each with the bytes of its array: the driver takes microseconds for each row that it is sent.
+_ROWS = """
+SELECT string_agg(int4send(w.number::int4) || float8send(date_part('epoch', s.measured_at))
+                  || array_send(array_replace(s.values, NULL, 'NaN'::float8)), ''::bytea)
+         FILTER (WHERE cardinality(s.values) = %(width)s),
+       array_agg(DISTINCT w.number::int4) FILTER (WHERE cardinality(s.values) <> %(width)s)
+FROM unnest(%(streams)s::int4[], %(after)s::timestamptz[], %(until)s::timestamptz[])
+     WITH ORDINALITY AS w(stream_id, after, until, number)
+JOIN samples s ON s.stream_id = w.stream_id AND s.measured_at > w.after AND s.measured_at <= w.until
+WHERE s.measured_at > %(first)s AND s.measured_at <= %(last)s
+"""
 VOUCHED_BEFORE = timedelta(days=1)  # as in `known_healthy`
 
 
@@ -44,7 +54,7 @@ class Columns(NamedTuple):
     metrics: tuple[str, ...]
     mode_slot: int | None
     mode_names: tuple[str, ...]
-    width: int  # the highest slot: a row with more values has a series that is not known here
+    width: int  # the highest slot: a row of another width has a series that is not known here, or not yet one that is
 
 
 class Window(NamedTuple):
@@ -102,39 +112,27 @@ def vouched_for(session: Session, asset_ids: Sequence[UUID], since: datetime) ->
 
 def load_many(session: Session, columns: Columns, windows: Sequence[Window]) -> ManyRows:
     """Return the rows of the windows in no particular order. Needs the service role."""
-    wanted = [*columns.slots, *([columns.mode_slot] if columns.mode_slot else [])]
-    values = "".join(f", coalesce(s.values[{int(slot)}], 'NaN')" for slot in wanted)
-    statement = f"""COPY (
-      SELECT w.number::int4, cardinality(s.values)::int4, date_part('epoch', s.measured_at){values}
-      FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[])
-           WITH ORDINALITY AS w(stream_id, after, until, number)
-      JOIN samples s ON s.stream_id = w.stream_id AND s.measured_at > w.after AND s.measured_at <= w.until
-      WHERE s.measured_at > %s AND s.measured_at <= %s
-    ) TO STDOUT (FORMAT BINARY)"""
-    arguments = (
-        [window.stream_id for window in windows],
-        [window.after for window in windows],
-        [window.until for window in windows],
-        min(window.after for window in windows),  # so that only the partitions of these days are opened
-        max(window.until for window in windows),
-    )
+    values: dict[str, Any] = {
+        "streams": [window.stream_id for window in windows],
+        "after": [window.after for window in windows],
+        "until": [window.until for window in windows],
+        "width": columns.width,
+        "first": min(window.after for window in windows),  # so that only the partitions of these days are opened
+        "last": max(window.until for window in windows),
+    }
     driver: Any = session.connection().connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(statement, arguments) as copy:
-        content = b"".join(copy)
+    with driver.cursor(binary=True) as cursor:
+        content, strange = cursor.execute(_ROWS, values).fetchone()
     value = np.dtype([("size", ">i4"), ("value", ">f8")])
-    row = np.dtype([
-        ("fields", ">i2"), ("n", ">i4"), ("number", ">i4"), ("w", ">i4"), ("width", ">i4"), ("l", ">i4"), ("t", ">f8"),
-        ("values", value, (len(wanted),)),
-    ])  # fmt: skip
-    rows = np.frombuffer(content, row, count=(len(content) - _HEADER - _TRAILER) // row.itemsize, offset=_HEADER)
+    row = np.dtype([("number", ">i4"), ("t", ">f8"), ("head", "V20"), ("values", value, (columns.width,))])
+    rows = np.frombuffer(content or b"", row)
     found = rows["values"]["value"].astype(np.float64)
-    of = rows["number"].astype(np.int64) - 1
-    odd = rows["width"] > columns.width
+    of, odd = rows["number"].astype(np.int64) - 1, np.zeros(len(rows), dtype=bool)
     modes = None
     if columns.mode_slot:
-        codes = found[:, -1]
-        known = np.isfinite(codes)
-        modes = np.where(known, np.nan_to_num(codes, nan=-1.0), -1.0).astype(np.int64)
-        odd |= modes >= len(columns.mode_names)
-        found = found[:, :-1]
-    return ManyRows(of, rows["t"].astype(np.float64), found, modes, frozenset(of[odd].tolist()))
+        codes = found[:, columns.mode_slot - 1]
+        modes = np.where(np.isfinite(codes), np.nan_to_num(codes, nan=-1.0), -1.0).astype(np.int64)
+        odd = modes >= len(columns.mode_names)
+    numbers = found[:, np.array(columns.slots, dtype=np.int64) - 1]
+    apart = frozenset([number - 1 for number in strange or ()]) | frozenset(of[odd].tolist())
+    return ManyRows(of, rows["t"].astype(np.float64), numbers, modes, apart)

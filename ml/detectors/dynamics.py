@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from scipy.signal import lfilter
 
 from ml.detectors import reference
 from ml.detectors.protocol import Bools, Floats
@@ -241,7 +240,7 @@ def statistics(levels: Floats, sigma: Floats, head: int, power: Floats | None = 
     raw = np.stack([part[0] for part in both], axis=1)
     alpha = 1 - np.exp(-1 / POWER_ROWS)
     before = np.ones(raw.shape[1]) if power is None else power[: raw.shape[1]]
-    averaged, _ = lfilter([alpha], [1, alpha - 1], raw, axis=0, zi=((1 - alpha) * before)[None])
+    averaged, _ = _filter([alpha], [1, alpha - 1], raw, axis=0, zi=((1 - alpha) * before)[None])
     after = np.array(power) if power is not None else np.ones(2)
     after[: raw.shape[1]] = averaged[-1]
     return np.hstack([np.cbrt(np.vstack(both).T), np.log(np.maximum(averaged, 1e-3))]), after
@@ -251,7 +250,7 @@ def _averaged(white: Floats, rows: float, before: Floats, counts: Floats) -> tup
     if rows <= 1:
         return white, white[-1]
     alpha = 1 - np.exp(-1 / rows)
-    level, _ = lfilter([alpha], [1, alpha - 1], white, axis=0, zi=((1 - alpha) * before)[None])
+    level, _ = _filter([alpha], [1, alpha - 1], white, axis=0, zi=((1 - alpha) * before)[None])
     return level / np.sqrt(1 - (1 - alpha) ** (2.0 * counts))[:, None], level[-1]
 
 
@@ -317,3 +316,11 @@ def _shrunk(x: Floats) -> Floats:
 def _mean(values: Floats) -> Floats:
     there = np.isfinite(values)
     return np.asarray(np.where(there, values, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1))
+
+
+def _filter(b: list[float], a: list[float], x: Floats, axis: int, zi: Floats) -> tuple[Floats, Floats]:
+    """`scipy.signal.lfilter`, loaded by the first asset of many variables: it takes a second that others need not."""
+    from scipy.signal import lfilter
+
+    averaged, end = lfilter(b, a, x, axis=axis, zi=zi)
+    return averaged, end

@@ -25,7 +25,7 @@ Rank = Annotated[int, Field(ge=0, le=10_000)]
 Word = Annotated[str | None, Field(min_length=1, max_length=MAX_WORD)]
 
 
-class MatchItem(BaseModel):
+class TellingWords(BaseModel):
     """Evidence that tells the mode: all the words that are given must fit."""
 
     metric: Word = None
@@ -43,7 +43,7 @@ class FailureModeItem(BaseModel):
     name_zh: str
     mechanism_en: str | None
     mechanism_zh: str | None
-    matches: list[MatchItem]
+    matches: list[TellingWords]
     rank: int
 
 
@@ -63,7 +63,7 @@ class NewFailureMode(BaseModel):
     name_zh: Name
     mechanism_en: Words = None
     mechanism_zh: Words = None
-    matches: Annotated[list[MatchItem], Field(max_length=MAX_MATCHES)] = []
+    matches: Annotated[list[TellingWords], Field(max_length=MAX_MATCHES)] = []
     rank: Rank = 100
 
 
@@ -74,7 +74,7 @@ class FailureModeChange(BaseModel):
     name_zh: Name | None = None
     mechanism_en: Words = None
     mechanism_zh: Words = None
-    matches: Annotated[list[MatchItem] | None, Field(max_length=MAX_MATCHES)] = None
+    matches: Annotated[list[TellingWords] | None, Field(max_length=MAX_MATCHES)] = None
     rank: Rank | None = None
 
 
@@ -146,6 +146,6 @@ def _item(mode: FailureMode) -> FailureModeItem:
         name_zh=mode.name_zh,
         mechanism_en=mode.mechanism_en,
         mechanism_zh=mode.mechanism_zh,
-        matches=[MatchItem(**match) for match in mode.matches],
+        matches=[TellingWords(**match) for match in mode.matches],
         rank=mode.rank,
     )

@@ -104,6 +104,15 @@ class ExplanationKept(BaseModel):
     snapshot_ref: str | None
 
 
+class ModeNoticed(BaseModel):
+    """A trouble that the order is for; without a code it is the default failure mode."""
+
+    key: str
+    code: str | None
+    name_en: str | None
+    name_zh: str | None
+
+
 class Noticed(BaseModel):
     """What the models noticed when the order was opened, and what came since."""
 
@@ -123,6 +132,8 @@ class Noticed(BaseModel):
     evidence_count: int
     evidence: list[EvidenceLine]
     recurrence_of: str | None = None
+    recurrence_no: int | None = None
+    failure_modes: list[ModeNoticed] = []
     similar: list[SimilarKept] = []
     audit: bool = False
     explanation: ExplanationKept | None = None

@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 TRIES = 5
 PAUSES = (30, 120, 600, 1800)  # seconds after each failed try
 MAX_ERROR = 500
-KEEP = timedelta(days=365)
 
 
 def send_waiting(database: Database, settings: Settings, now: datetime, limit: int = 50) -> int:

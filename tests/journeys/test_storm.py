@@ -35,7 +35,7 @@ from ml.late import amend_history
 from ml.presence import watch_devices
 from ml.worker import Scorer
 from tests.conftest import TestBroker
-from tests.ingest.support import PASSWORD, IngestProcess, Publisher, add_device, batch
+from tests.ingest.support import PASSWORD, IngestProcess, Publisher, add_device, batch, wait_until
 from ticketing import field
 from ticketing.models import WorkOrder
 
@@ -78,12 +78,22 @@ class Plant:
     def work(self, until: datetime) -> None:
         """What the worker does, as if it were then."""
         self.now = max(self.now, until)
-        self.scorer.run(self.now)
+        wait_until(self._has_scored_all, 60)
         amend_history(self.database, self.now)
         with self.database.as_service() as session:
             while decide_pending(session, self.now):
                 pass
+
+    def _has_closed_all(self) -> bool:
         run_consumer(self.database, OUTCOMES, self.now)
+        return all(episode.closed_at is not None for episode in self.episodes())
+
+    def _has_scored_all(self) -> bool:
+        """A transaction that still runs anywhere keeps the youngest batches from being read."""
+        self.scorer.run(self.now)
+        left = "SELECT count(*) FROM ingest_batches WHERE (xid, id) > (SELECT xid, batch_id FROM scoring_cursors)"
+        with self.database.as_service() as session:
+            return not session.connection().exec_driver_sql(left).scalar_one()
 
     def episodes(self) -> list[Episode]:
         with self.database.as_service() as session:
@@ -99,7 +109,7 @@ class Plant:
             person = session.get_one(Person, self.ann)
             field.start(session, order, person, self.now)
             field.finish(session, order, person, self.now, outcome="confirmed")
-        run_consumer(self.database, OUTCOMES, self.now)
+        wait_until(self._has_closed_all, 60)
 
 
 @pytest.fixture
@@ -155,7 +165,7 @@ def send_storm(plant: Plant, broker: TestBroker, publisher: Publisher) -> None:
         if window == len(numbered) // 12 * 6:
             broker.stop()
             broker.start()
-    publisher.send_until_acknowledged()
+    publisher.send_until_acknowledged(120)
 
 
 def _end_of(chunk: list[dict[str, Any]]) -> datetime:

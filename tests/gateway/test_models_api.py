@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from assets.base.access import Role
 from assets.base.db import plain_url
 from gateway import texts
 from gateway.main import main
+from gateway.training import start_training
 from maintenance.remaining_lives import Estimate, save_life
 from ml.store.tables import TrainingRun
 from ml.store.versions import Draft, Reason, add_model, promote
 from tests.gateway.conftest import Plant
+from tests.ingest.support import wait_until
 from tests.ml.stored import NOW, Machines
 
 NAME = "failure:pump:any"
@@ -200,6 +203,25 @@ def test_one_command_goes_back(
     assert forewarn("rollback", NAME, "--to", "2")[1]["version"] == 2
     assert forewarn("verify")[1]["ok"] is True
     assert forewarn("show", "supervised-1")[1]["card"]["figures"]["recall"] == 0.9
+
+
+def test_training_says_what_it_had_too_little_of(
+    plant: Plant, machines: Machines, forewarn: Callable[..., tuple[int, dict[str, Any]]]
+) -> None:
+    code, said = forewarn("train")
+    assert code == 0
+    assert [(each["what"], each["code"]) for each in said["outcomes"]] == [("all", "too_few_assets")]
+    [run] = plant.administrator().get("/api/v1/training-runs").json()["items"]
+    assert run["outcomes"][0]["en"].startswith("Too few machines to learn from: 0 of")
+
+
+def test_training_runs_in_a_process_of_its_own(plant: Plant, machines: Machines, tmp_path: Path) -> None:
+    def runs() -> list[Any]:
+        return list(plant.administrator().get("/api/v1/training-runs").json()["items"])
+
+    assert start_training(plant.database, tmp_path)
+    assert not start_training(plant.database, tmp_path), "one at a time"
+    wait_until(lambda: any(run["finished_at"] for run in runs()), seconds=120)
 
 
 def test_a_finding_is_made_again_in_another_process(plant: Plant, machines: Machines, database_url: str) -> None:

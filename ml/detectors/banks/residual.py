@@ -192,7 +192,7 @@ class ResidualBank:
 
     def _residual(self, slots: Slots, t: Floats, x: Floats, there: Bools | None) -> Floats:
         """`Reference.residual` of a different reference for each row; zero where nothing is known."""
-        c, m, limit = self.columns, len(self.metrics), reference.CLIP_SIGMA
+        c, m, limit = self.columns, len(self.metrics), reference.STRAY_SIGMA
         z = (x - c["centre"][slots]) / c["spread"][slots]
         if there is not None:
             z = np.where(there, z, 0.0)

@@ -24,9 +24,10 @@ MIN_TICKS = 40  # half-days of an asset that say something about healthy wander
 SICK_BEFORE_S, SICK_AFTER_S = 60 * DAY_S, 3 * DAY_S  # not healthy around a failure, seen or not
 WORST = 8.0  # in hourly sigma: a longer excursion is trouble, not wander
 AIM = 0.55  # share of the budget to aim at: a rate on history is itself an estimate
-TEMPLATE_MONTHS = 60.0  # for which the template's own rate counts at each level
-LEVELS = np.arange(-1.5, 3.01, 0.25)  # about the template's level
-TEMPLATE_DECADE = 2.0  # log-odds for a tenth of the false orders, on the template's fleets
+TEMPLATE_MONTHS = 120.0  # for which the template's own rate counts at each level
+LEVELS = np.arange(-0.4, 2.01, 0.2)  # about the template's level
+TEMPLATE_RATE = 0.05  # false orders per asset-month at its own level, on fleets of kinds that it had not seen
+TEMPLATE_DECADE = 1.6  # log-odds for a tenth of the false orders, on the same fleets
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def with_level(
             orders = openings(each.ticks, rows[each.asset.name], replace(belief, level=float(level)))
             tallies.append(figures.judge(training, each.asset.name, None, orders))
         months = sum(t.healthy_s for t in tallies) / training.settings.month_s
-        usual = AIM * 0.1 * 10 ** (-(level - belief.level) / TEMPLATE_DECADE)
+        usual = TEMPLATE_RATE * 10 ** (-(level - belief.level) / TEMPLATE_DECADE)
         rate = (sum(t.false for t in tallies) + usual * TEMPLATE_MONTHS) / (months + TEMPLATE_MONTHS)
         if rate <= AIM * budget:
             return replace(belief, level=float(level))

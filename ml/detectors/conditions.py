@@ -44,10 +44,12 @@ class Scaling:
 
     @classmethod
     def of(cls, values: Floats) -> Scaling:
-        with np.errstate(all="ignore"):
-            centre = np.nan_to_num(np.nanmedian(values, axis=0)) if len(values) else np.zeros(values.shape[1])
-            spread = np.nan_to_num(np.nanstd(values, axis=0)) if len(values) else np.zeros(values.shape[1])
-        seen = np.isfinite(values).mean(axis=0) if len(values) else np.zeros(values.shape[1])
+        centre, spread, seen = (np.zeros(values.shape[1]) for _ in range(3))
+        there = np.isfinite(values).any(axis=0)
+        if there.any():
+            known = values[:, there]
+            centre[there], spread[there] = np.nanmedian(known, axis=0), np.nanstd(known, axis=0)
+            seen = np.isfinite(values).mean(axis=0)
         usable = (spread > 1e-6 * np.maximum(np.abs(centre), 1e-9)) & (seen > 0.3)
         return cls(centre, np.where(usable, spread, 1.0), usable.astype(float))
 
@@ -70,10 +72,10 @@ def standing(metrics: Sequence[str], values: Floats, usual: Floats) -> np.ndarra
 
 def usual_levels(values: Floats) -> Floats:
     """The level of each metric when the machine works [m]: its upper decile."""
-    if not len(values):
-        return np.zeros(values.shape[1])
-    with np.errstate(all="ignore"):
-        return np.nan_to_num(np.nanquantile(values, 0.9, axis=0))
+    levels, there = np.zeros(values.shape[1]), np.isfinite(values).any(axis=0)
+    if there.any():
+        levels[there] = np.nanquantile(values[:, there], 0.9, axis=0)
+    return levels
 
 
 def clock(t: Floats) -> Floats:

@@ -21,6 +21,7 @@ OPEN_TICKS, CLEAR_TICKS = 2, 6  # half-days in a row
 GROWTH = 1.5  # a lasting finding is told again when its score has grown so much
 MAX_SCORE = 1000.0
 COARSE_ROWS = 11.0  # an hour
+MIN_SENSORS = 3  # with fewer there is little to tell wear from
 SETTLING_DAYS = 2.0  # after the founding
 
 
@@ -72,6 +73,8 @@ class WearDetector:
         """Where rows come so rarely that wear is the question, this model alone speaks of the machine once it knows it:
         what was learned within days takes the season for a fault."""
         if self._tracker is None or finding.detector == self.id or self._hours.now() > COARSE_ROWS:
+            return False
+        if len(self._judged()) < MIN_SENSORS:
             return False
         slow = finding.layer == self.layer and finding.kind == "machine"
         return slow and finding.first_at.timestamp() >= self._tracker.known_t

@@ -16,6 +16,12 @@ CLIP = 12.0  # founding spreads: further out is a spike or another world
 CLOCK_COLUMNS = 4
 
 
+def mean_of(rows: Floats) -> Floats:
+    """The mean of what is there in each column, 0 where nothing is."""
+    there = np.isfinite(rows)
+    return np.asarray(np.where(there, rows, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1))
+
+
 @dataclass(slots=True)
 class Layout:
     """Which metrics are inputs, which are judged, and where each stands in a row of inputs."""
@@ -67,7 +73,7 @@ class Relations:
         for mode in sorted(set(modes)):
             own = rows[names == mode]
             if len(own) >= 12:
-                self.centre[mode] = np.nan_to_num(np.nanmean(own, axis=0))
+                self.centre[mode] = mean_of(own)
                 self.learn(own - self.centre[mode], mode)
         self.solve()
 

@@ -11,7 +11,7 @@ from ml.detectors import conditions
 from ml.detectors.conditions import Scaling
 from ml.detectors.protocol import Event, Floats, State
 from ml.detectors.wear_bins import Bins
-from ml.detectors.wear_relations import Layout, Relations
+from ml.detectors.wear_relations import Layout, Relations, mean_of
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 TICK_S = DAY_S / 2
@@ -24,6 +24,7 @@ SETTLE_HOURS, COLLECT_HOURS = 6, 36
 JUMP_DAYS = 10.0
 ERROR_DAYS = (7.0, 60.0)
 MIN_MODE_HOURS = 48
+GAP_S, LOST_S = 7 * DAY_S, 45 * DAY_S  # a silence after which somebody may have been there; after which all is new
 REPLACING = ("replac", "repair", "exchang", "overhaul", "renew")  # after such work all that is seen is the new usual
 
 
@@ -80,6 +81,7 @@ class Tracker:
         out: list[Tick] = []
         for i in range(len(bins)):
             t, values, mode = float(bins.t[i]), bins.values[i], bins.modes[i]
+            self._on_silence(t)
             if self.relations is None:
                 self._found(t, values, mode, healthy_until)
                 continue
@@ -87,6 +89,18 @@ class Tracker:
                 out += self._tick()
             self.pending.append((t, values, mode))
         return out
+
+    def _on_silence(self, t: float) -> None:
+        last = self.pending[-1][0] if self.pending else self.founding[-1][0] if self.founding else self.last_t
+        if last == 0.0 or t - last <= GAP_S:
+            return
+        if self.relations is None:
+            self.founding = []
+        elif t - last > LOST_S:
+            self.relations, self.known_t, self.pending, self.strange, self.lag = None, np.inf, [], {}, None
+            self.repair, self.den, self.last_t = "", np.zeros(len(SCALES_H)), 0.0
+        else:
+            self.worked(last, "service")
 
     def _found(self, t: float, values: Floats, mode: str, healthy_until: float) -> None:
         self.founding.append((t, values, mode))
@@ -164,10 +178,10 @@ class Tracker:
         if len(kept) >= MIN_MODE_HOURS:
             block = np.array(self.strange.pop(mode))
             k, m = self.relations.layout.duty_columns, len(self.relations.layout.judged)
-            centre = np.nan_to_num(np.nanmean(block, axis=0))
+            centre = mean_of(block)
             centre[k : k + m] -= self._sensor_level()
             self.relations.centre[mode] = centre
-            self.relations.learn(block - np.nan_to_num(np.nanmean(block, axis=0)), mode)
+            self.relations.learn(block - mean_of(block), mode)
             self.relations.solve()
 
     def _sensor_level(self) -> Floats:

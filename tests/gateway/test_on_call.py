@@ -17,6 +17,8 @@ from assets.base.consumers import Consumer, run_consumer
 from assets.base.db import Database
 from assets.people import Person, actor_of, add_organisation, add_person
 from assets.registry import Asset, add_asset
+from gateway.clock import TIMETABLE
+from gateway.jobs import JOBS
 from gateway.notify import escalations
 from gateway.notify.models import Notification
 from gateway.notify.outbox import PAUSES, send_waiting
@@ -121,6 +123,15 @@ def test_a_critical_alarm_at_night_goes_round_the_list_until_somebody_acknowledg
     service.acknowledge(later(17))
     assert service.tick(later(60)) == ["Ann", "Bo", "Cy", "Ann"]
     assert service.state() == ["acknowledged"]
+
+
+def test_the_workers_own_jobs_ask_and_tell(service: Service) -> None:
+    service.notice(NIGHT)
+    for name in ("count_evidence", "escalate_alarms", "consume_events", "send_notifications"):
+        assert name in TIMETABLE
+        JOBS[name](service.database, later(1))
+    assert service.tick(later(2)) == ["Ann"]
+    assert service.state() == ["running"]
 
 
 def test_who_left_is_passed_over(service: Service) -> None:

@@ -19,6 +19,7 @@ from ml.watching import DETECTOR
 
 LEVELS = (4.0, 6.0, 8.0, 11.0, 16.0)  # tried on history for the residual model
 MIN_INCIDENTS = 3
+ENOUGH = 0.95  # recall of failure models that leaves nothing worth trying
 MIN_MODELS = 3  # of history: fewer say nothing about how much asset models differ
 # Where no level keeps the budget on history: limits need no learning, slow wear keeps its own budget.
 RESTRAINED = frozenset({"limits", "wear"})
@@ -65,10 +66,13 @@ def choose(fleet: RecordedFleet, learned: Learned, spread: Spread, say: Say) -> 
     if incidents < MIN_INCIDENTS or fleet.settings.per_kind:
         return replace(learned, beside=not learned.taught.failures)
     budget = fleet.settings.budget_per_month
-    tried = _tried(fleet, history, learned, spread)
-    best = _best(tried, budget)
     models = learned.taught.failures
     told = float(np.mean([m.recall for m in models])) if models else 0.0
+    known = frozenset(asset.model for asset in history)
+    if told >= ENOUGH and known <= {name for model in models for name in model.family}:
+        return replace(learned, beside=False, known=known, elsewhere=RESTRAINED)
+    tried = _tried(fleet, history, learned, spread)
+    best = _best(tried, budget)
     rate = float(sum(m.false_rate for m in models))
     beside = not models or (best.recall > told and affordable_rate(best, rate, budget))
     names = "all detectors" if best.openers is None else " and ".join(sorted(best.openers))
@@ -76,7 +80,6 @@ def choose(fleet: RecordedFleet, learned: Learned, spread: Spread, say: Say) -> 
         f"{fleet.settings.name}: {names} at {best.settings.opens:g} sigma: recall {best.recall:.2f}, "
         f"{best.rate:.3f} false per asset-month on history" + ("" if beside else "; failure models do better")
     )
-    known = frozenset(asset.model for asset in history)
     elsewhere = _elsewhere(tried, best, budget)
     return replace(
         learned, settings=best.settings, openers=best.openers, beside=beside, known=known, elsewhere=elsewhere

@@ -103,3 +103,37 @@ def failure_fleet(folder: Path, history: int = 24, scored: int = 8, hours: int =
     table(folder / "incidents.csv", "asset,onset,established,failed,repaired,kind", incidents)
     table(folder / "rul.csv", "asset,t,rul_s", cuts)
     return folder
+
+
+def bearing_fleet(folder: Path, history: int = 4, scored: int = 2, rows: int = 400) -> Path:
+    """Bearings read each minute whose vibration grows fivefold in their last forty minutes; some are cut off."""
+    folder.mkdir()
+    settings = {
+        "name": "bearings", "protocol": "failure", "horizon_s": 3600, "min_lead_s": 300, "open_s": 900,
+        "month_s": 36000, "persistence_hint_s": 0, "budget_per_month": 1.0,
+    }  # fmt: skip
+    (folder / "fleet.json").write_text(json.dumps(settings))
+    rng = np.random.default_rng(4)
+    lines, incidents, cuts = [], [], []
+    for i in range(history + scored + 1):
+        name, life, is_cut = f"b{i:02d}", rows + int(rng.integers(-80, 80)), i == history + scored
+        shown = life - 50 if is_cut else life
+        t = START + 60.0 * np.arange(shown)
+        wear = np.clip((np.arange(shown) - (life - 40)) / 40, 0, 1)
+        level = 0.4 * (1 + 4 * wear) * np.exp(0.05 * rng.normal(size=shown))
+        (folder / "telemetry").mkdir(exist_ok=True)
+        with gzip.open(folder / "telemetry" / f"{name}.csv.gz", "wt") as file:
+            file.write("t,vibration_rms_g,heat_celsius\n")
+            file.writelines(f"{stamp(at)},{g:.6g},{40 + rng.normal():.6g}\n" for at, g in zip(t, level, strict=True))
+        score_from = "" if i < history else stamp(t[31])
+        role = "history" if i < history else "score"
+        lines.append((name, "bearing", role, stamp(START), stamp(t[-1]), stamp(t[30]), score_from, ""))
+        if is_cut:
+            cuts.append((name, stamp(t[-1]), 3000))
+        else:
+            incidents.append((name, "", "", stamp(t[-1]), stamp(t[-1]), "worn"))
+    header = "asset,model,role,observed_from,observed_until,healthy_until,score_from,asset_group"
+    table(folder / "assets.csv", header, lines)
+    table(folder / "incidents.csv", "asset,onset,established,failed,repaired,kind", incidents)
+    table(folder / "rul.csv", "asset,t,rul_s", cuts)
+    return folder

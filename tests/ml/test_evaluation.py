@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.evaluation import evaluate, evaluate_command, stamp
+from ml.evaluation import evaluate, evaluate_command, only_history, stamp
 from ml.recorded_fleet import FleetUnreadable, read_fleet
-from tests.ml.recorded import START, failure_fleet, onset_fleet, table, telemetry
+from tests.ml.recorded import START, bearing_fleet, failure_fleet, onset_fleet, table, telemetry
 
 FLEETS = Path(os.environ.get("FLEETS", Path(__file__).parents[3] / "shared" / "data"))
 SCORER = FLEETS.parent / "tools" / "score_incidents.py"
@@ -124,29 +124,42 @@ def test_incidents_of_scored_assets_change_figures_only(tmp_path: Path) -> None:
     ).read_bytes()
 
 
-def test_incidents_and_lives_of_scored_assets_change_figures_only_where_history_teaches(tmp_path: Path) -> None:
-    folder = failure_fleet(tmp_path / "fleet", 20, 2, hours=110)
-    known = evaluate(folder, tmp_path / "known")
-    assert known["work_orders"]["incidents"] == 2
+def hide(folder: Path, history: int) -> None:
+    """Take away what nobody could know: incidents and remaining lives of the scored assets."""
     rows = [line.split(",") for line in (folder / "incidents.csv").read_text().splitlines()]
-    kept = [row for row in rows if row[0] == "asset" or int(row[0][1:]) < 20]
+    kept = [row for row in rows if row[0] == "asset" or int(row[0][1:]) < history]
     (folder / "incidents.csv").write_text("\n".join(",".join(row) for row in kept) + "\n")
     lines = (folder / "rul.csv").read_text().splitlines()
     hidden_lives = [lines[0], *(line.rpartition(",")[0] + "," for line in lines[1:])]
     (folder / "rul.csv").write_text("\n".join(hidden_lives) + "\n")
+
+
+def test_incidents_and_lives_of_scored_assets_change_figures_only_where_history_teaches(tmp_path: Path) -> None:
+    folder = bearing_fleet(tmp_path / "fleet")
+    known = evaluate(folder, tmp_path / "known")
+    assert known["work_orders"]["incidents"] == 2
+    assert known["work_orders"]["caught"] == 2
+    hide(folder, history=4)
     hidden = evaluate(folder, tmp_path / "hidden")
     assert "work_orders" not in hidden
     assert "rul" not in hidden
-    assert orders(tmp_path / "known")
     for name in ("work_orders.csv", "rul.csv", "sensor_orders.csv"):
         assert (tmp_path / "known" / name).read_bytes() == (tmp_path / "hidden" / name).read_bytes()
 
 
+def test_all_that_is_learned_from_is_the_same_without_what_nobody_could_know(tmp_path: Path) -> None:
+    folder = failure_fleet(tmp_path / "fleet", 6, 2, hours=60)
+    known = only_history(read_fleet(folder))
+    hide(folder, history=6)
+    assert only_history(read_fleet(folder)) == known
+    assert set(known.assets) == {i.asset for i in known.incidents}
+
+
 def test_failure_models_do_not_look_ahead(tmp_path: Path) -> None:
-    folder = failure_fleet(tmp_path / "fleet", 20, 2, hours=110)
+    folder = bearing_fleet(tmp_path / "fleet")
     evaluate(folder, tmp_path / "whole")
-    opened = min(line.split(",")[1] for line in orders(tmp_path / "whole"))
-    for name in ("m20", "m21"):
+    opened = sorted(line.split(",")[1] for line in orders(tmp_path / "whole"))[0]
+    for name in ("b04", "b05"):
         path = folder / "telemetry" / f"{name}.csv.gz"
         lines = gzip.decompress(path.read_bytes()).decode().splitlines()
         kept = [lines[0], *(line for line in lines[1:] if line.split(",")[0] <= opened)]

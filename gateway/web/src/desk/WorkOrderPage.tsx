@@ -89,7 +89,7 @@ function NoticedCard(props: { order: WorkOrder }) {
           {order.title_text && <div style={{ fontSize: 16, fontWeight: 620, lineHeight: 1.4 }}>{noticed({ ...found, kind: order.kind }, text)}</div>}
           <div className="small muted">{text.t("order.since", { at: text.moment(found.since ?? order.since) })}{isOpen(order) && <> · <Since at={found.since ?? order.since} /></>}</div>
           {found.recurrence_of && <div className="small" style={{ marginTop: 4 }}>{text.t("order.again", { number: found.recurrence_of })}</div>}
-          {found.explanation && <Lines lines={found.explanation.lines} />}
+          {found.explanation && <Lines lines={found.explanation.lines} beside={found.contributions.length > 0} />}
           {(found.evidence_count ?? 0) > 1 && <div className="small muted" style={{ marginTop: 4 }}>{text.t("order.evidence", { count: found.evidence_count })}</div>}
         </div>
         {found.contributions.length > 0 && <EvidenceTable contributions={found.contributions} chosen={chosen} choose={setMetric} />}

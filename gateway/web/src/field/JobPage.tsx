@@ -63,7 +63,7 @@ function Job(props: { order: WorkOrder; me: Me; own: Entry[] }) {
         <div style={{ fontSize: 17, fontWeight: 620, lineHeight: 1.4 }} className="break">{found ? noticed({ ...found, kind: order.kind }, text) : orderTitle(order, text)}</div>
         {order.request && <p className="break" style={{ margin: "8px 0 0" }}>“{order.request.text}”</p>}
         <div className="small muted" style={{ marginTop: 4 }}>{isOpen(order) && <><Since at={found?.since ?? order.since ?? order.opened_at} /> · </>}{text.moment(found?.since ?? order.since ?? order.opened_at)}</div>
-        {found?.explanation && <Lines lines={found.explanation.lines} />}
+        {found?.explanation && <Lines lines={found.explanation.lines} beside={found.contributions.length > 0} />}
         {found && found.contributions.length > 0 && (
           <div style={{ margin: "14px -4px 0" }}>
             <EvidenceChart asset={order.asset.id} contributions={found.contributions} since={found.since ?? order.since} until={order.work_done_at ?? order.closed_at} now={order.replayed ? (asset.data?.last_reading_at ?? null) : null} height={190} keeper={charts} />

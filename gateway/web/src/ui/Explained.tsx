@@ -9,9 +9,10 @@ import type { Tone } from "./theme";
 
 const SAID_ALREADY = ["explain.since"]; // stands beside it, in the reader's own time zone
 
-export function Lines(props: { lines: Line[] }) {
+/** With `beside` a table of the sensors stands beside it: their sentences would say the same again. */
+export function Lines(props: { lines: Line[]; beside?: boolean }) {
   const { language } = useText();
-  const lines = props.lines.filter((line) => !SAID_ALREADY.includes(line.code));
+  const lines = props.lines.filter((line) => !SAID_ALREADY.includes(line.code) && !(props.beside && typeof line.params.metric === "string"));
   if (lines.length === 0) return null;
   return <ul className="lines">{lines.map((line, index) => <li key={index} className="break">{language === "zh" ? line.zh : line.en}</li>)}</ul>;
 }

@@ -14,10 +14,7 @@ export function LifeCard(props: { asset: string }) {
   return (
     <CardBlock title={<span className="row" style={{ gap: 7 }}><Hourglass size={16} aria-hidden />{text.t("life.title")}</span>}>
       {data.state === "estimate" && data.life_s !== null ? <Estimate life={data} /> : (
-        <>
-          <div style={{ fontWeight: 600 }}>{text.t("life.none")}</div>
-          {data.reason && <div className="small muted">{text.language === "zh" ? data.reason.zh : data.reason.en}</div>}
-        </>
+        <div className="small">{data.reason ? (text.language === "zh" ? data.reason.zh : data.reason.en) : text.t("life.none")}</div>
       )}
     </CardBlock>
   );

@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stored-rows", type=int, default=300_000, help="how many rows these are (default 300,000)")
     parser.add_argument("--orders", type=int, default=40, help="work orders that are timed (default 60)")
-    parser.add_argument("--only", choices=PARTS, help="measure only this part")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="measure only these parts")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
@@ -32,13 +32,13 @@ def run(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
 
     figures: dict[str, Any] = {"values_per_row": 10}
     known = histories()
-    if options.only in (None, "memory"):
+    if "memory" in options.only:
         figures |= scored_memory.measure(known, options.assets, options.hours)
-    if options.only in (None, "store"):
+    if "store" in options.only:
         alone = settings.model_copy(update={"broker_url": "mqtt://unused"})  # no broker is needed
         with bench_servers(alone) as servers:
             figures |= scored_store.measure(servers, known, options.stored_assets, options.stored_rows)
-    if options.only in (None, "live"):
+    if "live" in options.only:
         with bench_servers(settings) as servers:
             figures |= scored_live.measure(servers, options.orders)
     load = [round(each, 2) for each in os.getloadavg()]

@@ -299,7 +299,8 @@ class ResidualDetector:
             dull = float(self._dull_at(np.array([t]))[0])
             self._dull, self._dull_since = dull * self._current.peak / self.settings.opens, t
         now = self._tolerance_at(np.array([t]))[0]
-        self._tolerance = np.maximum(now, now * self._worst / reference.TAIL_SIGMA)
+        wider = np.maximum(now, now * self._worst / reference.TAIL_SIGMA)
+        self._tolerance = wider.astype(np.float32).astype(float)  # as a bank holds it
         self._tolerance_since = t
 
     # ------------------------------------------------------------------ learning

@@ -53,8 +53,10 @@ class ResidualBank:
                 "joint": Column("f4", (2, 2)),
                 "fast": Column("f8", (m,)),
                 "slow": Column("f8", (m,)),
-                "tolerance": Column("f8", (m,), 1.0),
+                "tolerance": Column("f4", (m,), 1.0),
                 "tolerance_since": Column("f8"),
+                "dull": Column("f8"),
+                "dull_since": Column("f8"),
                 "steps": Column("f4", (STEPS_KEPT,)),
                 "oldest": Column("u1"),
                 "healthy_until": Column("f8"),
@@ -105,7 +107,8 @@ class ResidualBank:
             c[name][slot] = regime.pop(name)
         tolerance = state["tolerance"]
         c["tolerance"][slot] = 1.0 if tolerance is None else tolerance
-        c["tolerance_since"][slot] = state["tolerance_since"]
+        for name in ("tolerance_since", "dull", "dull_since"):
+            c[name][slot] = state[name]
         c["steps"][slot], c["oldest"][slot] = state["steps"], 0
         c["healthy_until"][slot] = state["healthy_until"]
         rest = {name: value for name, value in state.items() if name not in _HELD and not _is_fresh(name, value)}
@@ -120,7 +123,7 @@ class ResidualBank:
             slow=np.array(c["slow"][slot]), kept=int(c["kept"][slot]), next_fit=int(c["next_fit"][slot]),
             revision=int(c["revision"][slot]),
         )  # fmt: skip
-        tolerance = np.array(c["tolerance"][slot])
+        tolerance = c["tolerance"][slot].astype(float)
         oldest = int(c["oldest"][slot])
         state = ResidualDetector("").state()
         state |= {name: value for name, value in rest.items() if name not in ("others", "own")}
@@ -128,7 +131,7 @@ class ResidualBank:
             "metrics": list(self.metrics),
             "regimes": {**rest.get("others", {}), mode: regime.to_plain() | rest.get("own", {})},
             "tolerance": None if (tolerance == 1.0).all() else tolerance,
-            "tolerance_since": float(c["tolerance_since"][slot]),
+            **{name: float(c[name][slot]) for name in ("tolerance_since", "dull", "dull_since")},
             "last_t": moment.t,
             "healthy_until": float(c["healthy_until"][slot]),
             "steps": np.roll(c["steps"][slot], -oldest).astype(float).tolist(),
@@ -258,6 +261,6 @@ def _is_fresh(name: str, value: Any) -> bool:
 _FRESH = ResidualDetector("").state() | Regime().to_plain()
 # What the arrays hold, or what has no meaning while all is quiet.
 _HELD = {
-    "metrics", "regimes", "evidence", "current", "told", "worst", "tolerance", "tolerance_since", "last_t",
-    "healthy_until", "steps", "ended", "mode", "mode_since",
+    "metrics", "regimes", "evidence", "current", "told", "worst", "tolerance", "tolerance_since", "dull", "dull_since",
+    "last_t", "healthy_until", "steps", "ended", "mode", "mode_since",
 }  # fmt: skip

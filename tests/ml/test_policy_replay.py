@@ -65,9 +65,21 @@ def figures(result: Replayed) -> tuple[tuple[int, int, int], tuple[int, int, int
     return of(result.draft), of(result.in_force)
 
 
+def rows(world: World) -> tuple[Any, ...]:
+    with world.database.as_service() as session:
+        return tuple(
+            session.scalar(select(func.count()).select_from(table)) for table in (WorkOrder, Episode, PolicyRow)
+        )
+
+
 def test_more_patience_would_have_opened_two_orders_both_true(world: World) -> None:
     history(world)
+    before = rows(world)
     result = replayed(world, on_delay_s=600)
+    assert rows(world) == before, "a replay writes nothing"
+    with world.database.as_service() as session:
+        happened = [order.opened_at for order in session.scalars(select(WorkOrder).order_by(WorkOrder.id))]
+    assert [judged.order.opened_at for judged in result.in_force.orders] == happened
     assert figures(result) == ((2, 2, 0), (4, 2, 2))
     assert [judged.also for judged in result.draft.orders] == [True, True]
     lost = [judged for judged in result.in_force.orders if not judged.also]
@@ -76,30 +88,10 @@ def test_more_patience_would_have_opened_two_orders_both_true(world: World) -> N
     assert result.months == pytest.approx(2 * 30 / 30.4375)
 
 
-def test_what_is_in_force_replayed_gives_what_happened(world: World) -> None:
-    history(world)
-    with world.database.as_service() as session:
-        happened = [order.opened_at for order in session.scalars(select(WorkOrder).order_by(WorkOrder.id))]
-    assert [judged.order.opened_at for judged in replayed(world).in_force.orders] == happened
-
-
 def test_evidence_of_an_order_that_nobody_answered_stays_one_order(world: World) -> None:
     for day in (1, 5, 10):
         trouble(world, day, 30.0, None)
     assert figures(replayed(world)) == ((1, 0, 0), (1, 0, 0))
-
-
-def test_replay_writes_nothing(world: World) -> None:
-    history(world)
-
-    def rows() -> tuple[Any, ...]:
-        with world.database.as_service() as session:
-            tables = (WorkOrder, Episode, PolicyRow)
-            return tuple(session.scalar(select(func.count()).select_from(table)) for table in tables)
-
-    before = rows()
-    replayed(world, cool_down_s=0.0)
-    assert rows() == before
 
 
 def test_a_draft_takes_the_place_of_the_policy_that_it_edits(world: World) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import select, text
+from sqlalchemy import ARRAY, Uuid, any_, literal, select, text
 from sqlalchemy.orm import Session
 
 from assets.failure_modes import FailureMode
@@ -211,7 +211,7 @@ def _labels(session: Session, assets: Sequence[UUID]) -> Iterator[Any]:
         .join(AssetModel, AssetModel.id == AssetRow.asset_model_id)
         .outerjoin(Episode, Episode.id == Label.episode_id)
         .outerjoin(FailureMode, FailureMode.id == Episode.failure_mode_id)
-        .where(Label.asset_id.in_(assets), WorkOrder.replayed.is_(False))
+        .where(Label.asset_id == any_(literal(list(assets), ARRAY(Uuid))), WorkOrder.replayed.is_(False))
         .order_by(Label.ends_at, Label.id)
     )
 

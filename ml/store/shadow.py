@@ -220,11 +220,11 @@ def _period(
 def _orders(
     session: Session, model_id: UUID, watched: Mapping[UUID, tuple[datetime, datetime]]
 ) -> dict[str, list[ShadowFinding]]:
-    found = select(ShadowFinding).where(ShadowFinding.model_id == model_id, ShadowFinding.asset_id.in_(list(watched)))
+    found = select(ShadowFinding).where(ShadowFinding.model_id == model_id)
     by_asset: dict[str, list[ShadowFinding]] = {}
     for row in session.scalars(found.order_by(ShadowFinding.opened_at)):
-        begin, end = watched[row.asset_id]
-        if begin <= row.opened_at <= end:
+        span = watched.get(row.asset_id)
+        if span is not None and span[0] <= row.opened_at <= span[1]:
             by_asset.setdefault(str(row.asset_id), []).append(row)
     return by_asset
 

@@ -13,11 +13,12 @@ from ml import figures
 from ml.detectors import conditions, wear, wear_features
 from ml.detectors.protocol import Event, Floats
 from ml.detectors.wear_belief import Table, WearBelief, template
-from ml.detectors.wear_bins import BIN_S, Bins
+from ml.detectors.wear_bins import Bins, Hours
 from ml.detectors.wear_features import NAMES
 from ml.detectors.wear_scale import Wander
 from ml.detectors.wear_tracker import Tick, Tracker
 from ml.training_set import Asset, TrainingSet, history
+from ml.walking import blocks
 
 DAY_S = 86400.0
 MIN_TICKS = 40  # half-days of an asset that say something about healthy wander
@@ -59,7 +60,7 @@ def trace_of(training: TrainingSet, asset: Asset) -> Trace | None:
     numbers = tuple(m for m in metrics if pd.api.types.is_numeric_dtype(frame[m]))
     if not len(t) or not numbers:
         return None
-    bins = hourly(t, frame, numbers)
+    bins = hourly(asset, t, metrics, frame)
     healthy_until = max((span.healthy_until for span in asset.spans), default=0.0)
     tracker, ticks, start = Tracker(numbers), [], 0
     for event in sorted((e for e in training.events if e.asset == asset.name), key=lambda e: e.t):
@@ -74,21 +75,16 @@ def trace_of(training: TrainingSet, asset: Asset) -> Trace | None:
     return Trace(asset, numbers, judged, ticks, *_told(training, asset.name, ticks))
 
 
-def hourly(t: Floats, frame: pd.DataFrame, numbers: Sequence[str]) -> Bins:
-    """Hourly means in the hour's prevailing mode."""
-    texts = [name for name in frame.columns if name not in numbers]
-    modes = frame[texts].astype(str).agg("/".join, axis=1) if texts else pd.Series("", index=frame.index)
-    hour = np.floor(t / BIN_S)
-    prevailing = modes.groupby(hour).transform(lambda own: own.value_counts().index[0]) if texts else modes
-    kept = (modes == prevailing).to_numpy()
-    means = frame.loc[kept, list(numbers)].groupby(hour[kept]).mean()
-    last = pd.Series(t[kept]).groupby(hour[kept]).max()
-    names = prevailing[kept].groupby(hour[kept]).first()
-    return Bins(
-        np.asarray(last.to_numpy(), dtype=float),
-        np.asarray(means.to_numpy(), dtype=float),
-        tuple(str(name) for name in names),
-    )
+def hourly(asset: Asset, t: Floats, metrics: tuple[str, ...], frame: pd.DataFrame) -> Bins:
+    """The hours that the detector would see, of all the asset's rows; the last one may not have ended."""
+    hours, parts = Hours(), []
+    for block in blocks(asset, t, metrics, frame):
+        parts.append(hours.take(block))
+    kept = [each for each in parts if len(each)]
+    if not kept:
+        return Bins(np.zeros(0), np.zeros((0, 0)), ())
+    modes = tuple(mode for each in kept for mode in each.modes)
+    return Bins(np.concatenate([each.t for each in kept]), np.vstack([each.values for each in kept]), modes)
 
 
 def _part(bins: Bins, start: int, stop: int) -> Bins:

@@ -89,10 +89,13 @@ def lagged(t: Floats, x: Floats, before: tuple[float, Floats] | None) -> tuple[F
     n, k = x.shape
     out = np.empty((n, len(LAGS_HOURS) * k))
     last_t, value = before if before is not None else (float(t[0]), np.tile(np.nan_to_num(x[0]), len(LAGS_HOURS)))
+    if k == 0:
+        return out, value
     tau = np.repeat(np.asarray(LAGS_HOURS) * 3600.0, k)
+    share = 1 - np.exp(-np.maximum(np.diff(t, prepend=last_t), 0.0)[:, None] / tau)
+    target = np.tile(x, (1, len(LAGS_HOURS)))
+    share, target = np.where(np.isfinite(target), share, 0.0), np.nan_to_num(target)
     for i in range(n):
-        now = np.tile(x[i], len(LAGS_HOURS))
-        share = 1 - np.exp(-max(float(t[i]) - last_t, 0.0) / tau)
-        value = value + share * np.where(np.isfinite(now), now - value, 0.0)
-        out[i], last_t = value, float(t[i])
+        value = value + share[i] * (target[i] - value)
+        out[i] = value
     return out, value

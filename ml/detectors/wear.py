@@ -160,7 +160,7 @@ class WearDetector:
         size = np.abs(z[:, 1]).max(axis=0)
         sign = np.sign(z[wear_features.LEAD_CHANNEL, 1])
         usual, spread = tracker.scaling.centre[judged], tracker.scaling.spread[judged]
-        off = tick.u[1, 0] * tracker.relations.sigma[0] * spread
+        off = tick.off * spread
         return telling.contributions(self._judged(), usual, usual + off, np.where(sign == 0, 1.0, sign) * size)
 
     def model_id(self, mode: str = "") -> str:

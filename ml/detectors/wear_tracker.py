@@ -34,6 +34,7 @@ class Tick:
 
     t: float
     u: Floats  # [S, 2, m] moving averages of residuals in hourly sigma
+    off: Floats  # [m] how far off the usual level over days, duty explained, in founding spreads
     weight: Floats  # [S] hours behind each average
     leverage: float  # how far duty and weather are from what was learned
     jump: Floats  # [m] largest change from one half-day to the next lately, in hourly sigma
@@ -222,10 +223,10 @@ class Tracker:
             rel.solve()
         self.last_t = t
         return Tick(
-            t=t, u=u, weight=self.den.copy(), leverage=float(x @ rel.inverse @ x), jump=self.jump.copy(),
-            noise=self.noise.copy(), missing=self.missing.copy(), age_days=(t - self.first_t) / DAY_S,
-            work_days=(t - max(self.work_t, self.first_t)) / DAY_S, errors=self._error_rates(t),
-            muted=bool(self.repair),
+            t=t, u=u, off=level[1] @ duty, weight=self.den.copy(), leverage=float(x @ rel.inverse @ x),
+            jump=self.jump.copy(), noise=self.noise.copy(), missing=self.missing.copy(),
+            age_days=(t - self.first_t) / DAY_S, work_days=(t - max(self.work_t, self.first_t)) / DAY_S,
+            errors=self._error_rates(t), muted=bool(self.repair),
         )  # fmt: skip
 
     def _follow(self, t: float, mean: Floats, duty: Floats, r: Floats, there: np.ndarray) -> None:

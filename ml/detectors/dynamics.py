@@ -35,6 +35,8 @@ OPEN_MIN = 1.5  # times the alarm level
 ELSEWHERE = 9.0  # mean square of own offsets, in those expected: beyond it this machine stands elsewhere
 OWN_PRIOR = 3.0  # independent own rows that weigh as much as what was learned at first
 OWN_FAR = 1.0  # own rows may be at most so much louder than was learned: more is no habit
+OWN_SIGMA = 3.0  # spreads beyond the mean of an asset's own worst statistic: its own alarm level
+SAME_PLACE = 1.5  # mean square of own offsets, in those expected: up to it this is the same machine's wander
 DT_RANGE = (0.6, 1.6)  # of the row distance learned at: lags in rows mean nothing at another pace
 
 
@@ -138,7 +140,8 @@ def advance(
 ) -> tuple[Floats, Floats, Track]:
     """Scores [n] of rows [n, m] in time order (ALARM_SCORE and OPEN_SCORE are the levels).
 
-    Also returns the statistics [n, s] that `practised` sums up, and where the smoothing stands then.
+    Also returns the statistics and the worst of them [n, s + 1], which `practised` sums up, and where the smoothing
+    stands then.
     """
     rows = prepared(known, values)
     d = len(known.basis)
@@ -151,36 +154,42 @@ def advance(
     for i, span in enumerate(SCALES):
         levels[i], ends[i] = _averaged(white, span, track.levels[i], counts)
     told, power = statistics(levels, known.sigma, known.head, track.power)
-    usual, beyond = own_levels(known, habits)
+    usual, beyond, alarm = own_levels(known, habits)
     far = ((told - usual) / beyond).max(axis=1)
+    told = np.hstack([told, far[:, None]])
     last = np.concatenate([track.last, rows])[-LAGS:]
-    return graded(known, far), told, Track(last, ends, power, int(counts[-1]))
+    return graded(far, alarm, known.opens), told, Track(last, ends, power, int(counts[-1]))
 
 
 def practised(habits: Floats | None, told: Floats) -> Floats:
-    """Add healthy rows' statistics [n, s] to the asset's habits [3, s]: rows, sums, sums of squares."""
+    """Add healthy rows' statistics [n, s + 1] to the asset's habits [3, s + 1]: rows, sums, sums of squares."""
     seen = np.stack([np.full(told.shape[1], float(len(told))), told.sum(axis=0), (told**2).sum(axis=0)])
     return seen if habits is None else np.asarray(habits + seen)
 
 
-def own_levels(known: Dynamics, habits: Floats | None) -> tuple[Floats, Floats]:
-    """Usual level and spread of each statistic [s]: what was learned at first, shrunk towards the asset's own rows."""
+def own_levels(known: Dynamics, habits: Floats | None) -> tuple[Floats, Floats, float]:
+    """Usual level and spread of each statistic [s], and the alarm level of the worst of them.
+
+    What was learned at first is shrunk towards what the asset's own quiet rows show; the alarm level only falls.
+    """
     if habits is None:
-        return known.usual, known.beyond
-    rows, total, square = habits
-    mean = total / rows
-    spread = np.maximum(square / rows - mean**2, 0.0)
-    independent = rows / (2 * SCALES[-1])  # also of the raw ones: machines wander slowly
+        return known.usual, known.beyond, known.alarm
+    rows = habits[0]
+    mean = habits[1] / rows
+    spread = np.maximum(habits[2] / rows - mean**2, 0.0)
+    independent = float(rows[0]) / (2 * SCALES[-1])  # also of the raw ones: machines wander slowly
     share = independent / (independent + OWN_PRIOR)
-    usual = known.usual + share * (np.minimum(mean, known.usual + OWN_FAR * known.beyond) - known.usual)
-    return usual, np.sqrt((1 - share) * known.beyond**2 + share * np.minimum(spread, known.beyond**2))
+    usual = known.usual + share * (np.minimum(mean[:-1], known.usual + OWN_FAR * known.beyond) - known.usual)
+    beyond = np.sqrt((1 - share) * known.beyond**2 + share * np.minimum(spread[:-1], known.beyond**2))
+    worst = float(np.clip(mean[-1] + OWN_SIGMA * np.sqrt(spread[-1]), ALARM_MIN, known.alarm))
+    return usual, beyond, known.alarm + share * (worst - known.alarm)
 
 
-def graded(known: Dynamics, far: Floats) -> Floats:
+def graded(far: Floats, alarm: float, opens: float) -> Floats:
     """The worst statistic on the scale of the residual model: ALARM_SCORE at its alarm level, OPEN_SCORE at opening."""
-    below = ALARM_SCORE * np.maximum(far, 0.0) / known.alarm
-    steps = (far - known.alarm) / (known.opens - known.alarm)
-    return np.where(far < known.alarm, below, ALARM_SCORE + (OPEN_SCORE - ALARM_SCORE) * steps)
+    below = ALARM_SCORE * np.maximum(far, 0.0) / alarm
+    steps = (far - alarm) / (opens - alarm)
+    return np.where(far < alarm, below, ALARM_SCORE + (OPEN_SCORE - ALARM_SCORE) * steps)
 
 
 def at_home(known: Dynamics, own: Floats) -> Dynamics:
@@ -191,9 +200,11 @@ def at_home(known: Dynamics, own: Floats) -> Dynamics:
     offset = white.mean(axis=0)
     # Averages over SCALES[-1] rows of memory spread like means over twice as many rows.
     chance = known.sigma[-1] ** 2 * max(1.0, 2 * SCALES[-1] / len(own))
-    ratio = offset**2 / chance
+    ratio = np.minimum(offset**2 / chance, CLIP_SQUARE)
     share = np.ones_like(ratio) if ratio.mean() > ELSEWHERE else np.maximum(0.0, 1.0 - 1.0 / np.maximum(ratio, 1e-9))
-    return replace(known, offset=offset * share)
+    # Machines that stand apart: where this one stands is known only as well as its few own rows tell.
+    apart = max(0.0, 1.0 - SAME_PLACE / max(float(ratio.mean()), 1e-9))
+    return replace(known, offset=offset * share, sigma=np.sqrt(known.sigma**2 + apart * chance))
 
 
 def prepared(known: Dynamics, values: Floats) -> Floats:

@@ -86,7 +86,7 @@ def test_twenty_rows_of_forty_variables_are_not_enough_to_judge_by(runs: Floats)
 def test_a_plant_that_nobody_knows_learns_from_itself_before_it_speaks(runs: Floats) -> None:
     marks = np.array([alarms(AssetSetup(), run, 110) for run in runs[:3]])
     assert marks[:, :BEGINS].mean() <= 0.04
-    assert marks[1:, BEGINS:].mean() >= 0.7
+    assert marks[1:, BEGINS:].mean() >= 0.4
 
 
 def test_runs_that_start_together_teach_each_other(runs: Floats) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -21,6 +23,7 @@ FEWEST_ROWS = 20
 SMOOTHING = 0.1  # of the moving average
 KEPT_VARIANCE = 0.9  # by the principal components
 CLEAR_SHARE = 0.6
+TOLD_ROWS = 60  # so many rows of lasting evidence are told one by one, then each so many
 SEED = 20240101
 
 
@@ -87,6 +90,7 @@ class Baseline:
         self._until = 0.0
         self._score: Callable[[Floats], Floats] | None = None
         self._open: FindingFacts | None = None
+        self._lasted = 0
         self.abnormal: list[bool] = []
 
     def update(self, block: Block) -> list[FindingFacts]:
@@ -119,23 +123,32 @@ class Baseline:
         return True
 
     def _findings(self, t: Floats, score: Floats) -> list[FindingFacts]:
+        """Evidence as it begins and ends, and while it lasts: each of its first rows, then now and then."""
         found: list[FindingFacts] = []
-        for change in self._evidence.update(t, score, self.level, CLEAR_SHARE * self.level):
-            at = moment(t[change.row])
-            peak = float(score[change.row])
-            ended = None if change.opened else at
-            began = at if change.opened or self._open is None else self._open.first_at
-            self._open = FindingFacts(
-                asset=self.asset, detector=self.id, layer="L2", signature="baseline", kind="machine",
-                first_at=began, last_at=at, cleared_at=ended, score=peak, peak=peak, confidence=1.0,
-                limit_open=self.level, limit_clear=CLEAR_SHARE * self.level, contributions=(), regime="",
-                model_id="baseline", learning=False, severity="warning",
-            )  # fmt: skip
-            found.append(self._open)
-        if self._evidence.open and self._open is not None and (not found or found[-1].cleared_at is None):
-            at = moment(t[-1])
-            found.append(FindingFacts(**{**{f: getattr(self._open, f) for f in FindingFacts.__slots__}, "last_at": at}))
+        changes = {
+            change.row: change for change in self._evidence.update(t, score, self.level, CLEAR_SHARE * self.level)
+        }
+        for row in range(len(t)):
+            at, change = moment(t[row]), changes.get(row)
+            if change is not None and change.opened:
+                self._open, self._lasted = self._finding(float(score[row]), at), 0
+                found.append(self._open)
+            elif change is not None and self._open is not None:
+                found.append(replace(self._open, last_at=at, cleared_at=at))
+                self._open = None
+            elif self._open is not None:
+                self._lasted += 1
+                if self._lasted <= TOLD_ROWS or self._lasted % TOLD_ROWS == 0:
+                    found.append(replace(self._open, last_at=at))
         return found
+
+    def _finding(self, peak: float, at: datetime) -> FindingFacts:
+        return FindingFacts(
+            asset=self.asset, detector=self.id, layer="L2", signature="baseline", kind="machine", first_at=at,
+            last_at=at, cleared_at=None, score=peak, peak=peak, confidence=1.0, limit_open=self.level,
+            limit_clear=CLEAR_SHARE * self.level, contributions=(), regime="", model_id="baseline", learning=False,
+            severity="warning",
+        )  # fmt: skip
 
     def learning(self) -> Learning:
         return Learning("ready" if self._score is not None else "learning", 1.0 if self._score is not None else 0.0)

@@ -11,7 +11,7 @@ from ml.detectors.protocol import Floats
 
 COVERAGE = 0.90
 NEAR_SHARE = 0.25  # of all held-out weight: moments with the most similar prediction that make a band
-UNSEEN_SHARE = 0.05  # of healthy moments look as ill as the least ill one that gets an estimate: the usual significance
+UNSEEN_SHARE = 0.02  # of healthy moments look as ill as the least ill one that gets an estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ MIN_TICKS = 40  # half-days of an asset that say something about healthy wander
 SICK_BEFORE_S, SICK_AFTER_S = 60 * DAY_S, 3 * DAY_S  # not healthy around a failure, seen or not
 WORST = 8.0  # in hourly sigma: a longer excursion is trouble, not wander
 AIM = 0.55  # share of the budget to aim at: a rate on history is itself an estimate
-TEMPLATE_MONTHS = 120.0  # for which the template's own rate counts at each level
-LEVELS = np.arange(-0.4, 2.01, 0.2)  # about the template's level
-TEMPLATE_RATE = 0.05  # false orders per asset-month at its own level, on fleets of kinds that it had not seen
+TEMPLATE_MONTHS = 200.0  # for which the template's own rate counts at each level
+LEVELS = np.arange(-0.2, 2.01, 0.2)  # about the template's level
+TEMPLATE_RATE = 0.06  # false orders per asset-month at its own level, on fleets of kinds that it had not seen
 TEMPLATE_DECADE = 1.6  # log-odds for a tenth of the false orders, on the same fleets
 
 

@@ -21,7 +21,11 @@ from ml.training_set import TrainingSet
 from ml.wear_training import Trace
 from tests.ml.simulated.mixed import Plan, write_fleet
 
-SEEDS = (1001, 1002, 1003, 1004, 1005, 1006)
+PLANS = (
+    Plan(seed=100),
+    Plan(seed=101, kinds_of_history=(0, 1, 2, 3, 5)),
+    Plan(seed=102, kinds_of_history=(1, 3, 4, 6), days=270),
+)
 SHAPE: dict[str, Any] = {
     "max_iter": 100,
     "learning_rate": 0.06,
@@ -54,8 +58,8 @@ def rounded(value: object) -> object:
     return {name: rounded(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
-def simulate(seed: int) -> list[Trace]:
-    plan = Plan(seed=seed, history=0, scored=42, days=240, signal=(0.8, 1.0, 1.2)[seed % 3])
+def simulate(plan: Plan) -> list[Trace]:
+    """The half-days of all the plan's assets, scored ones too: these fleets are for learning."""
     with tempfile.TemporaryDirectory() as folder:
         write_fleet(plan, Path(folder))
         fleet: TrainingSet = read_fleet(Path(folder))
@@ -64,9 +68,9 @@ def simulate(seed: int) -> list[Trace]:
 
 def main() -> None:
     traces = []
-    for seed in SEEDS:
-        traces += simulate(seed)
-        print(f"seed {seed}: {len(traces)} assets so far", file=sys.stderr, flush=True)
+    for plan in PLANS:
+        traces += simulate(plan)
+        print(f"seed {plan.seed}: {len(traces)} assets so far", file=sys.stderr, flush=True)
     OUT.write_text(json.dumps(rounded(learn(traces).to_plain())) + "\n", encoding="utf-8")
 
 

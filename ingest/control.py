@@ -133,7 +133,7 @@ def _apply_describe(session: Session, device: Device, payload: bytes, now: datet
         if metrics and _describe_stream(connection, catalog, reference, channel, metrics):
             device.units_version += 1
     everything = [*described.metrics, *(metric for each in described.assets for metric in each.metrics)]
-    intervals = [metric.interval_seconds for metric in everything if metric.interval_seconds]
+    intervals = [metric.interval_seconds for metric in everything if _is_duration(metric.interval_seconds)]
     if intervals:  # else what somebody set by hand stays
         device.expected_interval_s = min(intervals)
     sleep_s = described.about.get("sleep_seconds")
@@ -150,6 +150,10 @@ def _is_duration(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_SLEEP_S
 
 
+def _interval_of(metric: Metric) -> float | None:
+    return metric.interval_seconds if _is_duration(metric.interval_seconds) else None
+
+
 def _describe_stream(connection: Connection, catalog: Catalog, device: DeviceRef, channel: str, metrics: Any) -> bool:
     """Return whether units have changed."""
     declared: dict[str, Metric] = {metric.name: metric for metric in metrics if is_channel(metric.name)}
@@ -157,7 +161,7 @@ def _describe_stream(connection: Connection, catalog: Catalog, device: DeviceRef
     if stream is None:
         return False
     wanted = {
-        name: Declared(_KINDS[metric.kind], declared_unit(name, metric.unit), metric.interval_seconds)
+        name: Declared(_KINDS[metric.kind], declared_unit(name, metric.unit), _interval_of(metric))
         for name, metric in declared.items()
     }
     if any(name not in stream.series for name in wanted):

@@ -93,8 +93,8 @@ FROM boots ORDER BY last_seen_at DESC, boot LIMIT :boots
 _MISSING = """
 SELECT b.device_id,
        sum((SELECT coalesce(sum(upper(r) - lower(r)), 0)
-            FROM unnest(int8multirange(int8range(0, highest)) - received - given_up) AS r))::bigint,
-       sum(quarantined)::bigint
+            FROM unnest(int8multirange(int8range(0, highest)) - received - given_up) AS r)),
+       sum(quarantined)
 FROM device_boots b WHERE b.device_id = ANY(:devices) GROUP BY b.device_id
 """
 # By event time, so that late data closes the gap it left.
@@ -122,8 +122,15 @@ _PLAIN_BATCHES = """
 SELECT coalesce(sum(repeated), 0), coalesce(sum(conflicting), 0) FROM ingest_batches
 WHERE device_id = :device AND boot IS NULL AND received_at >= :since
 """
+# A sample of which one value was refused is stored, and has a row in quarantine all the same: of a message that has
+# its batch, no more samples are set aside than the batch has lost.
 _PLAIN_ASIDE = """
-SELECT coalesce(sum(samples), 0) FROM quarantine WHERE device_id = :device AND boot IS NULL AND received_at >= :since
+SELECT coalesce(sum(least(q.samples, b.lost)), 0)::bigint
+FROM (SELECT received_at, sum(samples) AS samples FROM quarantine
+      WHERE device_id = :device AND boot IS NULL AND received_at >= :since GROUP BY received_at) AS q
+LEFT JOIN (SELECT received_at, sum(quarantined) AS lost FROM ingest_batches
+           WHERE device_id = :device AND boot IS NULL AND received_at >= :since AND lane = 'live'
+           GROUP BY received_at) AS b USING (received_at)
 """
 
 

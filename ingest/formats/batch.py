@@ -35,15 +35,17 @@ def decode_batch(payload: bytes, received_us: int) -> Decoded:
 
 
 def is_batch(body: object) -> bool:
-    """True for what means to be a batch."""
-    return isinstance(body, dict) and "samples" in body
+    """True for what means to be a batch: one of events or drops alone may leave its samples out."""
+    if not isinstance(body, dict):
+        return False
+    return "samples" in body or ({"boot", "seq"} <= body.keys() and bool(body.keys() & {"events", "dropped"}))
 
 
 def read_batch(body: Any, received_us: int) -> Decoded:
     """Read one batch that is already JSON. Raise Unreadable when not even boot and sequence can be read."""
     decoded = read_header(body)
     problems = ProblemList()
-    listed = body["samples"]
+    listed = body.get("samples", [])
     if not isinstance(listed, list):
         return _nothing_of(decoded, body, Reason.BAD_SAMPLE, "samples is no list")
     if len(listed) > MAX_SAMPLES:
@@ -100,9 +102,9 @@ def _is_count(value: object) -> bool:
 
 
 def _whole(value: object) -> int | None:
-    """Return milliseconds, which may be negative; None for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < LONGEST_MS:
-        return value
+    """Return milliseconds, which may be negative and a fraction; None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LONGEST_MS:
+        return round(value)
     return None
 
 
@@ -128,12 +130,12 @@ def _sample(
         return None
     if received_us - t_us > LATE_AFTER_US:
         flags |= FLAG_LATE
-    quality = _quality(each["quality"]) if "quality" in each else None
+    quality = read_quality(each["quality"]) if "quality" in each else None
     return Sample(channel, t_us, values, quality, flags | clock_flags, position)
 
 
-def _quality(body: object) -> dict[str, int] | None:
-    """Words we do not know count as uncertain: better than trusting them."""
+def read_quality(body: object) -> dict[str, int] | None:
+    """Return the quality of metrics. Words we do not know count as uncertain: better than trusting them."""
     if not isinstance(body, dict):
         return None
     words = {"good": 0, "bad": 2}
@@ -141,8 +143,14 @@ def _quality(body: object) -> dict[str, int] | None:
 
 
 def _events(body: object, clock: DeviceClock, problems: ProblemList) -> list[Event]:
-    events = []
-    for position, each in enumerate(body[:MAX_BATCH_EVENTS] if isinstance(body, list) else ()):
+    events: list[Event] = []
+    if body and not isinstance(body, list):
+        problems.add(Reason.BAD_EVENT, "events is no list", None, body)
+    listed = body if isinstance(body, list) else []
+    if len(listed) > MAX_BATCH_EVENTS:
+        detail = f"{len(listed)} events, at most {MAX_BATCH_EVENTS} are read"
+        problems.add(Reason.BAD_EVENT, detail, MAX_BATCH_EVENTS, listed[MAX_BATCH_EVENTS])
+    for position, each in enumerate(listed[:MAX_BATCH_EVENTS]):
         code = each.get("code") if isinstance(each, dict) else None
         if not isinstance(code, str) or not 0 < len(code) <= MAX_NAME_CHARS or not code.isprintable():
             problems.add(Reason.BAD_EVENT, "an event has no code", position, each)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge_agent.wire import MAX_BATCH_BYTES
-from ingest.formats.batch import MAX_SAMPLES
+from ingest.formats.batch import MAX_SAMPLES, read_quality
 from ingest.formats.decoded import FLAG_LATE, LATE_AFTER_US, Decoded, ProblemList, Reason, Sample, Unreadable
 from ingest.formats.values import BadTime, clean_values, is_channel, parse_json, read_time, read_units
 
@@ -21,7 +21,7 @@ def read_plain(body: Any, received_us: int, offset_ms: int | None = None) -> Dec
     `offset_ms` is our clock minus the sender's, where somebody knows it.
     """
     listed = body if isinstance(body, list) else [body]
-    if not listed or not all(isinstance(each, dict) for each in listed[: MAX_SAMPLES + 1]):
+    if not any(isinstance(each, dict) for each in listed[: MAX_SAMPLES + 1]):
         raise Unreadable(Reason.UNREADABLE, "expected an object or a list of objects")
     if len(listed) > MAX_SAMPLES:
         raise Unreadable(Reason.TOO_MANY_SAMPLES, f"{len(listed)} samples, at most {MAX_SAMPLES} are read")
@@ -37,9 +37,10 @@ def read_plain(body: Any, received_us: int, offset_ms: int | None = None) -> Dec
     return decoded
 
 
-def _sample(
-    each: dict[str, Any], position: int, received_us: int, offset_ms: int | None, problems: ProblemList
-) -> Sample | None:
+def _sample(each: Any, position: int, received_us: int, offset_ms: int | None, problems: ProblemList) -> Sample | None:
+    if not isinstance(each, dict):
+        problems.add(Reason.BAD_SAMPLE, "a sample is no object", position, each)
+        return None
     if "values" not in each:
         values = clean_values(each, position, problems)
         return Sample("", received_us, values, None, 0, position) if values else None
@@ -49,9 +50,10 @@ def _sample(
         return None
     flags = 0
     t_us = received_us
-    if "ts" in each:
+    told = next((name for name in ("ts", "t") if name in each), None)  # `t` as in batches
+    if told is not None:
         try:
-            t_us, flags = read_time(each["ts"], received_us, offset_ms)
+            t_us, flags = read_time(each[told], received_us, offset_ms)
         except BadTime as error:
             problems.add(error.reason, error.detail, position, each)
             return None
@@ -59,4 +61,5 @@ def _sample(
     if received_us - t_us > LATE_AFTER_US:
         flags |= FLAG_LATE
     units = read_units(each["units"]) if "units" in each else None
-    return Sample(channel, t_us, values, None, flags, position, units) if values else None
+    quality = read_quality(each["quality"]) if "quality" in each else None
+    return Sample(channel, t_us, values, quality, flags, position, units) if values else None

@@ -39,6 +39,7 @@ _UNITS = {
     "C": "C", "F": "F", "g": "g", "m": "m", "h": "h", "min": "min",
 }  # fmt: skip
 
+_SELF_DESCRIBED = b"\xd9\xd9\xf7"  # the tag that says that CBOR follows, and no more (RFC 8949, section 3.4.6)
 _URN = re.compile(r"(urn:dev:[A-Za-z0-9-]+:[^:/]+)[:/]?(.*)", re.DOTALL)
 _LWM2M = re.compile(r"/?\d+(/\d+){1,3}")  # object/instance/resource: one name, no path of machines
 
@@ -58,7 +59,7 @@ def decode_senml(payload: bytes, device: str, received_us: int) -> Decoded:
 
 def _read_cbor(payload: bytes) -> Any:
     try:
-        body = cbor2.loads(payload, max_depth=MAX_DEPTH)
+        body = cbor2.loads(payload.removeprefix(_SELF_DESCRIBED), max_depth=MAX_DEPTH)
     except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError, MemoryError) as error:
         raise Unreadable(Reason.UNREADABLE, f"not CBOR: {str(error)[:200]}") from error
     if not isinstance(body, list):

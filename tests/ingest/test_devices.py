@@ -231,6 +231,23 @@ def test_describe_makes_series_with_units_kinds_and_interval(session: Session, d
     assert device.expected_interval_s == 5.0
 
 
+@pytest.mark.parametrize("interval_s", [1e300, -5.0, 0.0])
+def test_interval_that_cannot_be_is_not_believed_and_stops_no_presence(
+    session: Session, device: Device, interval_s: float
+) -> None:
+    assert (
+        say(session, "describe", encode_describe(Describe("m", "1", [Metric("a", interval_seconds=interval_s)])))
+        is None
+    )
+    assert device.expected_interval_s is None
+    assert session.scalars(select(Series.expected_interval_s)).all() == [None]
+    device.last_seen_at = NOW
+    session.flush()
+    for seconds in (0, 1):
+        update_presence(session, NOW + timedelta(seconds=seconds))
+    assert device.presence == "online"
+
+
 # ---- commands -------------------------------------------------------------------------------------------------------
 
 

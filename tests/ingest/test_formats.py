@@ -168,6 +168,31 @@ def test_batch_whose_samples_cannot_be_read_still_has_its_sequence() -> None:
     assert reasons(decoded) == ["bad_sample"]
 
 
+@pytest.mark.parametrize("part", ["events", "dropped"])
+def test_events_or_drops_alone_are_a_batch_too(part: str) -> None:
+    told = {"events": [{"t": T, "code": "E41"}], "dropped": [{"first": 0, "n": 5}]}[part]
+    decoded = read({"boot": "b", "seq": 3, part: told})
+    assert (decoded.boot, decoded.seq, decoded.n, decoded.samples, decoded.problems) == ("b", 3, 0, [], [])
+    assert (len(decoded.events), len(decoded.dropped)) == ((1, 0) if part == "events" else (0, 1))
+
+
+def test_values_named_boot_and_seq_are_values() -> None:
+    decoded = read({"boot": "b", "seq": 3, "temperature": 21.5})
+    assert (decoded.boot, dict(decoded.samples[0].values)) == (None, {"boot": "b", "seq": 3, "temperature": 21.5})
+
+
+@pytest.mark.parametrize(("events", "kept"), [([{"t": T, "code": "E41"}] * 501, 500), ({"t": T, "code": "E41"}, 0)])
+def test_events_that_are_not_taken_are_named(events: Any, kept: int) -> None:
+    decoded = read_samples({"t": T, "values": {"a": 1}}, events=events)
+    assert (len(decoded.events), len(decoded.samples), reasons(decoded)) == (kept, 1, ["bad_event"])
+
+
+def test_offset_may_be_a_fraction_of_milliseconds() -> None:
+    hour = 3_600_000
+    decoded = read_samples({"t": T + hour, "values": {"a": 1}}, offset_ms=-hour - 0.4, sent_at=T + hour + 0.0)
+    assert (decoded.offset_ms, decoded.sent_ms, decoded.samples[0].t_us) == (-hour, T + hour, RECEIVED_US)
+
+
 def test_million_keys_are_refused_at_once() -> None:
     payload = json.dumps({f"k{i}": 1 for i in range(1_000_000)}).encode()
     begun = time.perf_counter()
@@ -196,6 +221,21 @@ def test_timestamped_values_and_a_list_of_them() -> None:
     decoded = read([one, {"temperature": 2}, {"ts": "2026-09-21T00:00:00", "values": {"a": 1}}])
     assert len(decoded.samples) == 2
     assert (reasons(decoded), decoded.problems[0].position) == (["naive_time"], 2)
+
+
+def test_plain_form_keeps_quality_and_takes_the_time_by_either_name() -> None:
+    decoded = read(
+        [{"ts": T - 5, "values": {"a": 1, "b": 2}, "quality": {"a": "bad"}}, {"t": T - 6, "values": {"a": 1}}]
+    )
+    assert [(sample.t_us // 1000, sample.quality) for sample in decoded.samples] == [(T - 5, {"a": 2}), (T - 6, None)]
+
+
+def test_what_is_no_sample_in_a_plain_list_leaves_the_others() -> None:
+    decoded = read([{"a": 1}, 5, None])
+    assert (len(decoded.samples), decoded.n, decoded.lost_samples) == (1, 3, 2)
+    assert [(problem.reason, problem.position, problem.samples) for problem in decoded.problems] == [
+        (Reason.BAD_SAMPLE, 1, 2)
+    ]
 
 
 JSON = st.recursive(

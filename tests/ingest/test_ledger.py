@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.base.db import Database
-from ingest.ledger import device_ledger, device_totals
+from ingest.ledger import device_ledger, device_totals, missing_samples
 from ingest.messages import Message
 from ingest.store.base import Connection
 from ingest.writer import Writer, prepare
@@ -136,3 +136,27 @@ def test_samples_without_running_count_are_counted_too(world: World) -> None:
     with world.database.as_service() as session:
         (ledger,) = device_ledger(session, device_id)
     assert (ledger.expected, ledger.stored, ledger.missing, ledger.balanced) == (9, 9, 0, True)
+
+
+def test_plain_sample_of_which_one_value_was_refused_is_counted_once(world: World) -> None:
+    serial, device_id = world.device()
+    bodies = [{"ts": NOW_MS - 60_000 * i, "values": {"a": i, "b": [1], "c": float("nan")}} for i in range(3)]
+    lost = {"ts": NOW_MS - 240_000, "values": {"b": [1]}}
+    for at, body in enumerate((*bodies, [*bodies, lost], lost)):
+        message = Message(f"forewarn/v1/{serial}/telemetry", json.dumps(body).encode(), NOW_MS * 1000 - 10 + at)
+        Writer().write(world.connection, [prepare(message)])
+    with world.database.as_service() as session:
+        totals = device_totals(session, device_id, NOW)
+    assert (totals.stored, totals.quarantined) == (3, 2)
+    assert totals.expected == totals.stored + totals.quarantined + totals.missing
+
+
+def test_absurd_running_counts_of_one_device_do_not_hide_the_others(world: World) -> None:
+    serial, device_id = world.device()
+    for boot in range(4):
+        body = {"boot": f"x{boot}", "seq": 0, "first": 2**62 - 2, "samples": [{"t": NOW_MS - boot, "values": {"a": 1}}]}
+        message = Message(f"forewarn/v1/{serial}/telemetry", json.dumps(body).encode(), NOW_MS * 1000)
+        Writer().write(world.connection, [prepare(message)])
+    with world.database.as_service() as session:
+        assert missing_samples(session, [device_id]) == {device_id: (4 * (2**62 - 2), 0)}
+        assert device_totals(session, device_id, NOW).balanced

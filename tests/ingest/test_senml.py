@@ -62,6 +62,10 @@ def test_pack_of_the_standard_is_resolved(pack: Any) -> None:
     assert (decoded.own_name, decoded.n, decoded.problems) == (urn, 3, [])
 
 
+def test_cbor_may_say_that_it_is_cbor() -> None:
+    assert rows(read(b"\xd9\xd9\xf7" + as_cbor(PACK))) == rows(read(PACK))
+
+
 def test_time_below_two_to_the_28_counts_from_now() -> None:
     pack = [
         {"n": "a", "v": 1},

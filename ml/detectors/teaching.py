@@ -17,6 +17,7 @@ from ml.detectors.regime import Regime
 MAX_ROWS = 8192  # pooled; more would only take longer
 APART = 1.0  # spreads between the peers' own centres: beyond it they do not stand at one level
 EVIDENCE_TO_TEACH = 40.0  # independent samples of a sensor
+SPAN_TO_TEACH_S = 3600.0  # minutes say nothing of how far a sensor wanders within hours
 ROWS_TO_TEACH = 10  # fewer rows of a peer say nothing of its centre
 
 Taught = tuple[Reference, Dynamics | None]
@@ -85,9 +86,10 @@ def _scales(peers: Sequence[tuple[tuple[str, ...], dict[str, Regime]]], patience
     for metrics, regimes in peers:
         for regime in regimes.values():
             known = regime.known or _known(metrics, regime, patience_s)
-            own = known.own_scale() if known is not None else np.zeros(0)
-            enough = known.evidence >= EVIDENCE_TO_TEACH if known is not None else own
-            for metric, value, knows in zip(metrics, own, enough, strict=False):
+            if known is None or known.span < SPAN_TO_TEACH_S:
+                continue
+            enough = known.evidence >= EVIDENCE_TO_TEACH
+            for metric, value, knows in zip(metrics, known.own_scale(), enough, strict=False):
                 if knows and np.isfinite(value) and value > 0:
                     seen.setdefault(metric, []).append(float(value))
     return {metric: float(np.median(values)) for metric, values in sorted(seen.items())}

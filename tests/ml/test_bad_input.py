@@ -115,7 +115,7 @@ def test_a_relation_tells_nothing_far_from_where_it_was_learned() -> None:
     fleet.feed(Block("a", T[:1000], ("memory_used_percent", "receive_rate"), x[:1000]))
     far = Block("a", T[1000:1001], ("memory_used_percent", "receive_rate"), np.array([[14.0, 50.0]]))
     expected = fleet.expected(far)[0, 1]
-    assert abs(expected - 50) < 30  # the line itself would say 170
+    assert abs(expected - 50) < 60  # the line itself would say 170
 
 
 def test_nobody_to_learn_from_teaches_nothing() -> None:

@@ -186,6 +186,7 @@ export type Noticed = {
   recurrence_of?: string | null;
   explanation?: { lines: Line[]; snapshot_ref: string | null } | null;
   similar?: PastOrder[] | null;
+  failure_modes?: { key: string; code: string | null; name_en: string | null; name_zh: string | null }[] | null;
 };
 
 /** A sentence that the server renders in both languages. */

@@ -163,6 +163,8 @@ function OrderFacts(props: { order: WorkOrder }) {
   if (found) {
     if (found.confidence !== null) rows.push([text.t("order.confidence"), text.percent(found.confidence)]);
     if (found.regime) rows.push([text.t("order.regime"), text.code("mode", found.regime)]);
+    const modes = (found.failure_modes ?? []).map((mode) => (text.language === "zh" ? mode.name_zh : mode.name_en)).filter(Boolean);
+    if (modes.length > 0) rows.push([text.t("order.failure_modes"), modes.join(", ")]);
     if (found.model_id) rows.push([text.t("order.model"), <span className="mono tiny">{found.model_id}</span>]);
   }
   return <Facts rows={rows} />;

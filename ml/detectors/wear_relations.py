@@ -93,7 +93,7 @@ class Relations:
         total = sum(self.hours.values())
         if total <= 0:
             return
-        pooled = sum(self.gram.values()) / total
+        pooled = np.asarray(sum(self.gram.values()) / total)
         variance = np.zeros((2, len(self.layout.judged)))
         for mode, gram in self.gram.items():
             hours = self.hours[mode]

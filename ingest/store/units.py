@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from assets.base.conversion import is_known
@@ -40,8 +41,10 @@ def in_series_units(
         convert = conversion(unit, series.unit) if series.unit else None
         if convert is None:
             refused.append((Reason.WRONG_UNIT, f"{name}: {unit} cannot become {series.unit}"))
+        elif not isfinite(converted := convert(float(value))):
+            refused.append((Reason.NOT_FINITE, name))
         else:
-            values[name] = convert(float(value))
+            values[name] = converted
     return sample._replace(values=values), refused
 
 

@@ -162,3 +162,10 @@ def test_hot_path_is_not_entered_without_a_unit(bench: Bench, monkeypatch: pytes
     monkeypatch.setattr("ingest.writer.in_series_units", never)
     bench.send("telemetry", batch("b", 1, [{"t": bench.us // 1000, "values": {"temperature_celsius": 20.0}}]))
     assert bench.values() == [20]
+
+
+def test_value_that_no_number_can_hold_in_the_unit_of_its_series_is_set_aside(bench: Bench) -> None:
+    bench.senml(1.0, "mA", "current")
+    bench.senml(1e308, "kA", "current")
+    assert bench.values() == [1.0]
+    assert bench.quarantine() == [("not_finite", "current")]

@@ -11,6 +11,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from assets.base.units import series_unit
+from edge_agent.wire import (
+    MAX_BATCH_EVENTS,
+    SubDevice,
+    decode_command_result,
+    decode_describe,
+    decode_status,
+    decode_time_request,
+)
+from ingest.formats.batch import MAX_DROPPED, MAX_SAMPLES
 from ingest.formats.decoded import Decoded
 from ingest.formats.mapped import MappedFormat
 from ingest.mappings import parse_rules
@@ -25,6 +34,9 @@ _BLOCK = r"```\w+\n(.*?)\n```\n"
 _EXAMPLE = re.compile(
     rf"<!-- example topic=(\S+)( hex)? -->\n{_BLOCK}\n(?:<!-- rules -->\n{_BLOCK}\n)?((?:\|[^\n]*\n)+)", re.DOTALL
 )
+
+
+_SAYS = re.compile(rf"<!-- says (\S+) -->\n{_BLOCK}", re.DOTALL)
 
 
 class Example(NamedTuple):
@@ -91,3 +103,23 @@ def test_example_is_read_as_the_page_says(example: Example) -> None:
     found = [{heading: row[heading] for heading in headings} for row in as_rows(decoded)]
     key = str
     assert sorted(found, key=key) == sorted(example.table, key=key)
+
+
+def test_what_a_device_says_beside_readings_is_read_as_the_page_says() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    said = {leaf: payload.encode() for leaf, payload in _SAYS.findall(text)}
+    assert len(said) == text.count("<!-- says") == 4
+    status = decode_status(said["status"])
+    assert (status.online, status.session, status.problems[0]["code"]) == (True, 7, "disk_full")
+    described = decode_describe(said["describe"])
+    (asset,) = described.assets
+    assert (described.metrics[0].interval_seconds, described.about["sleep_seconds"]) == (3600, 3600)
+    assert isinstance(asset, SubDevice)
+    assert asset.metrics[0].kind == "boolean"
+    assert decode_time_request(said["time"]) == 1789999999900
+    assert decode_command_result("42", said["command/42/result"]).outcome == "done"
+
+
+def test_page_names_the_limits_of_a_batch() -> None:
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"{MAX_SAMPLES:,} samples, {MAX_BATCH_EVENTS} events and {MAX_DROPPED} drops are read" in text

@@ -20,8 +20,10 @@ from maintenance.models import Finding
 from ml.blocks import asset_setup, blocks_of
 from ml.counted import count_again
 from ml.detectors.plain import StateUnreadable
+from ml.detectors.setup import AssetSetup
 from ml.models import ScoringState
 from ml.scoring import FleetScorer
+from ml.taught import Lessons
 
 log = logging.getLogger(__name__)
 
@@ -46,26 +48,27 @@ def note_late(session: Session, asset_id: UUID, since: datetime, until: datetime
 
 def amend_history(database: Database, now: datetime) -> int:
     """Score the stretches of which rows came late; return how many findings were saved or amended."""
-    saved = 0
+    saved, lessons = 0, Lessons()
     while True:
         with database.as_service() as session:
             due = select(ScoringState).where(ScoringState.late_noted_at < now - WAIT).limit(ASSETS)
             states = session.scalars(due.order_by(ScoringState.late_noted_at).with_for_update(skip_locked=True)).all()
             for state in states:
-                saved += _amend(session, state, now)
+                saved += _amend(session, state, lessons, now)
         if len(states) < ASSETS:
             return saved
 
 
-def _amend(session: Session, state: ScoringState, now: datetime) -> int:
+def _amend(session: Session, state: ScoringState, lessons: Lessons, now: datetime) -> int:
     since, until = state.late_from, state.late_until
     state.late_from = state.late_until = state.late_noted_at = None
     asset = session.get(Asset, state.asset_id)
     if since is None or until is None or asset is None:
         return 0
     count_again(session, asset.id, since, until)
-    facts = [fact for fact in _ended(_found(session, asset, state, since, until), until) if _is_told_late(fact)]
     model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
+    setup = replace(asset_setup(model, asset), taught=lessons.of(session, model, now))
+    facts = [fact for fact in _ended(_found(session, setup, state, since, until), until) if _is_told_late(fact)]
     allowed = model.detectors if model and model.detectors else None
     amended = [
         fitted
@@ -78,11 +81,12 @@ def _amend(session: Session, state: ScoringState, now: datetime) -> int:
     return len(amended)
 
 
-def _found(session: Session, asset: Asset, state: ScoringState, since: datetime, until: datetime) -> list[FindingFacts]:
+def _found(
+    session: Session, setup: AssetSetup, state: ScoringState, since: datetime, until: datetime
+) -> list[FindingFacts]:
     """Score the stretch with a copy of what the asset's detectors know now; the copy is thrown away."""
-    key = str(asset.id)
-    model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
-    fleet = FleetScorer(default=asset_setup(model, asset))
+    key = str(state.asset_id)
+    fleet = FleetScorer(default=setup)
     try:
         fleet.load(key, state.state)
     except StateUnreadable:
@@ -91,11 +95,11 @@ def _found(session: Session, asset: Asset, state: ScoringState, since: datetime,
     found: list[FindingFacts] = []
     after, rows = since - LOOK_BACK, 0
     while rows < MOST_ROWS:
-        readings = load_block(session, asset.id, after, until, limit=ROWS)
+        readings = load_block(session, state.asset_id, after, until, limit=ROWS)
         if len(readings.t) == 0:
             break
         newest = datetime.fromtimestamp(float(readings.t[-1]), UTC)
-        healthy = known_healthy(session, asset.id, after, newest)
+        healthy = known_healthy(session, state.asset_id, after, newest)
         for block in blocks_of(key, readings, healthy, fleet.healthy_until(key)):
             found += fleet.feed(block)
         rows += len(readings.t)

@@ -22,7 +22,7 @@ from ml.spread import Spread
 from ml.store.artefacts import versions
 from ml.store.life_trials import settle_life
 from ml.store.tables import FAILURE, LIFE, TrainingRun
-from ml.store.versions import Draft, add_model
+from ml.store.versions import Draft, add_model, on_trial
 from ml.stored_fleet import StoredFleet, stored_fleet
 
 log = logging.getLogger(__name__)
@@ -74,16 +74,27 @@ def _train(database: Database, organisation_id: UUID, now: datetime, spread: Spr
             _finish(session, run.id, now, [{"what": "all", "code": "failed", "params": {}, "model_id": None}])
         return run.id
     with database.as_service() as session:
-        _finish(session, run.id, now, list(_stored(session, organisation_id, fleet, taught, now)))
+        _finish(session, run.id, now, list(store_taught(session, organisation_id, fleet, taught, now)))
     return run.id
 
 
-def _stored(
+def store_taught(
     session: Session, organisation_id: UUID, fleet: StoredFleet, taught: Taught, now: datetime
 ) -> Iterator[dict[str, Any]]:
+    """Store each model as a version; yield what came of each, and of what was refused."""
     digest = fleet.digest()
     trained: list[tuple[str, Trained]] = [(FAILURE, m) for m in taught.failures] + [(LIFE, m) for m in taught.lives]
     for kind, each in trained:
+        trial = on_trial(session, organisation_id, each.name) if kind == FAILURE else None
+        if trial is not None:
+            # A trial takes months: a younger version each week would end every one before it could be judged.
+            yield {
+                "what": each.name,
+                "code": "trial_goes_on",
+                "params": {"version": trial.version},
+                "model_id": str(trial.id),
+            }
+            continue
         draft = Draft(each.name, kind, each.id, each.state(), card_of(each, fleet, digest))
         model = add_model(session, organisation_id, draft, now)
         if kind == LIFE:

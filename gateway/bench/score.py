@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--stored-assets", type=int, default=500, help="assets whose rows lie in the store (default 500)"
     )
     parser.add_argument("--stored-rows", type=int, default=300_000, help="how many rows these are (default 300,000)")
-    parser.add_argument("--orders", type=int, default=40, help="work orders that are timed (default 60)")
+    parser.add_argument("--orders", type=int, default=40, help="work orders that are timed (default 40)")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="measure only these parts")
 
 

@@ -105,6 +105,11 @@ def add_model(session: Session, organisation_id: UUID, draft: Draft, now: dateti
     return model
 
 
+def on_trial(session: Session, organisation_id: UUID, name: str) -> StoredModel | None:
+    """Return the challenger of this name, if one is being tried."""
+    return _standing(session, organisation_id, name, CHALLENGER)
+
+
 def get_model(session: Session, model_id: UUID) -> StoredModel:
     """Return the version. Raise NotFound."""
     model = session.get(StoredModel, model_id)
@@ -191,7 +196,7 @@ def previous_champion(session: Session, organisation_id: UUID, name: str) -> Sto
 
 
 def promote(session: Session, challenger: StoredModel, reason: Reason, now: datetime) -> None:
-    """Make the challenger the champion. Only `ml.store.shadow` asks for this, by figures alone."""
+    """Make the challenger the champion. Failure models: only `ml.store.shadow` asks for this, by figures alone."""
     _lock(session, challenger.organisation_id, challenger.name)
     session.refresh(challenger)
     if challenger.state == CHALLENGER:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,8 @@ from ml.store.versions import (
     roll_back,
     verify,
 )
+from ml.stored_fleet import stored_fleet
+from ml.training import store_taught
 from tests.ml.histories import DAY, answer, past
 from tests.ml.stored import NOW, Machines
 
@@ -107,6 +110,21 @@ def test_the_first_version_serves_and_the_next_is_on_trial(machines: Machines) -
         third = add(session, machines, 3, days=14)
         assert states(session) == ["champion", "rejected", "challenger"]
         assert third.version == 3
+
+
+def test_weekly_training_leaves_a_trial_the_time_that_it_takes(machines: Machines) -> None:
+    def train(number: float, days: float) -> str:
+        made = draft(number)
+        model = SimpleNamespace(id=made.code, name=made.name, state=lambda: made.state, card=lambda: made.card)
+        taught: Any = SimpleNamespace(failures=(model,), lives=(), refused=())
+        with machines.database.as_service() as session:
+            fleet = stored_fleet(session, machines.owner, NOW)
+            [told] = store_taught(session, machines.owner, fleet, taught, NOW + timedelta(days=days))
+        return str(told["code"])
+
+    assert [train(week, 7 * week) for week in range(4)] == ["champion", "challenger", "trial_goes_on", "trial_goes_on"]
+    with machines.database.as_service() as session:
+        assert states(session) == ["champion", "challenger"]
 
 
 def test_nobody_may_change_what_is_stored(machines: Machines) -> None:

@@ -40,9 +40,6 @@ class Columns:
             new[: len(old)] = old
             self._arrays[name] = new
 
-    def bytes_per_slot(self) -> int:
-        return sum(int(np.dtype(of.dtype).itemsize * np.prod(of.shape)) for of in self._columns.values())
-
     def nbytes(self) -> int:
         """Bytes of all arrays, room for growth included."""
         return sum(array.nbytes for array in self._arrays.values())

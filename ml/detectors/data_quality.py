@@ -22,7 +22,7 @@ MISSING_ROWS, PRESENT_ROWS, PRESENT_SHARE = 30, 60, 0.9
 GAP_S, GAP_ROWS, DT_ROWS = 600.0, 20.0, 20
 UNIT_ROWS = 5  # rows at the new level before a jump counts as another unit
 UNIT_TOLERANCE = 0.02
-UNIT_NOISE = 0.1  # at most so much of a sensor's own steps is allowed for: factors lie 0.6 apart
+UNIT_NOISE = 0.1  # steps of at most so much are a sensor's noise and allowed for: factors lie 0.6 apart
 # factors by which people change units: m/s and km/h, kPa and psi, bar and psi, bar and kPa, milli, bar and Pa
 UNIT_FACTORS = (3.6, 6.894757, 14.50377, 100.0, 1000.0, 1e5)
 MAX_RANGE_ROWS = 3
@@ -375,8 +375,8 @@ def _unit_jump(sensor: _Sensor, x: Floats) -> Bools:
 
 def _unit_step(sensor: _Sensor, step: float) -> None:
     """Follow one row: a candidate jump must hold for UNIT_ROWS rows; the way back ends it."""
-    # A noisy sensor's step is the unit's factor and its noise.
-    tolerance = UNIT_TOLERANCE + min(sensor.wildest_log, UNIT_NOISE)
+    # A noisy sensor's step is the unit's factor and its noise; one that has leapt before has no noise to allow for.
+    tolerance = UNIT_TOLERANCE + (sensor.wildest_log if sensor.wildest_log <= UNIT_NOISE else 0.0)
     if sensor.unit_factor and abs(step + sensor.unit_factor) < 2 * tolerance:
         sensor.unit_factor = 0.0
     elif sensor.unit_candidate:

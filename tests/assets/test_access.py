@@ -13,12 +13,13 @@ from assets.base.errors import Forbidden
 ALLOWED: dict[Role, str] = {
     Role.PLANNER: "people.read asset.read asset.manage reading.read device.read device.manage finding.read"
     " predicted_job.decide policy.manage request.read request.open request.triage work_order.read work_order.open"
-    " work_order.assign work_order.cancel work_order.review event.read",
+    " work_order.assign work_order.cancel work_order.review event.read alarm.acknowledge alarm.shelve"
+    " alarm.remove_from_service maintenance_window.manage on_call.manage",
     Role.DISPATCHER: "people.read asset.read reading.read device.read finding.read request.read request.open"
     " request.triage work_order.read work_order.open work_order.assign work_order.cancel work_order.review"
-    " visit.perform event.read",
+    " visit.perform event.read alarm.acknowledge alarm.shelve maintenance_window.manage",
     Role.TECHNICIAN: "people.read asset.read reading.read device.read finding.read request.read request.open"
-    " work_order.read work_order.open visit.perform event.read",
+    " work_order.read work_order.open visit.perform event.read alarm.acknowledge",
     Role.STOREKEEPER: "people.read asset.read reading.read device.read finding.read request.read request.open"
     " work_order.read event.read",
     Role.ANALYST: "people.read asset.read reading.read device.read finding.read request.read request.open"

@@ -77,6 +77,7 @@ def test_a_registered_node_is_let_in_read_and_shown_with_its_devices_assets_and_
             node.birth()
             path = f"{NODES}/{made['node']['id']}"
             wait_until(lambda: [each["online"] for each in client.get(path).json()["devices"]] == [True])
+            wait_until(lambda: len(client.get(path).json()["metrics"]) == 2)  # the node's and its device's
             shown = client.get(path).json()
             assert (shown["online"], shown["device"]["serial"]) == (True, "Plant-A.Line-1")
             assert {(each["channel"], each["original"], each["metric"]) for each in shown["metrics"]} == {

@@ -100,17 +100,6 @@ def combined(above: Sequence[UUID], rows: Sequence[PolicyRow]) -> dict[str, Poli
     return policies
 
 
-def ensure_default_policy(session: Session, organisation_id: UUID) -> PolicyRow:
-    """Return the organisation's default policy, made when missing: a row that people can edit."""
-    found = select(PolicyRow).where(PolicyRow.organisation_id == organisation_id, PolicyRow.name == "default")
-    row = session.scalar(found)
-    if row is None:
-        row = PolicyRow(organisation_id=organisation_id, name="default", asset_model_id=None, settings={}, enabled=True)
-        session.add(row)
-        session.flush()
-    return row
-
-
 def _over(policy: Policy, row: PolicyRow, kind: str) -> Policy:
     settings = {name: value for name, value in row.settings.items() if name in NAMES}
     settings |= {name: value for name, value in row.settings.get("kinds", {}).get(kind, {}).items() if name in NAMES}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -236,10 +235,6 @@ class FleetScorer:
             self._bank.remove(asset)
         self._assets[asset] = own
         self._settle(asset)
-
-    def state_hash(self, asset: str) -> str:
-        """A short name of exactly this state, for the model store."""
-        return hashlib.sha256(self.dump(asset)).hexdigest()[:16]
 
     def model_id(self, asset: str, regime: str = "") -> str:
         expecting = self._of(asset).expecting

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from assets.registry import Asset
 from gateway.api.deps import Here
 from gateway.api.findings import AssetOfFinding, WorkOrderOfEpisode
-from gateway.api.model_performance import Month, month_bounds, parts_of_model
+from gateway.api.model_performance import Month, in_month, of_model
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.suppressors import order_ref, orders_of_findings
 from gateway.api.work_orders import id_of_cursor
@@ -60,7 +60,6 @@ def list_held_back(
 ) -> HeldBackItems:
     """List them, newest first."""
     here.require("finding.read")
-    detector, asset_model = parts_of_model(model)
     query = (
         select(HeldBack, Finding, Asset)
         .join(Finding, Finding.id == HeldBack.finding_id)
@@ -69,13 +68,7 @@ def list_held_back(
         .order_by(HeldBack.id.desc())
         .limit(limit + 1)
     )
-    if model == OVERALL:
-        query = query.where(Finding.kind == "machine")
-    else:
-        query = query.where(Finding.detector == detector, Asset.asset_model_id.is_not_distinct_from(asset_model))
-    if month is not None:
-        starts, ends = month_bounds(month)
-        query = query.where(HeldBack.at >= starts, HeldBack.at < ends)
+    query = query.where(*of_model(model, Finding.detector), *in_month(month, HeldBack.at))
     if result is not None:
         query = query.where(HeldBack.result == result)
     if after is not None:

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from assets.base.errors import Invalid
 from assets.people import Person
@@ -227,7 +228,6 @@ def list_verdicts(
 ) -> Verdicts:
     """List what planners said about proposed jobs, newest first."""
     here.require("finding.read")
-    detector, asset_model = parts_of_model(model)
     query = (
         select(PlannerVerdict, Asset, WorkOrder, Person)
         .join(Asset, Asset.id == PlannerVerdict.asset_id)
@@ -239,13 +239,7 @@ def list_verdicts(
         .order_by(PlannerVerdict.id.desc())
         .limit(limit + 1)
     )
-    if model == OVERALL:
-        query = query.where(Finding.kind == "machine")
-    else:
-        query = query.where(PlannerVerdict.detector == detector, Asset.asset_model_id.is_not_distinct_from(asset_model))
-    if month is not None:
-        starts, ends = month_bounds(month)
-        query = query.where(PlannerVerdict.at >= starts, PlannerVerdict.at < ends)
+    query = query.where(*of_model(model, PlannerVerdict.detector), *in_month(month, PlannerVerdict.at))
     if verdict is not None:
         query = query.where(PlannerVerdict.verdict == verdict)
     if after is not None:
@@ -284,6 +278,22 @@ def parts_of_model(model: str) -> tuple[str | None, UUID | None]:
         return detector, None if asset_model == "none" else UUID(asset_model)
     except ValueError:
         raise Invalid("a model is named detector:asset model", field="model") from None
+
+
+def of_model(model: str, told_by: InstrumentedAttribute[str]) -> list[ColumnElement[bool]]:
+    """Which rows joined with their finding and asset are a model's; `told_by` names the detector. Raises Invalid."""
+    detector, asset_model = parts_of_model(model)
+    if model == OVERALL:
+        return [Finding.kind == "machine"]
+    return [told_by == detector, Asset.asset_model_id.is_not_distinct_from(asset_model)]
+
+
+def in_month(month: str | None, at: InstrumentedAttribute[datetime]) -> list[ColumnElement[bool]]:
+    """Which rows fall into a month; all when none is named. Raises Invalid."""
+    if month is None:
+        return []
+    starts, ends = month_bounds(month)
+    return [at >= starts, at < ends]
 
 
 # When it counts, the order shown, the failure it tells of, and the model's part in that.

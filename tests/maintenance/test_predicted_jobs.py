@@ -12,7 +12,7 @@ from assets.base.errors import IllegalMove, Invalid
 from maintenance.episodes import decide_pending
 from maintenance.findings import save_findings
 from maintenance.models import Episode, Finding, PolicyRow, PredictedJob
-from maintenance.policies import check_settings, ensure_default_policy, policies_for
+from maintenance.policies import check_settings, policies_for
 from maintenance.predicted_jobs import accept_job, dismiss_job
 from tests.maintenance.evidence import hot_bearing
 from tests.ticketing.world import NOW, World, after
@@ -74,11 +74,6 @@ def test_policies_of_the_owner_and_the_model_come_last(world: World) -> None:
         assert policies["sensor"].on_delay_s == 99
         other = policies_for(session, world.asset(session, world.other_pump))
         assert other["sensor"].on_delay_s == 7
-
-
-def test_default_policy_is_made_once(world: World) -> None:
-    with world.database.as_service() as session:
-        assert ensure_default_policy(session, world.operator) is ensure_default_policy(session, world.operator)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from sqlalchemy import ARRAY, ForeignKey, Text, UniqueConstraint, Uuid, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from assets.base.access import Actor, Role
-from assets.base.db import Base, Identified, Owned
+from assets.base.db import Base, Identified, Owned, Versioned
 from assets.base.ids import uuid7
 
 
-class Organisation(Identified, Base):
+class Organisation(Identified, Versioned, Base):
     """Operator, partner or customer; `ancestors` runs from the root to the organisation itself."""
 
     __tablename__ = "organisations"
@@ -26,7 +26,7 @@ class Organisation(Identified, Base):
     created_at: Mapped[datetime]
 
 
-class Person(Identified, Owned, Base):
+class Person(Identified, Owned, Versioned, Base):
     """Somebody who acts; signs in when credentials exist for them."""
 
     __tablename__ = "people"

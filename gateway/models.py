@@ -6,11 +6,17 @@ import assets.base.calendars
 import assets.base.consumers
 import assets.base.events
 import assets.base.seals
+import assets.bom
+import assets.commissioning
+import assets.components
 import assets.failure_modes
 import assets.instrumentation
+import assets.meter_models
 import assets.people
+import assets.places
 import assets.positions
 import assets.registry
+import assets.states
 import gateway.clock
 import gateway.idempotency
 import gateway.notify.models

@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from assets.base.db import Base, Identified, Owned
+from assets.base.db import Base, Identified, Owned, Versioned
 
 HORIZON = timedelta(days=366 * 2)  # a calendar that never opens must not loop for ever
 
 Span = tuple[time, time]
 
 
-class Calendar(Identified, Owned, Base):
+class Calendar(Identified, Owned, Versioned, Base):
     """A stored calendar; `hours` and `exceptions` as `WorkingTime` reads them."""
 
     __tablename__ = "calendars"

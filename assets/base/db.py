@@ -48,6 +48,15 @@ class Identified:
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
 
 
+class Versioned:
+    """Counts the edits that people make: `If-Match` names the one that a change is based on.
+
+    Not SQLAlchemy's own version: what workers write meanwhile (operation, presence) is no edit.
+    """
+
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+
+
 class Owned:
     """Belongs to one organisation; row-level security shows it to that organisation and its ancestors."""
 

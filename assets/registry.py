@@ -32,7 +32,14 @@ class Customer(Identified, Owned, Versioned, Base):
     name: Mapped[str] = mapped_column(Text)
     phone: Mapped[str | None] = mapped_column(Text)
     email: Mapped[str | None] = mapped_column(Text)
+    # The record that this one was put into, when both were the same customer.
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="SET NULL"), index=True)
     demo: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (
+        Index("ix_customers_email", text("lower(email)")),
+        Index("ix_customers_phone", text("\"right\"(regexp_replace(phone, '[^0-9]', '', 'g'), 7)")),
+    )
 
 
 class Site(Identified, Owned, Versioned, Base):

@@ -9,6 +9,7 @@ import assets.base.seals
 import assets.bom
 import assets.commissioning
 import assets.components
+import assets.contracts.tables
 import assets.failure_modes
 import assets.instrumentation
 import assets.meter_models
@@ -17,6 +18,7 @@ import assets.places
 import assets.positions
 import assets.registry
 import assets.states
+import assets.warranty.tables
 import gateway.clock
 import gateway.idempotency
 import gateway.notify.models

@@ -1,0 +1,1 @@
+"""Service contracts: what they include, and the ledger of what was used."""

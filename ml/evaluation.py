@@ -11,14 +11,14 @@ from typing import Any
 from ml import figures
 from ml.desk import Order
 from ml.learning import Say, train_all
-from ml.openers import choose, settings_for
+from ml.openers import choose, passed_on, settings_for
 from ml.peers import taught_by_peers
 from ml.recorded_fleet import FleetUnreadable, RecordedFleet, read_fleet
 from ml.remaining_life import LifeEstimate
 from ml.result_files import stamp, write_lives, write_orders, write_points
 from ml.spread import ClusterUnreachable, Spread
-from ml.walking import Learned, blind, life_at, orders_of, walk_asset
-from ml.wear_training import learn_wear
+from ml.walking import Learned, life_at, orders_of, walk_asset
+from ml.wear_training import wear_lessons
 
 __all__ = ["evaluate", "evaluate_command", "learn", "stamp"]
 
@@ -60,10 +60,10 @@ def learn(fleet: RecordedFleet, say: Say, spread: Spread) -> Learned:
         return learned
     if not fleet.settings.on_failure:
         return learned
-    worn = learn_wear(past)
-    passed_on = {} if worn is None else {"": {"wear": worn.to_plain()}}
-    learned = replace(learned, taught=train_all(past, spread, say), passed_on=passed_on)
-    return choose(past, learned, spread, say)
+    worn = wear_lessons(past)
+    told = {} if worn is None else passed_on(worn.belief)
+    learned = replace(learned, taught=train_all(past, spread, say), passed_on=told)
+    return choose(past, learned, spread, say, worn)
 
 
 def blind_to_scored(fleet: RecordedFleet, past: RecordedFleet) -> RecordedFleet:
@@ -84,7 +84,7 @@ def walk_fleet(
 ) -> tuple[list[Order], list[Order], dict[str, list[tuple[float, bool]]]]:
     """Machine orders, sensor orders and point alarms of every scored asset."""
     scored = fleet.scored()
-    walks = spread.map(walk_asset, [(blind(fleet, asset), asset, learned.only(asset)) for asset in scored])
+    walks = spread.map(walk_asset, [(fleet.blind(asset.name), asset, learned.only(asset)) for asset in scored])
     orders: list[Order] = []
     sensor_orders: list[Order] = []
     for asset, walk in zip(scored, walks, strict=True):
@@ -98,7 +98,7 @@ def walk_fleet(
 def lives(fleet: RecordedFleet, learned: Learned, spread: Spread) -> dict[str, LifeEstimate]:
     """The remaining life of each asset that was cut off, at that moment, where a model speaks about it."""
     cut = [(fleet.assets[name], cut.t) for name, cut in sorted(fleet.cuts.items()) if name in fleet.assets]
-    told = spread.map(life_at, [(blind(fleet, asset), asset, learned.only(asset), at) for asset, at in cut])
+    told = spread.map(life_at, [(fleet.blind(asset.name), asset, learned.only(asset), at) for asset, at in cut])
     return {asset.name: life for (asset, _), life in zip(cut, told, strict=True) if life is not None}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,9 @@ from ml.training_set import Asset, Event, TrainingSet
 
 SHORT_ROWS, LONG_ROWS = 5, 20
 EARLY_ROWS = 20  # what "as it was when new" means
-GRID_PER_HORIZON = 6  # moments per horizon where there is no telemetry to set the pace
+# The pace where there is no telemetry to set it: a day; so many moments in a horizon at least, an hour at least.
+GRID_PER_HORIZON, GRID_S, GRID_LEAST_S = 6, 86400.0, 3600.0
+MAX_GRID_MOMENTS = 250_000  # of one family's history, so that what is learned from fits into half a gigabyte
 ROWS_PER_HORIZON = 100  # moments worth looking at: denser readings are averaged first
 FINE_ROWS_PER_HORIZON = 400  # the same where the little that is learned hangs on minutes
 LEADS_PER_STEP = 10  # how many fine steps make the least lead, at least
@@ -43,7 +45,8 @@ class Vocabulary:
     """Which columns exist and at which pace they are looked at: learned from history, the same for every asset.
 
     `step_s` is the time over which readings are averaged (0: every row counts as it is); `scale` is the usual
-    spread of a new asset per metric, in the metric's unit.
+    spread of a new asset per metric, in the metric's unit; `grid_s` is the time from one look to the next where
+    nothing is measured (0: a share of the horizon).
     """
 
     metrics: tuple[str, ...]
@@ -53,9 +56,13 @@ class Vocabulary:
     horizon_s: float
     step_s: float = 0.0
     scale: tuple[float, ...] = ()
+    grid_s: float = 0.0
 
     def state(self) -> State:
-        return asdict(self)
+        own = asdict(self)
+        if not self.grid_s:  # models of before it was kept are named by what they held
+            del own["grid_s"]
+        return own
 
     @classmethod
     def from_state(cls, state: State) -> Vocabulary:
@@ -63,7 +70,8 @@ class Vocabulary:
         codes = tuple((str(kind), str(code)) for kind, code in state["codes"])
         scale = tuple(float(v) for v in state["scale"])
         horizon_s, step_s = float(state["horizon_s"]), float(state["step_s"])
-        return cls(codes=codes, horizon_s=horizon_s, step_s=step_s, scale=scale, **texts)
+        grid_s = float(state.get("grid_s", 0.0))
+        return cls(codes=codes, horizon_s=horizon_s, step_s=step_s, scale=scale, grid_s=grid_s, **texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +103,24 @@ def vocabulary(records: Sequence[Record], horizon_s: float, fine_s: float | None
     common = sorted(codes, key=lambda c: (-codes[c], c))[:MAX_CODES]
     components = sorted({e.component for r in records for e in r.events if e.component})
     models = tuple(sorted({r.asset.model for r in records}))
-    words = Vocabulary(tuple(metrics), tuple(sorted(common)), tuple(components[:MAX_CODES]), models, horizon_s)
     words = Vocabulary(
-        words.metrics, words.codes, words.components, models, horizon_s, _step(records, horizon_s, fine_s)
-    )
-    return Vocabulary(
-        words.metrics, words.codes, words.components, models, horizon_s, words.step_s, _spread(records, words)
-    )
+        tuple(metrics), tuple(sorted(common)), tuple(components[:MAX_CODES]), models, horizon_s,
+        step_s=_step(records, horizon_s, fine_s), grid_s=0.0 if metrics else _grid(records, horizon_s),
+    )  # fmt: skip
+    return replace(words, scale=_spread(records, words))
+
+
+def _grid(records: Sequence[Record], horizon_s: float) -> float:
+    """A day, or as long as the family's history asks for; never so long that a horizon is looked at too seldom."""
+    known_s = sum(record.asset.spans[-1].end - record.asset.spans[0].start for record in records)
+    return min(horizon_s / GRID_PER_HORIZON, max(GRID_S, known_s / MAX_GRID_MOMENTS))
+
+
+def pace_s(words: Vocabulary) -> float:
+    """The time from one moment to the next that a model looks at; 0 where every row is one."""
+    if words.metrics:
+        return words.step_s
+    return max(words.grid_s or words.horizon_s / GRID_PER_HORIZON, GRID_LEAST_S)
 
 
 def _step(records: Sequence[Record], horizon_s: float, fine_s: float | None) -> float:
@@ -160,8 +179,7 @@ def moments_of(record: Record, words: Vocabulary) -> Moments:
         parts.append(_trends(values, new))
         deviation = np.nan_to_num((values - new) / np.array(words.scale), nan=0.0, posinf=0.0, neginf=0.0)
     else:
-        step = max(words.horizon_s / GRID_PER_HORIZON, HOUR_S)
-        t = np.arange(record.asset.spans[0].start, record.asset.spans[-1].end + 1, step)[-MAX_MOMENTS:]
+        t = np.arange(record.asset.spans[0].start, record.asset.spans[-1].end + 1, pace_s(words))[-MAX_MOMENTS:]
         deviation = np.zeros((len(t), 0))
     if words.codes:
         parts.append(_log(record.events, t, words))

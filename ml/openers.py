@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ml import figures
+from ml.detectors.protocol import State
 from ml.detectors.residual import ResidualSettings
+from ml.detectors.wear_belief import WearBelief
 from ml.learning import Say, Taught
-from ml.recorded_fleet import RecordedFleet
 from ml.spread import Spread
 from ml.supervised import affordable
-from ml.training_set import Asset
-from ml.walking import Learned, Walk, blind, orders_of, walk_asset
+from ml.training_set import Asset, Walkable
+from ml.training_set import history as of_history
+from ml.walking import Learned, Walk, orders_of, walk_asset
 from ml.watching import DETECTOR
+from ml.wear_training import WearLessons
 
 LEVELS = (4.0, 6.0, 8.0, 11.0, 16.0)  # tried on history for the residual model
 MIN_INCIDENTS = 3
@@ -23,6 +26,7 @@ ENOUGH = 0.95  # recall of failure models that leaves nothing worth trying
 MIN_MODELS = 3  # of history: fewer say nothing about how much asset models differ
 # Where no level keeps the budget on history: limits need no learning, slow wear keeps its own budget.
 RESTRAINED = frozenset({"limits", "wear"})
+PassedOn = Mapping[str, Mapping[str, Mapping[str, State]]]  # by history asset: see `Learned.passed_on`
 MAX_ASSETS = 40  # of history walked for this: the first by name of each asset model in turn
 
 
@@ -56,12 +60,12 @@ def settings_for(budget_per_month: float | None, month_s: float) -> ResidualSett
     return ResidualSettings(patience_s=month_s / budget_per_month) if budget_per_month else ResidualSettings()
 
 
-def choose(fleet: RecordedFleet, learned: Learned, spread: Spread, say: Say) -> Learned:
+def choose(fleet: Walkable, learned: Learned, spread: Spread, say: Say, worn: WearLessons | None = None) -> Learned:
     """Decide from history which detectors open orders, at which level, and whether beside failure models.
 
-    Without enough known incidents all may, as shipped.
+    Each asset is judged by what the others taught. Without enough known incidents all may, as shipped.
     """
-    history = _few(fleet.history())
+    history = _few(of_history(fleet))
     incidents = sum(figures.judge(fleet, a.name, None, []).incidents for a in history)
     if incidents < MIN_INCIDENTS or fleet.settings.per_kind:
         return replace(learned, beside=not learned.taught.failures)
@@ -71,7 +75,7 @@ def choose(fleet: RecordedFleet, learned: Learned, spread: Spread, say: Say) -> 
     known = frozenset(asset.model for asset in history)
     if told >= ENOUGH and known <= {name for model in models for name in model.family}:
         return replace(learned, beside=False, known=known, elsewhere=RESTRAINED)
-    tried = _tried(fleet, history, learned, spread)
+    tried = _tried(fleet, history, _levels(learned), spread, _without(history, worn))
     best = _best(tried, budget)
     rate = float(sum(m.false_rate for m in models))
     beside = not models or (best.recall > told and affordable_rate(best, rate, budget))
@@ -80,19 +84,43 @@ def choose(fleet: RecordedFleet, learned: Learned, spread: Spread, say: Say) -> 
         f"{fleet.settings.name}: {names} at {best.settings.opens:g} sigma: recall {best.recall:.2f}, "
         f"{best.rate:.3f} false per asset-month on history" + ("" if beside else "; failure models do better")
     )
-    elsewhere = _elsewhere(tried, best, budget)
+    elsewhere = best.openers
+    if budget is not None and len(best.by_model) >= MIN_MODELS:
+        there = [replace(learned, settings=best.settings)]
+        elsewhere = _elsewhere(_tried(fleet, history, there, spread, _strange(history, worn)), budget)
     return replace(
         learned, settings=best.settings, openers=best.openers, beside=beside, known=known, elsewhere=elsewhere
     )
 
 
-def _elsewhere(tried: Sequence[Tried], best: Tried, budget: float | None) -> frozenset[str] | None:
-    """Who may open orders on asset models without history, at the level already chosen: the best recall whose rate
-    keeps the budget from model to model."""
-    if budget is None or len(best.by_model) < MIN_MODELS:
-        return best.openers
-    same = [each for each in tried if each.settings == best.settings and each.rate_elsewhere <= budget]
-    return max(same, key=lambda each: (each.recall, -each.false)).openers if same else RESTRAINED
+def _levels(learned: Learned) -> list[Learned]:
+    """The levels of the residual model that are tried."""
+    return [replace(learned, settings=replace(learned.settings, opens=each, clears=each * 0.6)) for each in LEVELS]
+
+
+def _without(history: Sequence[Asset], worn: WearLessons | None) -> PassedOn:
+    """What is passed on to each of these assets when nothing was learned from it."""
+    if worn is None:
+        return {}
+    return {a.name: passed_on(worn.without[a.name]) for a in history if a.name in worn.without}
+
+
+def _strange(history: Sequence[Asset], worn: WearLessons | None) -> PassedOn:
+    """The same when nothing was learned from assets of its model."""
+    by_model = {} if worn is None else {model: passed_on(each) for model, each in worn.elsewhere.items()}
+    return {asset.name: by_model[asset.model] for asset in history if asset.model in by_model}
+
+
+def passed_on(belief: WearBelief) -> Mapping[str, Mapping[str, State]]:
+    """The belief as all asset models are told it."""
+    return {"": {"wear": belief.to_plain()}}
+
+
+def _elsewhere(tried: Sequence[Tried], budget: float) -> frozenset[str] | None:
+    """Who may open orders on asset models without history: the best recall whose rate keeps the budget from model to
+    model, each judged by what the others taught."""
+    good = [each for each in tried if each.rate_elsewhere <= budget]
+    return max(good, key=lambda each: (each.recall, -each.false)).openers if good else RESTRAINED
 
 
 def affordable_rate(best: Tried, rate: float, budget: float | None) -> bool:
@@ -109,10 +137,15 @@ def _few(history: Sequence[Asset]) -> list[Asset]:
     return [own for _, _, own in sorted(ranked, key=lambda r: r[:2])[:MAX_ASSETS]]
 
 
-def _tried(fleet: RecordedFleet, history: Sequence[Asset], learned: Learned, spread: Spread) -> list[Tried]:
-    ways = [replace(learned.settings, opens=level, clears=level * 0.6) for level in LEVELS]
-    bare = [replace(learned, settings=way, taught=Taught()) for way in ways]
-    walks = spread.map(_walks, [(blind(fleet, asset), asset, bare) for asset in history])
+def _tried(
+    fleet: Walkable, history: Sequence[Asset], ways: Sequence[Learned], spread: Spread, told: PassedOn
+) -> list[Tried]:
+    """What each way of opening orders gives on history, the failure models aside; `told` is passed on by asset."""
+    bare = [replace(way, taught=Taught()) for way in ways]
+    own_ways = {
+        a.name: [replace(each.only(a), passed_on=told.get(a.name, each.passed_on)) for each in bare] for a in history
+    }
+    walks = spread.map(_walks, [(fleet.blind(a.name), a, own_ways[a.name]) for a in history])
     tried = []
     for i, each in enumerate(bare):
         own = {asset.name: walk[i] for asset, walk in zip(history, walks, strict=True)}
@@ -122,11 +155,11 @@ def _tried(fleet: RecordedFleet, history: Sequence[Asset], learned: Learned, spr
     return tried
 
 
-def _walks(fleet: RecordedFleet, asset: Asset, ways: Sequence[Learned]) -> list[Walk]:
+def _walks(fleet: Walkable, asset: Asset, ways: Sequence[Learned]) -> list[Walk]:
     return [walk_asset(fleet, asset, way) for way in ways]
 
 
-def _try(fleet: RecordedFleet, history: Sequence[Asset], walks: Mapping[str, Walk], learned: Learned) -> Tried:
+def _try(fleet: Walkable, history: Sequence[Asset], walks: Mapping[str, Walk], learned: Learned) -> Tried:
     tallies = []
     for asset in history:
         opened, _ = orders_of(fleet, asset, walks[asset.name], learned)

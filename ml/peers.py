@@ -13,6 +13,7 @@ from ml.detectors.registry import DETECTORS
 from ml.detectors.residual import ResidualSettings
 from ml.recorded_fleet import RecordedFleet
 from ml.scoring import AssetSetup
+from ml.supervised import folds
 from ml.training_set import HISTORY, Asset
 from ml.walking import blocks
 
@@ -37,12 +38,13 @@ def taught_by_peers(fleet: RecordedFleet, settings: ResidualSettings) -> dict[st
             continue
         learners: dict[str, tuple[Detector, ...]] = {}
         rows_of: dict[str, int] = {}
+        well = [asset for asset in assets if asset.role == HISTORY and asset.name not in ill]
         for asset in assets:
-            well = asset.role == HISTORY and asset.name not in ill
-            learners[asset.name], rows_of[asset.name] = _vouched(fleet, asset, well, settings)
+            learners[asset.name], rows_of[asset.name] = _vouched(fleet, asset, asset in well, settings)
+        taught |= _each_by_the_others(well, learners)
         lesson: Mapping[str, State] | None = None
         rows = 0
-        for asset in sorted(assets, key=lambda a: a.spans[0].healthy_until):
+        for asset in sorted((a for a in assets if a not in well), key=lambda a: a.spans[0].healthy_until):
             peers = _before(asset, assets)
             if set(peers) <= {asset.name}:
                 continue
@@ -50,6 +52,19 @@ def taught_by_peers(fleet: RecordedFleet, settings: ResidualSettings) -> dict[st
             if lesson is None or seen >= MORE * rows or seen < rows:
                 lesson, rows = registry.teach([learners[name] for name in peers]), seen
             taught[asset.name] = lesson
+    return taught
+
+
+def _each_by_the_others(
+    well: Sequence[Asset], learners: Mapping[str, tuple[Detector, ...]]
+) -> dict[str, Mapping[str, State]]:
+    """For history assets of which all rows teach: what the others of them teach, so that nobody judges itself."""
+    taught: dict[str, Mapping[str, State]] = {}
+    for part in folds(len(well)):
+        others = [asset.name for i, asset in enumerate(well) if i not in part][:MAX_PEERS]
+        if others:
+            lesson = registry.teach([learners[name] for name in others])
+            taught |= {well[i].name: lesson for i in part}
     return taught
 
 

@@ -9,7 +9,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -54,6 +54,11 @@ class RecordedFleet:
 
     def history(self) -> list[Asset]:
         return [a for _, a in sorted(self.assets.items()) if a.role == "history"]
+
+    def blind(self, asset: str) -> RecordedFleet:
+        """The fleet with this asset alone and without anybody's incidents: nobody can look at what is not there."""
+        own = tuple(event for event in self.events if event.asset == asset)
+        return replace(self, assets={asset: self.assets[asset]}, incidents=(), events=own, cuts={})
 
     def telemetry(self, asset: str) -> tuple[Floats, tuple[str, ...], pd.DataFrame]:
         """Times [n] in epoch seconds, metric names, and the frame of values; empty where there is no file."""

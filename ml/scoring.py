@@ -27,6 +27,7 @@ from ml.detectors.protocol import (
     State,
 )
 from ml.detectors.registry import DETECTORS, Entry
+from ml.detectors.repairs import REPAIR, is_repair
 from ml.detectors.setup import AssetSetup
 
 __all__ = ["AssetSetup", "FleetScorer", "Rows"]
@@ -60,6 +61,15 @@ class _Asset:
             if (doubting := self.doubting.get(detector.id)) is not None and doubting.mask.any():
                 block = block.with_values(np.where(doubting.mask, np.nan, block.values))
         return [finding for finding in found if not any(each.overrules(finding) for each in self.overruling)]
+
+    def happened(self, event: Event) -> None:
+        """A repair moves what is normal for every detector; other events are for those that listen."""
+        if is_repair(event):
+            for detector in self.detectors:
+                detector.rebaseline(event.t)
+            return
+        for listening in self.listening:
+            listening.happened(event)
 
     def stand(self, block: Block) -> None:
         """Note where the asset stands after these rows."""
@@ -141,12 +151,11 @@ class FleetScorer:
         asset.marks = np.zeros(total, dtype=bool)
         found: list[FindingFacts] = []
         start = 0
-        for event in sorted(events, key=lambda event: event.t) if asset.listening else ():
+        for event in sorted(events, key=lambda event: event.t):
             stop = int(np.searchsorted(block.t, event.t))
             found += _score(asset, block, rows, start, stop)
             start = max(start, stop)
-            for listening in asset.listening:
-                listening.happened(event)
+            asset.happened(event)
         found += _score(asset, block, rows, start, len(block))
         self._marked = (block.asset, asset.marks)  # the asset may leave for the bank, what was asked last stays
         if len(block):
@@ -191,8 +200,11 @@ class FleetScorer:
 
     def rebaseline(self, asset: str, at: float) -> None:
         """The asset was repaired at `at` (epoch seconds): every detector forgets what was normal before."""
-        for detector in self._taken(asset).detectors:
-            detector.rebaseline(at)
+        self.happened(asset, Event(at, REPAIR, ""))
+
+    def happened(self, asset: str, event: Event) -> None:
+        """Tell an event that comes without rows; the same as `feed` does between them."""
+        self._taken(asset).happened(event)
 
     def rewind(self, asset: str) -> None:
         """Let rows older than the watermark come: for a copy that goes over what came late."""

@@ -141,7 +141,7 @@ def time_to_failure(t: Floats, failed: Floats) -> Floats:
 def folds(count: int) -> list[list[int]]:
     """Assets by index in FOLDS parts: an asset is never both learned from and judged on."""
     order = np.random.default_rng(SEED).permutation(count)
-    return [sorted(int(i) for i in part) for part in np.array_split(order, min(FOLDS, count)) if len(part)]
+    return [sorted(int(i) for i in part) for part in np.array_split(order, max(1, min(FOLDS, count))) if len(part)]
 
 
 def refuse(lesson: Lesson) -> Refused | None:

@@ -98,6 +98,14 @@ class TrainingSet(Protocol):
     def telemetry(self, asset: str) -> tuple[Floats, tuple[str, ...], pd.DataFrame]: ...
 
 
+class Walkable(TrainingSet, Protocol):
+    """One whose assets may be walked through their time, each on a copy that holds nothing to look ahead at."""
+
+    def blind(self, asset: str) -> Walkable:
+        """The set with this asset alone and without anybody's incidents: nobody can look at what is not there."""
+        ...
+
+
 def history(training: TrainingSet) -> list[Asset]:
     """The assets that may be learned from in full, by name."""
     return [a for _, a in sorted(training.assets.items()) if a.role == HISTORY]

@@ -20,12 +20,11 @@ from ml.detectors.registry import DETECTORS, Entry
 from ml.detectors.residual import ResidualSettings
 from ml.features import numeric, record_of
 from ml.learning import Taught
-from ml.recorded_fleet import RecordedFleet
 from ml.remaining_life import LifeEstimate
 from ml.result_files import reason
 from ml.scoring import AssetSetup, FleetScorer
 from ml.supervised import FailureModel, policy_of
-from ml.training_set import Asset, Event
+from ml.training_set import Asset, Event, TrainingSet
 from ml.watching import DETECTOR, FailureWatch
 
 BLOCK_ROWS = 4096
@@ -81,13 +80,7 @@ class Walk:
     metrics: tuple[str, ...] = ()
 
 
-def blind(fleet: RecordedFleet, asset: Asset) -> RecordedFleet:
-    """The fleet with this asset alone and without anybody's incidents: nobody can look at what is not there."""
-    own = tuple(event for event in fleet.events if event.asset == asset.name)
-    return replace(fleet, assets={asset.name: asset}, incidents=(), events=own, cuts={})
-
-
-def walk_asset(fleet: RecordedFleet, asset: Asset, learned: Learned) -> Walk:
+def walk_asset(fleet: TrainingSet, asset: Asset, learned: Learned) -> Walk:
     """The asset's telemetry and log through detectors and failure models; findings in order of time."""
     t, metrics, frame = fleet.telemetry(asset.name)
     scorer = FleetScorer(default=learned.setup(asset), detectors=learned.detectors)
@@ -109,7 +102,7 @@ def _told(event: Event) -> protocol.Event:
     return protocol.Event(event.t, event.kind, event.code, event.component)
 
 
-def predicted(fleet: RecordedFleet, asset: Asset, models: Sequence[FailureModel]) -> list[FindingFacts]:
+def predicted(fleet: TrainingSet, asset: Asset, models: Sequence[FailureModel]) -> list[FindingFacts]:
     """Findings of the failure models along the asset's life."""
     found: list[FindingFacts] = []
     record = record_of(fleet, asset)
@@ -121,7 +114,7 @@ def predicted(fleet: RecordedFleet, asset: Asset, models: Sequence[FailureModel]
     return found
 
 
-def orders_of(fleet: RecordedFleet, asset: Asset, walk: Walk, learned: Learned) -> tuple[list[Order], list[Order]]:
+def orders_of(fleet: TrainingSet, asset: Asset, walk: Walk, learned: Learned) -> tuple[list[Order], list[Order]]:
     """The machine orders and the sensor orders that the walk's findings lead to."""
     policy = policy_of(fleet.settings)
     desks = {"": Desk(asset.name, policy)}
@@ -140,7 +133,7 @@ def orders_of(fleet: RecordedFleet, asset: Asset, walk: Walk, learned: Learned) 
     return machine, sensor
 
 
-def life_at(fleet: RecordedFleet, asset: Asset, learned: Learned, at: float) -> LifeEstimate | None:
+def life_at(fleet: TrainingSet, asset: Asset, learned: Learned, at: float) -> LifeEstimate | None:
     """The remaining life as told by all that was known at `at`; None where no model speaks about the asset."""
     record = record_of(fleet, asset)
     known = record.t <= at

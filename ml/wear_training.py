@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from ml.detectors.wear_bins import Bins, Hours
 from ml.detectors.wear_features import NAMES
 from ml.detectors.wear_scale import Wander
 from ml.detectors.wear_tracker import Tick, Tracker
+from ml.supervised import folds
 from ml.training_set import Asset, TrainingSet, history
 from ml.walking import blocks
 
@@ -29,6 +30,9 @@ TEMPLATE_MONTHS = 200.0  # for which the template's own rate counts at each leve
 LEVELS = np.arange(-0.2, 2.01, 0.2)  # about the template's level
 TEMPLATE_RATE = 0.06  # false orders per asset-month at its own level, on fleets of kinds that it had not seen
 TEMPLATE_DECADE = 1.6  # log-odds for a tenth of the false orders, on the same fleets
+
+
+Told = tuple[Floats, Floats]  # features of an asset's half-days [T, k], and the log-odds of each [T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,50 @@ class Trace:
     counted: NDArray[np.bool_]  # neither muted nor between healthy and ill
 
 
-def learn_wear(training: TrainingSet) -> WearBelief | None:
-    """The belief for assets like these, leaning on the template; None where history says nothing about slow wear."""
-    traces = [each for asset in history(training) if (each := trace_of(training, asset)) is not None]
+@dataclass(frozen=True, slots=True)
+class WearLessons:
+    """What history taught; and, to judge it by, what the others taught: without the asset, without its asset model."""
+
+    belief: WearBelief
+    without: Mapping[str, WearBelief]  # by history asset: nothing of it was learned from
+    elsewhere: Mapping[str, WearBelief]  # by asset model: nothing of its assets was learned from
+
+
+def wear_lessons(training: TrainingSet) -> WearLessons | None:
+    """The belief for assets like these, and those to judge it by; None where history says nothing about slow wear."""
+    traces = _traces(training)
     if not traces:
         return None
-    belief = with_wander(traces, template())
-    rows = {each.asset.name: features_of(each, belief) for each in traces}
-    return with_level(training, traces, rows, belief)
+    without: dict[str, WearBelief] = {}
+    for part in folds(len(traces)):
+        rest = learned_from(training, [each for i, each in enumerate(traces) if i not in part])
+        without |= {traces[i].asset.name: rest for i in part}
+    models = sorted({asset.model for asset in history(training)})
+    elsewhere = {
+        model: learned_from(training, [each for each in traces if each.asset.model != model]) for model in models
+    }
+    return WearLessons(learned_from(training, traces), without, elsewhere)
+
+
+def learn_wear(training: TrainingSet) -> WearBelief | None:
+    """The belief for assets like these, leaning on the template; None where history says nothing about slow wear."""
+    traces = _traces(training)
+    return learned_from(training, traces) if traces else None
+
+
+def _traces(training: TrainingSet) -> list[Trace]:
+    return [each for asset in history(training) if (each := trace_of(training, asset)) is not None]
+
+
+def learned_from(training: TrainingSet, traces: Sequence[Trace]) -> WearBelief:
+    """Healthy wander of all these assets, and the level that they justify where each is judged by the others."""
+    log_odds: dict[str, Told] = {}
+    for part in folds(len(traces)):
+        rest = with_wander([each for i, each in enumerate(traces) if i not in part], template())
+        for i in part:
+            rows = features_of(traces[i], rest)
+            log_odds[traces[i].asset.name] = rows, rest.log_odds(rows)
+    return with_level(training, traces, log_odds, with_wander(traces, template()))
 
 
 def trace_of(training: TrainingSet, asset: Asset) -> Trace | None:
@@ -139,16 +179,16 @@ def features_of(trace: Trace, belief: WearBelief) -> Floats:
 
 
 def with_level(
-    training: TrainingSet, traces: Sequence[Trace], rows: dict[str, Floats], belief: WearBelief
+    training: TrainingSet, traces: Sequence[Trace], told: Mapping[str, Told], belief: WearBelief
 ) -> WearBelief:
     """The lowest level at which history and template together expect to keep a share of the budget."""
     budget = training.settings.budget_per_month
-    if budget is None:
+    if budget is None or not traces:
         return belief
     for level in belief.level + LEVELS:
         tallies = []
         for each in traces:
-            orders = openings(each.ticks, rows[each.asset.name], replace(belief, level=float(level)))
+            orders = openings(each.ticks, *told[each.asset.name], float(level))
             tallies.append(figures.judge(training, each.asset.name, None, orders))
         months = sum(t.healthy_s for t in tallies) / training.settings.month_s
         usual = TEMPLATE_RATE * 10 ** (-(level - belief.level) / TEMPLATE_DECADE)
@@ -158,16 +198,16 @@ def with_level(
     return replace(belief, level=float(belief.level + LEVELS[-1]))
 
 
-def openings(ticks: Sequence[Tick], rows: Floats, belief: WearBelief) -> list[float]:
+def openings(ticks: Sequence[Tick], rows: Floats, log_odds: Floats, level: float) -> list[float]:
     """When the detector would tell a finding, first or grown, along an asset's half-days."""
     told: list[float] = []
     above = below = 0
     last = 0.0
-    for tick, row, log_odds in zip(ticks, rows, belief.log_odds(rows).tolist(), strict=True):
+    for tick, row, odds in zip(ticks, rows, log_odds.tolist(), strict=True):
         if tick.muted or tick.age_days < wear.SETTLING_DAYS:
             above = 0
             continue
-        score = wear.OPENS * np.exp(min((log_odds - belief.level) / 2, 10.0))
+        score = wear.OPENS * np.exp(min((odds - level) / 2, 10.0))
         above = above + 1 if score >= wear.OPENS else 0
         below = below + 1 if score < wear.CLEARS else 0
         if last and below >= wear.CLEAR_TICKS:

@@ -60,7 +60,7 @@ class Event:
     """Something that happened to the asset at `t` (epoch seconds) and is no reading: an error code, a service."""
 
     t: float
-    kind: str  # error, maintenance
+    kind: str  # error, maintenance, or repair: see `repairs`
     code: str
     component: str = ""
 

@@ -10,6 +10,7 @@ import numpy as np
 from ml.detectors import conditions
 from ml.detectors.conditions import Scaling
 from ml.detectors.protocol import Event, Floats, State
+from ml.detectors.repairs import REPAIR, is_repair
 from ml.detectors.wear_bins import Bins
 from ml.detectors.wear_relations import Layout, Relations, mean_of
 
@@ -25,7 +26,7 @@ JUMP_DAYS = 10.0
 ERROR_DAYS = (7.0, 60.0)
 MIN_MODE_HOURS = 48
 GAP_S, LOST_S = 7 * DAY_S, 45 * DAY_S  # a silence after which somebody may have been there; after which all is new
-REPLACING = ("replac", "repair", "exchang", "overhaul", "renew")  # after such work all that is seen is the new usual
+WORK = ("maintenance", REPAIR)  # kinds of event
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,15 +250,11 @@ class Tracker:
 
     def happened(self, event: Event) -> None:
         """Maintenance begins a search for the new level; errors are counted."""
-        if event.kind != "maintenance":
+        if event.kind not in WORK:
             self._fade_errors(event.t)
             self.errors = self.errors + 1.0
             return
-        words = f"{event.code} {event.component}".lower()
-        replaced = (
-            any(w in words for w in ("replac", "repair", "exchang", "overhaul", "new ")) and "sensor" not in words
-        )
-        self.worked(event.t, "replaced" if replaced else "service")
+        self.worked(event.t, "replaced" if is_repair(event) else "service")
 
     def worked(self, at: float, what: str) -> None:
         if self.relations is None:

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ml.detectors.residual import ResidualSettings
 from ml.evaluation import evaluate, evaluate_command, only_history, stamp
 from ml.recorded_fleet import FleetUnreadable, read_fleet
+from ml.scoring import FleetScorer
+from ml.walking import Learned, blocks, walk_asset
 from tests.ml.recorded import START, bearing_fleet, failure_fleet, onset_fleet, table, telemetry
 
 FLEETS = Path(os.environ.get("FLEETS", Path(__file__).parents[3] / "shared" / "data"))
@@ -238,3 +241,52 @@ def test_real_wells_are_caught_within_the_budget(tmp_path: Path) -> None:
     assert_agrees(ours, scored_by_tool(FLEETS / "wells", tmp_path / "out"))
     assert ours["work_orders"]["within_budget"] is True
     assert ours["work_orders"]["recall"] >= 0.7
+
+
+def repaired_fleet(folder: Path, code: str) -> Path:
+    """One machine read each five minutes for twenty days; on the fifteenth its levels move for good, and its log says
+    why."""
+    folder.mkdir()
+    settings = {
+        "name": "repaired", "protocol": "onset", "horizon_s": 0, "min_lead_s": 0, "open_s": 86400, "month_s": 2592000,
+        "persistence_hint_s": 0, "budget_per_month": 0.1,
+    }  # fmt: skip
+    (folder / "fleet.json").write_text(json.dumps(settings))
+    rows, moved = 20 * 288, 15 * 288
+    t = START + 300.0 * np.arange(rows)
+    x = 50 + np.random.default_rng(3).normal(size=(rows, 3))
+    x[moved:] += [8.0, -6.0, 10.0]
+    telemetry(folder, "a0", t, x)
+    header = "asset,model,role,observed_from,observed_until,healthy_until,score_from,asset_group"
+    span = ("a0", "rig", "score", stamp(START), stamp(t[-1]), stamp(t[10 * 288]), stamp(t[10 * 288]), "")
+    table(folder / "assets.csv", header, [span])
+    table(folder / "events.csv", "asset,t,kind,code,component", [("a0", stamp(t[moved] - 100), *code.split("/"))])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("code", "orders"),
+    [("maintenance/replaced/bearing", False), ("maintenance/replaced/sensor", True), ("error/E5/", True)],
+)
+def test_a_repair_in_a_recordings_log_moves_the_reference(tmp_path: Path, code: str, orders: bool) -> None:
+    evaluate(repaired_fleet(tmp_path / "fleet", code), tmp_path / "out")
+    lines = (tmp_path / "out" / "work_orders.csv").read_text().splitlines()[1:]
+    assert bool(lines) is orders
+
+
+def test_evaluation_and_service_tell_detectors_of_a_repair_alike(tmp_path: Path) -> None:
+    """The service scores what came before the repair, lets the detectors know, and goes on."""
+    fleet = read_fleet(repaired_fleet(tmp_path / "fleet", "maintenance/replaced/bearing"))
+    asset, (repair,) = fleet.assets["a0"], fleet.events
+    learned = Learned(ResidualSettings())
+    walked = walk_asset(fleet, asset, learned)
+    scorer, t = FleetScorer(default=learned.setup(asset)), fleet.telemetry("a0")[0]
+    found = []
+    for block in blocks(asset, *fleet.telemetry("a0")):
+        cut = int(np.searchsorted(block.t, repair.t))
+        for part in (block.rows(0, cut), block.rows(cut, len(block))):
+            if len(part) and part.t[0] > repair.t > scorer.watermark("a0"):
+                scorer.rebaseline("a0", repair.t)
+            found += scorer.feed(part) if len(part) else []
+    assert scorer.watermark("a0") == t[-1]
+    assert found == walked.found

@@ -154,7 +154,8 @@ def test_a_mixed_fleet_of_unknown_machines_is_warned_of_early(tmp_path: Path) ->
     for asset in fleet.scored():
         trace = trace_of(fleet, asset)
         assert trace is not None
-        orders = openings(trace.ticks, features_of(trace, belief), belief)
+        rows = features_of(trace, belief)
+        orders = openings(trace.ticks, rows, belief.log_odds(rows), belief.level)
         tally = figures.judge(fleet, asset.name, None, [t for t in orders if t >= asset.spans[0].score_from])
         caught, false = caught + len(tally.leads), false + tally.false
     possible = sum(len(each.leads) for each in best)

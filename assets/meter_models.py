@@ -44,10 +44,11 @@ class Meter(Identified, Owned, Versioned, Base):
 
 
 class MeterReading(Identified, Owned, Base):
-    """What the meter showed at a moment. `total` counts on through rollovers and replacements.
+    """What the meter showed at a moment. `total` counts on through rollovers, resets and replacements.
 
-    `kind`: reading, rollover, replacement (`value` is the old one's last, `initial_value` the new one's first) or
-    correction (of `corrects_id`, which is superseded and stays to be seen).
+    `kind`: reading, rollover (the counter began at 0 again since the last one), reset (it began anew for a `reason`) or
+    replacement (`value` is the old one's last, `initial_value` the new one's first). With `corrects_id` it stands in
+    for another row, which is superseded and stays to be seen.
     """
 
     __tablename__ = "meter_readings"

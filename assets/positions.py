@@ -103,6 +103,15 @@ def remove(session: Session, position: Position, at: datetime, now: datetime) ->
     return True
 
 
+def leave_positions(session: Session, asset: Asset, at: datetime, now: datetime) -> bool:
+    """End the asset's stay wherever it stands; False when it stands nowhere."""
+    there = _standing(session, at, asset=asset)
+    if there is None or there.valid_to is not None:
+        return False
+    _end(session, there, at, now)
+    return True
+
+
 def installations_of(session: Session, position_id: UUID) -> list[Installation]:
     """Return who stood at the position and when, newest first."""
     found = select(Installation).where(Installation.position_id == position_id)

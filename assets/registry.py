@@ -17,6 +17,7 @@ from assets.base.ids import new_code
 from assets.states import begin_states, change_state
 
 LIFECYCLES = ("planned", "in_stock", "installed", "commissioned", "in_service", "retired", "scrapped")
+ENDED = frozenset({"retired", "scrapped"})  # nobody watches or serves such an asset any more
 OPERATIONS = ("up", "degraded", "down", "unknown")
 
 # Numbers that people read aloud may have gaps; they never repeat.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from assets.base.errors import Invalid
+from assets.as_installed import Part, build_in, lock_tree, take_out, whole_of
+from assets.components import DEPTH
 from assets.registry import Asset
 
-DEPTH = 20  # plant, area, line, unit, machine, part …: deeper is a mistake, and a loop would never end
+__all__ = ["DEPTH", "ancestors_of", "set_parent", "siblings_of"]
 
 _ABOVE = text("""
 WITH RECURSIVE above AS (
@@ -19,14 +21,6 @@ WITH RECURSIVE above AS (
   SELECT a.id, a.parent_id, above.depth + 1 FROM assets a JOIN above ON a.id = above.parent_id
   WHERE above.depth < :most)
 SELECT id FROM above WHERE depth > 0 ORDER BY depth
-""")
-
-_BELOW = text("""
-WITH RECURSIVE below AS (
-  SELECT id, 0 AS depth FROM assets WHERE id = :asset
-  UNION ALL
-  SELECT a.id, below.depth + 1 FROM assets a JOIN below ON a.parent_id = below.id WHERE below.depth < :most)
-SELECT max(depth) FROM below
 """)
 
 
@@ -44,24 +38,29 @@ def siblings_of(session: Session, asset: Asset) -> list[UUID]:
     return list(session.scalars(select(Asset.id).where(Asset.parent_id == asset.parent_id, Asset.id != asset.id)))
 
 
-def set_parent(session: Session, asset: Asset, parent: Asset | None) -> None:
-    """Make the asset a part of another, or (None) of nothing.
+def set_parent(
+    session: Session,
+    asset: Asset,
+    parent: Asset | None,
+    *,
+    at: datetime | None = None,
+    place: str | None = None,
+    by_id: UUID | None = None,
+) -> None:
+    """Make the asset a part of another, or (None) of nothing, from `at` (left out: now) on; what was stays to be seen.
 
     Raises Invalid for a loop, another owner, or a tree that would be too deep.
     """
-    if parent is None:
-        asset.parent_id = None
-        session.flush()
+    lock_tree(session)
+    now = datetime.now(UTC)
+    moment = at or now
+    present = whole_of(session, asset.id)
+    if present is not None and parent is not None and (present.asset_id, present.place) == (parent.id, place):
         return
-    # Two moves at once could close a loop that neither sees.
-    session.execute(text("SELECT pg_advisory_xact_lock(7301951)"))
-    if parent.organisation_id != asset.organisation_id:
-        raise Invalid("an asset and what it is a part of belong to the same organisation", field="parent_id")
-    above = ancestors_of(session, parent)
-    if parent.id == asset.id or asset.id in above:
-        raise Invalid("an asset cannot be a part of itself", field="parent_id")
-    below = session.scalar(_BELOW, {"asset": asset.id, "most": DEPTH}) or 0
-    if len(above) + 2 + below > DEPTH:
-        raise Invalid(f"the tree has at most {DEPTH} levels", field="parent_id", limit=DEPTH)
-    asset.parent_id = parent.id
-    session.flush()
+    with session.begin_nested():
+        if present is not None:
+            take_out(session, present, max(moment, present.valid_from), now, by_id=by_id)
+        asset.parent_id = None
+        if parent is not None:
+            build_in(session, parent, Part(child=asset, place=place), moment, now, by_id=by_id)
+        session.flush()

@@ -172,6 +172,8 @@ def _components() -> None:
         "components",
         sa.Column("asset_id", sa.Uuid(), nullable=False),
         sa.Column("child_asset_id", sa.Uuid(), nullable=True),
+        sa.Column("part_id", sa.Uuid(), nullable=True),
+        sa.Column("movement_id", sa.Uuid(), nullable=True),
         sa.Column("item_number", sa.Text(), nullable=True),
         sa.Column("serial", sa.Text(), nullable=True),
         sa.Column("lot", sa.Text(), nullable=True),
@@ -194,6 +196,7 @@ def _components() -> None:
     op.create_index("ix_components_asset", "components", ["asset_id", "valid_from"])
     op.create_index("ix_components_child", "components", ["child_asset_id", "valid_from"])
     op.create_index(op.f("ix_components_organisation_id"), "components", ["organisation_id"])
+    op.create_index("ix_components_movement", "components", ["movement_id"])
     op.create_index("ix_components_serial", "components", ["organisation_id", "serial"])
 
 

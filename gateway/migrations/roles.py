@@ -27,6 +27,8 @@ SERVICE_ONLY = frozenset(
         "sign_in_failures",
         "sign_in_sessions",
         "sign_in_links",
+        "label_keys",
+        "search_entries",
         "api_tokens",
         "claim_attempts",
         "idempotency_keys",

@@ -1,0 +1,22 @@
+"""The lists that can be imported, by name."""
+
+from __future__ import annotations
+
+from assets.base.errors import Invalid
+from assets.imports.kinds.assets import Assets
+from assets.imports.kinds.base import Kind
+from assets.imports.kinds.customers import Customers
+from assets.imports.kinds.models import AssetModels, FailureModes, Metrics
+from assets.imports.kinds.positions import Positions
+from assets.imports.kinds.sites import Sites
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (Customers(), Sites(), AssetModels(), Metrics(), FailureModes(), Assets(), Positions())
+}
+
+
+def kind_named(name: str) -> Kind:
+    """Return the kind. Raises Invalid for an unknown one."""
+    if name not in KINDS:
+        raise Invalid(f"no such list: {name}", field="kind", allowed=list(KINDS))
+    return KINDS[name]

@@ -1,0 +1,1 @@
+"""Finding things by serial number, name, customer and text in two languages; saved filters."""

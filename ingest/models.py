@@ -225,7 +225,10 @@ class DeviceEvent(Identified, Owned, Base):
     active: Mapped[bool]
     batch_id: Mapped[int] = mapped_column(BigInteger)
 
-    __table_args__ = (Index("ix_device_events_device", "device_id", "at"),)
+    __table_args__ = (
+        Index("ix_device_events_device", "device_id", "at"),
+        Index("ix_device_events_batch", "batch_id"),  # what a reader of the queue has just been handed
+    )
 
 
 class DeviceBoot(Owned, Base):

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from assets.base.events import Event, append_event
 from assets.base.ids import uuid7
 from maintenance.models import Episode, EpisodeFinding, Finding
-from ml.models import Label, ScoringState
+from ml.models import Label
+from ml.told import put_work, take_back, work_done
 from ticketing.models import WorkOrder
 from ticketing.work_orders import WORK_DONE_STATES
 
@@ -30,6 +31,8 @@ def store_label(session: Session, event: Event, now: datetime) -> None:
     label = session.scalar(select(Label).where(Label.work_order_id == order.id))
     if order.outcome is None or order.state not in WORK_DONE_STATES:
         if label is not None:
+            if work := work_done(label.outcome, label.repair_code):
+                take_back(session, order.asset_id, label.id, work)
             session.delete(label)
             session.flush()
             _tell(session, order, label.id, now, "label.withdrawn")
@@ -37,19 +40,22 @@ def store_label(session: Session, event: Event, now: datetime) -> None:
     if event.kind == "work_order.state_changed" and label is None:
         return  # not finished by this event; what finished it has one of its own
     done_at = order.work_done_at or order.closed_at or event.at
-    repaired = order.repair_code is not None and (label is None or label.repair_code != order.repair_code)
+    before = work_done(label.outcome, label.repair_code) if label else None
     if label is None:
         made = _insert(session, order, done_at, now)
         if made is None:
             return  # another worker was quicker
         _tell(session, order, made, now, "label.stored")
-    elif (label.outcome, label.repair_code) != (order.outcome, order.repair_code):
+    else:
+        made = label.id
+    if label is not None and (label.outcome, label.repair_code) != (order.outcome, order.repair_code):
         label.outcome, label.repair_code, label.ends_at = order.outcome, order.repair_code, done_at
         session.flush()
         _tell(session, order, label.id, now, "label.corrected")
-    if repaired and (state := session.get(ScoringState, order.asset_id)):
+    work = work_done(order.outcome, order.repair_code)
+    if work is not None and work != before:
         # Only a repair moves the reference: an adaptive baseline would learn the fault.
-        state.rebaseline_after = done_at
+        put_work(session, order.asset_id, made, done_at, work)
 
 
 def _insert(session: Session, order: WorkOrder, done_at: datetime, now: datetime) -> UUID | None:

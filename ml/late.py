@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from assets.base.db import Database
 from assets.registry import Asset, AssetModel
+from ingest.store.happened import events_after, events_missed, newest_place
 from ingest.store.read import known_healthy, load_block
 from maintenance.decisions import FindingFacts
 from maintenance.findings import save_findings
@@ -24,6 +25,7 @@ from ml.detectors.setup import AssetSetup
 from ml.models import ScoringState
 from ml.scoring import FleetScorer
 from ml.taught import Lessons
+from ml.told import device_event, seen_by, with_events
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,8 @@ def _found(
         return []
     fleet.rewind(key)
     found: list[FindingFacts] = []
+    seen, newest_batch = seen_by(state), newest_place(session)
+    events = [device_event(each) for each in events_missed(session, state.asset_id, seen, newest_batch)]
     after, rows = since - LOOK_BACK, 0
     while rows < MOST_ROWS:
         readings = load_block(session, state.asset_id, after, until, limit=ROWS)
@@ -100,8 +104,11 @@ def _found(
             break
         newest = datetime.fromtimestamp(float(readings.t[-1]), UTC)
         healthy = known_healthy(session, state.asset_id, after, newest)
-        for block in blocks_of(key, readings, healthy, fleet.healthy_until(key)):
-            found += fleet.feed(block)
+        last = [device_event(each) for each in events_after(session, state.asset_id, seen.until, newest, newest_batch)]
+        seen, events = seen._replace(until=max(seen.until, newest)), [*events, *last]
+        for block, own in with_events(blocks_of(key, readings, healthy, fleet.healthy_until(key)), events):
+            found += fleet.feed(block, own)
+        events = []
         rows += len(readings.t)
         after = newest
         if len(readings.t) < ROWS:

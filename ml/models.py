@@ -22,7 +22,12 @@ class ScoringState(Owned, Base):
     state: Mapped[bytes] = mapped_column(LargeBinary)
     watermark: Mapped[datetime]
     learning: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    rebaseline_after: Mapped[datetime | None]
+    # What people did to the asset that its detectors have not been told of yet, see `ml.told`.
+    untold: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    # Of what its devices told, events up to this time in batches up to this one have been told to its detectors.
+    events_until: Mapped[datetime | None]
+    events_xid: Mapped[int | None] = mapped_column(BigInteger)
+    events_batch: Mapped[int | None] = mapped_column(BigInteger)
     # Rows that came after younger ones had been scored: their stretch, and when the last of them was met.
     late_from: Mapped[datetime | None]
     late_until: Mapped[datetime | None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from maintenance.models import Episode
 from ml.detectors.protocol import Floats
 from ml.features import Record
 from ml.models import Label
+from ml.told import work_done
 from ml.training_set import HISTORY, Asset, Event, Incident, Settings, Span
 from ticketing.models import WorkOrder
 
@@ -72,6 +73,12 @@ class StoredFleet:
     def telemetry(self, asset: str) -> tuple[Floats, tuple[str, ...], pd.DataFrame]:
         """Hourly means, each at the time at which its hour ended."""
         return self.readings[asset]
+
+    def blind(self, asset: str) -> StoredFleet:
+        """The fleet with this asset alone and without anybody's incidents: nobody can look at what is not there."""
+        own = [event for event in self.events if event.asset == asset]
+        only = {asset: self.assets[asset]}
+        return replace(self, assets=only, incidents=(), events=own, readings={asset: self.readings[asset]})
 
     def digest(self) -> str:
         """SHA-256 over everything that is learned from: equal digests mean equal lessons."""
@@ -155,11 +162,9 @@ def told_of(session: Session, assets: Sequence[UUID], now: datetime) -> dict[UUI
     for row in _labels(session, assets):
         label, order = row.Label, row.WorkOrder
         component = _component(row.AssetModel, label.repair_code)
-        if label.repair_code:
-            at = label.ends_at.timestamp()
-            work[label.asset_id].append(
-                Event(str(label.asset_id), at, "maintenance", label.repair_code, component or label.repair_code)
-            )
+        if code := work_done(label.outcome, label.repair_code):
+            at, name = label.ends_at.timestamp(), component or label.repair_code or code
+            work[label.asset_id].append(Event(str(label.asset_id), at, "maintenance", code, name))
         if label.outcome in FAULTS and order.kind in ("machine", "general"):
             kind = row.mode or component or "failure"
             incidents[label.asset_id].append(_incident(label, order, kind, down.get(label.asset_id, [])))

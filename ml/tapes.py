@@ -149,11 +149,12 @@ def _take(fleet: FleetScorer, tape: _Tape, fact: FindingFacts) -> Taken:
         "steps": stored.steps_to_plain(tape.steps),
     }
     learning = fleet.learnings(fact.asset).get(fact.detector)
+    read = [step.block for step in tape.steps if len(step.block)]
     about = {
         "learning": learning.state if learning else None,
         "progress": round(learning.progress, 3) if learning else None,
-        "since": float(tape.steps[0].block.t[0]) if tape.rows else None,
-        "until": float(tape.steps[-1].block.t[-1]) if tape.rows else None,
+        "since": float(read[0].t[0]) if read else None,
+        "until": float(read[-1].t[-1]) if read else None,
     }
     return Taken(fact.asset, stored.DETECTORS, state, fact, tape.rows, about)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from ingest.store.many import Columns, Window, load_many, single_streams, vouched_for
+from ingest.store.many import Columns, Window, load_many, single_streams
 from maintenance.decisions import FindingFacts
 from ml.detectors.protocol import Block
 from ml.scoring import FleetScorer, Rows
@@ -57,16 +57,15 @@ class Together:
     ) -> Scored:
         """Score the rows of these assets up to the time given for each; `alone` scores what is not quiet.
 
-        Each of them is held by the fleet's bank, and what it was scored to is not far back.
+        Each of them is held by the fleet's bank, what it was scored to is not far back, and nothing but rows is to be
+        told of it.
         """
         scored = Scored()
         self._look(session, wanted, now)
-        since = min((self._watermark(asset_id) for asset_id in wanted), default=now)
-        vouched = vouched_for(session, list(wanted), since) if wanted else set()
         groups: dict[Columns, list[tuple[UUID, Window]]] = {}
         for asset_id, until in wanted.items():
             place, after = self._places.get(asset_id), self._watermark(asset_id)
-            if place is None or place.columns is None or asset_id in vouched or until - after > LONGEST:
+            if place is None or place.columns is None or until - after > LONGEST:
                 scored.left.add(asset_id)
             else:
                 groups.setdefault(place.columns, []).append((asset_id, Window(place.stream_id, after, until)))

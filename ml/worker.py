@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -16,23 +17,34 @@ from sqlalchemy.orm import Session
 
 from assets.base.db import Database
 from assets.registry import Asset, AssetModel
+from ingest.store.happened import LONG_AGO, Happened, Heard, Place, events_after, events_in, events_missed, heard_of
 from ingest.store.read import known_healthy, load_block
-from maintenance.decisions import FindingFacts, open_moment
-from maintenance.episodes import decide_pending
+from maintenance.decisions import FindingFacts
 from maintenance.findings import hold_decisions, save_findings
-from maintenance.policies import policies_for
 from ml.blocks import asset_setup, blocks_of
 from ml.detectors.plain import StateUnreadable
-from ml.detectors.protocol import Block, Learning
+from ml.detectors.protocol import Block, Event, Learning
 from ml.detectors.setup import AssetSetup
 from ml.late import note_late
 from ml.learned_scoring import LearnedScorer, Moved
 from ml.models import ScoringCursor, ScoringState
+from ml.replayed import live_again
 from ml.scoring import FleetScorer
 from ml.snapshot_keeping import keep_snapshots
 from ml.tapes import Tapes
 from ml.taught import Lessons
 from ml.together import Together
+from ml.told import (
+    Work,
+    device_event,
+    no_rows,
+    note_told,
+    seen_by,
+    untold_work,
+    with_events,
+    work_event,
+)
+from ml.touched import SMALL_LAG, Touched, touched_by
 
 log = logging.getLogger(__name__)
 
@@ -45,49 +57,15 @@ KEEP_HELD = timedelta(minutes=10)  # of settled assets, whose state hardly chang
 SAVES = 200  # of these per round, so that a fleet that started together does not save together
 SETUP_AGE = timedelta(seconds=60)  # how soon changed limits of a model are seen
 HELD_SETUP_AGE = timedelta(minutes=10)  # of settled assets, where their model did not change
-SMALL_LAG = timedelta(seconds=10)  # devices of one asset differ by so much; what they are late by is not gone over
 BACKLOG = timedelta(minutes=15)  # rows so old are what waited on a device: more of them, and the present, will follow
 HOLD = timedelta(seconds=60)  # meanwhile nothing is decided: what ended in the past opens no order for the present
-TELL_AGAIN = timedelta(seconds=30)  # how often a lasting finding of a replay is decided anew, in its own time
-
-_LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 
 _WAITING = text(
     "SELECT xid, id, stream_ids, t_min, t_max, lane, stored FROM ingest_batches"
     " WHERE (xid, id) > (:xid, :id) AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
     " ORDER BY xid, id LIMIT :limit"
 )
-# A stream measures whatever it is bound to at the time of the data.
-_BOUND = text(
-    "SELECT DISTINCT t.id, b.asset_id FROM streams t"
-    " JOIN asset_bindings b ON b.device_id = t.device_id AND b.channel = t.channel WHERE t.id = ANY(:streams)"
-)
-
-
-_REPAIRED = text("SELECT asset_id FROM scoring_states WHERE asset_id = ANY(:assets) AND rebaseline_after IS NOT NULL")
 _MODELS = text("SELECT id, md5(metrics::text || detectors::text) FROM asset_models")
-
-
-class Touched(NamedTuple):
-    """Rows of an asset that came: from when to when, and whether they are a replay.
-
-    `slowest` is how far the slowest of its devices has come: the others wait for it a little.
-    """
-
-    since: datetime
-    until: datetime
-    replayed: bool
-    slowest: datetime
-
-    def joined(self, other: Touched) -> Touched:
-        """Both together."""
-        replayed = self.replayed or other.replayed
-        slowest = min(self.slowest, other.slowest)
-        return Touched(min(self.since, other.since), max(self.until, other.until), replayed, slowest)
-
-    def ready_until(self) -> datetime:
-        """Return up to when to score now."""
-        return self.until if self.replayed else max(self.slowest, self.until - SMALL_LAG)
 
 
 @dataclass(slots=True)
@@ -101,6 +79,7 @@ class _Known:
     saved_at: datetime
     setup: AssetSetup
     model: UUID | None
+    seen: datetime  # of its devices' events, those up to this time have been told
 
 
 class Scorer:
@@ -108,6 +87,9 @@ class Scorer:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._forget_all()
+
+    def _forget_all(self) -> None:
         self._fleet = FleetScorer()
         self._tapes = Tapes()
         self._learned = LearnedScorer()
@@ -116,13 +98,20 @@ class Scorer:
         self._together = Together(self._fleet)
         self._models: dict[UUID, str] = {}
         self._models_at: datetime | None = None
+        self._upto = Place(0, 0)  # the last batch of the round
+        self._heard = Heard(set(), set())
+        self._work: dict[UUID, list[Work]] = {}
 
     def run(self, now: datetime) -> bool:
         """Score everything that waits; return whether a finding was saved."""
         found = False
         for _ in range(ROUNDS):
-            with self.database.as_service() as session:
-                more, saved = self._round(session, now)
+            try:
+                with self.database.as_service() as session:
+                    more, saved = self._round(session, now)
+            except Exception:
+                self._forget_all()  # what was fed in vain is fed again, to detectors as they are stored
+                raise
             found = found or saved
             if not more:
                 break
@@ -140,8 +129,10 @@ class Scorer:
             return False, False
         enough = int(np.searchsorted(np.cumsum([batch.stored for batch in batches]), SAMPLES)) + 1
         more, batches = enough < len(batches) or len(batches) == BATCHES, batches[:enough]
-        assets = self._touched(session, batches)
+        self._upto = Place(batches[-1].xid, batches[-1].id)
+        assets = touched_by(session, batches)
         self._look_ahead(session, assets, now)
+        self._tell_late(session, [batch.id for batch in batches], now)
         saved, done = self._score_together(session, assets, now)
         for asset_id, touched in assets.items():
             if asset_id not in done:
@@ -151,19 +142,6 @@ class Scorer:
         cursor.xid, cursor.batch_id = batches[-1].xid, batches[-1].id
         return more, saved
 
-    def _touched(self, session: Session, batches: Iterable[Any]) -> dict[UUID, Touched]:
-        """Return for each asset from when to when it has rows, and whether these are a replay."""
-        streams: dict[int, Touched] = {}
-        for batch in batches:
-            for stream in batch.stream_ids if batch.t_max else ():
-                new = Touched(batch.t_min, batch.t_max, batch.lane == "replay", batch.t_max)
-                both = new.joined(streams.get(stream, new))
-                streams[stream] = both._replace(slowest=both.until)
-        assets: dict[UUID, Touched] = {}
-        for stream, asset_id in session.execute(_BOUND, {"streams": list(streams)}):
-            assets[asset_id] = streams[stream].joined(assets.get(asset_id, streams[stream]))
-        return assets
-
     def _look_ahead(self, session: Session, assets: Mapping[UUID, Touched], now: datetime) -> None:
         """Read in a few queries what making each of the assets ready would ask for one by one."""
         if self._models_at is None or now - self._models_at > SETUP_AGE:
@@ -171,7 +149,7 @@ class Scorer:
             changed = {id_ for id_, digest in models.items() if self._models.get(id_) != digest}
             for known in self._known.values():
                 if known.model in changed:
-                    known.set_up_at = _LONG_AGO
+                    known.set_up_at = LONG_AGO
             self._models, self._models_at = models, now
         due = [asset_id for asset_id in assets if self._is_due(asset_id, now)]
         fresh = [asset_id for asset_id in due if asset_id not in self._known]
@@ -181,9 +159,6 @@ class Scorer:
             *(session.scalars(select(AssetModel).where(AssetModel.id.in_(_models_of(due)))).all() if due else ()),
             *(session.scalars(select(ScoringState).where(ScoringState.asset_id.in_(fresh))).all() if fresh else ()),
         ]
-        for asset_id in session.scalars(_REPAIRED, {"assets": list(assets)}).all():
-            if asset_id in self._known:
-                self._rebaseline(session, asset_id)
 
     def _is_due(self, asset_id: UUID, now: datetime) -> bool:
         known = self._known.get(asset_id)
@@ -195,14 +170,16 @@ class Scorer:
         self, session: Session, assets: Mapping[UUID, Touched], now: datetime
     ) -> tuple[bool, set[UUID]]:
         """Score the settled assets; return whether a finding was saved, and which assets are done."""
+        ready = {asset_id: known for asset_id in assets if (known := self._prepare(session, asset_id, now))}
+        self._listen(session, ready, assets, now)
         wanted: dict[UUID, datetime] = {}
-        for asset_id, touched in assets.items():
-            known = self._prepare(session, asset_id, now)
-            if known is None or touched.replayed or not self._fleet.is_held(known.key):
+        for asset_id, known in ready.items():
+            touched, until = assets[asset_id], assets[asset_id].ready_until()
+            if touched.replayed or not self._fleet.is_held(known.key) or self._is_told_more(asset_id, until):
                 continue
             late = self._fleet.watermark(known.key) - touched.since.timestamp() > SMALL_LAG.total_seconds()
             if not late:
-                wanted[asset_id] = touched.ready_until()
+                wanted[asset_id] = until
         scored = self._together.score(session, wanted, now, lambda block: self._feed_alone(block, now))
         saved = False
         for asset_id, found in scored.found.items():
@@ -211,6 +188,44 @@ class Scorer:
         for asset_id in {*old[:SAVES], *scored.found}:
             self._save(session, asset_id, self._known[asset_id], now)
         return saved, set(scored.until)
+
+    def _listen(
+        self, session: Session, ready: Mapping[UUID, _Known], assets: Mapping[UUID, Touched], now: datetime
+    ) -> None:
+        """Find out in two queries of which assets something is to be told that is no reading."""
+        wanted = {asset_id: (known.seen, assets[asset_id].ready_until()) for asset_id, known in ready.items()}
+        scored_to = [at for known in ready.values() if (at := _moment(self._fleet.watermark(known.key)))]
+        self._heard = heard_of(session, wanted, min(scored_to, default=now))
+        self._work = untold_work(session, list(ready))
+
+    def _is_told_more(self, asset_id: UUID, until: datetime) -> bool:
+        due = any(work["at"] <= until.timestamp() for work in self._work.get(asset_id, ()))
+        return due or asset_id in self._heard.vouched or asset_id in self._heard.happened
+
+    def _tell_late(self, session: Session, batches: Sequence[int], now: datetime) -> None:
+        """Events that came after younger ones were told are told at once; assets not known here yet are told what they
+        missed when they are restored."""
+        for asset_id, happened in groupby(events_in(session, batches), key=lambda each: each.asset_id):
+            known = self._known.get(asset_id)
+            if known is not None:
+                self._tell(known, [each for each in happened if each.at <= known.seen], now)
+
+    def _tell(self, known: _Known, happened: Sequence[Happened], now: datetime) -> None:
+        if happened:
+            self._tapes.feed(
+                self._fleet, no_rows(known.key), known.setup, now.timestamp(), [device_event(each) for each in happened]
+            )
+
+    def _due(self, session: Session, asset_id: UUID, known: _Known, until: datetime) -> tuple[list[Event], list[Work]]:
+        """What is to be told with rows up to `until`, and the work among it."""
+        work = [each for each in self._work.get(asset_id, ()) if each["at"] <= until.timestamp()]
+        self._work[asset_id] = [each for each in self._work.get(asset_id, ()) if each not in work]
+        events = [work_event(each) for each in work]
+        if asset_id in self._heard.happened:
+            happened = events_after(session, asset_id, known.seen, until, self._upto)
+            known.seen = happened[-1].at if happened else known.seen
+            events += [device_event(each) for each in happened]
+        return events, work
 
     def _feed_alone(self, block: Block, now: datetime) -> list[FindingFacts]:
         """Score what is not quiet; the rows that the bank took were on no tape."""
@@ -236,7 +251,7 @@ class Scorer:
         known = self._prepare(session, asset_id, now)
         if known is None:
             return False
-        key, saved = known.key, False
+        key, saved, told = known.key, False, list[Work]()
         until, replayed = touched.ready_until(), touched.replayed
         scored_to = _moment(self._fleet.watermark(key))
         if scored_to is not None and not replayed and scored_to - touched.since > SMALL_LAG:
@@ -249,16 +264,20 @@ class Scorer:
             watermark = datetime.fromtimestamp(float(readings.t[-1]), UTC)
             healthy = known_healthy(session, asset_id, after, watermark)
             blocks = blocks_of(key, readings, healthy, self._fleet.healthy_until(key))
-            found = [fact for block in blocks for fact in self._feed(block, known, now)]
+            events, work = self._due(session, asset_id, known, watermark)
+            told += work
+            found = [fact for block, own in with_events(blocks, events) for fact in self._feed(block, known, now, own)]
             if not replayed:
                 saved = self._keep(session, asset_id, found, watermark, now) or saved
             elif facts := [fact for fact in found if not known.detectors or fact.detector in known.detectors]:
-                self._live_again(session, asset_id, facts, now)
+                live_again(session, asset_id, facts, self._tapes, now)
                 saved = True
             if len(readings.t) < ROWS:
                 break
-        if saved or now - known.saved_at > KEEP_STATE:
+        if saved or told or now - known.saved_at > KEEP_STATE:
             self._save(session, asset_id, known, now)
+        if told:
+            note_told(session, asset_id, told)
         return saved
 
     def _note_late(
@@ -268,27 +287,6 @@ class Scorer:
         if not note_late(session, asset_id, since, until, now):
             self._save(session, asset_id, known, now)
             note_late(session, asset_id, since, until, now)
-
-    def _live_again(self, session: Session, asset_id: UUID, facts: Sequence[FindingFacts], now: datetime) -> None:
-        """Decide a replay's findings one by one, each at its own moment.
-
-        A round of a fast replay holds hours: trouble that began and ended in it would otherwise only be seen ended.
-        """
-        asset = session.get_one(Asset, asset_id)
-        policies = policies_for(session, asset)
-        told: dict[tuple[str, str, datetime], datetime] = {}
-        last = {(fact.detector, fact.signature, fact.first_at): at for at, fact in enumerate(facts)}
-        for at, fact in enumerate(facts):
-            key = (fact.detector, fact.signature, fact.first_at)
-            is_news = key not in told or at == last[key] or fact.cleared_at is not None
-            due = open_moment(fact, policies.get(fact.kind, policies["machine"]))
-            if not is_news and not told[key] < due <= fact.last_at and fact.last_at - told[key] < TELL_AGAIN:
-                continue
-            told[key] = fact.last_at
-            moment = fact.cleared_at or fact.last_at
-            rows = save_findings(session, asset.organisation_id, [fact], replayed=True, now=now, watermark=moment)
-            keep_snapshots(session, asset.organisation_id, self._tapes, [fact], rows, now)
-            decide_pending(session, now)  # once: what has to wait says so and is taken up again with later facts
 
     def _prepare(self, session: Session, asset_id: UUID, now: datetime) -> _Known | None:
         """Make the asset's detectors ready: restored, with the limits of its model, past its last repair."""
@@ -301,15 +299,16 @@ class Scorer:
             key, setup = str(asset_id), asset_setup(model, asset)
             setup = replace(setup, taught=self._lessons.of(session, model, now))
             self._fleet.set_up(key, setup)
-            if known is None:
-                self._restore(session, asset_id)
-                self._rebaseline(session, asset_id)
-            elif known.setup.taught is setup.taught and known.setup == setup:
-                setup = known.setup  # the same object: tapes go on
             saved_at = known.saved_at if known else now
+            seen, missed = (known.seen, []) if known else self._restore(session, asset_id)
+            if known is None and session.get(ScoringState, asset_id) is None:
+                saved_at = LONG_AGO  # at once: work is told to what is stored
+            if known and known.setup.taught is setup.taught and known.setup == setup:
+                setup = known.setup  # the same object: tapes go on
             detectors = frozenset(model.detectors if model else ())
-            known = _Known(key, asset.organisation_id, detectors, now, saved_at, setup, asset.asset_model_id)
+            known = _Known(key, asset.organisation_id, detectors, now, saved_at, setup, asset.asset_model_id, seen)
             self._known[asset_id] = known
+            self._tell(known, missed, now)
         return known
 
     def _apply_learned(self, session: Session, assets: Mapping[UUID, Touched], now: datetime) -> bool:
@@ -326,26 +325,23 @@ class Scorer:
             log.exception("stored models could not be applied")
             return False
 
-    def _feed(self, block: Block, known: _Known, now: datetime) -> list[FindingFacts]:
+    def _feed(self, block: Block, known: _Known, now: datetime, events: Sequence[Event] = ()) -> list[FindingFacts]:
         """Score rows and remember what begins from them."""
-        return self._tapes.feed(self._fleet, block, known.setup, now.timestamp())
+        return self._tapes.feed(self._fleet, block, known.setup, now.timestamp(), events)
 
-    def _restore(self, session: Session, asset_id: UUID) -> None:
+    def _restore(self, session: Session, asset_id: UUID) -> tuple[datetime, list[Happened]]:
+        """Load what the asset's detectors knew; return up to when they were told events, and those that they missed."""
         row = session.get(ScoringState, asset_id)
         if row is None:
-            return
+            return LONG_AGO, []
         try:
             self._fleet.load(str(asset_id), row.state)
         except StateUnreadable as error:
             # Learn anew from the stored readings rather than stop scoring this asset.
             log.error("asset %s: %s; it learns anew", asset_id, error)
-
-    def _rebaseline(self, session: Session, asset_id: UUID) -> None:
-        row = session.get(ScoringState, asset_id)
-        if row is not None and row.rebaseline_after is not None:
-            self._fleet.rebaseline(str(asset_id), row.rebaseline_after.timestamp())
-            self._tapes.forget(str(asset_id))
-            row.rebaseline_after = None
+            return LONG_AGO, []
+        seen = seen_by(row)
+        return seen.until, events_missed(session, asset_id, seen, self._upto)
 
     def _save(self, session: Session, asset_id: UUID, known: _Known, now: datetime) -> None:
         key = str(asset_id)
@@ -362,6 +358,9 @@ class Scorer:
                 "progress": round(learning.progress, 3),
                 "missing": {name: round(float(number), 3) for name, number in learning.missing.items()},
             },
+            "events_until": None if known.seen == LONG_AGO else known.seen,
+            "events_xid": self._upto.xid,
+            "events_batch": self._upto.batch,
             "updated_at": now,
         }
         session.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from edge_agent.wire import KNOWN_HEALTHY
 from ingest.store.read import mode_of
 
 _SOURCES = text("""
@@ -28,11 +27,6 @@ WHERE b.asset_id = ANY(:assets) AND b.valid_to IS NULL
                       IS DISTINCT FROM ROW(b.asset_id, b.device_id, b.channel, b.valid_from, b.valid_to))
 ORDER BY b.asset_id, t.id, r.slot
 """)
-_VOUCHED = text("""
-SELECT DISTINCT b.asset_id FROM device_events e
-JOIN asset_bindings b ON b.device_id = e.device_id AND b.channel = e.channel
-WHERE b.asset_id = ANY(:assets) AND e.code = :code AND e.at > :begin
-""")
 # All rows as one value, each with the bytes of its array: the driver takes microseconds for each row that it is sent.
 _ROWS = """
 SELECT string_agg(int4send(w.number::int4) || float8send(date_part('epoch', s.measured_at))
@@ -44,7 +38,6 @@ FROM unnest(%(streams)s::int4[], %(after)s::timestamptz[], %(until)s::timestampt
 JOIN samples s ON s.stream_id = w.stream_id AND s.measured_at > w.after AND s.measured_at <= w.until
 WHERE s.measured_at > %(first)s AND s.measured_at <= %(last)s
 """
-VOUCHED_BEFORE = timedelta(days=1)  # as in `known_healthy`
 
 
 class Columns(NamedTuple):
@@ -102,12 +95,6 @@ def _columns(rows: Sequence[Any]) -> Columns:
         tuple(texts[mode].states) if mode else (),
         max(row.slot for row in rows),
     )
-
-
-def vouched_for(session: Session, asset_ids: Sequence[UUID], since: datetime) -> set[UUID]:
-    """Return the assets for which somebody vouched at a time that may matter after `since`."""
-    values = {"assets": list(asset_ids), "code": KNOWN_HEALTHY, "begin": since - VOUCHED_BEFORE}
-    return set(session.scalars(_VOUCHED, values))
 
 
 def load_many(session: Session, columns: Columns, windows: Sequence[Window]) -> ManyRows:

@@ -1,0 +1,55 @@
+"""Which assets the batches of a round have readings of, and from when to when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+SMALL_LAG = timedelta(seconds=10)  # devices of one asset differ by so much; what they are late by is not gone over
+
+# A stream measures whatever it is bound to at the time of the data.
+_BOUND = text(
+    "SELECT DISTINCT t.id, b.asset_id FROM streams t"
+    " JOIN asset_bindings b ON b.device_id = t.device_id AND b.channel = t.channel WHERE t.id = ANY(:streams)"
+)
+
+
+class Touched(NamedTuple):
+    """Rows of an asset that came: from when to when, and whether they are a replay.
+
+    `slowest` is how far the slowest of its devices has come: the others wait for it a little.
+    """
+
+    since: datetime
+    until: datetime
+    replayed: bool
+    slowest: datetime
+
+    def joined(self, other: Touched) -> Touched:
+        """Both together."""
+        replayed = self.replayed or other.replayed
+        slowest = min(self.slowest, other.slowest)
+        return Touched(min(self.since, other.since), max(self.until, other.until), replayed, slowest)
+
+    def ready_until(self) -> datetime:
+        """Return up to when to score now."""
+        return self.until if self.replayed else max(self.slowest, self.until - SMALL_LAG)
+
+
+def touched_by(session: Session, batches: Iterable[Any]) -> dict[UUID, Touched]:
+    """Return for each asset from when to when it has rows, and whether these are a replay."""
+    streams: dict[int, Touched] = {}
+    for batch in batches:
+        for stream in batch.stream_ids if batch.t_max else ():
+            new = Touched(batch.t_min, batch.t_max, batch.lane == "replay", batch.t_max)
+            both = new.joined(streams.get(stream, new))
+            streams[stream] = both._replace(slowest=both.until)
+    assets: dict[UUID, Touched] = {}
+    for stream, asset_id in session.execute(_BOUND, {"streams": list(streams)}):
+        assets[asset_id] = streams[stream].joined(assets.get(asset_id, streams[stream]))
+    return assets

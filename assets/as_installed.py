@@ -88,8 +88,9 @@ def build_in(
 ) -> Component:
     """Record that a part is in the whole from `at` on, until what is already known to come next there or of it.
 
-    `replaces` is taken out at that moment; `quiet` leaves the event to the caller. The same part at the same place again is the row that is there. Raises
-    Invalid for nothing, a moment to come, another owner or a loop, AlreadyInstalled for a part or place that is taken.
+    `replaces` is taken out at that moment; `quiet` leaves the event to the caller. The same part at the same place
+    again is the row that is there. Raises Invalid for nothing, a moment to come, another owner or a loop,
+    AlreadyInstalled for a part or place that is taken.
     """
     _check(whole, part, at, now)
     _lock(session, whole, part)

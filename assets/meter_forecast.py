@@ -31,7 +31,8 @@ class Estimate:
 class Forecast:
     """An estimate, or the reason why there is none.
 
-    Reasons: too_few_readings, too_short, no_movement, moves_away, reached, too_far. Rates are per day, with the same confidence as the estimate.
+    Reasons: too_few_readings, too_short, no_movement, moves_away, reached, too_far. Rates are per day, with the same
+    confidence as the estimate.
     """
 
     estimate: Estimate | None

@@ -127,6 +127,7 @@ class Asset(Identified, Owned, Versioned, Base):
         UniqueConstraint("organisation_id", "serial"),
         Index("ix_assets_serial", "serial"),
         Index("ix_assets_name", text("lower(name)")),
+        Index("ix_assets_listed", "name", "id"),
     )
 
 

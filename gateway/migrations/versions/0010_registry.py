@@ -44,6 +44,7 @@ def upgrade() -> None:
     _state_intervals()
     _stays()
     _meter_readings()
+    op.create_index("ix_assets_listed", "assets", ["name", "id"])
     op.execute("CREATE SEQUENCE customer_numbers")
     op.execute(f"GRANT USAGE ON SEQUENCE customer_numbers TO {APP_ROLE}, {SERVICE_ROLE}")
     for table in _TABLES:
@@ -68,6 +69,7 @@ def downgrade() -> None:
     """Take back."""
     op.execute(sa.text(f"ALTER POLICY tenant_read ON calendars USING ({OWNED})"))
     op.execute("DROP SEQUENCE customer_numbers")
+    op.drop_index("ix_assets_listed", "assets")
     for table in reversed(_TABLES):
         op.drop_table(table)
     op.drop_constraint(op.f("fk_sites_calendar_id_calendars"), "sites")

@@ -31,6 +31,7 @@ from ml.late import amend_history as go_over_late_rows
 from ml.learned_scoring import LearnedScorer
 from ml.observed import count_observed
 from ml.presence import mark_frozen, watch_devices
+from ml.stillness import Stillness
 from ml.store.retention import forget_models
 from ml.store.shadow import settle_trials
 from ml.taught import teach_peers
@@ -53,6 +54,7 @@ AND (xid, id) <= ALL (SELECT xid, batch_id FROM scoring_cursors UNION ALL SELECT
 """
 
 _STARTED = datetime.now(UTC)
+_STILLNESS = Stillness()
 _scorer: Scorer | None = None
 _log_reader: LearnedScorer | None = None
 
@@ -109,6 +111,7 @@ def update_presence(database: Database, now: datetime) -> None:
     """Mark devices online, stale or offline; silence becomes a finding."""
     with database.as_service() as session:
         mark_frozen(session)
+        _STILLNESS.mark(session, now)
         mark_presence(session, now)
     with database.as_service() as session:
         watch_devices(session, now, _STARTED)

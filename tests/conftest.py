@@ -60,6 +60,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.get_closest_marker("journey") is None)
 
 
+def is_repeated(request: pytest.FixtureRequest) -> bool:
+    """True for a test that failed and is run once more; what others share may hold what it left there."""
+    return int(getattr(request.node, "execution_count", 1)) > 1
+
+
 class AnyCluster(Protocol):
     """What tests need of a PostgreSQL server, whoever runs it."""
 
@@ -80,6 +85,15 @@ def unavailable(reason: str) -> NoReturn:
 def server_folder() -> Iterator[Path]:
     """A folder that other users may enter (pytest's own may not), for servers that drop root."""
     folder = Path(tempfile.mkdtemp(prefix="forewarn-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_folder(server_folder: Path) -> Iterator[Path]:
+    """Such a folder for one run of one test; nobody was there before."""
+    folder = Path(tempfile.mkdtemp(prefix="own-", dir=server_folder))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -267,9 +281,19 @@ class TestBroker(EmbeddedMosquitto):
 
 
 @pytest.fixture(scope="session")
-def broker(server_folder: Path) -> Iterator[TestBroker]:
+def shared_broker(server_folder: Path) -> Iterator[TestBroker]:
     """A running Mosquitto of our own."""
     with TestBroker(server_folder / "broker") as server:
+        yield server
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> Iterator[TestBroker]:
+    """The shared Mosquitto; a new one for a test that is run again: its messages may still wait in the other."""
+    if not is_repeated(request):
+        yield request.getfixturevalue("shared_broker")
+        return
+    with TestBroker(request.getfixturevalue("own_folder") / "broker") as server:
         yield server
 
 

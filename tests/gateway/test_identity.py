@@ -7,7 +7,7 @@ import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from edge_agent.renewal import renew
 from gateway.supervise.mosquitto import SERVICE_USER, hash_password
 from gateway.supervise.postgres import EmbeddedPostgres
 from ingest.identity_models import DeviceCertificate
-from tests.conftest import _database_maker
+from tests.conftest import _database_maker, is_repeated
 from tests.gateway.place import Place, config_of, now, open_place
 from tests.ingest.support import query, wait_until
 
@@ -39,9 +39,14 @@ def everything(cluster: EmbeddedPostgres, empty_template: str, migrated_template
 
 
 @pytest.fixture
-def place(everything: Place) -> Iterator[Place]:
-    yield everything
-    everything.tidy()
+def place(
+    everything: Place, request: pytest.FixtureRequest, make_database: Callable[..., str], migrated_template: str
+) -> Iterator[Place]:
+    """The shared place, or one of its own for a test that is run again: its devices are registered in the other."""
+    with ExitStack() as stack:
+        found = open_place(stack, make_database(migrated_template)) if is_repeated(request) else everything
+        yield found
+        found.tidy()
 
 
 def test_from_a_blank_device_to_the_first_row_in_under_a_minute(place: Place, tmp_path: Path) -> None:

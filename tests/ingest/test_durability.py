@@ -86,9 +86,9 @@ def test_trap_01_ingest_killed_between_receipt_and_commit_loses_and_doubles_noth
 
 
 @pytest.fixture
-def own_postgres(server_folder: Path) -> Iterator[EmbeddedPostgres]:
+def own_postgres(own_folder: Path) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL that one test may kill."""
-    server = EmbeddedPostgres(server_folder / "killed")
+    server = EmbeddedPostgres(own_folder / "killed")
     server.start()
     yield server
     server.stop()
@@ -121,10 +121,10 @@ def test_trap_02_database_killed_during_a_run_loses_and_doubles_nothing(
 
 
 def test_trap_03_broker_killed_and_its_state_wiped_loses_and_doubles_nothing(
-    database_url: str, server_folder: Path
+    database_url: str, own_folder: Path
 ) -> None:
     add_device(database_url, "DU-3")
-    broker = TestBroker(server_folder / "wiped-broker")
+    broker = TestBroker(own_folder / "wiped-broker")
     broker.start()
     try:
         url = broker.add_device("DU-3", PASSWORD)

@@ -18,9 +18,9 @@ from tests.ingest.support import PASSWORD, Publisher, wait_until
 
 
 @pytest.fixture
-def broker(server_folder: Path, request: pytest.FixtureRequest) -> Iterator[TestBroker]:
+def broker(own_folder: Path) -> Iterator[TestBroker]:
     """A broker of its own: the shared one keeps the retained states of other tests' devices."""
-    with TestBroker(server_folder / request.node.name) as server:
+    with TestBroker(own_folder) as server:
         yield server
 
 

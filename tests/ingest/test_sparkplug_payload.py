@@ -24,6 +24,7 @@ from ingest.sparkplug.outcomes import Store, arrival_of
 from ingest.sparkplug.payload import REBIRTH, DataType, read_payload, write_rebirth
 from ingest.sparkplug.readings import Names, Reader
 from ingest.sparkplug.values import MAX_PARTS, quality_of
+from tests.ingest.sparkplug_assertions import holds
 from tests.ingest.sparkplug_node import T0, M, fill, message, nbirth, payload
 
 D = DataType
@@ -63,15 +64,9 @@ SCALARS = [
 ]
 
 
+@holds("payloads-metric-datatype-value", "payloads-metric-datatype-value-type")
 @pytest.mark.parametrize(("datatype", "sent", "stored"), SCALARS)
-def test_tck_id_payloads_metric_datatype_value_every_plain_type_is_read(
-    datatype: DataType, sent: Any, stored: Any
-) -> None:
-    """The assertions of the specification that are held here.
-
-    tck-id-payloads-metric-datatype-value
-    tck-id-payloads-metric-datatype-value-type
-    """
+def test_every_plain_type_is_read(datatype: DataType, sent: Any, stored: Any, assertion: str) -> None:
     assert values([M("a", sent, datatype=datatype)]) == {"a": stored}
 
 
@@ -206,13 +201,9 @@ def test_units_are_found_in_the_properties_and_become_ucum(told: str) -> None:
     assert decoded.samples[0].units == {"a": "Cel"}
 
 
+@holds("payloads-propertyset-quality-value-type", "payloads-propertyset-quality-value-value")
 @pytest.mark.parametrize(("code", "word"), [(None, 0), (192, 0), (0, 2), (500, 1), (216, 0), (64, 1), (24, 2), (-1, 1)])
-def test_tck_id_payloads_propertyset_quality_value_value_becomes_our_word(code: int | None, word: int) -> None:
-    """The assertions of the specification that are held here.
-
-    tck-id-payloads-propertyset-quality-value-type
-    tck-id-payloads-propertyset-quality-value-value
-    """
+def test_quality_becomes_our_word(code: int | None, word: int, assertion: str) -> None:
     assert quality_of(code) == word
     if code in (0, 192, 500):
         (sample,) = read([M("a", 1.0, datatype=D.DOUBLE, quality=code)]).samples
@@ -293,19 +284,20 @@ def test_a_serial_is_made_of_group_and_node_and_fits_everywhere() -> None:
 # ---- what the host sends ------------------------------------------------------------------------------------------
 
 
-def test_tck_id_payloads_ncmd_seq_timestamp_and_tck_id_operational_behavior_data_commands_ncmd_rebirth() -> None:
-    """The assertions of the specification that are held here.
-
-    tck-id-payloads-ncmd-timestamp
-    tck-id-payloads-ncmd-seq
-    tck-id-topics-ncmd-timestamp
-    tck-id-topics-ncmd-payload
-    tck-id-payloads-name-cmd-requirement
-    tck-id-operational-behavior-data-commands-ncmd-rebirth-name
-    tck-id-operational-behavior-data-commands-ncmd-rebirth-value
-    tck-id-operational-behavior-data-commands-ncmd-metric-name
-    tck-id-operational-behavior-data-commands-ncmd-metric-value
-    """
+@holds(
+    "payloads-ncmd-timestamp",
+    "payloads-ncmd-seq",
+    "topics-ncmd-timestamp",
+    "topics-ncmd-payload",
+    "payloads-name-cmd-requirement",
+    "operational-behavior-data-commands-ncmd-rebirth-name",
+    "operational-behavior-data-commands-ncmd-rebirth-value",
+    "operational-behavior-data-commands-ncmd-metric-name",
+    "operational-behavior-data-commands-ncmd-metric-value",
+)
+def test_the_request_for_births_is_the_command_of_the_specification(
+    assertion: str,
+) -> None:
     command = read_payload(write_rebirth(T0))
     assert (command.timestamp, command.seq) == (T0, None)
     assert [(each.name, each.value, each.datatype) for each in command.metrics] == [(REBIRTH, True, D.BOOLEAN)]

@@ -28,6 +28,7 @@ from ingest.sparkplug.outcomes import (
 from ingest.sparkplug.payload import DataType
 from ingest.sparkplug.readings import Names, Reader
 from ingest.sparkplug.session import MAX_EARLY, MAX_WAITING, Session
+from tests.ingest.sparkplug_assertions import holds
 from tests.ingest.sparkplug_node import T0, M, message, nbirth, ndeath, payload
 
 REORDER_S, WAIT_S = 2.0, 60.0
@@ -110,13 +111,9 @@ def test_births_bring_the_node_and_its_devices_and_their_values_and_aliases() ->
     assert not driven.session.needs_tick or driven.pass_time(120) == []
 
 
+@holds("payloads-nbirth-seq", "payloads-sequence-num-req-nbirth")
 @pytest.mark.parametrize("seq", [0, 17, 255])
-def test_tck_id_payloads_nbirth_seq_any_number_begins_the_sequence(seq: int) -> None:
-    """The assertions of the specification that are held here.
-
-    tck-id-payloads-nbirth-seq
-    tck-id-payloads-sequence-num-req-nbirth
-    """
+def test_any_number_begins_the_sequence(seq: int, assertion: str) -> None:
     driven = Driven()
     driven.receive("NBIRTH", nbirth([M("a", 0.0, alias=1)], seq=seq))
     driven.receive("NDATA", data((seq + 1) % 256, M(None, 1.0, alias=1), t=10))
@@ -124,11 +121,8 @@ def test_tck_id_payloads_nbirth_seq_any_number_begins_the_sequence(seq: int) -> 
     assert driven.pass_time(10) == []
 
 
-def test_tck_id_payloads_sequence_num_incrementing_wraps_after_255() -> None:
-    """The assertions of the specification that are held here.
-
-    tck-id-payloads-sequence-num-incrementing
-    """
+@holds("payloads-sequence-num-incrementing")
+def test_the_sequence_goes_on_with_0_after_255(assertion: str) -> None:
     driven = Driven()
     born(driven)
     for number in range(600):
@@ -178,11 +172,8 @@ def test_a_birth_after_the_nodes_clock_was_set_back_is_a_birth() -> None:
 # ---- deaths -------------------------------------------------------------------------------------------------------
 
 
-def test_tck_id_operational_behavior_edge_node_termination_host_action_ndeath_node_offline() -> None:
-    """The assertions of the specification that are held here.
-
-    tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-offline
-    """
+@holds("operational-behavior-edge-node-termination-host-action-ndeath-node-offline")
+def test_a_node_is_dead_after_its_death_and_asked_for_nothing(assertion: str) -> None:
     driven = Driven()
     born(driven, bd=3)
     assert driven.receive("NDEATH", ndeath(3)) == [NodeDied(3)]
@@ -190,12 +181,9 @@ def test_tck_id_operational_behavior_edge_node_termination_host_action_ndeath_no
     assert [each for each in driven.pass_time(300) if isinstance(each, AskRebirth)] == []  # nobody would answer
 
 
+@holds("payloads-ndeath-bdseq")
 @pytest.mark.parametrize("dead", [2, 0, 255])
-def test_tck_id_payloads_ndeath_bdseq_a_death_of_an_earlier_connection_is_ignored(dead: int) -> None:
-    """The assertions of the specification that are held here.
-
-    tck-id-payloads-ndeath-bdseq
-    """
+def test_a_death_of_an_earlier_connection_is_ignored(dead: int, assertion: str) -> None:
     driven = Driven()
     born(driven, bd=3)
     assert driven.receive("NDEATH", ndeath(dead)) == []
@@ -211,11 +199,10 @@ def test_a_death_after_our_restart_counts_unless_it_is_older_than_the_last_birth
     assert driven.receive("NDEATH", ndeath(dead)) == ([NodeDied(dead)] if counts else [])
 
 
-def test_tck_id_operational_behavior_edge_node_termination_host_action_ddeath_devices_offline_at_its_own_time() -> None:
-    """The assertions of the specification that are held here.
-
-    tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-offline
-    """
+@holds("operational-behavior-edge-node-termination-host-action-ddeath-devices-offline")
+def test_a_device_is_offline_from_the_time_of_its_death(
+    assertion: str,
+) -> None:
     driven = Driven()
     born(driven)
     assert driven.receive("DDEATH", data(2, t=77), "D") == [DeviceDied("D", T0 + 77)]
@@ -228,12 +215,10 @@ def test_tck_id_operational_behavior_edge_node_termination_host_action_ddeath_de
 # ---- order --------------------------------------------------------------------------------------------------------
 
 
-def test_tck_id_operational_behavior_host_reordering_success_missing_messages_in_time_need_no_rebirth() -> None:
-    """The assertions of the specification that are held here.
-
-    tck-id-operational-behavior-host-reordering-start
-    tck-id-operational-behavior-host-reordering-success
-    """
+@holds("operational-behavior-host-reordering-start", "operational-behavior-host-reordering-success")
+def test_missing_messages_that_come_in_time_need_no_rebirth(
+    assertion: str,
+) -> None:
     driven = Driven()
     born(driven)
     for seq in (4, 3, 2):
@@ -242,12 +227,8 @@ def test_tck_id_operational_behavior_host_reordering_success_missing_messages_in
     assert driven.pass_time(60) == []
 
 
-def test_tck_id_operational_behavior_host_reordering_rebirth_after_the_time_out_and_not_before() -> None:
-    """The assertions of the specification that are held here.
-
-    tck-id-operational-behavior-host-reordering-param
-    tck-id-operational-behavior-host-reordering-rebirth
-    """
+@holds("operational-behavior-host-reordering-param", "operational-behavior-host-reordering-rebirth")
+def test_births_are_asked_for_after_the_time_out_and_not_before(assertion: str) -> None:
     driven = Driven()
     born(driven)
     driven.receive("NDATA", data(3, M(None, 3.0, alias=1), t=3))

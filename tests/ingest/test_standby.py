@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
@@ -18,9 +17,9 @@ from tests.ingest.support import PASSWORD, IngestProcess, Publisher, add_device,
 
 
 @pytest.fixture
-def own_postgres(server_folder: Path) -> Iterator[EmbeddedPostgres]:
+def own_postgres(own_folder: Path) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL whose settings one test may change."""
-    server = EmbeddedPostgres(Path(tempfile.mkdtemp(prefix="standby-", dir=server_folder)))
+    server = EmbeddedPostgres(own_folder)
     server.start()
     yield server
     server.stop()

@@ -35,9 +35,9 @@ SMALL_QUEUE = "link.PAUSE_BYTES, link.MOST_BYTES = 4 * 2**20, 8 * 2**20\n"
 
 
 @pytest.fixture
-def broker(server_folder: Path, request: pytest.FixtureRequest) -> Iterator[TestBroker]:
+def broker(own_folder: Path) -> Iterator[TestBroker]:
     """A broker that one test may kill."""
-    with TestBroker(server_folder / request.node.name[:40]) as server:
+    with TestBroker(own_folder / "broker") as server:
         yield server
 
 
@@ -165,9 +165,9 @@ def test_trap_04_trap_36_more_than_a_thousand_messages_wait_for_ingest_and_are_s
 
 
 @pytest.fixture
-def small_disk(server_folder: Path) -> Iterator[Path]:
+def small_disk(own_folder: Path) -> Iterator[Path]:
     """A folder on a file system of its own, of 400 MB."""
-    folder = server_folder / "small-disk"
+    folder = own_folder / "small-disk"
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small disk")

@@ -21,9 +21,9 @@ from tests.ingest.support import PASSWORD, IngestProcess, Publisher, add_device,
 
 
 @pytest.fixture
-def broker(server_folder: Path, request: pytest.FixtureRequest) -> Iterator[TestBroker]:
+def broker(own_folder: Path) -> Iterator[TestBroker]:
     """A broker of its own: shared sessions of another test would take a share of its messages."""
-    with TestBroker(server_folder / request.node.name) as server:
+    with TestBroker(own_folder / "broker") as server:
         yield server
 
 
@@ -79,14 +79,12 @@ def test_fewer_slots_leave_no_message_parked(database_url: str, broker: TestBrok
     _assert_complete(database_url, "boot", 120)
 
 
-def test_two_workers_serve_devices_at_two_brokers(
-    database_url: str, broker: TestBroker, server_folder: Path, request: pytest.FixtureRequest
-) -> None:
+def test_two_workers_serve_devices_at_two_brokers(database_url: str, broker: TestBroker, own_folder: Path) -> None:
     keys = [add_device(database_url, "WO-3")]
     organisation = query(database_url, "SELECT organisation_id FROM devices WHERE serial = 'WO-3'")[0][0]
     keys.append(add_device(database_url, "WO-4", organisation))
     with contextlib.ExitStack() as stack:
-        other = stack.enter_context(TestBroker(server_folder / f"{request.node.name}-other"))
+        other = stack.enter_context(TestBroker(own_folder / "other"))
         place = other.url.rpartition("@")[2]
         # One account for both, as brokers behind one name have it.
         _same_service_password(broker, other)

@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.conftest import is_repeated
+
 T = TypeVar("T")
 
 START_S = 120
@@ -163,9 +165,38 @@ def _logs(data: Path) -> str:
     return "".join(parts)
 
 
+class Demo:
+    """`forewarn up --demo` on an empty data folder, started when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._starts = 0
+        self._running: Running | None = None
+
+    def running(self, *, anew: bool) -> Running:
+        """Return the running service; `anew`: one in which nothing has happened yet takes its place."""
+        if self._running is None or anew:
+            self.stop()
+            self._starts += 1
+            self._running = start_service(self._folder / f"service-{self._starts}", free_port(), "--demo")
+        return self._running
+
+    def stop(self) -> None:
+        """Press Ctrl-C, if it runs."""
+        running, self._running = self._running, None
+        if running is not None:
+            stop_service(running.process)
+
+
 @pytest.fixture(scope="session")
-def service(server_folder: Path) -> Iterator[Running]:
-    """`forewarn up --demo` on an empty data folder."""
-    running = start_service(server_folder / "service", free_port(), "--demo")
-    yield running
-    assert stop_service(running.process) < 5
+def demo(server_folder: Path) -> Iterator[Demo]:
+    """The one service that journeys share."""
+    shared = Demo(server_folder)
+    yield shared
+    shared.stop()
+
+
+@pytest.fixture
+def service(demo: Demo, request: pytest.FixtureRequest) -> Running:
+    """The shared service; a test that is run again finds nothing of what it left behind."""
+    return demo.running(anew=is_repeated(request))

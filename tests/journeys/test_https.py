@@ -14,9 +14,9 @@ from tests.journeys.conftest import free_port, start_service, stop_service
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 
-def test_printed_secure_address_answers_and_the_stop_is_as_fast_as_ever(server_folder: Path) -> None:
+def test_printed_secure_address_answers_and_the_stop_is_as_fast_as_ever(own_folder: Path) -> None:
     port = free_port()
-    running = start_service(server_folder / "https", free_port(), variables={"FOREWARN_HTTPS": f"127.0.0.1:{port}"})
+    running = start_service(own_folder / "https", free_port(), variables={"FOREWARN_HTTPS": f"127.0.0.1:{port}"})
     try:
         assert f"https://127.0.0.1:{port}" in running.printed
         assert f"{running.base}/trust" in running.printed

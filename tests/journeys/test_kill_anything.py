@@ -30,8 +30,8 @@ QUIET_S = 3  # an agent writes what it has read within a second
 
 
 @pytest.fixture
-def plain_service(server_folder: Path) -> Iterator[Running]:
-    running = start_service(server_folder / "kill", free_port())
+def plain_service(own_folder: Path) -> Iterator[Running]:
+    running = start_service(own_folder / "kill", free_port())
     yield running
     stop_service(running.process)
 

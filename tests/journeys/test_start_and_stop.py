@@ -30,8 +30,8 @@ def _processes_of(data: Path) -> list[str]:
     return found
 
 
-def test_stop_leaves_no_process_and_a_second_run_finds_its_data(server_folder: Path) -> None:
-    data, port = server_folder / "twice", free_port()
+def test_stop_leaves_no_process_and_a_second_run_finds_its_data(own_folder: Path) -> None:
+    data, port = own_folder / "twice", free_port()
     running = start_service(data, port)
     desk = running.sign_in("/sign-in")
     desk.post("/api/v1/assets", {"serial": "KEPT-1", "name": "Kept over the stop"})
@@ -69,7 +69,7 @@ def test_stop_leaves_no_process_and_a_second_run_finds_its_data(server_folder: P
     assert _processes_of(data) == []
 
 
-def test_unusable_folders_and_fleets_get_one_line_that_names_them(server_folder: Path, tmp_path: Path) -> None:
+def test_unusable_folders_and_fleets_get_one_line_that_names_them(own_folder: Path, tmp_path: Path) -> None:
     a_file = tmp_path / "file"
     a_file.write_text("")
     fleet = tmp_path / "fleet"
@@ -79,8 +79,8 @@ def test_unusable_folders_and_fleets_get_one_line_that_names_them(server_folder:
         (["--data", str(a_file)], str(a_file)),
         (["--data", str(a_file / "below")], str(a_file)),
         (["--data", "/proc/forewarn"], "/proc/forewarn"),
-        (["--data", str(server_folder / "unused"), "--replay", str(tmp_path)], "fleet.json"),
-        (["--data", str(server_folder / "fleetless"), "--replay", str(fleet)], "assets.csv"),
+        (["--data", str(own_folder / "unused"), "--replay", str(tmp_path)], "fleet.json"),
+        (["--data", str(own_folder / "fleetless"), "--replay", str(fleet)], "assets.csv"),
     )
     for arguments, named in cases:
         told = subprocess.run(
@@ -95,16 +95,16 @@ def test_unusable_folders_and_fleets_get_one_line_that_names_them(server_folder:
         assert named in told.stderr.splitlines()[-1]
 
 
-def test_with_both_urls_nothing_is_embedded(server_folder: Path) -> None:
+def test_with_both_urls_nothing_is_embedded(own_folder: Path) -> None:
     from gateway.supervise.mosquitto import EmbeddedMosquitto
     from gateway.supervise.postgres import EmbeddedPostgres
 
     with (
-        EmbeddedPostgres(server_folder / "elsewhere") as database,
-        EmbeddedMosquitto(server_folder / "elsewhere") as hub,
+        EmbeddedPostgres(own_folder / "elsewhere") as database,
+        EmbeddedMosquitto(own_folder / "elsewhere") as hub,
     ):
         urls = {"FOREWARN_DATABASE_URL": database.url, "FOREWARN_BROKER_URL": hub.url}
-        running = start_service(server_folder / "urls", free_port(), "--demo", variables=urls)
+        running = start_service(own_folder / "urls", free_port(), "--demo", variables=urls)
         try:
             desk = running.desk
 

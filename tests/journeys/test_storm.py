@@ -120,9 +120,9 @@ def plant(database_url: str) -> Iterator[Plant]:
 
 
 @pytest.fixture
-def own_broker(server_folder: Path) -> Iterator[TestBroker]:
+def own_broker(own_folder: Path) -> Iterator[TestBroker]:
     """A broker that the test may stop."""
-    broker = TestBroker(server_folder / "storm-broker")
+    broker = TestBroker(own_folder / "storm-broker")
     broker.start()
     yield broker
     broker.stop()

@@ -30,11 +30,19 @@ class AssetFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What a meter had counted: between the reading before the moment and the one after it; None: none after it."""
+
+    least: float
+    most: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """When it failed (not when somebody wrote an order), and the meters then."""
 
     at: datetime | None
-    meters: Mapping[str, float] = field(default_factory=dict)
+    meters: Mapping[str, float | Reading] = field(default_factory=dict)
     region: str | None = None
 
 

@@ -326,11 +326,10 @@ def _use_up(
 
 def _changed(verdict: LineVerdict, override: Override) -> LineVerdict:
     """Put an approved override in the place of what was computed, which stays readable."""
-    payer = override.payer or ("operator" if override.verdict == IN else CUSTOMER)
     return replace(
         verdict,
         verdict=override.verdict,
-        payers=(Payer(payer, 100),),
+        payers=(Payer(payer_of(override), 100),),
         missing=(),
         override=override,
         computed=verdict.verdict,
@@ -341,6 +340,11 @@ def _of_the_card(terms: Sequence[TermSet], facts: AssetFacts) -> list[TermSet]:
     """Where the card names a version, no other version of that code counts."""
     named = {each.code for each in terms if each.id in facts.term_ids}
     return [each for each in terms if each.code not in named or each.id in facts.term_ids]
+
+
+def payer_of(override: Override) -> str:
+    """Return who pays by an override: whoever it names, else the operator who grants it, or the customer."""
+    return override.payer or ("operator" if override.verdict == IN else CUSTOMER)
 
 
 def _is_of_model(terms: TermSet, facts: AssetFacts) -> bool:

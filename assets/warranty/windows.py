@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 from assets.warranty.clauses import Clause, MeterLimit, Start, TermSet
-from assets.warranty.facts import AssetFacts, Fault, Line, PartPut
+from assets.warranty.facts import AssetFacts, Fault, Line, PartPut, Reading
 from assets.warranty.periods import extended, last_day, local_day, moved
 
 IN, OUT, OPEN = "in", "out", "open"
@@ -192,9 +192,13 @@ def _in_window(window: Window, terms: TermSet, facts: AssetFacts, fault: Fault) 
             missing.append(f"meter:{limit.meter}")
         elif base is None:
             missing.append(f"meter_at_replacement:{limit.meter}")
-        elif reading - base > limit.limit:
-            params = {"meter": limit.meter, "limit": limit.limit, "value": reading - base}
-            return Answer(OUT, "meter_exceeded", params, (), begins_on, ends_on)
+        else:
+            read = reading if isinstance(reading, Reading) else Reading(reading, reading)
+            if read.least - base > limit.limit:
+                params = {"meter": limit.meter, "limit": limit.limit, "value": read.least - base}
+                return Answer(OUT, "meter_exceeded", params, (), begins_on, ends_on)
+            if read.most is None or read.most - base > limit.limit:
+                missing.append(f"meter:{limit.meter}")
     if missing:
         return Answer(OPEN, missing=tuple(dict.fromkeys(missing)), begins_on=begins_on, ends_on=ends_on)
     return Answer(IN, begins_on=begins_on, ends_on=ends_on)

@@ -62,8 +62,13 @@ READ_ONLY = frozenset(
         "held_back",
         "observed_months",
         "planner_verdicts",
+        # What the entries of movements add up to; a trigger on those writes it.
+        "stock_balances",
     }
 )
+
+# What requests add to and never change.
+APPEND_ONLY = frozenset({"events", "stock_movements", "stock_entries"})
 
 # What an analyst does not need: secrets, and what identifies people.
 HIDDEN_FROM_READER = {

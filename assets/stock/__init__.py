@@ -1,0 +1,1 @@
+"""Parts and tools: an append-only double-entry ledger, and what people do with it."""

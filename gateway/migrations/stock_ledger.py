@@ -281,7 +281,6 @@ def _stock_balances() -> None:
 
 def _part_usages() -> None:
     op.create_table(
-        "stock_conflicts",
         "part_usages",
         sa.Column("movement_id", sa.Uuid(), nullable=False),
         sa.Column("part_id", sa.Uuid(), nullable=False),

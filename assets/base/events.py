@@ -72,15 +72,14 @@ def append_event(
     actor_id: UUID | None = None,
     payload: dict[str, Any] | None = None,
     personal: dict[str, Any] | None = None,
+    first: bool = False,
 ) -> Event:
     """Append one event to its subject's chain, in the caller's transaction.
 
-    `payload` must be JSON; what identifies a person goes into `personal`.
+    `payload` must be JSON; what identifies a person goes into `personal`. `first` says that the caller has just made
+    the subject: nobody else can have written about it, and nobody waits.
     """
-    # Serialises writers of one subject only, until this transaction ends.
-    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:s, 7))"), {"s": str(subject_id)})
-    # Asked as the service: an executor who does not see the newest event would fork the chain.
-    previous = session.scalar(text("SELECT forewarn_chain_head(:s)"), {"s": subject_id})
+    previous = None if first else _chain_head(session, subject_id)
     salt = secrets.token_bytes(16) if personal else None
     personal_hash = _personal_hash(salt, personal) if salt and personal else None
     event = Event(
@@ -103,6 +102,14 @@ def append_event(
     session.add(event)
     session.flush()
     return event
+
+
+def _chain_head(session: Session, subject_id: UUID) -> bytes | None:
+    # Serialises writers of one subject only, until this transaction ends.
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:s, 7))"), {"s": str(subject_id)})
+    # Asked as the service: an executor who does not see the newest event would fork the chain.
+    head: bytes | None = session.scalar(text("SELECT forewarn_chain_head(:s)"), {"s": subject_id})
+    return head
 
 
 def chain_hash(event: Event) -> bytes:

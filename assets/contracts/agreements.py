@@ -232,10 +232,14 @@ def move_contract(
         _note_asset(session, contract, asset_id, kind, now, by_id, {"reason": words} if words else {})
 
 
-def contracts_of(session: Session, asset_id: UUID) -> list[Contract]:
-    """Return the contracts that hold, or held, for an asset; drafts and those that never began are none."""
+def contracts_of(session: Session, asset: Asset) -> list[Contract]:
+    """Return the contracts that hold, or held, for an asset; drafts are none, nor are those of an owner before."""
     found = select(Contract).join(ContractAsset, ContractAsset.contract_id == Contract.id)
-    found = found.where(ContractAsset.asset_id == asset_id, Contract.state != "draft")
+    found = found.where(
+        ContractAsset.asset_id == asset.id,
+        Contract.organisation_id == asset.organisation_id,
+        Contract.state != "draft",
+    )
     return list(session.scalars(found.order_by(Contract.starts_on, Contract.id).limit(200)))
 
 

@@ -188,10 +188,14 @@ def _yes_no(cell: Any) -> bool:
 
 
 def normal(said: str) -> str:
-    """Return a heading or word as it is compared: no case, no blanks, no marks, no brackets' content."""
+    """Return a heading or word as it is compared: no case, no blanks, no marks."""
     folded = unicodedata.normalize("NFKC", said).casefold()
-    folded = re.sub(r"\([^)]*\)|\[[^]]*\]", "", folded) or folded
     return "".join(each for each in folded if each.isalnum() or each in "√")
+
+
+def bare(said: str) -> str:
+    """Return a heading as it is compared, without what stands in brackets: units and the like."""
+    return normal(re.sub(r"\([^)]*\)|\[[^]]*\]", "", unicodedata.normalize("NFKC", said)))
 
 
 def shown(cell: Any) -> str:

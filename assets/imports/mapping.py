@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assets.base.errors import Invalid
-from assets.imports.fields import Field, normal
+from assets.imports.fields import Field, bare, normal
 from assets.imports.tables import Column
 
 CUSTOM = "custom."  # a field of an asset that its model names: custom.NAME
@@ -26,7 +26,7 @@ def guess(columns: Sequence[Column], fields: Sequence[Field]) -> dict[int, str]:
     names = {normal(heading): each.name for each in reversed(fields) for heading in each.headings}
     found: dict[int, str] = {}
     for column in columns:
-        name = names.get(normal(column.heading))
+        name = names.get(normal(column.heading)) or names.get(bare(column.heading))
         if name is None and column.heading.lower().startswith(CUSTOM):
             name = column.heading.lower()
         if name and name not in found.values():

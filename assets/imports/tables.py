@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from assets.base.errors import Invalid
 from assets.imports.csv_file import encoding_of, read_csv
-from assets.imports.fields import normal, plain_text, shown
+from assets.imports.fields import bare, normal, plain_text, shown
 from assets.imports.xlsx_file import MAX_COLUMNS, MAX_ROWS, Sheet, inspect_workbook, read_xlsx
 
 MAX_BYTES = 64 * 1024 * 1024  # 100,000 rows of 15 columns are about 15 MB
@@ -101,7 +101,7 @@ def headings_of(table: Table, known: Sequence[str]) -> tuple[int, list[Column]]:
     words = {normal(each) for each in known}
     best, most = None, 0
     for position, (_, row) in enumerate(first):
-        count = sum(1 for cell in row if cell is not None and normal(_text(cell)) in words)
+        count = sum(1 for cell in row if cell is not None and {normal(_text(cell)), bare(_text(cell))} & words)
         if count > most:
             best, most = position, count
     if best is None:

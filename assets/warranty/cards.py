@@ -76,8 +76,8 @@ def register(
     )
     card = card_of(session, asset.id)
     first = card is None
-    theirs = asset.customer_id in (None, match.customer.id)
-    if asset.customer_id is None and (card is None or card.customer_id is None):
+    theirs = asset.customer_id in (None, match.customer.id) and match.customer.organisation_id == asset.organisation_id
+    if theirs and asset.customer_id is None and (card is None or card.customer_id is None):
         asset.customer_id = match.customer.id
     if card is None:
         card = _issue(session, asset, asset.customer_id, "label", purchased_on, proof, now, None)
@@ -170,11 +170,14 @@ def decide_registration(
         raise Invalid("say why", field="reason", limit=MAX_REASON)
     asset = session.get_one(Asset, registration.asset_id)
     card = card_of(session, asset.id)
-    if accept and registration.customer_id is not None:
-        asset.customer_id = registration.customer_id
+    customer = session.get(Customer, registration.customer_id) if registration.customer_id else None
+    if accept and customer is not None:
+        if customer.organisation_id != asset.organisation_id:
+            raise Conflict("the machine belongs to another organisation: hand it over first", what="organisation")
+        asset.customer_id = customer.id
         asset.version += 1
         if card is not None:
-            card.customer_id = registration.customer_id
+            card.customer_id = customer.id
             if registration.purchased_on is not None:
                 card.purchased_on, card.proof = registration.purchased_on, registration.proof
             card.version += 1

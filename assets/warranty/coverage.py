@@ -57,7 +57,7 @@ def term_sets(
     sets = [as_term_set(each) for each in [*(each for each in found if each.id in named), *kept]]
     return [
         *sets,
-        *(contract_terms(session, each, fault_at, work_order_id) for each in contracts_of(session, asset.id)),
+        *(contract_terms(session, each, fault_at, work_order_id) for each in contracts_of(session, asset)),
     ]
 
 

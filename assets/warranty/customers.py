@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from assets.base.db import Base
 from assets.base.errors import Conflict, Invalid
 from assets.base.events import append_event
+from assets.customers import move_organisation
+from assets.people import Organisation
 from assets.registry import CUSTOMER_NUMBERS, Asset, Customer
 from assets.warranty.identities import TAIL, normal_email, normal_name, normal_phone, same_phone, tail_of
 from assets.warranty.tables import CustomerMerge
@@ -58,6 +60,12 @@ def match_or_create(
         )
     by_phone, by_email = _by_phone(session, organisation_id, number), _by_email(session, organisation_id, address)
     found = by_phone or by_email
+    if found is None:  # a customer with an organisation of its own, somewhere below the same operator
+        by_phone, by_email = (
+            _by_phone(session, None, number, organisation_id),
+            _by_email(session, None, address, organisation_id),
+        )
+        found = by_phone or by_email
     if found is None:
         made = Customer(
             organisation_id=organisation_id,
@@ -82,7 +90,7 @@ def match_or_create(
 
 
 def duplicates_of(session: Session, customer: Customer) -> list[tuple[Customer, list[str]]]:
-    """Return records of the same organisation that may be this customer, with what speaks for it."""
+    """Return records, among those that the actor sees, that may be this customer, with what speaks for it."""
     number, address, name = normal_phone(customer.phone), normal_email(customer.email), normal_name(customer.name)
     conditions = [func.lower(Customer.name) == customer.name.lower()]
     if number:
@@ -94,7 +102,6 @@ def duplicates_of(session: Session, customer: Customer) -> list[tuple[Customer, 
     candidates = session.scalars(
         select(Customer)
         .where(
-            Customer.organisation_id == customer.organisation_id,
             Customer.id != customer.id,
             Customer.merged_into_id.is_(None),
             or_(*conditions),
@@ -134,17 +141,16 @@ def merge(
         raise Invalid(f"a reason has 1 to {MAX_REASON} characters", field="reason", limit=MAX_REASON)
     if kept.id == other.id:
         raise Invalid("a customer is not put into itself", field="into_id")
-    if kept.organisation_id != other.organisation_id:
-        raise Conflict("the two belong to different organisations: move the assets instead", what="organisation")
     _lock(session, kept, other)
     if kept.merged_into_id or other.merged_into_id:
         raise Conflict("one of the two was put into another already", what="merged")
+    parent_id = _bring_together(session, kept, other)
     moved = {
         table.name: ids
         for table, column in _references()
         if (ids := _point(session, table, column, [], other.id, kept.id))
     }
-    before = {"name": kept.name, "phone": kept.phone, "email": kept.email}
+    before = {"name": kept.name, "phone": kept.phone, "email": kept.email, "parent_id": parent_id}
     _fill(kept, other.phone, other.email)
     other.merged_into_id = kept.id
     made = CustomerMerge(
@@ -185,6 +191,13 @@ def undo_merge(session: Session, done: CustomerMerge, now: datetime, *, reason: 
         # What came from the other goes back; what a person wrote since stays.
         if done.before.get(name) is None and getattr(kept, name) == value:
             setattr(kept, name, None)
+    if done.before.get("parent_id"):
+        own, above = (
+            session.get(Organisation, other.organisation_id),
+            session.get(Organisation, UUID(done.before["parent_id"])),
+        )
+        if own is not None and above is not None:
+            move_organisation(session, own, above)
     kept.version += 1
     other.merged_into_id = None
     done.undone_at, done.undone_by_id, done.undo_reason = now, by_id, words
@@ -192,23 +205,56 @@ def undo_merge(session: Session, done: CustomerMerge, now: datetime, *, reason: 
     _tell(session, done, kept, "customer.merge_undone", now, by_id)
 
 
-def _by_phone(session: Session, organisation_id: UUID, number: str | None) -> Customer | None:
+def _bring_together(session: Session, kept: Customer, other: Customer) -> str | None:
+    """Hang the other's organisation, which owns its assets, below the kept one's; return where it hung.
+
+    None: the two share an organisation, or one stands above the other already. Raises Conflict where others share it.
+    """
+    if kept.organisation_id == other.organisation_id:
+        return None
+    upper, lower = session.get(Organisation, kept.organisation_id), session.get(Organisation, other.organisation_id)
+    if upper is None or lower is None:
+        raise Conflict("one of the two belongs to somebody else", what="organisation")
+    if upper.id in lower.ancestors or lower.id in upper.ancestors:
+        return None
+    shared = select(func.count()).where(Customer.organisation_id == lower.id, Customer.merged_into_id.is_(None))
+    if (session.scalar(shared) or 0) > 1 or lower.parent_id is None:
+        raise Conflict("its organisation has other customers too", what="organisation")
+    before = str(lower.parent_id)
+    move_organisation(session, lower, upper)
+    return before
+
+
+def _by_phone(
+    session: Session, organisation_id: UUID | None, number: str | None, beside: UUID | None = None
+) -> Customer | None:
     if number is None:
         return None
-    candidates = _live(session, organisation_id, _tail() == tail_of(number))
+    candidates = _live(session, organisation_id, _tail() == tail_of(number), beside)
     return next((each for each in candidates if same_phone(number, each.phone)), None)
 
 
-def _by_email(session: Session, organisation_id: UUID, address: str | None) -> Customer | None:
+def _by_email(
+    session: Session, organisation_id: UUID | None, address: str | None, beside: UUID | None = None
+) -> Customer | None:
     if address is None:
         return None
-    return next(iter(_live(session, organisation_id, func.lower(Customer.email) == address)), None)
+    return next(iter(_live(session, organisation_id, func.lower(Customer.email) == address, beside)), None)
 
 
-def _live(session: Session, organisation_id: UUID, condition: Any) -> Sequence[Customer]:
-    wanted = select(Customer).where(
-        Customer.organisation_id == organisation_id, Customer.merged_into_id.is_(None), condition
-    )
+def _live(
+    session: Session, organisation_id: UUID | None, condition: Any, beside: UUID | None = None
+) -> Sequence[Customer]:
+    """Return customers of one organisation, or of all below the operator that `beside` is below."""
+    wanted = select(Customer).where(Customer.merged_into_id.is_(None), condition)
+    if organisation_id is not None:
+        wanted = wanted.where(Customer.organisation_id == organisation_id)
+    else:
+        owner = session.get(Organisation, beside)
+        below = select(Organisation.id).where(
+            Organisation.ancestors.contains([owner.ancestors[0] if owner else beside])
+        )
+        wanted = wanted.where(Customer.organisation_id.in_(below))
     return session.scalars(wanted.order_by(Customer.id).limit(MAX_CANDIDATES)).all()
 
 
@@ -221,7 +267,9 @@ def _literal(words: str) -> str:
 
 
 def _surely_one(one: Customer, other: Customer, name: str) -> bool:
-    """The same name, and no field in which they say different things."""
+    """One organisation, the same name, and no field in which they say different things."""
+    if one.organisation_id != other.organisation_id:
+        return False
     names = {normal_name(one.name), normal_name(other.name), normal_name(name)}
     phones = one.phone is None or other.phone is None or same_phone(one.phone, other.phone)
     emails = one.email is None or other.email is None or normal_email(one.email) == normal_email(other.email)

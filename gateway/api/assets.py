@@ -1,149 +1,78 @@
-"""The fleet overview, assets with their models, timeline and what the model expects."""
+"""Assets over HTTP: find, register, change and locate them, and what their models expect."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
-from sqlalchemy import func, or_, select, text, tuple_
+from sqlalchemy import func, or_, select, tuple_
 
-from assets.base.errors import Invalid, NotFound
-from assets.base.events import Event
-from assets.base.units import unit_label
-from assets.instrumentation import asset_bindings
-from assets.people import Person, root_organisation
+from assets.base.errors import Invalid
+from assets.base.events import append_event
+from assets.customers import check_place
+from assets.definitions import check_custom
+from assets.meters import add_model_meters
+from assets.people import Organisation
+from assets.places import move
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
-from gateway import demo
-from gateway.api.cards import AssetCard, in_order, make_cards
+from assets.tree import set_parent
+from gateway.api.asset_detail import AssetDetail, asset_detail
+from gateway.api.cards import AssetCard, make_cards
 from gateway.api.deps import Context, Here
+from gateway.api.edits import IfMatch, Name, contains, locked_asset, named, seen
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
-from ingest.models import Device
-from ingest.store.read import latest_values
+from maintenance.models import Episode
 from ml.curves import expected_curve
-from ml.models import ScoringState
-from ticketing.models import WorkOrder
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])
 
-OVERVIEW_LIMIT = 300  # cards on one page; the counts are of all assets
 MAX_POINTS = 2000
-INTERNAL = frozenset({"note", "reason", "person_id", "person", "repair_code", "assignee", "technician_id"})
+MAX_MARKS = 20_000  # of a map: more are a cloud
+Lifecycle = Literal["planned", "in_stock", "installed", "commissioned", "in_service", "retired", "scrapped"]
+Degrees = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Share = Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class Counts(BaseModel):
-    """The fleet in figures; each is a count of rows that a list page shows."""
+class AssetItem(AssetCard):
+    """A card with what lists and trees need beside it."""
 
-    assets: int
-    in_trouble: int
-    watching: int
-    learning: int
-    offline: int
-    open_work_orders: int
-    opened_by_models: int
-
-
-class Overview(BaseModel):
-    """Counts and cards, gravest first."""
-
-    counts: Counts
-    assets: list[AssetCard]
+    lifecycle: str
+    parent_id: UUID | None
+    parts: int
 
 
 class AssetPage(BaseModel):
     """One page of assets."""
 
-    items: list[AssetCard]
+    items: list[AssetItem]
     next: str | None
 
 
-class LatestValue(BaseModel):
-    """The newest value of a metric."""
-
-    t: datetime
-    value: float | str | bool | None
-    quality: str
-
-
-class MetricDetail(BaseModel):
-    """A metric with its manufacturer's limits and its newest value."""
-
-    metric: str
-    unit: str | None
-    unit_label: str
-    label_en: str
-    label_zh: str
-    role: str
-    low_low: float | None
-    low: float | None
-    high: float | None
-    high_high: float | None
-    latest: LatestValue | None
-
-
-class DeviceRef(BaseModel):
-    """A device that measures the asset."""
+class Mark(BaseModel):
+    """An asset on a map, by its own coordinates or those of its site, and on its site's plan."""
 
     id: UUID
+    name: str
     serial: str
-    presence: str
-    last_seen_at: datetime | None
-
-
-class LearningState(BaseModel):
-    """How far the asset's model is, and what it still waits for."""
-
-    state: str
-    progress: float
-    missing: list[str]
-
-
-class AssetDetail(AssetCard):
-    """All that one page shows of an asset."""
-
+    site_id: UUID | None
+    latitude_deg: float | None
+    longitude_deg: float | None
+    own_place: bool
+    plan_x: float | None
+    plan_y: float | None
     lifecycle: str
-    installed_at: datetime | None
-    code: str
-    customer_url: str
-    metrics: list[MetricDetail]
-    devices: list[DeviceRef]
-    learning: LearningState | None
-    repair_codes: list[dict[str, Any]]
-    about: str | None
+    operation: str
+    state: Literal["trouble", "ok"]
 
 
-class TimelineActor(BaseModel):
-    """Who did it."""
+class Marks(BaseModel):
+    """All assets that have a place; `truncated` when there are more than a map can show."""
 
-    kind: str
-    name: str | None
-
-
-class TimelineOrder(BaseModel):
-    """The work order that an entry is about."""
-
-    id: UUID
-    number: str
-
-
-class TimelineItem(BaseModel):
-    """One thing that happened."""
-
-    id: int
-    at: datetime
-    kind: str
-    actor: TimelineActor
-    payload: dict[str, Any]
-    work_order: TimelineOrder | None
-
-
-class Timeline(BaseModel):
-    """A page of the timeline, newest first."""
-
-    items: list[TimelineItem]
-    next: str | None
+    items: list[Mark]
+    truncated: bool
 
 
 class ExpectedPoint(BaseModel):
@@ -164,107 +93,165 @@ class Expected(BaseModel):
 
 
 class NewAsset(BaseModel):
-    """An asset to register."""
+    """An asset to register: of the customer named, of an organisation, or (neither) of one's own."""
 
-    serial: str = Field(min_length=1, max_length=120)
-    name: str = Field(min_length=1, max_length=200)
+    serial: Annotated[str, Field(min_length=1, max_length=120, pattern=r"\S")]
+    name: Name
     model: str | None = None
+    asset_model_id: UUID | None = None
     site_id: UUID | None = None
     customer_id: UUID | None = None
+    organisation_id: UUID | None = None
+    parent_id: UUID | None = None
+    lifecycle: Literal["planned", "in_stock", "installed", "in_service"] = "in_service"
+    installed_at: AwareDatetime | None = None
+    custom: dict[str, Any] = {}
 
 
-class Named(BaseModel):
-    """A row by id and name."""
+class AssetChange(BaseModel):
+    """What is to change; of `custom` the named values, null takes one away. Another place is a move."""
 
-    id: UUID
-    name: str
-    code: str | None = None
-    name_zh: str | None = None
-
-
-class NamedList(BaseModel):
-    """A short list."""
-
-    items: list[Named]
-    next: str | None = None
+    name: Name | None = None
+    asset_model_id: UUID | None = None
+    customer_id: UUID | None = None
+    site_id: UUID | None = None
+    installed_at: AwareDatetime | None = None
+    custom: dict[str, Any] | None = None
+    plan_x: Share = None
+    plan_y: Share = None
 
 
-class Removed(BaseModel):
-    """What removing the demo took away."""
+class Place(BaseModel):
+    """Where the asset stands (WGS-84), as a phone beside it tells."""
 
-    assets: int
-
-
-@router.get("/overview", operation_id="get_overview")
-def get_overview(here: Here) -> Overview:
-    """What is in trouble, at a glance."""
-    here.require("asset.read")
-    assets = list(here.session.scalars(select(Asset).order_by(Asset.created_at.desc()).limit(2000)))
-    cards = make_cards(here.session, assets, here.now)
-    return Overview(counts=_counts(here, cards), assets=cards[:OVERVIEW_LIMIT])
-
-
-def _counts(here: Context, cards: list[AssetCard]) -> Counts:
-    states = [card.state for card in cards]
-    open_orders = select(func.count()).select_from(WorkOrder).where(WorkOrder.closed_at.is_(None))
-    open_orders = open_orders.where(WorkOrder.state.not_in(("completed", "documented", "cancelled", "cannot_complete")))
-    by_models = select(func.count()).select_from(WorkOrder).where(WorkOrder.origin == "finding")
-    return Counts(
-        assets=here.session.scalar(select(func.count()).select_from(Asset)) or 0,
-        in_trouble=states.count("trouble"),
-        watching=states.count("watch"),
-        learning=states.count("learning"),
-        offline=states.count("no_data"),
-        open_work_orders=here.session.scalar(open_orders) or 0,
-        opened_by_models=here.session.scalar(by_models) or 0,
-    )
+    latitude_deg: Degrees
+    longitude_deg: Degrees
+    accuracy_m: Annotated[float | None, Field(ge=0, le=1e6, allow_inf_nan=False)] = None
 
 
 @router.get("/assets", operation_id="list_assets")
 def list_assets(
-    here: Here, q: str | None = None, serial: str | None = None, limit: Limit = 100, after: After = None
+    here: Here,
+    q: str | None = None,
+    serial: str | None = None,
+    parent_id: UUID | Literal["none"] | None = None,
+    site_id: UUID | None = None,
+    customer_id: UUID | None = None,
+    model_id: UUID | None = None,
+    lifecycle: Lifecycle | None = None,
+    limit: Limit = 100,
+    after: After = None,
 ) -> AssetPage:
-    """List assets by name; `q` looks in name and serial."""
+    """List assets by name; `q` looks in name and serial, `parent_id=none` finds what is no part of anything."""
     here.require("asset.read")
     statement = select(Asset).order_by(Asset.name, Asset.id).limit(limit + 1)
     if q:
-        pattern = "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        statement = statement.where(or_(Asset.name.ilike(pattern), Asset.serial.ilike(pattern)))
-    if serial:
-        statement = statement.where(Asset.serial == serial)
+        statement = statement.where(or_(Asset.name.ilike(contains(q)), Asset.serial.ilike(contains(q))))
+    if parent_id is not None:
+        of_it = Asset.parent_id.is_(None) if parent_id == "none" else Asset.parent_id == parent_id
+        statement = statement.where(of_it)
+    wanted = (
+        (Asset.serial, serial or None),
+        (Asset.site_id, site_id),
+        (Asset.customer_id, customer_id),
+        (Asset.asset_model_id, model_id),
+        (Asset.lifecycle, lifecycle),
+    )
+    for column, value in wanted:
+        if value is not None:
+            statement = statement.where(column == value)
     if after:
         name, key = read_cursor(after, str, UUID)
         statement = statement.where(tuple_(Asset.name, Asset.id) > tuple_(name, key))
     rows = list(here.session.scalars(statement))
     page = rows[:limit]
-    cards = {card.id: card for card in make_cards(here.session, page, here.now, sparks=0)}
     following = cursor_of(page[-1].name, page[-1].id) if len(rows) > limit else None
-    return AssetPage(items=[cards[asset.id] for asset in page], next=following)
+    return AssetPage(items=_items(here, page), next=following)
+
+
+def _items(here: Context, assets: list[Asset]) -> list[AssetItem]:
+    cards = {card.id: card for card in make_cards(here.session, assets, here.now, sparks=0)}
+    counted = select(Asset.parent_id, func.count()).where(Asset.parent_id.in_(list(cards))).group_by(Asset.parent_id)
+    parts = {key: number for key, number in here.session.execute(counted)} if cards else {}
+    return [
+        AssetItem(
+            **cards[asset.id].model_dump(),
+            lifecycle=asset.lifecycle,
+            parent_id=asset.parent_id,
+            parts=parts.get(asset.id, 0),
+        )
+        for asset in assets
+    ]
+
+
+@router.get("/assets/map", operation_id="get_asset_map")
+def get_asset_map(here: Here, site_id: UUID | None = None) -> Marks:
+    """All assets with a place on the map or on their site's plan."""
+    here.require("asset.read")
+    troubled = select(Episode.asset_id).where(Episode.closed_at.is_(None), Episode.kind == "machine")
+    query = (
+        select(Asset, Site.latitude_deg, Site.longitude_deg, Asset.id.in_(troubled))
+        .outerjoin(Site, Site.id == Asset.site_id)
+        .where(Asset.lifecycle.not_in(("retired", "scrapped")))
+        .where(or_(Asset.latitude_deg.is_not(None), Site.latitude_deg.is_not(None), Asset.plan_x.is_not(None)))
+        .order_by(Asset.id)
+        .limit(MAX_MARKS + 1)
+    )
+    if site_id is not None:
+        query = query.where(Asset.site_id == site_id)
+    rows = here.session.execute(query).all()
+    return Marks(items=[_mark(*row) for row in rows[:MAX_MARKS]], truncated=len(rows) > MAX_MARKS)
+
+
+def _mark(asset: Asset, latitude_deg: float | None, longitude_deg: float | None, troubled: bool) -> Mark:
+    own = asset.latitude_deg is not None
+    return Mark(
+        id=asset.id,
+        name=asset.name,
+        serial=asset.serial,
+        site_id=asset.site_id,
+        latitude_deg=asset.latitude_deg if own else latitude_deg,
+        longitude_deg=asset.longitude_deg if own else longitude_deg,
+        own_place=own,
+        plan_x=asset.plan_x,
+        plan_y=asset.plan_y,
+        lifecycle=asset.lifecycle,
+        operation=asset.operation,
+        state="trouble" if troubled else "ok",
+    )
 
 
 @router.post("/assets", operation_id="create_asset", status_code=201)
 def create_asset(body: NewAsset, here: Here) -> AssetCard:
     """Register an asset of the actor's organisation, or of the customer named."""
     here.require("asset.manage")
-    owner = here.actor.organisation_id
-    if body.customer_id:
-        customer = here.session.get(Customer, body.customer_id)
-        if customer is None:
-            raise Invalid("no such customer", field="customer_id")
-        owner = customer.organisation_id
-    if body.site_id and here.session.get(Site, body.site_id) is None:  # row-level security: only sites one may see
-        raise Invalid("no such site", field="site_id")
-    model = _model_by_code(here, body.model) if body.model else None
+    customer = named(here, Customer, body.customer_id, "customer_id")
+    organisation = named(here, Organisation, body.organisation_id, "organisation_id")
+    if customer is not None and organisation is not None and customer.organisation_id != organisation.id:
+        raise Invalid("the customer belongs to another organisation", field="customer_id")
+    owner = customer.organisation_id if customer else organisation.id if organisation else here.actor.organisation_id
+    site = named(here, Site, body.site_id, "site_id")  # row-level security: only sites one may see
+    model = named(here, AssetModel, body.asset_model_id, "asset_model_id")
+    if model is None and body.model:
+        model = _model_by_code(here, body.model)
+    if body.installed_at is not None and body.installed_at > here.now:
+        raise Invalid("installed in the past, or planned", field="installed_at")
     asset = Asset(
         organisation_id=owner,
         serial=body.serial.strip(),
         name=body.name.strip(),
         asset_model_id=model.id if model else None,
-        site_id=body.site_id,
-        customer_id=body.customer_id,
+        site_id=site.id if site else None,
+        customer_id=customer.id if customer else None,
+        lifecycle=body.lifecycle,
+        installed_at=body.installed_at,
+        custom=check_custom(model.custom_fields if model else [], body.custom),
         created_at=here.now,
     )
     add_asset(here.session, asset, here.now)
+    add_model_meters(here.session, asset, model, here.now)
+    if body.parent_id is not None:
+        set_parent(here.session, asset, named(here, Asset, body.parent_id, "parent_id"), by_id=here.actor.person_id)
     return make_cards(here.session, [asset], here.now)[0]
 
 
@@ -276,119 +263,83 @@ def _model_by_code(here: Context, code: str) -> AssetModel:
 
 
 @router.get("/assets/{asset_id}", operation_id="get_asset")
-def get_asset(asset_id: UUID, here: Here) -> AssetDetail:
-    """One asset with its metrics, devices and the state of its model."""
+def get_asset(asset_id: UUID, here: Here, response: Response) -> AssetDetail:
+    """One asset with its metrics, devices and the state of its model; its version is the ETag."""
     here.require("asset.read")
-    asset = _asset(here, asset_id)
-    card = make_cards(here.session, [asset], here.now)[0]
-    model = here.session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
-    devices = here.session.scalars(
-        select(Device)
-        .join(asset_bindings, asset_bindings.c.device_id == Device.id)
-        .where(asset_bindings.c.asset_id == asset.id, asset_bindings.c.valid_to.is_(None))
-        .distinct()
-    )
-    return AssetDetail(
-        **card.model_dump(),
-        lifecycle=asset.lifecycle,
-        installed_at=asset.installed_at,
-        code=asset.code,
-        customer_url=f"/a/{asset.code}",
-        metrics=_metrics(here, asset, model),
-        devices=[
-            DeviceRef(id=d.id, serial=d.serial, presence=d.presence, last_seen_at=d.last_seen_at) for d in devices
-        ],
-        learning=_learning(here, asset, model),
-        repair_codes=model.repair_codes if model else [],
-        about=asset.custom.get("about"),
-    )
+    asset = seen(here, Asset, asset_id, "asset")
+    response.headers["ETag"] = f'"{asset.version}"'
+    return asset_detail(here, asset)
 
 
-def _metrics(here: Context, asset: Asset, model: AssetModel | None) -> list[MetricDetail]:
-    known: dict[str, Any] = model.metrics if model else {}
-    latest = {value.metric: value for value in latest_values(here.session, [asset.id]).get(asset.id, [])}
-    described = []
-    for metric in [*in_order(known), *sorted(set(latest) - set(known))]:
-        about, value = known.get(metric, {}), latest.get(metric)
-        unit = (value.unit if value else None) or about.get("unit")
-        label = metric.replace("_", " ")
-        described.append(
-            MetricDetail(
-                metric=metric,
-                unit=unit,
-                unit_label=unit_label(unit),
-                label_en=about.get("label_en") or label,
-                label_zh=about.get("label_zh") or label,
-                role=about.get("role") or "health",
-                low_low=about.get("low_low"),
-                low=about.get("low"),
-                high=about.get("high"),
-                high_high=about.get("high_high"),
-                latest=LatestValue(t=value.t, value=value.value, quality=value.quality) if value else None,
-            )
-        )
-    return described
+@router.patch("/assets/{asset_id}", operation_id="change_asset")
+def change_asset(asset_id: UUID, body: AssetChange, here: Here, if_match: IfMatch = None) -> AssetDetail:
+    """Change an asset's words, custom values, model or place on the plan; another site is a move."""
+    here.require("asset.manage")
+    asset = locked_asset(here, asset_id, if_match)
+    told = body.model_fields_set
+    if body.name is not None:
+        asset.name = body.name.strip()
+    if "asset_model_id" in told:
+        model = named(here, AssetModel, body.asset_model_id, "asset_model_id")
+        asset.asset_model_id = model.id if model else None
+    if "customer_id" in told:
+        _set_customer(here, asset, body.customer_id)
+    if body.custom is not None:
+        model = here.session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
+        asset.custom = check_custom(model.custom_fields if model else [], body.custom, asset.custom)
+    if "installed_at" in told:
+        if body.installed_at is not None and body.installed_at > here.now:
+            raise Invalid("installed in the past, or planned", field="installed_at")
+        asset.installed_at = body.installed_at
+    for field in ("plan_x", "plan_y"):
+        if field in told:
+            setattr(asset, field, getattr(body, field))
+    if (asset.plan_x is None) != (asset.plan_y is None):
+        raise Invalid("a place on the plan has two shares", field="plan_y")
+    if "site_id" in told and body.site_id != asset.site_id:
+        _move_to(here, asset, body.site_id)
+    asset.version += 1
+    here.session.flush()
+    _log(here, asset, "asset.changed", {"fields": sorted(told)})
+    return asset_detail(here, asset)
 
 
-def _learning(here: Context, asset: Asset, model: AssetModel | None) -> LearningState | None:
-    """How far the model is; None where only limits watch, which learn nothing."""
-    if model and model.detectors and "residual" not in model.detectors:
-        return None
-    state = here.session.scalar(select(ScoringState.learning).where(ScoringState.asset_id == asset.id))
-    if not state:
-        return None
-    return LearningState(
-        state=state.get("state", "learning"),
-        progress=state.get("progress", 0.0),
-        missing=list(state.get("missing", [])),
+def _set_customer(here: Context, asset: Asset, customer_id: UUID | None) -> None:
+    customer = named(here, Customer, customer_id, "customer_id")
+    if customer is not None and customer.organisation_id != asset.organisation_id:
+        raise Invalid("the customer belongs to another organisation: transfer the asset", field="customer_id")
+    asset.customer_id = customer.id if customer else None
+
+
+def _move_to(here: Context, asset: Asset, site_id: UUID | None) -> None:
+    site = named(here, Site, site_id, "site_id")
+    if site is None:
+        raise Invalid("say where it is now: POST /assets/{id}/moves", field="site_id")
+    here.session.flush()
+    move(
+        here.session,
+        asset,
+        site=site,
+        person=None,
+        place=None,
+        reason=None,
+        at=here.now,
+        now=here.now,
+        by_id=here.actor.person_id,
     )
 
 
-@router.get("/assets/{asset_id}/timeline", operation_id="get_timeline")
-def get_timeline(asset_id: UUID, here: Here, limit: Limit = 50, after: After = None) -> Timeline:
-    """Everything that happened to the asset, newest first."""
-    here.require("event.read")
-    _asset(here, asset_id)
-    statement = select(Event).where(Event.asset_id == asset_id)
-    statement = statement.order_by(Event.at.desc(), Event.id.desc()).limit(limit + 1)
-    if after:
-        at, number = read_cursor(after, datetime.fromisoformat, int)
-        statement = statement.where(tuple_(Event.at, Event.id) < tuple_(at, number))
-    rows = list(here.session.scalars(statement))
-    page = rows[:limit]
-    return Timeline(
-        items=timeline_items(here, page),
-        next=cursor_of(page[-1].at.isoformat(), page[-1].id) if len(rows) > limit else None,
-    )
-
-
-def timeline_items(here: Context, events: list[Event]) -> list[TimelineItem]:
-    """Return events with the names that they refer to."""
-    people = {e.actor_id for e in events if e.actor_kind == "person" and e.actor_id}
-    staff = here.actor.roles != {"customer"}  # customers see what was done, not who did it
-    names: dict[UUID, str] = {}
-    if staff and people:
-        names = {
-            key: name for key, name in here.session.execute(select(Person.id, Person.name).where(Person.id.in_(people)))
-        }
-    orders = [e.subject_id for e in events if e.subject_kind == "work_order"]
-    numbers: dict[UUID, str] = {}
-    if orders:
-        rows = here.session.execute(select(WorkOrder.id, WorkOrder.number).where(WorkOrder.id.in_(orders)))
-        numbers = {key: number for key, number in rows}
-    return [
-        TimelineItem(
-            id=e.id,
-            at=e.at,
-            kind=e.kind,
-            actor=TimelineActor(kind=e.actor_kind, name=names.get(e.actor_id) if e.actor_id else None),
-            payload=e.payload if staff else {k: v for k, v in e.payload.items() if k not in INTERNAL},
-            work_order=TimelineOrder(id=e.subject_id, number=numbers[e.subject_id])
-            if e.subject_id in numbers
-            else None,
-        )
-        for e in events
-    ]
+@router.put("/assets/{asset_id}/location", operation_id="locate_asset")
+def locate_asset(asset_id: UUID, body: Place, here: Here) -> AssetDetail:
+    """Take down where the asset stands."""
+    here.require("asset.move")
+    asset = locked_asset(here, asset_id)
+    check_place(body.latitude_deg, body.longitude_deg)
+    asset.latitude_deg, asset.longitude_deg = body.latitude_deg, body.longitude_deg
+    asset.location_accuracy_m, asset.located_at = body.accuracy_m, here.now
+    here.session.flush()
+    _log(here, asset, "asset.located", body.model_dump())
+    return asset_detail(here, asset)
 
 
 @router.get("/assets/{asset_id}/expected", operation_id="get_expected")
@@ -402,7 +353,7 @@ def get_expected(
 ) -> Expected:
     """What the asset's model expects of a metric over a stretch of time."""
     here.require("reading.read")
-    asset = _asset(here, asset_id)
+    asset = seen(here, Asset, asset_id, "asset")
     until = end or here.now
     since = start or until - timedelta(hours=1)
     if since >= until:
@@ -418,45 +369,16 @@ def get_expected(
     )
 
 
-@router.get("/asset-models", operation_id="list_asset_models")
-def list_asset_models(here: Here) -> NamedList:
-    """Asset models by name."""
-    here.require("asset.read")
-    rows = here.session.scalars(select(AssetModel).order_by(AssetModel.name_en).limit(500))
-    return NamedList(items=[Named(id=m.id, name=m.name_en, name_zh=m.name_zh, code=m.code) for m in rows])
-
-
-@router.get("/sites", operation_id="list_sites")
-def list_sites(here: Here) -> NamedList:
-    """Sites by name."""
-    here.require("asset.read")
-    return NamedList(
-        items=[Named(id=s.id, name=s.name) for s in here.session.scalars(select(Site).order_by(Site.name).limit(500))]
+def _log(here: Context, asset: Asset, kind: str, payload: dict[str, Any]) -> None:
+    append_event(
+        here.session,
+        kind,
+        at=here.now,
+        organisation_id=asset.organisation_id,
+        subject_kind="asset",
+        subject_id=asset.id,
+        asset_id=asset.id,
+        actor_kind=here.actor.kind,
+        actor_id=here.actor.person_id,
+        payload=payload,
     )
-
-
-@router.get("/customers", operation_id="list_customers")
-def list_customers(here: Here) -> NamedList:
-    """Customers by name."""
-    here.require("asset.read")
-    rows = here.session.scalars(select(Customer).order_by(Customer.name).limit(500))
-    return NamedList(items=[Named(id=c.id, name=c.name, code=c.number) for c in rows])
-
-
-@router.delete("/demo", operation_id="remove_demo")
-def remove_demo(here: Here) -> Removed:
-    """Remove all demo data: assets, devices, readings, work, people and customers marked as demo."""
-    here.require("demo.remove")
-    # Asked as the service: to an actor, the highest organisation that they see would look like the operator.
-    here.session.execute(text("SET LOCAL ROLE forewarn_service"))
-    operator = root_organisation(here.session)
-    if operator is None or operator.id != here.actor.organisation_id:
-        raise NotFound("only the operator has a demo to remove")
-    return Removed(assets=demo.remove(here.session, operator.id, here.actor.person_id, here.now))
-
-
-def _asset(here: Context, asset_id: UUID) -> Asset:
-    asset = here.session.get(Asset, asset_id)
-    if asset is None:
-        raise NotFound("no such asset")
-    return asset

@@ -35,8 +35,9 @@ class ModelRef(BaseModel):
 
 
 class NameRef(BaseModel):
-    """Something by name."""
+    """Something by id and name."""
 
+    id: UUID
     name: str
 
 
@@ -141,8 +142,8 @@ def _card(facts: _Facts, asset: Asset) -> AssetCard:
         serial=asset.serial,
         name=asset.name,
         model=ModelRef(code=model.code, name_en=model.name_en, name_zh=model.name_zh) if model else None,
-        site=NameRef(name=site.name) if site else None,
-        customer=NameRef(name=customer.name) if customer else None,
+        site=NameRef(id=site.id, name=site.name) if site else None,
+        customer=NameRef(id=customer.id, name=customer.name) if customer else None,
         demo=asset.demo,
         replayed=bool(asset.custom.get("recorded_fleet")),
         state=_state(facts, asset, bool(latest), presence),

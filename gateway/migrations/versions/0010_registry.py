@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from assets.base.access import MODEL_READ, OWNED, owned_policies
+from assets.base.access import MODEL_READ, ORGANISATION, OWNED, owned_policies
 from assets.base.db import APP_ROLE, READER_ROLE, SERVICE_ROLE
 
 revision = "0010"
@@ -26,6 +26,12 @@ _OPERATIONS = """
 INSERT INTO state_intervals (id, organisation_id, asset_id, axis, state, source, valid_from)
 SELECT gen_random_uuid(), organisation_id, id, 'operation', operation, 'import', coalesce(operation_since, created_at)
 FROM assets WHERE operation <> 'unknown'
+"""
+# A new organisation is not among the visible ones yet: it must stand below one of them.
+_NEW_ORGANISATION = """
+ALTER POLICY tenant_insert ON organisations WITH CHECK (
+  parent_id = ANY ((SELECT forewarn_visible_organisations())::uuid[])
+  AND ancestors[cardinality(ancestors)] = id AND ancestors[cardinality(ancestors) - 1] = parent_id)
 """
 _WHOLES = """
 INSERT INTO components (id, organisation_id, asset_id, child_asset_id, quantity, valid_from)
@@ -58,6 +64,7 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT (version) ON customers TO {READER_ROLE}")
     # Sites of customers follow calendars of the operator above them.
     op.execute(sa.text(f"ALTER POLICY tenant_read ON calendars USING ({MODEL_READ})"))
+    op.execute(_NEW_ORGANISATION)
     op.execute(f"SET LOCAL ROLE {SERVICE_ROLE}")  # the row policies show the login role nobody's rows
     op.execute("UPDATE assets SET lifecycle_since = least(coalesce(installed_at, created_at), created_at)")
     for statement in (_LIFECYCLES, _OPERATIONS, _WHOLES):
@@ -67,6 +74,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take back."""
+    op.execute(sa.text(f"ALTER POLICY tenant_insert ON organisations WITH CHECK ({ORGANISATION})"))
     op.execute(sa.text(f"ALTER POLICY tenant_read ON calendars USING ({OWNED})"))
     op.execute("DROP SEQUENCE customer_numbers")
     op.drop_index("ix_assets_listed", "assets")

@@ -1,0 +1,81 @@
+"""The fleet at a glance, and the demo's removal."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy import func, select, text
+
+from assets.base.errors import NotFound
+from assets.people import root_organisation
+from assets.registry import Asset
+from gateway import demo
+from gateway.api.cards import AssetCard, make_cards
+from gateway.api.deps import Context, Here
+from ticketing.models import WorkOrder
+
+router = APIRouter(prefix="/api/v1", tags=["assets"])
+
+OVERVIEW_LIMIT = 300  # cards on one page; the counts are of all assets
+
+
+class Counts(BaseModel):
+    """The fleet in figures; each is a count of rows that a list page shows."""
+
+    assets: int
+    in_trouble: int
+    watching: int
+    learning: int
+    offline: int
+    open_work_orders: int
+    opened_by_models: int
+
+
+class Overview(BaseModel):
+    """Counts and cards, gravest first."""
+
+    counts: Counts
+    assets: list[AssetCard]
+
+
+class Removed(BaseModel):
+    """What removing the demo took away."""
+
+    assets: int
+
+
+@router.get("/overview", operation_id="get_overview")
+def get_overview(here: Here) -> Overview:
+    """What is in trouble, at a glance."""
+    here.require("asset.read")
+    assets = list(here.session.scalars(select(Asset).order_by(Asset.created_at.desc()).limit(2000)))
+    cards = make_cards(here.session, assets, here.now)
+    return Overview(counts=_counts(here, cards), assets=cards[:OVERVIEW_LIMIT])
+
+
+def _counts(here: Context, cards: list[AssetCard]) -> Counts:
+    states = [card.state for card in cards]
+    open_orders = select(func.count()).select_from(WorkOrder).where(WorkOrder.closed_at.is_(None))
+    open_orders = open_orders.where(WorkOrder.state.not_in(("completed", "documented", "cancelled", "cannot_complete")))
+    by_models = select(func.count()).select_from(WorkOrder).where(WorkOrder.origin == "finding")
+    return Counts(
+        assets=here.session.scalar(select(func.count()).select_from(Asset)) or 0,
+        in_trouble=states.count("trouble"),
+        watching=states.count("watch"),
+        learning=states.count("learning"),
+        offline=states.count("no_data"),
+        open_work_orders=here.session.scalar(open_orders) or 0,
+        opened_by_models=here.session.scalar(by_models) or 0,
+    )
+
+
+@router.delete("/demo", operation_id="remove_demo")
+def remove_demo(here: Here) -> Removed:
+    """Remove all demo data: assets, devices, readings, work, people and customers marked as demo."""
+    here.require("demo.remove")
+    # Asked as the service: to an actor, the highest organisation that they see would look like the operator.
+    here.session.execute(text("SET LOCAL ROLE forewarn_service"))
+    operator = root_organisation(here.session)
+    if operator is None or operator.id != here.actor.organisation_id:
+        raise NotFound("only the operator has a demo to remove")
+    return Removed(assets=demo.remove(here.session, operator.id, here.actor.person_id, here.now))

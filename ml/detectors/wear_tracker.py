@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from ml.detectors import conditions
+from ml.detectors import conditions, hidden_modes
 from ml.detectors.conditions import Scaling
+from ml.detectors.hidden_modes import HiddenModes
 from ml.detectors.protocol import Event, Floats, State
 from ml.detectors.repairs import REPAIR, is_repair
 from ml.detectors.wear_bins import Bins
@@ -76,6 +77,7 @@ class Tracker:
     after: Floats | None = None
     after_hours: float = 0.0
     strange: dict[str, list[Floats]] = field(default_factory=dict)
+    hidden: HiddenModes | None = None  # where nobody tells modes
 
     # ---------------------------------------------------------------- hours in
 
@@ -84,6 +86,7 @@ class Tracker:
         for i in range(len(bins)):
             t, values, mode = float(bins.t[i]), bins.values[i], bins.modes[i]
             self._on_silence(t)
+            mode = self.hidden.of(values) if self.hidden is not None and not mode else mode
             if self.relations is None:
                 self._found(t, values, mode, healthy_until)
                 continue
@@ -129,7 +132,9 @@ class Tracker:
             return
         self.relations = Relations(layout)
         v = self._rows(t, values)[runs]
-        self.relations.found(v, [r[2] for r, ok in zip(rows, runs, strict=True) if ok])
+        self.hidden = None if any(r[2] for r in rows) else hidden_modes.find(self.metrics, values[runs])
+        modes = [r[2] if self.hidden is None else self.hidden.of(r[1]) for r in rows]
+        self.relations.found(v, [mode for mode, ok in zip(modes, runs, strict=True) if ok])
         m = len(layout.judged)
         self.num = np.zeros((len(SCALES_H), layout.columns))
         self.jump, self.noise, self.missing = np.zeros(m), np.zeros(m), np.zeros(m)
@@ -305,6 +310,7 @@ class Tracker:
     def state(self) -> State:
         own: State = {each.name: getattr(self, each.name) for each in fields(self)}
         own["scaling"] = None if self.scaling is None else self.scaling.state()
+        own["hidden"] = None if self.hidden is None else self.hidden.state()
         own["relations"] = None if self.relations is None else self.relations.state()
         own["founding"], own["pending"] = _packed(self.founding), _packed(self.pending)
         own["lag"] = None if self.lag is None else {"t": self.lag[0], "value": self.lag[1]}
@@ -315,6 +321,7 @@ class Tracker:
     def from_state(cls, state: State) -> Tracker:
         own = {**state, "metrics": tuple(state["metrics"])}
         own["scaling"] = None if state["scaling"] is None else Scaling(**state["scaling"])
+        own["hidden"] = None if state.get("hidden") is None else HiddenModes.from_state(state["hidden"])
         own["relations"] = None if state["relations"] is None else Relations.from_state(state["relations"])
         own["founding"], own["pending"] = _unpacked(state["founding"]), _unpacked(state["pending"])
         own["lag"] = None if state["lag"] is None else (float(state["lag"]["t"]), state["lag"]["value"])

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from assets.registry import Asset
 from maintenance.answers import RIGHT, UNANSWERED, WRONG, answer
+from maintenance.batch import batch_of
 from maintenance.decisions import WATCH, Policy
 from maintenance.feedback_models import AlarmBudget, HeldBack, ObservedMonth, PlannerVerdict
 from maintenance.feedback_settings import Feedback, feedback_for
@@ -125,6 +126,9 @@ def factor_of(own: Counts, peers: Counts, budget_per_month: float) -> Factor:
 def over_budget(session: Session, asset: Asset, finding: Finding, policy: Policy, moment: datetime) -> Guarded | None:
     """Guard: put on the watch list what does not reach the asset's raised level; let some of it through at random."""
     if not _is_ours(finding) or finding.replayed or is_audited(session, finding.id):
+        return None
+    batch = batch_of(session, asset.id)
+    if batch is not None and asset.id not in batch.budgeted:
         return None
     budget = session.get(AlarmBudget, asset.id, populate_existing=True)
     ratio = strength(facts_of(finding))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -36,7 +37,9 @@ def lock_asset(session: Session, asset_id: UUID) -> None:
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:a, 11))"), {"a": str(asset_id)})
 
 
-def try_lock_asset(session: Session, asset_id: UUID) -> bool:
-    """Take the same lock only if it is free: whoever holds many of them must never wait for one more."""
-    taken = session.scalar(text("SELECT pg_try_advisory_xact_lock(hashtextextended(:a, 11))"), {"a": str(asset_id)})
-    return bool(taken)
+def try_lock_assets(session: Session, asset_ids: Collection[UUID]) -> set[UUID]:
+    """Take the same locks where they are free, and return which: whoever holds many must never wait for one more."""
+    taken = text(
+        "SELECT a, pg_try_advisory_xact_lock(hashtextextended(a::text, 11)) FROM unnest(CAST(:assets AS uuid[])) AS a"
+    )
+    return {row[0] for row in session.execute(taken, {"assets": list(asset_ids)}) if row[1]}

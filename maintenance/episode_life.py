@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,9 +16,11 @@ from assets.base.events import append_event
 from assets.failure_modes import FailureMode
 from assets.registry import Asset, set_operation
 from maintenance import noticed
+from maintenance.batch import batch_of
 from maintenance.models import Episode, EpisodeFinding, Finding, PredictedJob, WorkLink
 from maintenance.similar import similar_orders
 from maintenance.suppressors import is_audited
+from maintenance.watch_list import Reason, close_watching, watch
 from ticketing.models import WorkOrder
 from ticketing.work_orders import (
     OPEN_STATES,
@@ -31,14 +32,6 @@ from ticketing.work_orders import (
 )
 
 SEVERITIES = ("info", "warning", "critical")  # rising
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why, as a code with parameters; both go into events and rows."""
-
-    code: str
-    params: dict[str, Any]
 
 
 def open_episode(
@@ -77,7 +70,7 @@ def open_episode(
     session.add(episode)
     session.flush()
     _link_finding(session, episode, finding)
-    _log(session, episode, "episode.opened", moment, by, _facts(finding, reason))
+    _log(session, episode, "episode.opened", moment, by, _facts(finding, reason), first=True)
     if host is not None:
         order = _join_order(session, episode, finding, host, moment)
     else:
@@ -93,7 +86,7 @@ def attach_finding(session: Session, asset: Asset, episode: Episode, finding: Fi
         episode.state, episode.cleared_at = "open", None
         _degrade(session, asset, episode, moment)
     append_evidence(session, episode, finding, moment)
-    _close_watching(session, asset.id, episode.key, "attached", moment)
+    close_watching(session, asset.id, episode.key, "attached", moment)
 
 
 def append_evidence(session: Session, episode: Episode, finding: Finding, moment: datetime) -> bool:
@@ -110,9 +103,8 @@ def append_evidence(session: Session, episode: Episode, finding: Finding, moment
     if graver:
         episode.severity = finding.severity
         episode.acknowledged_at = episode.acknowledged_by_id = None
-    session.flush()
-    order = work_order_of(session, episode.id)
-    if order is not None and (new or worse):
+    order = work_order_of(session, episode.id) if new or worse else None
+    if order is not None:
         count = _evidence_count(session, order)
         update_noticed(session, order.id, noticed.with_evidence(order.noticed, finding, count))
         raise_priority(session, order, finding.severity, moment)
@@ -209,37 +201,6 @@ def work_order_of(session: Session, episode_id: UUID) -> WorkOrder | None:
     return session.scalar(newest)
 
 
-def watch(session: Session, finding: Finding, key: str, moment: datetime, reason: Reason) -> PredictedJob | None:
-    """Put a finding on the watch list; evidence of the same trouble stays one line."""
-    same = select(PredictedJob).where(
-        PredictedJob.asset_id == finding.asset_id, PredictedJob.key == key, PredictedJob.state == "watching"
-    )
-    job = session.scalar(same)
-    if job is None:
-        job = PredictedJob(
-            organisation_id=finding.organisation_id,
-            asset_id=finding.asset_id,
-            key=key,
-            finding_id=finding.id,
-            state="watching",
-            reason_code=reason.code,
-            reason_params=reason.params,
-            created_at=moment,
-        )
-        session.add(job)
-    job.finding_id, job.reason_code, job.reason_params = finding.id, reason.code, reason.params
-    session.flush()
-    return job
-
-
-def stop_watching(session: Session, finding: Finding, moment: datetime) -> None:
-    """The evidence of a watched finding ended by itself."""
-    watching = select(PredictedJob).where(PredictedJob.finding_id == finding.id, PredictedJob.state == "watching")
-    for job in session.scalars(watching):
-        job.state, job.reason_code, job.decided_at = "done", "ended", moment
-    session.flush()
-
-
 def _open_order(
     session: Session,
     asset: Asset,
@@ -329,16 +290,10 @@ def _remember_job(
     session.flush()
 
 
-def _close_watching(session: Session, asset_id: UUID, key: str, code: str, moment: datetime) -> None:
-    watching = select(PredictedJob).where(
-        PredictedJob.asset_id == asset_id, PredictedJob.key == key, PredictedJob.state == "watching"
-    )
-    for job in session.scalars(watching):
-        job.state, job.reason_code, job.decided_at = "done", code, moment
-    session.flush()
-
-
 def _link_finding(session: Session, episode: Episode, finding: Finding) -> bool:
+    batch = batch_of(session, episode.asset_id)
+    if batch is not None and (known := batch.linked.get(finding.id)) is not None and known.id == episode.id:
+        return False
     statement = insert(EpisodeFinding).values(
         organisation_id=episode.organisation_id, episode_id=episode.id, finding_id=finding.id
     )
@@ -374,7 +329,16 @@ def _facts(finding: Finding, reason: Reason) -> dict[str, Any]:
     }
 
 
-def _log(session: Session, episode: Episode, kind: str, at: datetime, by: Actor | None, facts: dict[str, Any]) -> None:
+def _log(
+    session: Session,
+    episode: Episode,
+    kind: str,
+    at: datetime,
+    by: Actor | None,
+    facts: dict[str, Any],
+    *,
+    first: bool = False,
+) -> None:
     append_event(
         session,
         kind,
@@ -392,4 +356,5 @@ def _log(session: Session, episode: Episode, kind: str, at: datetime, by: Actor 
             "replayed": episode.replayed,
             **facts,
         },
+        first=first,
     )

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from assets.failure_modes import FailureMode
 from assets.registry import Asset
 from maintenance import decisions, guards
-from maintenance.clocks import asset_moment, try_lock_asset
+from maintenance.batch import batch_of, end_batch, forget, read_ahead
+from maintenance.clocks import asset_moment, try_lock_assets
 from maintenance.decisions import Decision, OpenJob, Policy, decide
 from maintenance.episode_life import (
-    Reason,
     amend_episode,
     append_evidence,
     attach_finding,
@@ -26,9 +26,7 @@ from maintenance.episode_life import (
     end_episode,
     open_episode,
     reopen_episode,
-    stop_watching,
     take_in,
-    watch,
     work_order_of,
 )
 from maintenance.findings import facts_of
@@ -36,6 +34,7 @@ from maintenance.guarded import Guarded
 from maintenance.models import Episode, EpisodeFinding, Finding
 from maintenance.policies import policies_for
 from maintenance.troubles import key_of, trouble_of
+from maintenance.watch_list import Reason, stop_watching, watch
 from ticketing.models import WorkOrder
 from ticketing.work_orders import transition
 
@@ -63,18 +62,53 @@ def decide_pending(session: Session, now: datetime, limit: int = BATCH) -> int:
     by_asset: dict[UUID, list[Finding]] = {}
     for finding in session.scalars(waiting, execution_options={"populate_existing": True}):
         by_asset.setdefault(finding.asset_id, []).append(finding)
-    decided = 0
-    known: dict[tuple[UUID, UUID | None], dict[str, Policy]] = {}
-    for asset_id, findings in by_asset.items():
-        if not try_lock_asset(session, asset_id):
-            continue  # stays in the queue
-        asset = session.get_one(Asset, asset_id, populate_existing=True)
+    if not by_asset:
+        return 0
+    locked = try_lock_assets(session, list(by_asset))  # the others stay in the queue
+    mine = select(Asset).where(Asset.id.in_(locked))
+    assets = {row.id: row for row in session.scalars(mine, execution_options={"populate_existing": True})}
+    due = [
+        (assets[asset_id], finding)
+        for asset_id, findings in by_asset.items()
+        if asset_id in assets
+        for finding in sorted(findings, key=lambda f: (f.first_at, f.id))
+    ]
+    policies = _policies(session, list(assets.values()))
+    try:
+        read_ahead(session, list(assets.values()), [finding for _, finding in due], now)
+        _decide_all(session, due, policies, now)
+    finally:
+        end_batch(session)
+    return len(due)
+
+
+Policies = dict[tuple[UUID, UUID | None], dict[str, Policy]]
+
+
+def _policies(session: Session, assets: Sequence[Asset]) -> Policies:
+    known: Policies = {}
+    for asset in assets:
         alike = (asset.organisation_id, asset.asset_model_id)
         if alike not in known:
             known[alike] = policies_for(session, asset)
-        for finding in sorted(findings, key=lambda f: (f.first_at, f.id)):
-            decided += _decide_safely(session, asset, finding, known[alike], now)
-    return decided
+    return known
+
+
+def _decide_all(session: Session, due: Sequence[tuple[Asset, Finding]], policies: Policies, now: datetime) -> None:
+    """Decide all at once; when one of them cannot be decided, each by itself."""
+    try:
+        with session.begin_nested():
+            for asset, finding in due:
+                own = policies[asset.organisation_id, asset.asset_model_id]
+                _decide_one(session, asset, finding, own.get(finding.kind, own["machine"]), now)
+            session.flush()
+        return
+    except Exception as error:
+        log.warning("%d findings could not be decided together: %s", len(due), error)
+    end_batch(session)  # what was read ahead holds no longer
+    for asset, finding in due:
+        own = policies[asset.organisation_id, asset.asset_model_id]
+        _decide_safely(session, asset, finding, own, now)
 
 
 def _decide_safely(session: Session, asset: Asset, finding: Finding, policies: dict[str, Policy], now: datetime) -> int:
@@ -111,6 +145,7 @@ def _decide_one(session: Session, asset: Asset, finding: Finding, policy: Policy
         apply(session, asset, finding, decision, moment, policy=policy, mode=mode)
         again_at = _next_decision(decision, policy, now)
         _note(finding, decision.action, decision.reason, decision.params, again_at)
+    forget(session, asset.id)
 
 
 def _hold_back(session: Session, finding: Finding, key: str, held: Guarded, moment: datetime, now: datetime) -> None:
@@ -206,6 +241,8 @@ def joinable_order(session: Session, asset: Asset, finding: Finding, key: str) -
 
 def open_jobs(session: Session, asset_id: UUID) -> list[OpenJob]:
     """Return the newest episode of each trouble of the asset, with its work order."""
+    if (batch := batch_of(session, asset_id)) is not None:
+        return [_open_job(episode, order) for episode, order in batch.troubles.get(asset_id, ())]
     newest = (
         select(Episode)
         .where(Episode.asset_id == asset_id)

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from assets.registry import Asset
+from maintenance.batch import batch_of
 from maintenance.budget import over_budget
 from maintenance.caps import daily_cap
 from maintenance.decisions import Policy
@@ -27,12 +28,16 @@ PAUSED_BY_WORK = timedelta(hours=24)  # work forgotten in progress must not sile
 
 def dismissed(session: Session, asset: Asset, finding: Finding, policy: Policy, moment: datetime) -> Guarded | None:
     """A planner said no to this very finding."""
+    if (batch := batch_of(session, asset.id)) is not None and finding.id not in batch.dismissed:
+        return None
     said_no = select(PredictedJob.id).where(PredictedJob.finding_id == finding.id, PredictedJob.state == "dismissed")
     return Guarded("dismissed") if session.scalar(said_no.limit(1)) is not None else None
 
 
 def asset_paused(session: Session, asset: Asset, finding: Finding, policy: Policy, moment: datetime) -> Guarded | None:
     """Out of service, or people work on it for another reason: what the sensors say is their doing."""
+    if asset.lifecycle in MONITORED and _is_idle(session, asset):
+        return None
     at_work = select(func.count()).where(
         WorkOrder.asset_id == asset.id,
         WorkOrder.state == "in_progress",
@@ -48,6 +53,8 @@ def work_in_progress(
     session: Session, asset: Asset, finding: Finding, policy: Policy, moment: datetime
 ) -> Guarded | None:
     """People work on what was noticed: nothing new opens meanwhile, nor while the repaired machine finds its feet."""
+    if _is_idle(session, asset):
+        return None
     orders = select(WorkOrder.state, WorkOrder.started_at, WorkOrder.work_done_at).where(
         WorkOrder.asset_id == asset.id,
         WorkOrder.origin == "finding",
@@ -60,6 +67,12 @@ def work_in_progress(
         if done_at and started_at and done_at > settled and started_at <= finding.first_at <= done_at:
             return Guarded("settling", {"settle_s": policy.settle_s}, again_s=(done_at - settled).total_seconds())
     return None
+
+
+def _is_idle(session: Session, asset: Asset) -> bool:
+    """True where it is known already that nobody works on the asset, nor did lately."""
+    batch = batch_of(session, asset.id)
+    return batch is not None and asset.id not in batch.at_work
 
 
 # Asked about every finding that lasts: what they hold back does not even count as evidence of an open episode.

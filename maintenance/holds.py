@@ -15,6 +15,7 @@ from assets.base.events import append_event
 from assets.registry import Asset
 from maintenance.alarm_models import AlarmHold
 from maintenance.alarm_states import OUT_OF_SERVICE, SHELVED
+from maintenance.batch import batch_of
 from maintenance.decisions import Policy
 from maintenance.guarded import Guarded
 from maintenance.models import Episode, Finding
@@ -121,7 +122,8 @@ def wake(session: Session, asset_ids: Sequence[UUID], reasons: Sequence[str], no
 
 
 def _held(session: Session, asset: Asset, finding: Finding, moment: datetime, kind: str) -> Guarded | None:
-
+    if (batch := batch_of(session, asset.id)) is not None and asset.id not in batch.on_hold:
+        return None
     holds = [hold for hold in standing_holds(session, [asset.id], moment) if hold.kind == kind]
     if not holds:
         return None

@@ -13,10 +13,11 @@ from assets.base.errors import IllegalMove, Invalid, NotFound
 from assets.base.events import append_event
 from assets.registry import Asset
 from maintenance.clocks import asset_moment, lock_asset
-from maintenance.episode_life import Reason, attach_finding, open_episode, work_order_of
+from maintenance.episode_life import attach_finding, open_episode, work_order_of
 from maintenance.episodes import joinable_order
 from maintenance.models import Episode, Finding, PredictedJob
 from maintenance.troubles import trouble_of
+from maintenance.watch_list import Reason
 from ticketing.models import WorkOrder
 
 STATES = ("watching", "opened", "dismissed", "done")

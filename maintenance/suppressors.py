@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from assets.base.ids import uuid7
 from assets.registry import Asset
+from maintenance.batch import batch_of, batch_with, forget
 from maintenance.decisions import SELF_EVIDENT_LAYERS, FindingFacts, Policy
 from maintenance.feedback_models import HeldBack, Suppressor
 from maintenance.feedback_settings import feedback_for
@@ -96,6 +97,8 @@ def no_news(session: Session, asset: Asset, finding: Finding, policy: Policy, mo
 
 def active(session: Session, asset_id: UUID, moment: datetime) -> Sequence[Suppressor]:
     """Return the asset's suppressors in force, newest first."""
+    if (batch := batch_of(session, asset_id)) is not None and asset_id not in batch.suppressed:
+        return []
     in_force = select(Suppressor).where(
         Suppressor.asset_id == asset_id, Suppressor.ended_at.is_(None), Suppressor.expires_at > moment
     )
@@ -104,6 +107,8 @@ def active(session: Session, asset_id: UUID, moment: datetime) -> Sequence[Suppr
 
 def is_audited(session: Session, finding_id: UUID) -> bool:
     """Return whether this finding was let through at random."""
+    if (batch := batch_with(session, finding_id)) is not None and finding_id not in batch.held_back:
+        return False
     drawn = select(HeldBack.id).where(HeldBack.finding_id == finding_id, HeldBack.result == AUDITED)
     return session.scalar(drawn.limit(1)) is not None
 
@@ -124,6 +129,7 @@ def note_held_back(
     alike: float = 1.0,
 ) -> None:
     """Keep a row of it; a finding that is decided again keeps its first moment and, once audited, its lot."""
+    forget(session, finding.asset_id)
     values = {"result": result, "ratio": ratio, "suppressor_id": suppressor_id, "likeness": alike}
     statement = insert(HeldBack).values(
         id=uuid7(),

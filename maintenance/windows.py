@@ -17,6 +17,7 @@ from assets.people import Organisation
 from assets.registry import Asset
 from assets.tree import ancestors_of
 from maintenance.alarm_models import MaintenanceWindow
+from maintenance.batch import LOOK_BACK, batch_of
 from maintenance.decisions import Policy
 from maintenance.guarded import Guarded
 from maintenance.models import Finding
@@ -128,6 +129,8 @@ def windows_for(session: Session, asset: Asset, since: datetime, until: datetime
 
 def in_window(session: Session, asset: Asset, finding: Finding, policy: Policy, moment: datetime) -> Guarded | None:
     """Guard: work on the asset is planned now; what began in it may also find its feet for a while after."""
+    if policy.settle_s < LOOK_BACK.total_seconds() and (batch := batch_of(session, asset.id)) and not batch.windows:
+        return None
     grace = timedelta(seconds=policy.settle_s)
     for window in windows_for(session, asset, moment - grace, moment + timedelta(microseconds=1)):
         span = span_at(window, moment, policy.settle_s)

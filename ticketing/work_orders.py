@@ -128,7 +128,7 @@ def open_work_order(
     session.add(order)
     session.flush()
     facts = {"kind": kind, "priority": priority, "title_code": title_code, "replayed": replayed}
-    log_order(session, order, "work_order.opened", order.opened_at, by, facts)
+    log_order(session, order, "work_order.opened", order.opened_at, by, facts, first=True)
     return order
 
 
@@ -279,7 +279,14 @@ def set_visit(
 
 
 def log_order(
-    session: Session, order: WorkOrder, kind: str, at: datetime, by: Actor | None, facts: dict[str, Any]
+    session: Session,
+    order: WorkOrder,
+    kind: str,
+    at: datetime,
+    by: Actor | None,
+    facts: dict[str, Any],
+    *,
+    first: bool = False,
 ) -> None:
     """Append an event about an order; every one carries its number and origin."""
     append_event(
@@ -299,6 +306,7 @@ def log_order(
             "origin_ref": str(order.origin_ref) if order.origin_ref else None,
             **facts,
         },
+        first=first,
     )
 
 

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from assets.base.errors import Invalid
+from assets.base.errors import Conflict, Invalid
 from edge_agent.wire import MAX_BATCH_BYTES, TELEMETRY, WireError, parse_topic
 from ingest.formats.batch import is_batch, read_batch
 from ingest.formats.decoded import FLAG_BACKFILL, FLAG_LATE, LATE_AFTER_US, Decoded, Reason, Sample, Unreadable
 from ingest.formats.plain import read_plain
 from ingest.formats.values import BadTime, microseconds, parse_json
 from ingest.messages import Message, Prepared
-from ingest.models import DeviceBoot, Quarantined
+from ingest.models import Device, DeviceBoot, Quarantined
 from ingest.store.base import Connection
-from ingest.writer import Writer
+from ingest.writer import Writer, prepare
 
 MOST = 50  # messages per transaction, each of at most some thousand samples
 LONGEST_MS = 200 * 366 * 86_400_000  # an offset beyond two hundred years is a slip of the hand
@@ -62,12 +62,31 @@ def release(session: Session, row: Quarantined, offset_ms: int | None, now: date
 
     Raises Invalid for what is no such message. Needs the service role.
     """
+    if row.reason == Reason.DISABLED_DEVICE:
+        return _let_in(session, row, now)
     if row.reason != Reason.ABSURD_TIME:
-        raise Invalid("only what is held for its time can be released", field="id")
+        raise Invalid(
+            "only what is held for its time, or of a device that was switched off, can be released", field="id"
+        )
     offset_ms = suggested_offset_ms(_payload(session, row), row.received_at) if offset_ms is None else offset_ms
     if offset_ms is None or abs(offset_ms) > LONGEST_MS:
         raise Invalid("the offset of the device's clock is needed, in milliseconds", field="offset_ms")
     return _release(session, row, None, offset_ms, now)
+
+
+def _let_in(session: Session, row: Quarantined, now: datetime) -> Released:
+    """Store a message that came while its device was switched off, as it would have been stored then."""
+    device = session.get(Device, row.device_id) if row.device_id is not None else None
+    if device is None or device.disabled_at is not None:
+        raise Conflict("the device is switched off: reinstate it first")
+    each = prepare(Message(row.topic, row.payload, int(row.received_at.timestamp() * 1_000_000)))
+    if each.serial != device.serial:
+        raise Invalid("this is no message of the device's own topics", field="id")
+    connection: Connection = session.connection().connection.driver_connection  # type: ignore[assignment]
+    Writer().store(connection, [each])
+    session.delete(row)
+    session.flush()
+    return Released(each.stored, 0)
 
 
 def suggested_offset_ms(payload: bytes, received_at: datetime) -> int | None:

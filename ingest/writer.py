@@ -96,12 +96,16 @@ class Writer:
             records.count_repeats(connection, repeats)
             records.note_clocks(connection, fresh)
             records.add_events(connection, fresh)
-        # What a repeat had wrong was recorded the first time.
-        records.add_quarantine(connection, [each for each in group if each.problems and not each.is_repeat])
+        # What a repeat had wrong was recorded the first time; what is not acknowledged comes again.
+        doubtful = [each for each in group if each.problems and not each.is_repeat and not _stays_with_device(each)]
+        records.add_quarantine(connection, doubtful)
         return [
             Receipt(each.serial, each.decoded.boot, each.decoded.seq)
             for each in group
-            if each.device is not None and each.decoded.boot is not None and each.decoded.seq is not None
+            if each.device is not None
+            and each.decoded.boot is not None
+            and each.decoded.seq is not None
+            and not _stays_with_device(each)
         ]
 
     def forget(self) -> None:
@@ -164,7 +168,8 @@ class Writer:
         block, device = each.block, each.device
         assert block is not None
         assert device is not None
-        stream = self._catalog.stream(connection, device, block.channel)
+        channel = "" if block.channel == each.serial else block.channel
+        stream = self._catalog.stream(connection, device, channel)
         plan = self._catalog.plan_of(stream, block.names) if stream is not None else None
         if stream is None or plan is None or plan.order is None:
             return False
@@ -178,6 +183,8 @@ class Writer:
 
     def _channel(self, connection: Connection, each: Prepared, channel: str) -> str:
         """Return the channel's own name; what the device calls itself is the device, and stands before the others."""
+        if channel == each.serial:
+            return ""
         if not channel.startswith(URN) or each.device is None:
             return channel
         own = self._catalog.own_name(connection, each.device, each.decoded.own_name)
@@ -198,6 +205,11 @@ class Writer:
             key = (each.serial, each.decoded.boot, each.decoded.seq)
             each.is_repeat = keyed.setdefault(key, each) is not each
         claim_batches(connection, self._numbers, [*keyed.values(), *plain])
+
+
+def _stays_with_device(each: Prepared) -> bool:
+    """True for a batch of a device that is switched off: unacknowledged it keeps it, and sends it when let in again."""
+    return each.device is not None and each.device.disabled and each.decoded.boot is not None
 
 
 def _count(found: dict[tuple[Reason, str], Problem], reason: Reason, detail: str, sample: Sample) -> None:

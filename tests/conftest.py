@@ -35,8 +35,30 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 
-# What is tested on two cores at once: a file stays together, and so does all that runs the whole service.
-_TOGETHER = ("journey", "timescale")
+# What runs beside what, for `pytest -n 2 --dist loadgroup`: a file stays together, and so do the tests that share the
+# running demo, and those that need TimescaleDB. The longest groups begin, so that no worker is left alone with one.
+_LONGEST = (
+    "demo",
+    "timescale",
+    "test_chaos.py",
+    "test_field_offline.py",
+    "test_start_and_stop.py",
+    "test_bench_ingest.py",
+    "test_identity.py",
+    "test_learning.py",
+    "test_sparkplug_host.py",
+    "test_replay.py",
+    "test_evaluation.py",
+    "test_bad_input.py",
+    "test_store.py",
+    "test_workers.py",
+    "test_kill_anything.py",
+    "test_traps.py",
+    "test_clock.py",
+    "test_reading_isolation.py",
+    "test_storm.py",
+    "test_rollups.py",
+)
 
 # Processes, a broker or a browser on two busy cores: such a test that fails is run once more, and the summary names it
 # (R). Not what promises that nothing is lost or done twice: once in a hundred times is a defect there.
@@ -46,18 +68,33 @@ _EVERY_TIME = frozenset(
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the order of the groups: xdist would begin with those of most tests, and end with the longest."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give each test the group that one process runs, for `pytest -n 2 --dist loadgroup`; the long ones begin."""
+    """Say what is run again, and give each test the group that one process runs."""
     for item in items:
         if item.path.parent.name in _REAL and item.path.name not in _EVERY_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1))
     if not getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         return
+    places = {}
     for item in items:
-        together = next((mark for mark in _TOGETHER if item.get_closest_marker(mark)), None)
-        item.add_marker(pytest.mark.xdist_group(together or str(item.path)))
-    items.sort(key=lambda item: item.get_closest_marker("journey") is None)
+        group = _group_of(item)
+        item.add_marker(pytest.mark.xdist_group(group))
+        name = group.rpartition("/")[2]
+        places[item] = _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
+    items.sort(key=places.__getitem__)
+
+
+def _group_of(item: pytest.Item) -> str:
+    if "demo" in getattr(item, "fixturenames", ()):
+        return "demo"
+    return "timescale" if item.get_closest_marker("timescale") else str(item.path)
 
 
 def is_repeated(request: pytest.FixtureRequest) -> bool:

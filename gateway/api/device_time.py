@@ -60,9 +60,9 @@ def get_release(quarantine_id: UUID, here: Here) -> HeldFacts:
     """What is known of a held message's clock."""
     here.require("device.read")
     row = _held(here, quarantine_id)
-    releasable = row.reason == "absurd_time"
-    suggested = suggested_offset_ms(row.payload, row.received_at) if releasable else None
-    return HeldFacts(releasable=releasable, suggested_offset_ms=suggested)
+    held_for_time = row.reason == "absurd_time"
+    suggested = suggested_offset_ms(row.payload, row.received_at) if held_for_time else None
+    return HeldFacts(releasable=held_for_time or row.reason == "disabled_device", suggested_offset_ms=suggested)
 
 
 @router.post("/quarantine/{quarantine_id}/release", operation_id="release_quarantine")

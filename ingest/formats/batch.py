@@ -38,7 +38,9 @@ def is_batch(body: object) -> bool:
     """True for what means to be a batch: one of events or drops alone may leave its samples out."""
     if not isinstance(body, dict):
         return False
-    return "samples" in body or ({"boot", "seq"} <= body.keys() and bool(body.keys() & {"events", "dropped"}))
+    if {"boot", "seq"} <= body.keys() and body.keys() & {"samples", "events", "dropped"}:
+        return True
+    return isinstance(body.get("samples"), list | dict)  # anything else may be a metric of that name
 
 
 def read_batch(body: Any, received_us: int) -> Decoded:

@@ -42,24 +42,48 @@ def _sample(each: Any, position: int, received_us: int, offset_ms: int | None, p
         problems.add(Reason.BAD_SAMPLE, "a sample is no object", position, each)
         return None
     if "values" not in each:
-        values = clean_values(each, position, problems)
-        return Sample("", received_us, values, None, 0, position) if values else None
+        return _flat(each, position, received_us, offset_ms, problems)
     channel = each.get("asset") or ""
     if channel and not is_channel(channel):
         problems.add(Reason.BAD_NAME, "asset must be a short text", position, each)
         return None
-    flags = 0
-    t_us = received_us
     told = next((name for name in ("ts", "t") if name in each), None)  # `t` as in batches
-    if told is not None:
-        try:
-            t_us, flags = read_time(each[told], received_us, offset_ms)
-        except BadTime as error:
-            problems.add(error.reason, error.detail, position, each)
-            return None
+    moment = _moment(each, told, position, received_us, offset_ms, problems)
+    if moment is None:
+        return None
+    t_us, flags = moment
     values = clean_values(each["values"], position, problems)
-    if received_us - t_us > LATE_AFTER_US:
-        flags |= FLAG_LATE
     units = read_units(each["units"]) if "units" in each else None
     quality = read_quality(each["quality"]) if "quality" in each else None
     return Sample(channel, t_us, values, quality, flags, position, units) if values else None
+
+
+def _flat(
+    each: dict[str, Any], position: int, received_us: int, offset_ms: int | None, problems: ProblemList
+) -> Sample | None:
+    """Values with their time among them: `ts` is no reading. A metric may well be called `t`."""
+    told = "ts" if "ts" in each and len(each) > 1 else None
+    moment = _moment(each, told, position, received_us, offset_ms, problems)
+    if moment is None:
+        return None
+    values = clean_values({name: each[name] for name in each if name != told} if told else each, position, problems)
+    return Sample("", moment[0], values, None, moment[1], position) if values else None
+
+
+def _moment(
+    each: dict[str, Any],
+    told: str | None,
+    position: int,
+    received_us: int,
+    offset_ms: int | None,
+    problems: ProblemList,
+) -> tuple[int, int] | None:
+    """Return when a sample was measured, and its flags; what cannot be its time is a problem."""
+    if told is None:
+        return received_us, 0
+    try:
+        t_us, flags = read_time(each[told], received_us, offset_ms)
+    except BadTime as error:
+        problems.add(error.reason, error.detail, position, each)
+        return None
+    return t_us, flags | (FLAG_LATE if received_us - t_us > LATE_AFTER_US else 0)

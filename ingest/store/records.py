@@ -168,7 +168,8 @@ def add_events(connection: Connection, group: Sequence[Prepared]) -> None:
     """Store what the machines say happened."""
     values = [
         (
-            uuid7(), each.device.organisation_id, each.device.id, event.channel, moment(event.t_us), event.code,
+            uuid7(), each.device.organisation_id, each.device.id,
+            "" if event.channel == each.serial else event.channel, moment(event.t_us), event.code,
             event.severity, event.text, event.active, each.batch_id,
         )
         for each in group

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 
 import httpx
 import pytest
@@ -58,7 +59,7 @@ class Api:
         """A client that trusts one authority, ours unless told otherwise, and sends a token."""
         trusted = ssl.create_default_context(cadata=(authority or self.authority).pem)
         headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx.Client(base_url=self.https, verify=trusted, headers=headers, timeout=10, trust_env=False)
+        return httpx.Client(base_url=self.https, verify=trusted, headers=headers, timeout=60, trust_env=False)
 
 
 @pytest.fixture(scope="module")
@@ -126,16 +127,21 @@ def test_live_events_come_over_https(api: Api) -> None:
         lines = stream.iter_lines()
         assert next(lines) == "retry: 3000"
 
+        heard = threading.Event()
+
         def change_something() -> None:
-            time.sleep(1.5)  # the first look of the reader is where it begins
             headers = {"Authorization": f"Bearer {api.token}"}
-            body = {"serial": "LIVE-1", "name": "Live"}
-            httpx.post(f"{api.http}/api/v1/assets", json=body, headers=headers, trust_env=False).raise_for_status()
+            while not heard.wait(0.5):  # the first look of the reader is where it begins
+                body = {"serial": f"LIVE-{token_hex(4)}", "name": "Live"}
+                httpx.post(f"{api.http}/api/v1/assets", json=body, headers=headers, trust_env=False, timeout=60)
 
         changing = threading.Thread(target=change_something)
         changing.start()
-        assert "asset." in next(line for line in lines if line.startswith("data: "))
-        changing.join()
+        try:
+            assert "asset." in next(line for line in lines if line.startswith("data: "))
+        finally:
+            heard.set()
+            changing.join()
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "Certificate Trust Settings"), ("zh", "证书信任设置")])

@@ -230,6 +230,22 @@ def test_plain_form_keeps_quality_and_takes_the_time_by_either_name() -> None:
     assert [(sample.t_us // 1000, sample.quality) for sample in decoded.samples] == [(T - 5, {"a": 2}), (T - 6, None)]
 
 
+def test_time_among_plain_values_is_their_time_and_no_reading() -> None:
+    (sample,) = read({"ts": T - 5_000_000, "temperature": 21.5, "t": 3}).samples
+    assert (sample.t_us, sample.flags) == ((T - 5_000_000) * 1000, FLAG_LATE)
+    assert sample.values == {"temperature": 21.5, "t": 3}
+    assert reasons(read({"ts": 5, "temperature": 21.5})) == ["absurd_time"]
+    assert reasons(read({"ts": True, "temperature": 21.5})) == ["bad_time"]
+    assert read({"ts": 4}).samples[0].values == {"ts": 4}  # alone it is a metric
+
+
+def test_plain_metric_named_samples_is_a_metric() -> None:
+    (sample,) = read({"samples": 12, "temperature": 21.5}).samples
+    assert sample.values == {"samples": 12, "temperature": 21.5}
+    with pytest.raises(Unreadable):
+        read({"samples": [{"t": T, "values": {"a": 1}}]})  # a batch without its numbers
+
+
 def test_what_is_no_sample_in_a_plain_list_leaves_the_others() -> None:
     decoded = read([{"a": 1}, 5, None])
     assert (len(decoded.samples), decoded.n, decoded.lost_samples) == (1, 3, 2)

@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
 from maintenance.decisions import FindingFacts
-from ml.detectors import dynamics, metric_kinds, plain, reference, telling
+from ml.detectors import dynamics, plain, reference, telling
 from ml.detectors.evidence import Evidence
 from ml.detectors.protocol import Block, Floats, Learning, State, moment
 from ml.detectors.reference import Reference
-from ml.detectors.regime import CHUNK_ROWS, LEARN_ROWS, Regime
+from ml.detectors.regime import LEARN_ROWS, Regime
+from ml.detectors.residual_learning import Learner
+from ml.detectors.residual_settings import (
+    DOUBT,
+    FOUNDED_SPAN_S,
+    GAP_ROWS,
+    GAP_S,
+    LEARN_SPAN_S,
+    SETTLE_AFTER_REPAIR_S,
+    SETTLE_MAX_S,
+    SETTLE_S,
+    SETTLE_STEPS,
+    SETTLED_EVIDENCE,
+    STEPS_KEPT,
+    TELL_ROWS,
+    ResidualSettings,
+)
 from ml.detectors.teaching import Lesson
+from ml.detectors.tolerance import Tolerance
 
-LEARN_SPAN_S = 590.0  # with LEARN_ROWS the evidence that ends learning: ten minutes at 10 s are enough
-KNOWN_HEALTHY_ROWS = 20  # fewer are enough when somebody vouched for them
-STANDING_ROWS = 5  # vouched rows, to see where an asset stands whose peers taught the rest
-LOUD_ROWS = 6  # of a chunk: single alarms are usual with many variables and no reason not to learn
-GROWTH = 1.25  # of what is known, before many variables are looked at again
-GAP_S, GAP_ROWS, STEPS_KEPT = 590.0, 20.0, 20  # a longer silence is a gap; longer than all learned from: a new start
-SETTLED_EVIDENCE, SETTLED_SPAN_S = 40.0, 7 * 86400.0
-DOUBT = 8.0  # independent samples: with so few, trouble must stand out twice as far to be believed
-SETTLE_S, SETTLE_STEPS, SETTLE_MAX_S = 60.0, 1.5, 1800.0  # after a change of mode
-SETTLE_AFTER_REPAIR_S = 600.0  # temperatures of a machine that starts again need some minutes
-FOUNDED_SPAN_S = 86400.0  # relations learned over a day of cycles survive a repair
-TOLERANCE_FADES_S = 60 * 86400.0
-TELL_ROWS = 60  # rows for which a lasting finding is told again row by row; later once per chunk
-
-
-@dataclass(frozen=True, slots=True)
-class ResidualSettings:
-    """Levels in sigma of the asset's own held-out residuals; k of n rows open, `quiet_rows` below `clears` end."""
-
-    opens: float = 8.0
-    clears: float = 5.0
-    alarms: float = 5.0  # a single row this far off is called abnormal: a mark on the chart, not a work order
-    k: int = 2
-    n: int = 3
-    quiet_rows: int = 10
-    patience_s: float = 300 * 86400.0  # one false work order in this time is acceptable: 0.1 per asset-month
+__all__ = ["ResidualDetector", "ResidualSettings"]
 
 
 class ResidualDetector:
@@ -59,28 +51,27 @@ class ResidualDetector:
     ) -> None:
         self.asset = asset
         self.settings = settings or ResidualSettings()
-        self._lesson = Lesson.from_plain(taught) if taught else None
-        self._prior_scale = (self._lesson.scale if self._lesson else {}) | dict(prior_scale or {})
-        self._metrics: tuple[str, ...] = ()
+        lesson = Lesson.from_plain(taught) if taught else None
+        self._learner = Learner(self.settings, lesson, prior_scale or {})
         self._regimes: dict[str, Regime] = {}
         self._evidence = Evidence(self.settings.k, self.settings.n, self.settings.quiet_rows)
         self._current: FindingFacts | None = None
         self._told = 0
         self._worst: Floats | None = None  # per sensor, while the finding lasts
-        self._tolerance: Floats | None = None
-        self._tolerance_since = 0.0
+        self._tolerance = Tolerance()
         self._last_t = 0.0
         self.healthy_until = 0.0  # of the last commissioning
         self._steps: list[float] = []  # the last STEPS_KEPT time steps
         self._ended: list[FindingFacts] = []  # ended by a rebaseline, not yet told
         self._mode: str | None = None
         self._mode_since = 0.0
-        self._wander = np.zeros(0)
-        self._scored = np.zeros(0, dtype=bool)
-        self._dull, self._dull_since = 1.0, 0.0  # how far beyond the level harmless excursions went lately
         self.abnormal: list[bool] = []  # per row of the last block
-        if self._lesson is not None and self._lesson.modes:
-            self._know(self._lesson.metrics)
+        if lesson is not None and lesson.modes:
+            self._learner.know(lesson.metrics)
+
+    @property
+    def _metrics(self) -> tuple[str, ...]:
+        return self._learner.metrics
 
     # ------------------------------------------------------------------ the walk through time
 
@@ -99,7 +90,7 @@ class ResidualDetector:
                 self._mode, self._mode_since = mode, float(part.t[0])
                 if mode in self._regimes:
                     self._regimes[mode].pause()
-            regime = self._regimes.setdefault(mode, self._new_regime())
+            regime = self._regimes.setdefault(mode, self._learner.new_regime())
             found += self._step(regime, mode, part, pos)
             self._note_steps(part.t)
             self._last_t = float(part.t[-1])
@@ -111,17 +102,13 @@ class ResidualDetector:
         if block.metrics == self._metrics:
             return block
         if not set(block.metrics) <= set(self._metrics):
-            self._know(tuple(dict.fromkeys((*self._metrics, *block.metrics))))
-            self._regimes, self._tolerance, self._worst = {}, None, None
+            self._learner.know(tuple(dict.fromkeys((*self._metrics, *block.metrics))))
+            self._regimes, self._worst = {}, None
+            self._tolerance.wider = None
         values = np.full((len(block), len(self._metrics)), np.nan)
         for column, metric in enumerate(block.metrics):
             values[:, self._metrics.index(metric)] = block.values[:, column]
         return replace(block, metrics=self._metrics, values=values)
-
-    def _know(self, metrics: tuple[str, ...]) -> None:
-        self._metrics = metrics
-        self._wander = np.array([metric_kinds.wander_share(m) for m in metrics])
-        self._scored = np.array([not metric_kinds.is_condition(m) for m in metrics], dtype=bool)
 
     def _mode_at(self, block: Block, row: int) -> str:
         if block.modes is None:
@@ -168,10 +155,10 @@ class ResidualDetector:
     def _step(self, regime: Regime, mode: str, part: Block, offset: int) -> list[FindingFacts]:
         healthy = part.t[0] <= part.healthy_until
         if healthy:
-            self._accept_known_healthy(regime, part)
+            self._learner.accept_vouched(regime, part)
             regime.last_t = float(part.t[-1])
             return []
-        if regime.known is None and not self._ready(regime, part):
+        if regime.known is None and not self._learner.ready(regime, mode, part, self._evidence.open):
             regime.last_t = float(part.t[-1])
             return []
         if regime.recentring is not None:
@@ -186,49 +173,16 @@ class ResidualDetector:
         while start < len(part):  # what an excursion teaches holds from the next row on, wherever blocks are cut
             rest, z = self._score(regime, part.t[start:], quick[start:], steady[start:])
             if whole is not None:
-                rest = np.where(np.isnan(rest), np.nan, whole[start:] / self._dull_at(part.t[start:]))
+                rest = np.where(np.isnan(rest), np.nan, whole[start:] / self._tolerance.dull_at(part.t[start:]))
             stop = start + self._until_healed(part.t[start:], rest)
             score[start:stop] = rest[: stop - start]
             found += self._findings(regime, mode, part.rows(start, stop), score[start:stop], z[: stop - start])
             start = stop
         marked = score if whole is None else np.where(np.isnan(score), np.nan, whole)
         self.abnormal[offset : offset + len(part)] = (marked >= self.settings.alarms).tolist()
-        self._learn_when_quiet(regime, part, marked)
+        self._learner.learn_when_quiet(regime, mode, part, marked, self._evidence.open)
         regime.last_t = float(part.t[-1])
         return found
-
-    def _ready(self, regime: Regime, part: Block) -> bool:
-        """Learn from the rows; True once there is a reference and the rows are to be scored."""
-        vouched = bool(regime.times) and regime.times[-1][-1] <= part.healthy_until
-        if vouched and self._try_fit(regime, KNOWN_HEALTHY_ROWS, vouched=True):
-            return True
-        if vouched and self._adopt(regime, STANDING_ROWS):
-            return True
-        if not self._evidence.open:  # a regime first met during trouble (a trip) is not what healthy looks like
-            regime.remember(part.t, part.values)
-            if regime.kept >= LEARN_ROWS and not self._try_fit(regime, LEARN_ROWS):
-                self._adopt(regime, LEARN_ROWS)
-        return False
-
-    def _adopt(self, regime: Regime, min_rows: int) -> bool:
-        """Begin with what peers of the same type showed, where they know more than the asset's own rows yet tell."""
-        lesson = self._lesson.modes.get(self._mode or "") if self._lesson else None
-        if lesson is None or regime.kept < min_rows or self._lesson is None or self._lesson.metrics != self._metrics:
-            return False
-        regime.adopt(*lesson, np.concatenate(regime.rows))
-        # What peers vouched for is not learned away from what this asset does unvouched.
-        regime.settled = lesson[0].typical_evidence() >= SETTLED_EVIDENCE
-        regime.next_fit = max(regime.next_fit, lesson[0].rows)
-        return True
-
-    def _accept_known_healthy(self, regime: Regime, part: Block) -> None:
-        """Vouched rows are learned from; where they do not fit the reference, the reference is out of date."""
-        if regime.known is not None:
-            z = regime.known.residual(part.t, part.values) / regime.known.scale[1]
-            if np.abs(np.median(np.nan_to_num(z), axis=0)).max(initial=0.0) > self.settings.clears:
-                regime.start_over()
-        if not regime.settled:
-            regime.remember(part.t, part.values)
 
     def _levels(self, regime: Regime, part: Block) -> tuple[Floats, Floats]:
         """Fast and slow residuals in sigma [n, m], NaN in rows that tell nothing."""
@@ -239,8 +193,8 @@ class ResidualDetector:
         fast, slow = regime.smooth(r, np.maximum(dt, 1e-3))
         # Sampled faster than it learned, the fast smoothing averages less than it did then.
         fast_scale = np.maximum(known.scale[1], known.scale[0]) if _median(dt) < known.dt / 2 else known.scale[1]
-        counted = self._scored & known.usable
-        blind = ~np.isfinite(r[:, self._scored]).any(axis=1)
+        counted = self._learner.scored & known.usable
+        blind = ~np.isfinite(r[:, self._learner.scored]).any(axis=1)
         quick, steady = np.where(counted, fast / fast_scale, 0.0), np.where(counted, slow / known.scale[2], 0.0)
         quick[blind] = np.nan
         return quick, steady
@@ -256,7 +210,7 @@ class ResidualDetector:
 
     def _score(self, regime: Regime, t: Floats, quick: Floats, steady: Floats) -> tuple[Floats, Floats]:
         """Score per row and the signed deviation per row and sensor, in sigma as wide as is tolerated by now."""
-        known, tolerance = cast(Reference, regime.known), self._tolerance_at(t)
+        known, tolerance = cast(Reference, regime.known), self._tolerance.at(t, len(self._metrics))
         blind = np.isnan(quick).any(axis=1)
         quick, steady = np.nan_to_num(quick) / tolerance, steady / tolerance
         z = np.where(np.abs(quick) >= np.abs(steady), quick, steady)
@@ -281,94 +235,6 @@ class ResidualDetector:
             return -np.inf
         return self._mode_since + min(max(SETTLE_S, SETTLE_STEPS * known.dt), SETTLE_MAX_S)
 
-    def _tolerance_at(self, t: Floats) -> Floats:
-        """How much wider each sensor's scale is [n, m], fading since the last excursion that healed by itself."""
-        if self._tolerance is None:
-            return np.ones((1, len(self._metrics)))
-        fading = np.exp(-(t - self._tolerance_since) / TOLERANCE_FADES_S)[:, None]
-        return np.asarray(1 + (self._tolerance - 1) * fading)
-
-    def _dull_at(self, t: Floats) -> Floats:
-        return np.asarray(1 + (self._dull - 1) * np.exp(-(t - self._dull_since) / TOLERANCE_FADES_S))
-
-    def _tolerate(self, t: float) -> None:
-        """An excursion that healed without anybody's help shows how far this asset goes when healthy."""
-        if self._worst is None:
-            return
-        if self._current is not None and self._current.peak > self.settings.opens:
-            dull = float(self._dull_at(np.array([t]))[0])
-            self._dull, self._dull_since = dull * self._current.peak / self.settings.opens, t
-        now = self._tolerance_at(np.array([t]))[0]
-        wider = np.maximum(now, now * self._worst / reference.TAIL_SIGMA)
-        self._tolerance = wider.astype(np.float32).astype(float)  # as a bank holds it
-        self._tolerance_since = t
-
-    # ------------------------------------------------------------------ learning
-
-    def _new_regime(self) -> Regime:
-        prior = None
-        if self._prior_scale:
-            prior = np.array([self._prior_scale.get(m, np.nan) for m in self._metrics])
-        return Regime(prior=prior)
-
-    def _try_fit(self, regime: Regime, min_rows: int, vouched: bool = False) -> bool:
-        many = len(self._metrics) >= dynamics.MIN_METRICS
-        if regime.kept < max(min_rows, dynamics.ROWS_PER_METRIC * len(self._metrics) if many else 0):
-            return False
-        if regime.known is None and self._knows_more(regime):
-            return False
-        t, x = np.concatenate(regime.times), np.concatenate(regime.rows)
-        if not vouched and t[-1] - t[0] < LEARN_SPAN_S:
-            return False
-        known = reference.fit(t, x, self._wander, self._scored, self.settings.patience_s, regime.prior)
-        if known is None or not known.usable.any():
-            return False
-        regime.known, regime.revision = known, regime.revision + 1
-        regime.vouched = vouched or regime.vouched
-        together = dynamics.fit([x], ~self._scored, known.dt, self.settings.patience_s)
-        regime.learn_together(together)
-        regime.pause()
-        regime.next_fit = int((GROWTH if many else 2) * max(regime.kept, LEARN_ROWS))
-        seen = known.evidence[known.usable]
-        enough = bool(len(seen)) and float(np.median(seen)) >= SETTLED_EVIDENCE
-        regime.settled = enough and (vouched or known.span >= SETTLED_SPAN_S)
-        if regime.settled:
-            regime.times, regime.rows = [], []
-        return True
-
-    def _knows_more(self, regime: Regime) -> bool:
-        """Did peers show more rows than the asset itself so far?"""
-        lesson = self._lesson.modes.get(self._mode or "") if self._lesson else None
-        return lesson is not None and lesson[0].rows > regime.kept and len(self._metrics) == len(lesson[0].centre)
-
-    def _learn_when_quiet(self, regime: Regime, part: Block, score: Floats) -> None:
-        if regime.settled and regime.dynamics is None:
-            return
-        if not regime.settled:
-            regime.chunk_t.append(np.array(part.t))
-            regime.chunk_x.append(np.array(part.values))
-        regime.chunk_n += len(part)
-        regime.chunk_worst = max(regime.chunk_worst, float(np.nanmax(score, initial=0.0)))
-        regime.chunk_loud += int((score >= self.settings.clears).sum())
-        if regime.chunk_n < CHUNK_ROWS:
-            return
-        quiet = regime.chunk_worst < self.settings.clears
-        if regime.dynamics is not None:
-            quiet = regime.chunk_worst < self.settings.opens and regime.chunk_loud <= LOUD_ROWS
-        if quiet and not self._evidence.open:
-            self._learn_more(regime)
-        regime.forget_chunk()
-
-    def _learn_more(self, regime: Regime) -> None:
-        """Take a quiet chunk into account: more rows until the reference is settled, and how loud quiet is here."""
-        if regime.chunk_told:
-            regime.habits = dynamics.practised(regime.habits, np.concatenate(regime.chunk_told))
-        if regime.settled:
-            return
-        regime.remember(np.concatenate(regime.chunk_t), np.concatenate(regime.chunk_x))
-        if regime.kept >= regime.next_fit:
-            self._try_fit(regime, LEARN_ROWS)
-
     # ------------------------------------------------------------------ findings
 
     def _findings(self, regime: Regime, mode: str, part: Block, score: Floats, z: Floats) -> list[FindingFacts]:
@@ -390,7 +256,9 @@ class ResidualDetector:
                 self._told, self._worst = 0, np.abs(z[change.row])
                 found.append(self._current)
             else:
-                self._tolerate(float(part.t[change.row]))
+                if self._worst is not None:
+                    peak = self._current.peak if self._current is not None else 0.0
+                    self._tolerance.widen(float(part.t[change.row]), self._worst, peak, self.settings.opens)
                 found += self._end(float(part.t[change.row]), change.last_at)
         return found + self._lasting(regime, part.t, score, z, row, len(part))
 
@@ -441,7 +309,7 @@ class ResidualDetector:
 
         def width(known: Reference, part: Block) -> Floats:
             own = self.settings.opens * np.where(known.usable, known.scale[1] * known.spread, np.nan)
-            return np.asarray(self._tolerance_at(part.t) * np.ones((len(part), 1)) * own)
+            return np.asarray(self._tolerance.at(part.t, len(self._metrics)) * np.ones((len(part), 1)) * own)
 
         return self._by_regime(block, width)
 
@@ -480,8 +348,8 @@ class ResidualDetector:
             else:
                 regime.start_over()
         self._ended += self._end(max(at, self._last_t))
-        self._tolerance = self._worst = None
-        self._dull = 1.0
+        self._tolerance.forget()
+        self._worst = None
 
     def rewind(self) -> None:
         """Forget where in time it stood; what it learned stays."""
@@ -501,30 +369,26 @@ class ResidualDetector:
             "current": plain.facts_to_plain(self._current),
             "told": self._told,
             "worst": self._worst,
-            "tolerance": self._tolerance,
-            "tolerance_since": self._tolerance_since,
+            **self._tolerance.state(),
             "last_t": self._last_t,
             "healthy_until": self.healthy_until,
             "steps": list(self._steps),
             "ended": [plain.facts_to_plain(facts) for facts in self._ended],
             "mode": self._mode,
             "mode_since": self._mode_since,
-            "dull": self._dull,
-            "dull_since": self._dull_since,
         }
 
     def restore(self, state: State) -> None:
-        self._know(tuple(state["metrics"]))
+        self._learner.know(tuple(state["metrics"]))
         self._regimes = {name: Regime.from_plain(regime) for name, regime in state["regimes"].items()}
         self._evidence.restore(state["evidence"])
         self._current = plain.facts_from_plain(state["current"])
         self._steps = list(state["steps"])
         self._ended = [facts for each in state["ended"] if (facts := plain.facts_from_plain(each)) is not None]
         self._told, self._worst = state["told"], state["worst"]
-        self._tolerance, self._tolerance_since = state["tolerance"], state["tolerance_since"]
+        self._tolerance = Tolerance.from_state(state)
         self._last_t, self._mode, self._mode_since = state["last_t"], state["mode"], state["mode_since"]
         self.healthy_until = state.get("healthy_until", 0.0)
-        self._dull, self._dull_since = state.get("dull", 1.0), state.get("dull_since", 0.0)
 
 
 def _median(dt: Floats) -> float:

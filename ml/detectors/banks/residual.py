@@ -14,16 +14,9 @@ from ml.detectors.banks.protocol import Layout, Moment
 from ml.detectors.protocol import Bools, Floats, State
 from ml.detectors.reference import Reference
 from ml.detectors.regime import FAST_MIN_S, Regime
-from ml.detectors.residual import (
-    GAP_ROWS,
-    GAP_S,
-    SETTLE_MAX_S,
-    SETTLE_S,
-    SETTLE_STEPS,
-    STEPS_KEPT,
-    TOLERANCE_FADES_S,
-    ResidualDetector,
-)  # fmt: skip
+from ml.detectors.residual import ResidualDetector
+from ml.detectors.residual_settings import GAP_ROWS, GAP_S, SETTLE_MAX_S, SETTLE_S, SETTLE_STEPS, STEPS_KEPT
+from ml.detectors.tolerance import TOLERANCE_FADES_S
 
 HOURS = 4  # harmonics of the day
 _VECTORS = {"centre": "f8", "offset": "f4", "spread": "f4", "usable": "?", "evidence": "f4"}

@@ -90,9 +90,9 @@ def test_name_that_ends_in_a_unit_keeps_its_promise() -> None:
 
 @given(st.text(max_size=70) | st.text(alphabet="mskgK./-+0123456789[]{}*^%'", max_size=70))
 def test_any_text_is_read_as_a_unit_or_not_at_once(told: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     code = unit_code(told)
     if code is not None:
         conversion(code, "Cel")
         assert unit_code(code) == code
-    assert time.perf_counter() - begun < 1.0
+    assert time.thread_time() - begun < 1.0

@@ -60,7 +60,7 @@ def start(config_file: Path) -> Iterator[Start]:
     for process in running:
         if process.poll() is None:
             process.kill()
-        process.wait(5)
+        process.wait(60)
 
 
 def tell(command: str, config_file: Path, *more: str) -> tuple[int, str]:
@@ -88,24 +88,24 @@ def test_killed_agent_and_broker_lose_nothing_that_was_stored(
 ) -> None:
     for round_number in range(3):
         process = start()
-        wait_for(partial(has_boots, server, round_number + 1), 20)
+        wait_for(partial(has_boots, server, round_number + 1), 60)
         time.sleep(0.5)
         if round_number == 1:
             broker.kill()
             time.sleep(0.7)
             broker.start()
         process.send_signal(signal.SIGKILL)
-        process.wait(5)
+        process.wait(60)
     process = start()
-    wait_for(lambda: len(counts(server)) == 4, 20)
+    wait_for(lambda: len(counts(server)) == 4, 60)
     begin = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(5) == 0
+    assert process.wait(60) == 0
     assert time.monotonic() - begin < 5
     config_file.write_text(config_file.read_text().replace("interval_seconds = 0.1", "interval_seconds = 1000"))
     start()  # reads once, and sends what the others left behind
     spool = config_file.parent / "state" / "agent.spool"
-    wait_for(lambda: len(counts(server)) == 5 and peek(spool)["records"] == 0, 20)
+    wait_for(lambda: len(counts(server)) == 5 and peek(spool)["records"] == 0, 60)
     for boot, seen in counts(server).items():
         assert seen == list(range(len(seen))), f"boot {boot} has gaps or repeats"
     backfilled = {s["t"] for b in server.batches.values() if b["lane"] == "backfill" for s in b["samples"]}
@@ -121,7 +121,7 @@ def test_status_doctor_and_test_driver_speak_for_people_and_programs(
         body: dict[str, Any] = json.loads(tell("status", config_file, "--json")[1])
         return body
 
-    body = wait_for(lambda: (found := status()).get("last_ack_at") and found, 15)
+    body = wait_for(lambda: (found := status()).get("last_ack_at") and found, 60)
     assert body["running"] is True
     assert body["connected"] is True
     assert {"records", "bytes", "hours_left", "lanes"} <= set(body["spool"])
@@ -154,8 +154,8 @@ def test_agent_goes_when_its_parent_is_gone(start: Start) -> None:
     time.sleep(1)
     assert process.poll() is None
     parent.kill()
-    parent.wait(5)
-    assert process.wait(5) == 0
+    parent.wait(60)
+    assert process.wait(60) == 0
 
 
 def test_commands_are_carried_out_answered_and_expire(start: Start, server: Server) -> None:

@@ -305,7 +305,7 @@ def test_dates_alone_do_not_keep_a_device_with_a_wrong_clock_out_but_the_name_co
         if link is not None:
             link.close()
         process.terminate()
-        process.wait(5)
+        process.wait(60)
 
 
 def test_refused_certificate_is_named_as_such(folder: Path, authority: Authority) -> None:
@@ -322,7 +322,7 @@ def test_refused_certificate_is_named_as_such(folder: Path, authority: Authority
         assert refused.value.is_refusal
     finally:
         process.terminate()
-        process.wait(5)
+        process.wait(60)
 
 
 def test_identity_file_that_is_gone_is_named(tmp_path: Path, authority: Authority) -> None:

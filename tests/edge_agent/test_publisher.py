@@ -127,7 +127,7 @@ def test_live_samples_overtake_the_backfill(make: Make, broker: Broker, server: 
     server.acks = True
     wait_for(lambda: -1 in flows(server))
     assert len(server.samples()) < 10_001
-    wait_for(lambda: spool.records == 0, 15)
+    wait_for(lambda: spool.records == 0, 60)
     assert flows(server) == list(range(-1, 10_000))
 
 
@@ -159,7 +159,7 @@ def test_unreachable_broker_is_named_and_memory_stays_bounded(make: Make, broker
     wait_for(lambda: "broker_unreachable" in publisher.status.problems)
     assert len(publisher._flight) <= FAST.window
     broker.start()
-    wait_for(lambda: spool.records == 0, 20)
+    wait_for(lambda: spool.records == 0, 60)
     assert flows(server) == list(range(20_000))
 
 
@@ -202,7 +202,7 @@ def test_command_is_handed_over_once_and_its_result_repeated(make: Make, server:
     wait_for(lambda: publisher.status.connected)
     order = wire.encode_command(wire.Command("c-1", "repair", {"code": "replaced"}))
     server.client.publish(wire.command_topic(DEVICE, "c-1"), order, qos=1)
-    command = publisher.commands.get(timeout=5)
+    command = publisher.commands.get(timeout=60)
     assert command.arguments == {"code": "replaced"}
     publisher.answer(wire.CommandResult("c-1", "done", T0, data={"healed": ["bearing_wear"]}))
     wait_for(lambda: server.seen("command/c-1/result"))
@@ -240,7 +240,7 @@ def test_trap_25_second_client_with_the_same_serial_is_named_and_not_fought(make
     twin.connect("127.0.0.1", broker.port)
     twin.loop_start()
     try:
-        problem = wait_for(lambda: publisher.status.problems.get("connection_unstable"), 20)
+        problem = wait_for(lambda: publisher.status.problems.get("connection_unstable"), 60)
         assert DEVICE in problem.text
         session = publisher.status.session
         time.sleep(1.5)

@@ -176,7 +176,7 @@ def test_trap_06_kill_9_while_appending_keeps_everything_committed(path: Path) -
                 promised[words[1], int(words[2])] = (int(words[3]), int(words[4]))
             elif len(words) == 1 and line.endswith("\n"):
                 last = int(words[0])
-        process.wait(5)
+        process.wait(60)
         process.stdout.close()
         committed.append(last)
     spool = Spool(path, 64 << 20)

@@ -161,7 +161,7 @@ def test_trap_09_reconnects_and_pushed_configuration_leave_the_queue_as_it_is(
         broker.start()
     assert (spool.path.stat().st_ino, spool.boot, spool.records, spool.set_aside) == (inode, boot, 700, [])
     server.acks = True
-    wait_for(lambda: spool.records == 0, 20)
+    wait_for(lambda: spool.records == 0, 60)
     assert sorted(sample["values"]["x"] for sample in server.samples()) == list(range(700))
 
 
@@ -226,7 +226,7 @@ def test_trap_15_exception_in_a_callback_of_the_client_makes_a_new_connection(
     monkeypatch.setattr(Link, "_on_message", stumble)
     publisher.use(publisher.broker)  # a connection that was made before would not stumble
     spool.append(samples(5))
-    wait_for(lambda: spool.records == 0, 20)
+    wait_for(lambda: spool.records == 0, 60)
     assert not failures
     assert publisher.status.connected
 
@@ -326,15 +326,15 @@ def test_trap_41_stop_with_a_full_queue_is_quick_and_the_rest_goes_on_where_it_w
         wait_for(lambda: server.seen("status"))
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert time.monotonic() - begun < 5
         assert peek(path)["records"] >= len(waiting)
         server.acks = True
         process = run_agent(counting)
-        wait_for(lambda: peek(path)["records"] < 10 and keys <= server.batches.keys(), 40)
+        wait_for(lambda: peek(path)["records"] < 10 and keys <= server.batches.keys(), 60)
     finally:
         process.kill()
-        process.wait(5)
+        process.wait(60)
     assert sorted(n for n in (s["values"].get("x") for s in server.samples()) if n is not None) == waiting
 
 
@@ -373,7 +373,7 @@ def test_trap_39_idle_agent_needs_next_to_nothing(counting: Path, server: Server
     counting.write_text(counting.read_text().replace("interval_seconds = 1", "interval_seconds = 60"))
     process = run_agent(counting)
     try:
-        wait_for(lambda: server.samples(), 20)
+        wait_for(lambda: server.samples(), 60)
         time.sleep(1)
         (cpu_before, rss_before), begun = _use(process.pid), time.monotonic()
         time.sleep(6)
@@ -381,7 +381,7 @@ def test_trap_39_idle_agent_needs_next_to_nothing(counting: Path, server: Server
         percent = 100 * (cpu_after - cpu_before) / (time.monotonic() - begun)
     finally:
         process.kill()
-        process.wait(5)
+        process.wait(60)
     assert percent < 1, percent
     assert rss_after - rss_before < 500, "kB"
     assert rss_after < 60_000, "kB"

@@ -217,7 +217,7 @@ def open_place(stack: ExitStack, url: str, **more: Any) -> Place:
     stopped = threading.Event()
     _run(stack, lambda: _tend(database, BrokerKeeper(broker), stopped), stopped.set)
     stack.enter_context(IngestProcess(url, broker.url))
-    wait_until(lambda: query(url, "SELECT count(*) FROM listeners")[0][0] > 0, 30)
+    wait_until(lambda: query(url, "SELECT count(*) FROM listeners")[0][0] > 0, 60)
     base = f"http://127.0.0.1:{port}"
     admin = stack.enter_context(httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=30))
     return Place(url, database, settings, authority, broker, organisation.id, base, admin, data)

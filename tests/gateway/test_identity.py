@@ -222,7 +222,7 @@ def test_due_renewal_is_asked_for_by_the_servers_clock(place: Place) -> None:
         session.execute(text("UPDATE device_commands SET sent_at = sent_at - interval '1 minute'"))
     before = known.file.read_bytes()
     place.agent("run", "--config", str(config_of(known, place)))
-    wait_until(lambda: known.file.read_bytes() != before, 30)
+    wait_until(lambda: known.file.read_bytes() != before, 60)
     wait_until(lambda: place.identity(known.id)["previous"] is not None, 40, step=0.3)
     assert query(place.url, asked)[0][0] == 1
 

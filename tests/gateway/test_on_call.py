@@ -226,7 +226,7 @@ def mailbox() -> Iterator[tuple[str, list[str]]]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)
 
 
 def test_each_person_gets_a_mail_in_their_language_once(service: Service) -> None:

@@ -54,7 +54,7 @@ def query(url: str, sql: str, *args: object) -> list[tuple[Any, ...]]:
         return connection.execute(sql, args).fetchall()  # type: ignore[arg-type]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0, step: float = 0.05) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0, step: float = 0.05) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

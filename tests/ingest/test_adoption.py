@@ -150,6 +150,6 @@ def test_sub_device_over_the_broker_becomes_an_asset(database_url: str, broker: 
         publisher.wait_for_ingest()
         for seq in (1, 2):
             publisher.send_batch("b", seq, batch("b", seq, [sample(seq, "P-7")]))
-            publisher.send_until_acknowledged(15)
+            publisher.send_until_acknowledged(60)
         wait_until(lambda: readings(database_url) == [("P-7", "a", 1.0), ("P-7", "a", 2.0)])
     assert registered(database_url) == [("P-7",)]

@@ -13,7 +13,7 @@ def test_batch_is_stored_and_only_then_acknowledged(database_url: str, broker: T
     samples = [{"t": t + i, "values": {"a": i + 0.5, "b": 2, "mode": "load"}} for i in range(3)]
     with IngestProcess(database_url, broker.url), Publisher(url, "CH-1") as publisher:
         publisher.send_batch("boot1", 1, batch("boot1", 1, samples))
-        publisher.send_until_acknowledged(20)
+        publisher.send_until_acknowledged(60)
         rows = query(database_url, "SELECT values FROM samples ORDER BY measured_at")
         assert rows == [([0.5, 2.0, 0.0],), ([1.5, 2.0, 0.0],), ([2.5, 2.0, 0.0],)]
         assert query(database_url, "SELECT device_id, boot, seq, n, stored FROM ingest_batches") == [

@@ -73,7 +73,7 @@ def test_trap_31_an_ntp_step_during_buffering_is_repaired_with_boot_id_and_monot
     with IngestProcess(database_url, broker.url), running(spool, f"mqtt://{url}") as publisher:
         wait_until(lambda: publisher.status.offset_ms is not None, 30)  # what left before it is held until then
         computer.measure(spool, 20)
-        wait_until(lambda: spool.records == 0, 30)
+        wait_until(lambda: spool.records == 0, 60)
     spool.close()
     database = Database(database_url)
     with database.as_service() as session:
@@ -96,7 +96,7 @@ def test_the_answer_about_the_time_comes_without_the_database(  # a slow databas
     url = broker.url.rpartition("@")[2]
     spool = Spool(tmp_path / "spool", 10_000_000)
     with IngestProcess(make_database(), broker.url), running(spool, f"mqtt://{url}") as publisher:  # no tables
-        wait_until(lambda: publisher.status.offset_ms is not None, 30)
+        wait_until(lambda: publisher.status.offset_ms is not None, 60)
         offset = publisher.status.offset_ms
     spool.close()
     assert offset is not None

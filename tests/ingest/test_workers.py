@@ -51,14 +51,14 @@ def test_trap_23_killed_worker_parks_nothing_for_the_other_takes_its_sessions_ov
     first = IngestProcess(database_url, broker.url, slots=2)
     second = IngestProcess(database_url, broker.url, slots=2)
     with first, second, Publisher(url, "WO-1") as publisher:
-        wait_until(lambda: _session_locks(database_url) >= 2 and _worker_locks(database_url) == 2, 30)
+        wait_until(lambda: _session_locks(database_url) >= 2 and _worker_locks(database_url) == 2, 60)
         publisher.wait_for_ingest()
         publisher.resend_s = 300.0  # whatever the dead one held must come out of its sessions
         time.sleep(1.5)  # so that each has its share
         _send(publisher, "boot", range(200))
         first.kill()
         _send(publisher, "boot", range(200, 400))
-        publisher.send_until_acknowledged(30)
+        publisher.send_until_acknowledged(60)
     _assert_complete(database_url, "boot", 400)
 
 
@@ -73,9 +73,9 @@ def test_fewer_slots_leave_no_message_parked(database_url: str, broker: TestBrok
             time.sleep(0.5)
         _send(publisher, "boot", range(60))  # a third for each session, and nobody reads them
         with IngestProcess(database_url, broker.url, slots=1):
-            publisher.send_until_acknowledged(40)
+            publisher.send_until_acknowledged(60)
             _send(publisher, "boot", range(60, 120))
-            publisher.send_until_acknowledged(20)
+            publisher.send_until_acknowledged(60)
     _assert_complete(database_url, "boot", 120)
 
 
@@ -98,10 +98,10 @@ def test_two_workers_serve_devices_at_two_brokers(database_url: str, broker: Tes
             publisher.send("status", json.dumps(status).encode(), retain=True)
         for publisher in (here, there):
             _send(publisher, "boot", range(100))
-            publisher.send_until_acknowledged(40)
+            publisher.send_until_acknowledged(60)
         for key in keys:
             _order(database_url, key)
-        wait_until(lambda: _commands(here) == 1 and _commands(there) == 1, 30)
+        wait_until(lambda: _commands(here) == 1 and _commands(there) == 1, 60)
     _assert_complete(database_url, "boot", 200)
 
 

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.timeout(240)
 
 FREE = "/work-orders?open=true&assignee=nobody&limit=100"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-WITHIN_MS = 25_000
+WITHIN_MS = 60_000
 SERVE = """
 import pathlib, sys
 import gateway.app, gateway.main
@@ -75,7 +75,7 @@ class Plant:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.base}/healthz", timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.base}/healthz", timeout=10) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -191,7 +191,7 @@ def kept_offline(page: Page, path: str) -> None:
             asked.onsuccess = () => { opening.result.close(); done(asked.result !== undefined); };
         };
     })"""
-    wait_for(lambda: page.evaluate(query, path), 25, f"kept on the phone: {path}")
+    wait_for(lambda: page.evaluate(query, path), 60, f"kept on the phone: {path}")
 
 
 def test_work_done_without_a_network_arrives_once(plant: Plant, phone: BrowserContext) -> None:
@@ -218,7 +218,7 @@ def test_work_done_without_a_network_arrives_once(plant: Plant, phone: BrowserCo
     assert plant.order(order).state == "unscheduled"
 
     regain_network(plant, phone)
-    wait_for(lambda: plant.order(order).state == "completed", 30, "the work has arrived")
+    wait_for(lambda: plant.order(order).state == "completed", 60, "the work has arrived")
     expect(page.get_by_text("waiting for the network", exact=False)).to_have_count(0)
     done = plant.order(order)
     assert (done.outcome, done.outcome_note) == ("confirmed", "Bearing replaced")
@@ -232,7 +232,7 @@ def test_half_written_form_outlives_a_reload_without_a_network(plant: Plant, pho
     page.goto(f"{plant.base}/m/work/{order}")
     press(page, "Accept")
     press(page, "Start work")
-    wait_for(lambda: plant.order(order).state == "in_progress", 30, "the work has begun")
+    wait_for(lambda: plant.order(order).state == "in_progress", 60, "the work has begun")
     lose_network(plant, phone)
     press(page, "Finish")
     page.get_by_role("radio").filter(has_text="A different fault").click()
@@ -270,7 +270,7 @@ def test_refused_work_is_kept_with_its_reason_until_the_person_decides(plant: Pl
         transition(session, session.get_one(WorkOrder, order), "unscheduled", datetime.now(UTC))
         session.execute(update(WorkOrder).where(WorkOrder.id == order).values(assignee_id=None))
     press(page, "Try again")
-    wait_for(lambda: plant.order(order).state == "completed", 30, "the work has arrived after all")
+    wait_for(lambda: plant.order(order).state == "completed", 60, "the work has arrived after all")
     assert plant.order(order).outcome_note == "Filter replaced at 10:40"
     expect(page.get_by_text("Everything has been sent.").first).to_be_visible()
 
@@ -295,7 +295,7 @@ def test_expired_session_keeps_the_work_until_its_person_signs_in(plant: Plant, 
     assert plant.order(order).assignee_id is None
 
     signed_in(plant, phone)
-    wait_for(lambda: plant.order(order).state == "scheduled", 30, "the work of the one who did it has arrived")
+    wait_for(lambda: plant.order(order).state == "scheduled", 60, "the work of the one who did it has arrived")
     assert plant.happened(order).count("work_order.assigned") == 1
 
 
@@ -315,7 +315,7 @@ def test_two_tabs_send_what_waits_once(plant: Plant, phone: BrowserContext) -> N
     expect(other.get_by_text("4 waiting for the network", exact=False)).to_be_visible()
     posted.clear()
     regain_network(plant, phone)
-    wait_for(lambda: all(plant.order(o).state == "scheduled" for o in orders), 30, "all have arrived")
+    wait_for(lambda: all(plant.order(o).state == "scheduled" for o in orders), 60, "all have arrived")
     for tab in (page, other):
         expect(tab.get_by_text("waiting for the network", exact=False)).to_have_count(0)
     accepted = [
@@ -338,7 +338,7 @@ def test_new_version_is_offered_and_keeps_what_waits(plant: Plant, phone: Browse
     regain_network(plant, phone)
     page.evaluate("navigator.serviceWorker.getRegistration('/m').then((found) => found.update())")
     expect(page.get_by_text("A new version is ready.")).to_be_visible(timeout=WITHIN_MS)
-    wait_for(lambda: plant.order(order).state == "scheduled", 30, "what waited has arrived")
+    wait_for(lambda: plant.order(order).state == "scheduled", 60, "what waited has arrived")
     expect(page.get_by_text("waiting for the network", exact=False)).to_have_count(0)  # banners stand still now
     page.evaluate("window.beforeUpdate = true")
     press(page, "Update")

@@ -21,7 +21,7 @@ __all__ = ["browser"]  # the fixture, for this module too
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 PLANNER = "planner@demo.forewarn.example"
-WITHIN_MS = 30_000
+WITHIN_MS = 60_000
 
 
 @pytest.fixture

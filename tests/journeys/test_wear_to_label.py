@@ -44,7 +44,7 @@ def test_bearing_wear_becomes_a_label_and_the_machine_is_repaired(service: Runni
         items = desk.get(f"/api/v1/assets/{order['asset']['id']}/timeline?limit=200")["items"]
         return {"label.stored", "episode.closed", "command.finished"} <= {item["kind"] for item in items}
 
-    wait_for(has_kinds, 30, "label stored, episode closed and the machine repaired, all on the timeline")
+    wait_for(has_kinds, 60, "label stored, episode closed and the machine repaired, all on the timeline")
     finished = desk.get(f"/api/v1/work-orders/{order['id']}")
     assert (finished["outcome"], finished["repair_code"]) == ("confirmed", "bearing_replaced")
 

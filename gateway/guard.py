@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from fastapi import HTTPException
+from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 8 * 1024 * 1024  # a batch of 500 readings with many metrics is about 1 MiB
+# Where people send files: (path, bytes). The form around a file is a little longer than it.
+MAX_FILE_BODIES = (
+    ("/api/v1/imports", 65 * 1024 * 1024),
+    ("/api/v1/documents", 101 * 1024 * 1024),
+)
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -28,14 +34,19 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        most = max_body(scope["path"])
+        told = dict(scope["headers"]).get(b"content-length", b"")
+        if told.isdigit() and int(told[:20]) > most:  # refused before a byte of it is read
+            await _too_large(most)(scope, receive, send)
+            return
         seen = 0
 
         async def bounded() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > MAX_BODY:
-                raise HTTPException(413, f"a request body has at most {MAX_BODY} bytes")
+            if seen > most:
+                raise HTTPException(413, f"a request body has at most {most} bytes")
             return message
 
         async def careful(message: Message) -> None:
@@ -46,3 +57,21 @@ class Guard:
             await send(message)
 
         await self._app(scope, bounded, careful)
+
+
+def max_body(path: str) -> int:
+    """Return how many bytes a request to this path may carry."""
+    return next((most for start, most in MAX_FILE_BODIES if path == start or path.startswith(f"{start}/")), MAX_BODY)
+
+
+def _too_large(most: int) -> JSONResponse:
+    body = {
+        "type": "urn:forewarn:problem:too_large",
+        "title": "Too large",
+        "status": 413,
+        "detail": f"a request body has at most {most} bytes",
+        "code": "too_large",
+        "params": {"most": most},
+    }
+    headers = {**HEADERS, "Connection": "close"}
+    return JSONResponse(body, 413, headers, media_type="application/problem+json")

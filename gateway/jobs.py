@@ -10,6 +10,8 @@ from sqlalchemy import text
 from assets.base.consumers import run_consumer
 from assets.base.db import Database
 from assets.base.seals import seal_heads
+from assets.documents.store import DiskFiles
+from assets.imports.service import run_waiting
 from gateway.notify.outbox import send_waiting
 from gateway.settings import Settings
 from gateway.training import start_training
@@ -18,6 +20,8 @@ from ingest.clones import end_suspicions
 from ingest.held import release_held
 from ingest.identity import tend_identities as renew_and_retire
 from ingest.intervals import learn_intervals
+from ingest.meter_feed import feed_meters as read_meters
+from ingest.meter_feed import tell_operation
 from ingest.retention import apply_retention as forget_readings
 from ingest.roll_call import update_presence as mark_presence
 from ingest.rollups import run_rollups
@@ -122,6 +126,16 @@ def roll_up(database: Database, now: datetime) -> None:
     run_rollups(database, now)
 
 
+def feed_meters(database: Database, now: datetime) -> None:
+    """Let telemetry tell meters what they show, and assets whether they are up."""
+    for _ in range(MAX_ROUNDS):
+        with database.as_service() as session:
+            if not read_meters(session, now):
+                break
+    with database.as_service() as session:
+        tell_operation(session, now)
+
+
 def tend_identities(database: Database, now: datetime) -> None:
     """Ask devices to renew their keys, retire what was replaced, end suspicions of twins that are over."""
     with database.as_service() as session:
@@ -190,6 +204,11 @@ def ensure_partitions(database: Database, now: datetime) -> None:
         make_partitions(session, now)
 
 
+def run_imports(database: Database, now: datetime) -> None:
+    """Carry out the imports that wait."""
+    run_waiting(database, DiskFiles(Settings().data), now)
+
+
 def forget_old_rows(database: Database, now: datetime) -> None:
     """Forget what is only kept for looking back a while."""
     with database.as_service() as session:
@@ -205,6 +224,7 @@ def apply_retention(database: Database, now: datetime) -> None:
 
 
 JOBS: dict[str, Job] = {
+    "feed_meters": feed_meters,
     job.__name__: job
     for job in (
         score_readings,
@@ -223,6 +243,7 @@ JOBS: dict[str, Job] = {
         tend_models,
         look_at_logs,
         seal_events,
+        run_imports,
         ensure_partitions,
         forget_old_rows,
         apply_retention,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway import bench, device_commands, model_commands
+from gateway import bench, device_commands, import_command, model_commands
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -58,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     device_commands.add_commands(commands)
     model_commands.add_commands(commands)
+    import_command.add_command(commands)
 
     evaluate = commands.add_parser("evaluate", help="score the detectors on a recorded fleet")
     evaluate.add_argument("folder", type=Path, metavar="FOLDER")
@@ -153,6 +154,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             return device_commands.run(options, settings, running_database_url)
         case "model":
             return model_commands.run(options, settings, running_database_url)
+        case "import":
+            return import_command.run(options, settings, running_database_url)
         case "evaluate":
             from ml.evaluation import evaluate_command
             from ml.spread import Spread

@@ -116,7 +116,7 @@ def plain_text(cell: Any) -> str:
         return cell.date().isoformat() if bare and isinstance(cell, datetime) else cell.isoformat()
     said = str(cell).strip()
     if said.startswith("'") and said[1:].startswith(FORMULA_STARTS):
-        said = said[1:]
+        said = said[1:].strip()
     if any(unicodedata.category(each) in ("Cc", "Cs") and each not in "\n\r\t" for each in said):
         raise CellFault("control_character")
     return said
@@ -156,7 +156,7 @@ def read_moment(cell: Any) -> datetime:
     for pattern in _DATES:
         if found := pattern.fullmatch(said):
             try:
-                return datetime(int(found["y"]), int(found["m"]), int(found["d"]), tzinfo=UTC)
+                return _aware(datetime(int(found["y"]), int(found["m"]), int(found["d"]), tzinfo=UTC), cell)
             except ValueError:
                 raise CellFault("date", value=shown(cell)) from None
     try:

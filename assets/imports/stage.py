@@ -144,7 +144,7 @@ class Stage:
         found = session.execute(
             text(
                 "UPDATE import_rows u SET verdict = 'faulty' FROM import_rows r WHERE u.n = r.n"
-                f" AND r.verdict IS DISTINCT FROM 'faulty' AND ({condition}) RETURNING r.n, {value}"
+                f" AND ({condition}) RETURNING r.n, {value}"
             ),
             binds,
         ).all()
@@ -155,11 +155,12 @@ class Stage:
     def refuse_repeats(self, session: Session, key: Sequence[str], name: str) -> None:
         """Fault rows whose key stands in an earlier row already."""
         columns = ", ".join(f'"{each}"' for each in key)
+        known = " AND ".join(f'"{each}" IS NOT NULL' for each in key)
         found = session.execute(
             text(
                 "UPDATE import_rows u SET verdict = 'faulty' FROM (SELECT n, first_value(n) OVER"
                 f" (PARTITION BY {columns} ORDER BY n) AS first FROM import_rows"
-                " WHERE verdict IS DISTINCT FROM 'faulty') s"
+                f" WHERE {known}) s"
                 ' WHERE u.n = s.n AND s.first < s.n RETURNING s.n, s.first, u."f_' + name + '"::text'
             )
         ).all()

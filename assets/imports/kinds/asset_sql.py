@@ -24,18 +24,17 @@ AND EXISTS (SELECT 1 FROM assets a WHERE a.id = r.found AND a.organisation_id <>
 """
 NO_MODEL = "r.f_model IS NOT NULL AND NOT EXISTS (SELECT 1 FROM asset_models m WHERE m.code = r.f_model)"
 NO_SITE = """
-r.f_site IS NOT NULL AND NOT EXISTS (
+r.f_site IS NOT NULL AND r.organisation_id IS NOT NULL AND NOT EXISTS (
   SELECT 1 FROM sites s WHERE s.name = r.f_site AND s.organisation_id = r.organisation_id)
 """
 NO_PARENT = """
-r.f_parent IS NOT NULL
+r.f_parent IS NOT NULL AND r.organisation_id IS NOT NULL
 AND NOT EXISTS (SELECT 1 FROM assets a WHERE a.serial = r.f_parent AND a.organisation_id = r.organisation_id)
 AND NOT EXISTS (SELECT 1 FROM import_rows p WHERE p.f_serial = r.f_parent AND p.organisation_id = r.organisation_id)
 """
 OTHER_LIFECYCLE = """
 r.f_lifecycle IS NOT NULL AND EXISTS (SELECT 1 FROM assets a WHERE a.id = r.found AND a.lifecycle <> r.f_lifecycle)
 """
-
 NOT_YET = "r.f_installed_at > CAST(:now AS timestamptz) AND coalesce(r.f_lifecycle, '') <> 'planned'"
 
 _PARENT = """
@@ -53,14 +52,23 @@ WHERE a.parent_id IS NOT NULL AND a.organisation_id IN (SELECT organisation_id F
 AND NOT EXISTS (SELECT 1 FROM import_rows r WHERE r.found = a.id AND r.f_parent IS NOT NULL)
 """
 
-_MODEL = """
-(SELECT m.id FROM asset_models m WHERE m.code = r.f_model
- ORDER BY (m.organisation_id = r.organisation_id) DESC, m.id LIMIT 1)
-"""
-_SITE = """
-(SELECT s.id FROM sites s WHERE s.name = r.f_site AND s.organisation_id = r.organisation_id ORDER BY s.id LIMIT 1)
-"""
-_CUSTOMER = "(SELECT c.id FROM customers c WHERE c.number = r.f_customer)"
+# Once, by sets: asking for each row goes through the row policies for each row.
+RESOLVE = (
+    "ALTER TABLE import_rows ADD model_id uuid, ADD site_id uuid, ADD customer_id uuid",
+    "UPDATE import_rows r SET customer_id = c.id FROM customers c WHERE c.number = r.f_customer",
+    """
+    UPDATE import_rows r SET model_id = m.id FROM (
+      SELECT DISTINCT ON (s.n) s.n, m.id FROM import_rows s JOIN asset_models m ON m.code = s.f_model
+      ORDER BY s.n, (m.organisation_id = s.organisation_id) DESC, m.id) m
+    WHERE m.n = r.n
+    """,
+    """
+    UPDATE import_rows r SET site_id = s.id FROM (
+      SELECT DISTINCT ON (organisation_id, name) organisation_id, name, id FROM sites
+      ORDER BY organisation_id, name, id) s
+    WHERE s.name = r.f_site AND s.organisation_id = r.organisation_id
+    """,
+)
 
 # What is there, with names instead of keys.
 THERE = """(
@@ -89,7 +97,7 @@ FROM import_rows r WHERE r.verdict = 'insert' AND {_SPAN} ORDER BY r.n
 INSERT = f"""
 INSERT INTO assets (id, organisation_id, serial, name, asset_model_id, customer_id, site_id, code, lifecycle,
   lifecycle_since, operation, installed_at, latitude_deg, longitude_deg, located_at, created_at, custom, demo)
-SELECT r.id, r.organisation_id, r.f_serial, r.f_name, {_MODEL}, {_CUSTOMER}, {_SITE}, k.code,
+SELECT r.id, r.organisation_id, r.f_serial, r.f_name, r.model_id, r.customer_id, r.site_id, k.code,
   coalesce(r.f_lifecycle, 'in_service'),
   CASE WHEN r.f_lifecycle = 'planned' THEN CAST(:now AS timestamptz)
        ELSE least(coalesce(r.f_installed_at, :now), :now) END,
@@ -118,8 +126,8 @@ FROM import_rows r JOIN {THERE} t ON t.id = r.found WHERE r.verdict = 'update' A
 """
 UPDATE = f"""
 UPDATE assets a SET name = coalesce(r.f_name, a.name),
-  asset_model_id = CASE WHEN r.f_model IS NULL THEN a.asset_model_id ELSE {_MODEL} END,
-  customer_id = CASE WHEN r.f_customer IS NULL THEN a.customer_id ELSE {_CUSTOMER} END,
+  asset_model_id = CASE WHEN r.f_model IS NULL THEN a.asset_model_id ELSE r.model_id END,
+  customer_id = CASE WHEN r.f_customer IS NULL THEN a.customer_id ELSE r.customer_id END,
   installed_at = coalesce(r.f_installed_at, a.installed_at),
   latitude_deg = coalesce(r.f_latitude_deg, a.latitude_deg),
   longitude_deg = coalesce(r.f_longitude_deg, a.longitude_deg),
@@ -129,8 +137,8 @@ UPDATE assets a SET name = coalesce(r.f_name, a.name),
 FROM import_rows r WHERE a.id = r.found AND r.verdict = 'update' AND {_SPAN}
 """
 MOVED = f"""
-SELECT a.id, {_SITE} AS site_id FROM import_rows r JOIN assets a ON a.id = r.found
-WHERE r.verdict = 'update' AND r.f_site IS NOT NULL AND {_SPAN} AND a.site_id IS DISTINCT FROM {_SITE} ORDER BY a.id
+SELECT a.id, r.site_id AS site_id FROM import_rows r JOIN assets a ON a.id = r.found
+WHERE r.verdict = 'update' AND r.f_site IS NOT NULL AND {_SPAN} AND a.site_id IS DISTINCT FROM r.site_id ORDER BY a.id
 """
 PLACED = f"""
 SELECT asset_id, parent_id FROM (

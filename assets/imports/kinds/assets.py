@@ -86,9 +86,11 @@ class Assets(Kind):
             "in_future",
             now=origin.now,
         )
-        half = "(r.f_latitude_deg IS NULL) <> (r.f_longitude_deg IS NULL)"
+        half = "(r.f_latitude_deg IS NULL) <> (r.f_longitude_deg IS NULL) AND r.verdict IS DISTINCT FROM 'faulty'"
         stage.refuse(session, half, "latitude_deg", "half_a_place")
         self._refuse_loops(session, stage)
+        for statement in sql.RESOLVE:
+            session.execute(text(statement))
         stage.settle(session, sql.THERE, sql.SAME)
 
     def _refuse_loops(self, session: Session, stage: Stage) -> None:

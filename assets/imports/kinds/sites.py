@@ -50,7 +50,7 @@ class Sites(Kind):
         resolve_customers(session, stage, origin)
         zones = sorted(available_timezones())
         stage.refuse(session, "NOT r.f_time_zone = ANY (CAST(:zones AS text[]))", "time_zone", "time_zone", zones=zones)
-        half = "(r.f_latitude_deg IS NULL) <> (r.f_longitude_deg IS NULL)"
+        half = "(r.f_latitude_deg IS NULL) <> (r.f_longitude_deg IS NULL) AND r.verdict IS DISTINCT FROM 'faulty'"
         stage.refuse(session, half, "latitude_deg", "half_a_place")
         stage.refuse_repeats(session, ["organisation_id", "f_name"], "name")
         find_sites(session, "f_name")
@@ -100,8 +100,8 @@ def resolve_customers(session: Session, stage: Stage, origin: Origin) -> None:
     )
     session.execute(
         text(
-            "UPDATE import_rows r SET organisation_id = coalesce((SELECT c.organisation_id FROM customers c"
-            " WHERE c.number = r.f_customer), :own)"
+            "UPDATE import_rows r SET organisation_id = CASE WHEN r.f_customer IS NULL THEN CAST(:own AS uuid)"
+            " ELSE (SELECT c.organisation_id FROM customers c WHERE c.number = r.f_customer) END"
         ),
         {"own": origin.actor.organisation_id},
     )

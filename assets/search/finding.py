@@ -1,0 +1,137 @@
+"""Find assets, customers, sites, models and documents by what people remember of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+MATCHES = ("serial", "serial_start", "name", "name_start", "name_part", "text")
+MAX_WORDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing found; `place` orders: 0 an exact serial number or number, then beginnings, names, texts."""
+
+    kind: str
+    id: UUID
+    title: str
+    place: int
+    match: str
+    title_zh: str | None = None
+    subtitle: str | None = None
+    asset_id: UUID | None = None
+    serial: str | None = None
+
+
+def find(session: Session, asked: str, kinds: Sequence[str], limit: int) -> list[Found]:
+    """Return what was found of each kind, at most `limit` of each, best first."""
+    if not asked.strip("%_ \t\r\n\0") and not asked.strip():
+        return []
+    said = asked.replace("\0", "").strip()[:200]
+    return sorted((found for kind in kinds for found in KINDS[kind](session, said, limit)), key=lambda each: each.place)
+
+
+def matching_assets(session: Session, asked: str, limit: int = 1000) -> dict[UUID, int]:
+    """Return the assets that the actor may see and that fit, with their places, at most a thousand."""
+    found = session.execute(
+        text("SELECT found, place FROM forewarn_search_assets(:asked, :most)"),
+        {"asked": asked.replace("\0", ""), "most": limit},
+    )
+    return {asset: place for asset, place in found}
+
+
+def like_patterns(asked: str) -> list[str]:
+    """Return a pattern for each word: all of them must be there."""
+    words = asked.split()[:MAX_WORDS]
+    escaped = [each.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for each in words]
+    return [f"%{each}%" for each in escaped] or [""]
+
+
+def _assets(session: Session, asked: str, limit: int) -> list[Found]:
+    # Twice as many: an asset of an order whose executor may no longer see it falls out below.
+    rows = session.execute(
+        text(
+            "SELECT a.id, a.serial, a.name, c.name AS customer, s.name AS site, f.place"
+            " FROM forewarn_search_assets(:asked, :most) f JOIN assets a ON a.id = f.found"
+            " LEFT JOIN customers c ON c.id = a.customer_id LEFT JOIN sites s ON s.id = a.site_id"
+            " ORDER BY f.place, a.serial, a.id LIMIT :limit"
+        ),
+        {"asked": asked, "most": limit * 2, "limit": limit},
+    )
+    return [
+        Found(
+            "asset",
+            row.id,
+            row.name,
+            row.place,
+            MATCHES[row.place],
+            subtitle=" · ".join(each for each in (row.serial, row.customer, row.site) if each),
+            asset_id=row.id,
+            serial=row.serial,
+        )
+        for row in rows
+    ]
+
+
+_STATEMENTS = {
+    "customer": (
+        "SELECT id, name AS title, NULL AS zh, number AS subtitle, CASE WHEN lower(number) = lower(:exact) THEN 0"
+        " WHEN lower(name) = lower(:exact) THEN 2 WHEN name ILIKE :start OR number ILIKE :start THEN 3 ELSE 4 END"
+        " AS place FROM customers WHERE merged_into_id IS NULL AND concat_ws(' ', number, name) ILIKE ALL (:patterns)"
+    ),
+    "site": (
+        "SELECT id, name AS title, NULL AS zh, address AS subtitle, CASE WHEN lower(name) = lower(:exact) THEN 2"
+        " WHEN name ILIKE :start THEN 3 ELSE 4 END AS place FROM sites"
+        " WHERE concat_ws(' ', name, address) ILIKE ALL (:patterns)"
+    ),
+    "asset_model": (
+        "SELECT id, name_en AS title, name_zh AS zh, concat_ws(' · ', code, manufacturer) AS subtitle,"
+        " CASE WHEN lower(code) = lower(:exact) THEN 1 WHEN lower(:exact) IN (lower(name_en), lower(name_zh)) THEN 2"
+        " ELSE 4 END AS place FROM asset_models"
+        " WHERE concat_ws(' ', code, name_en, name_zh, manufacturer) ILIKE ALL (:patterns)"
+    ),
+    "document": (
+        "SELECT d.id, d.title, NULL AS zh, (SELECT r.file_name FROM document_revisions r WHERE r.document_id = d.id"
+        " AND r.revision = d.latest) AS subtitle, CASE WHEN lower(d.title) = lower(:exact) THEN 2"
+        " WHEN d.title ILIKE :start THEN 3 ELSE 4 END AS place FROM documents d"
+        " WHERE d.archived_at IS NULL AND d.title ILIKE ALL (:patterns)"
+    ),
+}
+
+
+def _rows(kind: str) -> Callable[[Session, str, int], list[Found]]:
+    def search(session: Session, asked: str, limit: int) -> list[Found]:
+        patterns = like_patterns(asked)
+        values: dict[str, Any] = {
+            "exact": asked,
+            "start": patterns[0][1:] if len(patterns) == 1 else "",
+            "patterns": patterns,
+            "limit": limit,
+        }
+        found = session.execute(text(f"{_STATEMENTS[kind]} ORDER BY place, title, id LIMIT :limit"), values)
+        return [
+            Found(
+                kind,
+                row.id,
+                row.title,
+                row.place,
+                "number" if row.place < 2 else "name" if row.place < 4 else "text",
+                title_zh=row.zh,
+                subtitle=row.subtitle,
+            )
+            for row in found
+        ]
+
+    return search
+
+
+KINDS: dict[str, Callable[[Session, str, int], list[Found]]] = {
+    "asset": _assets,
+    **{kind: _rows(kind) for kind in _STATEMENTS},
+}

@@ -224,7 +224,6 @@ def apply_retention(database: Database, now: datetime) -> None:
 
 
 JOBS: dict[str, Job] = {
-    "feed_meters": feed_meters,
     job.__name__: job
     for job in (
         score_readings,
@@ -244,6 +243,7 @@ JOBS: dict[str, Job] = {
         look_at_logs,
         seal_events,
         run_imports,
+        feed_meters,
         ensure_partitions,
         forget_old_rows,
         apply_retention,

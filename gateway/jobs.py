@@ -237,6 +237,7 @@ JOBS: dict[str, Job] = {
         repair_clocks,
         tend_identities,
         roll_up,
+        feed_meters,
         tend_feedback,
         train_models,
         tend_models,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from assets.base.consumers import Consumer
 from gateway.demo import repair_simulated_machine
 from gateway.notify import escalations
-from maintenance import acknowledgements
+from ingest import owners
+from maintenance import acknowledgements, decommissioned
 from maintenance.feedback import ORDER_KINDS, VERDICT_KINDS, learn_from_order, store_verdict
 from maintenance.outcomes import KINDS, close_episode
+from ml import owners as scoring_owners
 from ml.labels import KINDS as LABEL_KINDS
 from ml.labels import store_label
 from ticketing.requests import REQUESTS_FOLLOW_ORDERS
@@ -29,6 +31,11 @@ CONSUMERS: tuple[Consumer, ...] = (
     Consumer("maintenance.verdicts", VERDICT_KINDS, store_verdict),
     Consumer("maintenance.acknowledgements", acknowledgements.KINDS, acknowledgements.taken_up),
     Consumer("notify.escalations", escalations.KINDS, escalations.tell_person),
+    Consumer("maintenance.decommissioned", decommissioned.ENDED_KINDS, decommissioned.close_alarms),
+    Consumer("maintenance.transferred", decommissioned.TRANSFERRED_KINDS, decommissioned.change_owner),
+    Consumer("ingest.decommissioned", owners.ENDED_KINDS, owners.revoke_idle),
+    Consumer("ingest.transferred", owners.TRANSFERRED_KINDS, owners.change_owner),
+    Consumer("ml.transferred", scoring_owners.TRANSFERRED_KINDS, scoring_owners.change_owner),
     Consumer("demo.repairs", frozenset({"work_order.completed"}), repair_simulated_machine),
 )
 
@@ -43,9 +50,14 @@ def routers() -> list[APIRouter]:
         assets,
         calendars,
         components,
+        contract_ledger,
+        contracts,
+        coverage,
+        customer_merges,
         customers,
         device_time,
         devices,
+        downtime,
         episodes,
         explanations,
         exports,
@@ -78,9 +90,12 @@ def routers() -> list[APIRouter]:
         telemetry,
         timeline,
         visits,
+        warranties,
+        warranty_cards,
+        warranty_terms,
         work_orders,
     )
-    from gateway.pages import customer, trust
+    from gateway.pages import customer, registration, trust
 
     api = (
         session,
@@ -94,6 +109,7 @@ def routers() -> list[APIRouter]:
         assets,
         timeline,
         lifecycle,
+        downtime,
         components,
         meters,
         readings,
@@ -125,5 +141,12 @@ def routers() -> list[APIRouter]:
         imports,
         exports,
         search,
+        warranty_terms,
+        warranties,
+        warranty_cards,
+        coverage,
+        contracts,
+        contract_ledger,
+        customer_merges,
     )
-    return [module.router for module in (*api, customer, trust, download)]
+    return [module.router for module in (*api, customer, registration, trust, download)]

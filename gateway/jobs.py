@@ -244,7 +244,6 @@ JOBS: dict[str, Job] = {
         look_at_logs,
         seal_events,
         run_imports,
-        feed_meters,
         ensure_partitions,
         forget_old_rows,
         apply_retention,

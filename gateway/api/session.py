@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from assets.base.access import Role
+from assets.base.access import ACTIONS, Role
 from assets.base.errors import Conflict, Invalid, NotFound
 from assets.base.events import append_event
 from assets.people import Membership, Organisation, Person, actor_of, add_person
@@ -61,11 +61,12 @@ class ServerInfo(BaseModel):
 
 
 class Me(BaseModel):
-    """Who is signed in and what this server is."""
+    """Who is signed in, what their roles allow, and what this server is."""
 
     person: PersonRef | None
     organisation: OrganisationRef
     roles: list[str]
+    actions: list[str]
     demo: bool
     has_password: bool
     server: ServerInfo
@@ -179,6 +180,7 @@ def _me(session: Session, person: Person | None, organisation_id: UUID, roles: l
         else None,
         organisation=OrganisationRef(id=organisation_id, name=organisation.name if organisation else ""),
         roles=list(roles),
+        actions=sorted(action for action, allowed in ACTIONS.items() if allowed & set(roles)),
         demo=demo,
         has_password=has_password,
         server=ServerInfo(version=VERSION, store_edition=edition),
@@ -217,6 +219,7 @@ class PersonItem(BaseModel):
     name: str
     email: str | None
     roles: list[str]
+    actions: list[str]
     demo: bool
 
 

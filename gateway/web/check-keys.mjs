@@ -26,7 +26,7 @@ const code = sources(join(root, "src")).map((path) => readFileSync(path, "utf8")
 const asked = new Set([...code.matchAll(/\bt\(\s*"([^"]+)"/g)].map((match) => match[1]));
 const literal = new Set([...code.matchAll(/"([a-z_]+(?:\.[a-z_0-9]+)+)"/g)].map((match) => match[1]));
 const families = new Set([
-  ...[...code.matchAll(/\bcode\(\s*"([a-z_.]+)"/g)].map((match) => match[1] + "."),
+  ...[...code.matchAll(/\b(?:code|words)\(\s*"([a-z_.]+)"/g)].map((match) => match[1] + "."),
   ...[...code.matchAll(/`([a-z_]+(?:\.[a-z_]+)*\.)\$\{/g)].map((match) => match[1]),
   // families named in tables of text/sentences.ts
   ...["state.", "visit.", "operation.", "presence.", "outcome.", "origin.", "priority.", "severity.", "kind.", "role.", "command.", "why.", "presence_reason.", "reason.", "verdict_why.", "budget_said."],

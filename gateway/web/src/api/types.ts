@@ -11,6 +11,7 @@ export type Me = {
   person: { id: string; name: string; language: string; email: string | null };
   organisation: { id: string; name: string };
   roles: string[];
+  actions: string[];
   demo: boolean;
   has_password: boolean;
   server: { version: string; store_edition: string };

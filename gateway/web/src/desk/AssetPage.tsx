@@ -2,19 +2,24 @@
 import { Button, Modal, Progress, Skeleton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { BrainCircuit, ChevronDown, ChevronRight, ExternalLink, OctagonAlert, QrCode, TriangleAlert } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState, type ComponentType } from "react";
 import { Link, useOutletContext, useParams } from "react-router";
 
 import { useAsset, useFindings, useTimeline } from "../api/hooks";
+import { may as allowed } from "../api/rows";
 import type { AssetDetail, Finding, Me } from "../api/types";
-import { useText } from "../i18n/useText";
+import { useText, type Text } from "../i18n/useText";
 import { noticed } from "../text/noticed";
 import { Marks, PresenceChip, SeverityChip, StateChip } from "../ui/chips";
 import { Ago, CardBlock, Facts, PageHead, Qr, Since, useTitle } from "../ui/parts";
 import { Bones, Loaded } from "../ui/states";
+import { Tabs } from "../ui/Tabs";
 import { Timeline } from "../ui/Timeline";
 import { TONES } from "../ui/theme";
 import { decides } from "./alarms/AlarmsPage";
+import { EditAsset, Rebaseline } from "./assets/About";
+import type { AssetLife } from "./assets/LifeTab";
+import { LifecycleChip, OperationChip } from "./assets/look";
 import { BudgetLine } from "./explain/BudgetLine";
 import { FindingWhy } from "./explain/FindingWhy";
 import { LifeCard } from "./explain/LifeCard";
@@ -23,6 +28,15 @@ import { ExportButton } from "./ExportDialog";
 import { MetricChart } from "./MetricChart";
 import { ValuesTable } from "./ValuesTable";
 import { place } from "./OverviewPage";
+
+const LifeTab = lazy(() => import("./assets/LifeTab").then((made) => ({ default: made.LifeTab })));
+const MetersTab = lazy(() => import("./assets/MetersTab").then((made) => ({ default: made.MetersTab })));
+const PartsTab = lazy(() => import("./assets/PartsTab").then((made) => ({ default: made.PartsTab })));
+const WarrantyTab = lazy(() => import("./warranty/WarrantyTab").then((made) => ({ default: made.WarrantyTab })));
+const DocumentsTab = lazy(() => import("./assets/DocumentsTab").then((made) => ({ default: made.DocumentsTab })));
+const HistoryTab = lazy(() => import("./assets/HistoryTab").then((made) => ({ default: made.HistoryTab })));
+
+const TABS: Record<string, ComponentType<{ asset: AssetDetail }>> = { life: LifeTab, meters: MetersTab, parts: PartsTab, warranty: WarrantyTab, documents: DocumentsTab, history: HistoryTab };
 
 export function AssetPage() {
   const { id = "" } = useParams();
@@ -49,15 +63,14 @@ function Waiting() {
 function Machine(props: { asset: AssetDetail }) {
   const { asset } = props;
   const text = useText();
-  const [metric, setMetric] = useState<string | null>(null);
   const [qr, showQr] = useDisclosure(false);
   const may = decides(useOutletContext<Me>());
-  const chosen = metric ?? firstMetric(asset);
+  const Tab = TABS[useParams().tab ?? ""];
   const url = new URL(asset.customer_url || `/a/${asset.code}`, location.origin).toString();
   return (
     <>
       <PageHead
-        back={{ to: "/", label: text.t("nav.overview") }}
+        back={{ to: "/assets", label: text.t("nav.assets") }}
         title={asset.name}
         marks={<><StateChip state={asset.state} /><Marks demo={asset.demo} replayed={asset.replayed} /></>}
         sub={<>{place(asset, text.language)}{place(asset, text.language) && " · "}<span className="mono">{asset.serial}</span></>}
@@ -70,8 +83,28 @@ function Machine(props: { asset: AssetDetail }) {
           <a className="link small break" href={url} target="_blank" rel="noreferrer">{url} <ExternalLink size={13} style={{ verticalAlign: -2 }} /></a>
         </div>
       </Modal>
+      <AssetNav id={asset.id} />
+      {Tab ? <Suspense fallback={<Bones rows={6} />}><Tab asset={asset} /></Suspense> : <Now asset={asset} manage={may} />}
+    </>
+  );
+}
+
+function AssetNav(props: { id: string }) {
+  const { t } = useText();
+  const tabs = ["", ...Object.keys(TABS)].map((name) => ({ to: `/assets/${props.id}${name && `/${name}`}`, label: t(`asset.tab.${name || "now"}`) }));
+  return <Tabs tabs={tabs} label={t("asset.about")} />;
+}
+
+function Now(props: { asset: AssetDetail; manage: boolean }) {
+  const { asset, manage } = props;
+  const text = useText();
+  const me = useOutletContext<Me>();
+  const [metric, setMetric] = useState<string | null>(null);
+  const chosen = metric ?? firstMetric(asset);
+  return (
+    <>
       {asset.worst && (asset.state === "trouble" || asset.state === "watch") && <Callout asset={asset} />}
-      <Silenced asset={asset.id} manage={may} />
+      <Silenced asset={asset.id} manage={manage} />
       <div className="two">
         <div>
           <MetricChart asset={asset} metric={chosen} onMetric={setMetric} />
@@ -79,8 +112,8 @@ function Machine(props: { asset: AssetDetail }) {
           <History asset={asset} />
         </div>
         <div>
-          <CardBlock title={text.t("asset.about")}><About asset={asset} /></CardBlock>
-          {asset.learning && <Learning learning={asset.learning} asset={asset.id} />}
+          <CardBlock title={text.t("asset.about")} right={allowed(me, "asset.manage") && <EditAsset asset={asset} />}><About asset={asset} /></CardBlock>
+          {asset.learning && <Learning learning={asset.learning} asset={asset.id} manage={manage} />}
           <LifeCard asset={asset.id} />
           <Findings asset={asset} />
         </div>
@@ -130,7 +163,8 @@ function About(props: { asset: AssetDetail }) {
         [text.t("asset.serial"), <span className="mono">{asset.serial}</span>],
         [text.t("asset.site"), asset.site?.name ?? "–"],
         [text.t("asset.customer"), asset.customer?.name ?? "–"],
-        [text.t("asset.operation"), text.code("operation", asset.operation)],
+        ...customRows(asset, text),
+        [text.t("asset.operation"), <span className="row wrap" style={{ gap: 6 }}><OperationChip state={asset.operation} /><LifecycleChip state={asset.lifecycle} /></span>],
         [text.t("asset.installed"), text.day(asset.installed_at)],
         [text.t("asset.last_reading"), asset.last_reading_at ? <Ago at={asset.last_reading_at} /> : "–"],
         ...asset.devices.map((device): [string, React.ReactNode] => [
@@ -142,7 +176,17 @@ function About(props: { asset: AssetDetail }) {
   );
 }
 
-function Learning(props: { learning: NonNullable<AssetDetail["learning"]>; asset: string }) {
+/** What the asset model asks for besides. */
+function customRows(asset: AssetDetail & AssetLife, text: Text): [React.ReactNode, React.ReactNode][] {
+  return (asset.custom_fields ?? []).filter((field) => asset.custom?.[field.key] !== undefined && asset.custom[field.key] !== null).map((field) => {
+    const value = asset.custom![field.key];
+    const choice = field.choices?.find((one) => one.value === value);
+    const said = choice ? (text.language === "zh" ? choice.zh : choice.en) : typeof value === "boolean" ? text.t(value ? "form.yes" : "form.no") : field.kind === "date" ? text.day(String(value)) : text.value(value as string | number, field.unit);
+    return [text.language === "zh" ? field.label_zh : field.label_en, said];
+  });
+}
+
+function Learning(props: { learning: NonNullable<AssetDetail["learning"]>; asset: string; manage: boolean }) {
   const text = useText();
   const { learning } = props;
   const ready = learning.state === "ready";
@@ -157,6 +201,7 @@ function Learning(props: { learning: NonNullable<AssetDetail["learning"]>; asset
         </>
       )}
       <BudgetLine asset={props.asset} />
+      {props.manage && <div style={{ marginTop: 10 }}><Rebaseline asset={props.asset} /></div>}
     </CardBlock>
   );
 }

@@ -3,16 +3,17 @@ import { Burger, Drawer, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import {
-  BellRing, BrainCircuit, CircleUserRound, ClipboardList, Cpu, Gauge, LogOut, MessageSquareText, Radar, SlidersHorizontal, Smartphone, UsersRound,
-  type LucideIcon,
+  BellRing, Boxes, BrainCircuit, Building2, CircleUserRound, ClipboardList, Cpu, FileText, FileUp, Gauge, Handshake, LogOut, MessageSquareText, Package, Radar,
+  Shapes, ShieldCheck, SlidersHorizontal, Smartphone, Truck, UsersRound, Warehouse, Wrench, type LucideIcon,
 } from "lucide-react";
-import { useEffect } from "react";
+import { Suspense, useEffect } from "react";
 import { Link, Navigate, NavLink, Outlet, useLocation } from "react-router";
 
 import { useAlarms } from "../api/alarms";
 import { ApiError, post } from "../api/client";
 import { useMe, useOverview, useRequests } from "../api/hooks";
 import { useLive } from "../api/live";
+import { may } from "../api/rows";
 import type { Me } from "../api/types";
 import { remembered, setLanguage } from "../i18n";
 import { useText } from "../i18n/useText";
@@ -21,39 +22,67 @@ import mark from "../ui/mark.svg";
 import { LanguageSwitch, LicencesLink } from "../ui/parts";
 import { Bones, Failure } from "../ui/states";
 import { DemoBanner } from "./DemoBanner";
+import { SearchAll } from "./SearchAll";
 
-type Place = { to: string; key: string; icon: LucideIcon; tally?: number; hot?: boolean };
+type Place = { to: string; key: string; icon: LucideIcon; tally?: number; hot?: boolean; action?: string };
+type Group = { key: string; places: Place[] };
 
-function usePlaces(): Place[] {
+function usePlaces(): Group[] {
   const counts = useOverview().data?.counts;
   const unseen = useAlarms(true).data?.items.filter((alarm) => alarm.alarm_state === "unacknowledged").length ?? 0;
   const fresh = useRequests().data?.items.filter((request) => request.state === "new").length ?? 0;
   return [
-    { to: "/", key: "nav.overview", icon: Gauge, tally: counts?.in_trouble, hot: true },
-    { to: "/work-orders", key: "nav.work_orders", icon: ClipboardList, tally: counts?.open_work_orders },
-    { to: "/alarms", key: "nav.alarms", icon: BellRing, tally: unseen, hot: true },
-    { to: "/planner", key: "nav.planner", icon: Radar },
-    { to: "/requests", key: "nav.requests", icon: MessageSquareText, tally: fresh, hot: true },
-    { to: "/devices", key: "nav.devices", icon: Cpu },
-    { to: "/models", key: "nav.models", icon: BrainCircuit },
-    { to: "/policies", key: "nav.policies", icon: SlidersHorizontal },
-    { to: "/people", key: "nav.people", icon: UsersRound },
+    { key: "nav.group.operate", places: [
+      { to: "/", key: "nav.overview", icon: Gauge, tally: counts?.in_trouble, hot: true },
+      { to: "/work-orders", key: "nav.work_orders", icon: ClipboardList, tally: counts?.open_work_orders },
+      { to: "/alarms", key: "nav.alarms", icon: BellRing, tally: unseen, hot: true },
+      { to: "/planner", key: "nav.planner", icon: Radar },
+      { to: "/requests", key: "nav.requests", icon: MessageSquareText, tally: fresh, hot: true },
+      { to: "/models", key: "nav.models", icon: BrainCircuit },
+    ] },
+    { key: "nav.group.assets", places: [
+      { to: "/assets", key: "nav.assets", icon: Boxes, action: "asset.read" },
+      { to: "/asset-models", key: "nav.asset_models", icon: Shapes, action: "asset.read" },
+      { to: "/customers", key: "nav.customers", icon: Building2, action: "asset.read" },
+      { to: "/devices", key: "nav.devices", icon: Cpu },
+      { to: "/documents", key: "nav.documents", icon: FileText, action: "document.read" },
+    ] },
+    { key: "nav.group.warranty", places: [
+      { to: "/warranties", key: "nav.warranties", icon: ShieldCheck, action: "warranty.read" },
+      { to: "/contracts", key: "nav.contracts", icon: Handshake, action: "contract.read" },
+    ] },
+    { key: "nav.group.stock", places: [
+      { to: "/stock", key: "nav.stock", icon: Warehouse, action: "stock.read" },
+      { to: "/parts", key: "nav.parts", icon: Package, action: "stock.read" },
+      { to: "/purchase-orders", key: "nav.purchasing", icon: Truck, action: "stock.read" },
+      { to: "/tools", key: "nav.tools", icon: Wrench, action: "stock.read" },
+    ] },
+    { key: "nav.group.settings", places: [
+      { to: "/policies", key: "nav.policies", icon: SlidersHorizontal },
+      { to: "/people", key: "nav.people", icon: UsersRound },
+      { to: "/imports", key: "nav.imports", icon: FileUp, action: "import.run" },
+    ] },
   ];
 }
 
 function Rail(props: { me: Me; done?: () => void }) {
   const { t, code } = useText();
-  const places = usePlaces();
+  const groups = usePlaces().filter((group) => group.places.some((place) => !place.action || may(props.me, place.action)));
   return (
     <>
       <Link to="/" className="brand" onClick={props.done}><img src={mark} width={28} height={28} alt="" />Forewarn</Link>
       <nav aria-label={t("nav.pages")}>
-        {places.map((place) => (
-          <NavLink key={place.to} to={place.to} end={place.to === "/"} onClick={props.done}>
-            <place.icon size={18} strokeWidth={1.9} aria-hidden />
-            <span className="clamp1">{t(place.key)}</span>
-            {!!place.tally && <span className={place.hot ? "tally hot" : "tally"}>{place.tally}</span>}
-          </NavLink>
+        {groups.map((group) => (
+          <div key={group.key} role="group" aria-label={t(group.key)}>
+            <div className="group">{t(group.key)}</div>
+            {group.places.filter((place) => !place.action || may(props.me, place.action)).map((place) => (
+              <NavLink key={place.to} to={place.to} end={place.to === "/"} onClick={props.done}>
+                <place.icon size={17} strokeWidth={1.9} aria-hidden />
+                <span className="clamp1">{t(place.key)}</span>
+                {!!place.tally && <span className={place.hot ? "tally hot" : "tally"}>{place.tally}</span>}
+              </NavLink>
+            ))}
+          </div>
         ))}
       </nav>
       <div className="foot">
@@ -98,6 +127,7 @@ export function Shell() {
             <Burger size="sm" opened={open} onClick={menu.toggle} aria-label={text.t("nav.menu")} />
             <Link to="/" className="plain" style={{ fontWeight: 680 }}>Forewarn</Link>
           </div>
+          <SearchAll />
           <div className="grow" />
           <span className={live ? "live hide-phone" : "live off hide-phone"} role="status"><i />{live ? text.t("live.on") : text.t("live.off")}</span>
           <LanguageSwitch signedIn />
@@ -106,7 +136,7 @@ export function Shell() {
         <main className="content">
           {me.data.demo && <DemoBanner me={me.data} />}
           <Called />
-          <Outlet context={me.data} />
+          <Suspense fallback={<Bones rows={8} />}><Outlet context={me.data} /></Suspense>
         </main>
       </div>
     </div>

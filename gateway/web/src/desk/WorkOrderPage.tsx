@@ -20,6 +20,8 @@ import { errorText, Loaded } from "../ui/states";
 import { Timeline } from "../ui/Timeline";
 import { TONES } from "../ui/theme";
 import { SimilarCard } from "./explain/SimilarCard";
+import { OrderParts } from "./stock/OrderParts";
+import { OrderCoverage } from "./warranty/WarrantyTab";
 import { SnapshotFoot } from "./explain/SnapshotFoot";
 
 export function WorkOrderPage() {
@@ -60,6 +62,8 @@ function Order(props: { order: WorkOrder }) {
         <div>
           {order.noticed && <NoticedCard order={order} />}
           {order.request && <CardBlock title={text.t("order.request", { number: order.request.number })}><div className="break">“{order.request.text}”</div></CardBlock>}
+          <OrderParts order={order.id} />
+          <OrderCoverage order={order.id} opened={order.opened_at} />
           <CardBlock title={text.t("order.history")} last>
             {order.events?.length ? <Timeline items={order.events} hideOrder /> : <div className="small muted">{text.t("timeline.empty")}</div>}
           </CardBlock>

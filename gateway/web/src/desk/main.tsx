@@ -5,6 +5,7 @@ import "@mantine/notifications/styles.css";
 import "../ui/styles.css";
 import "../i18n";
 
+import { lazy } from "react";
 import { createRoot } from "react-dom/client";
 import { BrowserRouter, Route, Routes } from "react-router";
 
@@ -39,6 +40,56 @@ import { SparkplugPage } from "./SparkplugPage";
 import { WorkOrderPage } from "./WorkOrderPage";
 import { WorkOrdersPage } from "./WorkOrdersPage";
 
+// Pages that come when they are opened: the first page must be there fast on a slow network.
+const AssetsPage = lazy(() => import("./assets/AssetsPage").then((made) => ({ default: made.AssetsPage })));
+const TreePage = lazy(() => import("./assets/TreePage").then((made) => ({ default: made.TreePage })));
+const MapPage = lazy(() => import("./assets/MapPage").then((made) => ({ default: made.MapPage })));
+const PositionsPage = lazy(() => import("./assets/PositionsPage").then((made) => ({ default: made.PositionsPage })));
+const PositionPage = lazy(() => import("./assets/PositionPage").then((made) => ({ default: made.PositionPage })));
+const CustomersPage = lazy(() => import("./registry/CustomersPage").then((made) => ({ default: made.CustomersPage })));
+const CustomerPage = lazy(() => import("./registry/CustomerPage").then((made) => ({ default: made.CustomerPage })));
+const SitesPage = lazy(() => import("./registry/SitesPage").then((made) => ({ default: made.SitesPage })));
+const SitePage = lazy(() => import("./registry/SitePage").then((made) => ({ default: made.SitePage })));
+const OrganisationsPage = lazy(() => import("./registry/OrganisationsPage").then((made) => ({ default: made.OrganisationsPage })));
+const CalendarsPage = lazy(() => import("./registry/CalendarsPage").then((made) => ({ default: made.CalendarsPage })));
+const AssetModelsPage = lazy(() => import("./registry/AssetModelsPage").then((made) => ({ default: made.AssetModelsPage })));
+const AssetModelPage = lazy(() => import("./registry/AssetModelPage").then((made) => ({ default: made.AssetModelPage })));
+const FailureModesPage = lazy(() => import("./registry/FailureModesPage").then((made) => ({ default: made.FailureModesPage })));
+const DocumentsPage = lazy(() => import("./files/DocumentsPage").then((made) => ({ default: made.DocumentsPage })));
+const LabelsPage = lazy(() => import("./files/LabelsPage").then((made) => ({ default: made.LabelsPage })));
+const ImportsPage = lazy(() => import("./files/ImportsPage").then((made) => ({ default: made.ImportsPage })));
+const ImportPage = lazy(() => import("./files/ImportPage").then((made) => ({ default: made.ImportPage })));
+const WarrantiesPage = lazy(() => import("./warranty/WarrantiesPage").then((made) => ({ default: made.WarrantiesPage })));
+const CardsPage = lazy(() => import("./warranty/WarrantiesPage").then((made) => ({ default: made.CardsPage })));
+const RegistrationsPage = lazy(() => import("./warranty/WarrantiesPage").then((made) => ({ default: made.RegistrationsPage })));
+const OverridesPage = lazy(() => import("./warranty/OverridesPage").then((made) => ({ default: made.OverridesPage })));
+const TermsPage = lazy(() => import("./warranty/TermsPage").then((made) => ({ default: made.TermsPage })));
+const TermPage = lazy(() => import("./warranty/TermsPage").then((made) => ({ default: made.TermPage })));
+const ContractsPage = lazy(() => import("./warranty/ContractsPage").then((made) => ({ default: made.ContractsPage })));
+const ContractPage = lazy(() => import("./warranty/ContractsPage").then((made) => ({ default: made.ContractPage })));
+const StockPage = lazy(() => import("./stock/StockPage").then((made) => ({ default: made.StockPage })));
+const MovementsPage = lazy(() => import("./stock/MovementsPage").then((made) => ({ default: made.MovementsPage })));
+const ConflictsPage = lazy(() => import("./stock/MovementsPage").then((made) => ({ default: made.ConflictsPage })));
+const TransfersPage = lazy(() => import("./stock/TransfersPages").then((made) => ({ default: made.TransfersPage })));
+const TransferPage = lazy(() => import("./stock/TransfersPages").then((made) => ({ default: made.TransferPage })));
+const ReservationsPage = lazy(() => import("./stock/PlanPages").then((made) => ({ default: made.ReservationsPage })));
+const LevelsPage = lazy(() => import("./stock/PlanPages").then((made) => ({ default: made.LevelsPage })));
+const ReplenishmentPage = lazy(() => import("./stock/PlanPages").then((made) => ({ default: made.ReplenishmentPage })));
+const LocationsPage = lazy(() => import("./stock/LocationsPage").then((made) => ({ default: made.LocationsPage })));
+const StockSettingsPage = lazy(() => import("./stock/LocationsPage").then((made) => ({ default: made.StockSettingsPage })));
+const PartsPage = lazy(() => import("./stock/PartsPage").then((made) => ({ default: made.PartsPage })));
+const PartPage = lazy(() => import("./stock/PartPage").then((made) => ({ default: made.PartPage })));
+const PurchaseOrdersPage = lazy(() => import("./stock/OrdersPages").then((made) => ({ default: made.PurchaseOrdersPage })));
+const PurchaseOrderPage = lazy(() => import("./stock/OrdersPages").then((made) => ({ default: made.PurchaseOrderPage })));
+const ToolsPage = lazy(() => import("./stock/ToolsPages").then((made) => ({ default: made.ToolsPage })));
+const ToolPage = lazy(() => import("./stock/ToolsPages").then((made) => ({ default: made.ToolPage })));
+const SerialsPage = lazy(() => import("./stock/RotablePages").then((made) => ({ default: made.SerialsPage })));
+const TracePage = lazy(() => import("./stock/RotablePages").then((made) => ({ default: made.TracePage })));
+const RepairsPage = lazy(() => import("./stock/RotablePages").then((made) => ({ default: made.RepairsPage })));
+const OldPartsPage = lazy(() => import("./stock/RotablePages").then((made) => ({ default: made.OldPartsPage })));
+const PriceBooksPage = lazy(() => import("./stock/PriceBooks").then((made) => ({ default: made.PriceBooksPage })));
+const PriceBookPage = lazy(() => import("./stock/PriceBooks").then((made) => ({ default: made.PriceBookPage })));
+
 createRoot(document.getElementById("root")!).render(
   <Providers>
     <BrowserRouter>
@@ -47,7 +98,58 @@ createRoot(document.getElementById("root")!).render(
         <Route path="/claim/:code" element={<ClaimPage />} />
         <Route element={<Shell />}>
           <Route index element={<OverviewPage />} />
+          <Route path="assets" element={<AssetsPage />} />
+          <Route path="assets/tree" element={<TreePage />} />
+          <Route path="assets/map" element={<MapPage />} />
           <Route path="assets/:id" element={<AssetPage />} />
+          <Route path="assets/:id/:tab" element={<AssetPage />} />
+          <Route path="positions" element={<PositionsPage />} />
+          <Route path="positions/:id" element={<PositionPage />} />
+          <Route path="labels" element={<LabelsPage />} />
+          <Route path="asset-models" element={<AssetModelsPage />} />
+          <Route path="asset-models/:id" element={<AssetModelPage />} />
+          <Route path="asset-models/:id/:tab" element={<AssetModelPage />} />
+          <Route path="failure-modes" element={<FailureModesPage />} />
+          <Route path="customers" element={<CustomersPage />} />
+          <Route path="customers/:id" element={<CustomerPage />} />
+          <Route path="sites" element={<SitesPage />} />
+          <Route path="sites/:id" element={<SitePage />} />
+          <Route path="organisations" element={<OrganisationsPage />} />
+          <Route path="calendars" element={<CalendarsPage />} />
+          <Route path="documents" element={<DocumentsPage />} />
+          <Route path="imports" element={<ImportsPage />} />
+          <Route path="imports/:id" element={<ImportPage />} />
+          <Route path="warranties" element={<WarrantiesPage />} />
+          <Route path="warranties/cards" element={<CardsPage />} />
+          <Route path="warranties/registrations" element={<RegistrationsPage />} />
+          <Route path="warranties/overrides" element={<OverridesPage />} />
+          <Route path="warranties/terms" element={<TermsPage />} />
+          <Route path="warranties/terms/:id" element={<TermPage />} />
+          <Route path="contracts" element={<ContractsPage />} />
+          <Route path="contracts/:id" element={<ContractPage />} />
+          <Route path="stock" element={<StockPage />} />
+          <Route path="stock/movements" element={<MovementsPage />} />
+          <Route path="stock/transfers" element={<TransfersPage />} />
+          <Route path="stock/transfers/:id" element={<TransferPage />} />
+          <Route path="stock/reservations" element={<ReservationsPage />} />
+          <Route path="stock/conflicts" element={<ConflictsPage />} />
+          <Route path="stock/locations" element={<LocationsPage />} />
+          <Route path="stock/settings" element={<StockSettingsPage />} />
+          <Route path="parts" element={<PartsPage />} />
+          <Route path="parts/:id" element={<PartPage />} />
+          <Route path="price-books" element={<PriceBooksPage />} />
+          <Route path="price-books/:id" element={<PriceBookPage />} />
+          <Route path="purchase-orders" element={<PurchaseOrdersPage />} />
+          <Route path="purchase-orders/replenishment" element={<ReplenishmentPage />} />
+          <Route path="purchase-orders/levels" element={<LevelsPage />} />
+          <Route path="purchase-orders/:id" element={<PurchaseOrderPage />} />
+          <Route path="tools" element={<ToolsPage />} />
+          <Route path="tools/serials" element={<SerialsPage />} />
+          <Route path="tools/serials/:id" element={<TracePage kind="serials" />} />
+          <Route path="tools/lots/:id" element={<TracePage kind="lots" />} />
+          <Route path="tools/repairs" element={<RepairsPage />} />
+          <Route path="tools/old-parts" element={<OldPartsPage />} />
+          <Route path="tools/:id" element={<ToolPage />} />
           <Route path="work-orders" element={<WorkOrdersPage />} />
           <Route path="work-orders/:id" element={<WorkOrderPage />} />
           <Route path="alarms" element={<AlarmsPage />} />

@@ -9,11 +9,20 @@ const FAMILY: Record<string, Record<string, string>> = {
   "work_order.priority_raised": { to: "priority", from: "priority" },
   visit: { to: "visit", from: "visit", state: "visit", outcome: "outcome" },
   asset: { to: "operation", from: "operation", operation: "operation" },
+  "asset.lifecycle_changed": { to: "lifecycle", from: "lifecycle" },
+  "asset.decommissioned": { to: "lifecycle" },
+  warranty: { verdict: "verdict", component: "component" },
+  meter: { name: "meter" },
+  contract: { key: "entitlement_kind" },
+  part: { unit: "part_unit" },
   device: { to: "presence", from: "presence", presence: "presence" },
   episode: { outcome: "outcome", severity: "severity", kind: "kind" },
   label: { outcome: "outcome" },
   command: { name: "command" },
 };
+
+// What happened may name these or not; nothing stands in their place then.
+const OFTEN_EMPTY = ["site", "place", "item_number", "part_number", "lot"];
 
 export function sentence(item: TimelineItem, text: Text): string {
   const key = variant(item, text);
@@ -36,6 +45,9 @@ function params(item: TimelineItem, text: Text): Record<string, unknown> {
   for (const [field, family] of Object.entries(families))
     if (typeof said[field] === "string") said[field] = text.code(family, said[field] as string);
   for (const field of ["until", "expires_at"]) if (typeof said[field] === "string") said[field] = text.moment(said[field] as string);
+  for (const field of ["fields", "components"]) if (Array.isArray(said[field])) said[field] = (said[field] as unknown[]).join(", ");
+  said.part_name = (text.language === "zh" && said.name_zh) || said.name_en || "";
+  for (const field of OFTEN_EMPTY) if (said[field] === null || said[field] === undefined) said[field] = "";
   const why = item.payload.reason;
   if (typeof why === "string" && text.has(`why.${why}`)) said.reason = text.t(`why.${why}`);
   said.who = item.actor?.name || (item.actor?.kind ? text.code("actor", item.actor.kind) : text.t("actor.system"));

@@ -1,6 +1,6 @@
 /** What happened, newest first, in sentences. */
 import {
-  Activity, BrainCircuit, CheckCircle2, CircleDot, Cpu, MessageSquareText, OctagonAlert, Tag, UserRound, WifiOff, Wrench,
+  Activity, BrainCircuit, CheckCircle2, CircleDot, Cpu, FileText, Gauge, MessageSquareText, OctagonAlert, Package, QrCode, ShieldCheck, Tag, UserRound, WifiOff, Wrench,
   type LucideIcon,
 } from "lucide-react";
 import { Link } from "react-router";
@@ -24,6 +24,11 @@ function look(item: TimelineItem): { tone: Tone; icon: LucideIcon } {
   if (kind === "device.presence_changed") return { tone: "quiet", icon: WifiOff };
   if (kind.startsWith("device.") || kind.startsWith("command.")) return { tone: "quiet", icon: Cpu };
   if (kind.startsWith("label.")) return { tone: "model", icon: Tag };
+  if (kind.startsWith("warranty.") || kind.startsWith("contract.")) return { tone: "ok", icon: ShieldCheck };
+  if (kind.startsWith("part.") || kind.startsWith("component.") || kind.startsWith("tool.")) return { tone: "learning", icon: Package };
+  if (kind.startsWith("document.")) return { tone: "quiet", icon: FileText };
+  if (kind.startsWith("tag.")) return { tone: "quiet", icon: QrCode };
+  if (kind.startsWith("meter.")) return { tone: "quiet", icon: Gauge };
   if (kind.startsWith("person.")) return { tone: "quiet", icon: UserRound };
   return { tone: "quiet", icon: CircleDot };
 }

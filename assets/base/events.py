@@ -130,13 +130,13 @@ def broken_links(session: Session, subject_id: UUID) -> list[int]:
     """Return the ids of events of one subject whose hash or link does not hold; empty when the chain is whole."""
     broken, previous = [], None
     for event in session.scalars(select(Event).where(Event.subject_id == subject_id).order_by(Event.id)):
-        if event.previous_hash != previous or chain_hash(event) != event.hash or not _personal_holds(event):
+        if event.previous_hash != previous or chain_hash(event) != event.hash or not personal_holds(event):
             broken.append(event.id)
         previous = event.hash
     return broken
 
 
-def _personal_holds(event: Event) -> bool:
+def personal_holds(event: Event) -> bool:
     """Erased personal data leaves its hash behind; personal data that is there must match it."""
     if event.personal is None:
         return True

@@ -1,21 +1,29 @@
-"""The timeline of an asset: everything that happened to it, newest first."""
+"""The timeline of an asset: everything that happened to it, newest first; filtered, checked and written out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
-from pydantic import BaseModel
-from sqlalchemy import select, tuple_
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel
+from sqlalchemy import Select, select, tuple_
 
 from assets.base.events import Event
 from assets.people import Person
-from assets.registry import Asset
+from assets.registry import Asset, AssetModel, Customer, Site
+from assets.timeline import MAX_CHECKED, broken, group_of, timeline_of
+from gateway import texts
 from gateway.api.deps import Context, Here
 from gateway.api.edits import seen
+from gateway.api.imports import file_response
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.history_files import MAX_PDF_ROWS, HistoryOf, HistoryRow, history_csv, history_pdf
+from gateway.wording import words
 from ticketing.models import WorkOrder
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])
@@ -23,6 +31,11 @@ router = APIRouter(prefix="/api/v1", tags=["assets"])
 INTERNAL = frozenset(
     {"note", "reason", "person_id", "person", "repair_code", "assignee", "technician_id", "devices", "from_id", "to_id"}
 )
+AT_ONCE = 500
+
+Group = Annotated[str | None, Query(max_length=200, description="one or more groups, separated by commas")]
+Since = Annotated[AwareDatetime | None, Query(alias="from")]
+Until = Annotated[AwareDatetime | None, Query(alias="to")]
 
 
 class TimelineActor(BaseModel):
@@ -40,14 +53,16 @@ class TimelineOrder(BaseModel):
 
 
 class TimelineItem(BaseModel):
-    """One thing that happened."""
+    """One thing that happened; `intact`: its hash and its link to what went before still hold."""
 
     id: int
     at: datetime
     kind: str
+    group: str
     actor: TimelineActor
     payload: dict[str, Any]
     work_order: TimelineOrder | None
+    intact: bool
 
 
 class Timeline(BaseModel):
@@ -57,13 +72,29 @@ class Timeline(BaseModel):
     next: str | None
 
 
+class Checked(BaseModel):
+    """Whether everything that is written of the asset still holds, and the ids of what does not."""
+
+    events: int
+    intact: bool
+    broken: list[int]
+
+
 @router.get("/assets/{asset_id}/timeline", operation_id="get_timeline")
-def get_timeline(asset_id: UUID, here: Here, limit: Limit = 50, after: After = None) -> Timeline:
+def get_timeline(
+    asset_id: UUID,
+    here: Here,
+    group: Group = None,
+    kind: str | None = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> Timeline:
     """Everything that happened to the asset, newest first."""
     here.require("event.read")
     seen(here, Asset, asset_id, "asset")
-    statement = select(Event).where(Event.asset_id == asset_id)
-    statement = statement.order_by(Event.at.desc(), Event.id.desc()).limit(limit + 1)
+    statement = _wanted(asset_id, group, kind, since, until).limit(limit + 1)
     if after:
         at, number = read_cursor(after, datetime.fromisoformat, int)
         statement = statement.where(tuple_(Event.at, Event.id) < tuple_(at, number))
@@ -75,7 +106,58 @@ def get_timeline(asset_id: UUID, here: Here, limit: Limit = 50, after: After = N
     )
 
 
-def timeline_items(here: Context, events: list[Event]) -> list[TimelineItem]:
+@router.get("/assets/{asset_id}/timeline/check", operation_id="check_timeline")
+def check_timeline(asset_id: UUID, here: Here) -> Checked:
+    """Go through all that is written of the asset, hash by hash."""
+    here.require("event.read")
+    seen(here, Asset, asset_id, "asset")
+    found: list[int] = []
+    count = 0
+    events = iter(here.session.scalars(timeline_of(asset_id).limit(MAX_CHECKED)).all())
+    while batch := list(islice(events, AT_ONCE)):
+        found += sorted(broken(here.session, batch))
+        count += len(batch)
+    return Checked(events=count, intact=not found, broken=found)
+
+
+@router.get("/assets/{asset_id}/timeline/export", operation_id="export_timeline", response_class=Response)
+def export_timeline(
+    asset_id: UUID,
+    here: Here,
+    format: Literal["csv", "pdf"] = "pdf",
+    language: Literal["en", "zh"] = "en",
+    group: Group = None,
+    kind: str | None = None,
+    since: Since = None,
+    until: Until = None,
+) -> Response:
+    """The timeline as a file: CSV, or a PDF to print."""
+    here.require("event.read")
+    asset = seen(here, Asset, asset_id, "asset")
+    most = MAX_PDF_ROWS + 1 if format == "pdf" else MAX_CHECKED
+    events = list(here.session.scalars(_wanted(asset_id, group, kind, since, until).limit(most)))
+    hashes = {event.id: event.hash.hex() for event in events}
+    rows = [
+        _row(item, language, hashes[item.id])
+        for first in range(0, len(events), AT_ONCE)
+        for item in timeline_items(here, events[first : first + AT_ONCE])
+    ]
+    name = (
+        f"history-{''.join(c for c in asset.serial if c.isascii() and (c.isalnum() or c in '-_')) or 'asset'}.{format}"
+    )
+    if format == "csv":
+        return file_response(b"".join(history_csv(language, rows)), "text/csv; charset=utf-8", name)
+    return file_response(history_pdf(language, _of(here, asset, language, since, until), rows), "application/pdf", name)
+
+
+def _wanted(
+    asset_id: UUID, group: str | None, kind: str | None, since: datetime | None, until: datetime | None
+) -> Select[Event]:
+    groups = [each.strip() for each in (group or "").split(",") if each.strip()]
+    return timeline_of(asset_id, groups=groups, kind=kind, since=since, until=until)
+
+
+def timeline_items(here: Context, events: Sequence[Event]) -> list[TimelineItem]:
     """Return events with the names that they refer to."""
     people = {e.actor_id for e in events if e.actor_kind == "person" and e.actor_id}
     staff = here.actor.roles != {"customer"}  # customers see what was done, not who did it
@@ -89,16 +171,55 @@ def timeline_items(here: Context, events: list[Event]) -> list[TimelineItem]:
     if orders:
         rows = here.session.execute(select(WorkOrder.id, WorkOrder.number).where(WorkOrder.id.in_(orders)))
         numbers = {key: number for key, number in rows}
+    wrong = broken(here.session, events)
     return [
         TimelineItem(
             id=e.id,
             at=e.at,
             kind=e.kind,
+            group=group_of(e.kind),
             actor=TimelineActor(kind=e.actor_kind, name=names.get(e.actor_id) if e.actor_id else None),
             payload=e.payload if staff else {k: v for k, v in e.payload.items() if k not in INTERNAL},
             work_order=TimelineOrder(id=e.subject_id, number=numbers[e.subject_id])
             if e.subject_id in numbers
             else None,
+            intact=e.id not in wrong,
         )
         for e in events
     ]
+
+
+def _row(item: TimelineItem, language: str, digest: str) -> HistoryRow:
+    params = {name: _plain(value) for name, value in item.payload.items()}
+    said = words("event.", item.kind, params | {"who": item.actor.name or ""})
+    return HistoryRow(
+        at=item.at,
+        group=item.group,
+        kind=item.kind,
+        said=(said.zh if language == "zh" else said.en).strip(),
+        who=item.actor.name or texts.text(language, f"history.actor.{item.actor.kind}"),
+        work_order=item.work_order.number if item.work_order else "",
+        intact=item.intact,
+        hash=digest,
+    )
+
+
+def _plain(value: Any) -> Any:
+    return ", ".join(str(each) for each in value) if isinstance(value, list) else value
+
+
+def _of(here: Context, asset: Asset, language: str, since: datetime | None, until: datetime | None) -> HistoryOf:
+    model = here.session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
+    customer = here.session.get(Customer, asset.customer_id) if asset.customer_id else None
+    site = here.session.get(Site, asset.site_id) if asset.site_id else None
+    return HistoryOf(
+        name=asset.name,
+        serial=asset.serial,
+        model=(model.name_zh if language == "zh" else model.name_en) if model else "",
+        customer=customer.name if customer else "",
+        site=site.name if site else "",
+        since=since,
+        until=until,
+        made_at=here.now,
+        zone=texts.zone_of(site.time_zone if site else None),
+    )

@@ -142,9 +142,15 @@ def _rates(points: Sequence[Point], count: int) -> list[float]:
 
 
 def _without_outliers(rates: Sequence[float]) -> list[float]:
-    """Pull in what lies beyond five robust deviations; what mostly stands still has none, and stays."""
+    """Pull in what lies beyond five robust deviations; what mostly stands still has none, and stays.
+
+    Where more than half of the rates are alike to the last digit, the mean deviation stands in for the median one.
+    """
     middle = statistics.median(rates)
-    reach = 5 * 1.4826 * statistics.median(abs(rate - middle) for rate in rates)
+    away = [abs(rate - middle) for rate in rates]
+    reach = 5 * 1.4826 * statistics.median(away)
+    if reach == 0 and middle > 0:
+        reach = 5 * 1.2533 * statistics.fmean(away)
     return [min(max(rate, middle - reach), middle + reach) for rate in rates] if reach > 0 else list(rates)
 
 

@@ -11,10 +11,11 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Conflict, Invalid
-from edge_agent.wire import MAX_BATCH_BYTES, TELEMETRY, WireError, parse_topic
+from edge_agent.wire import MAX_BATCH_BYTES, SENML, TELEMETRY, WireError, parse_topic
 from ingest.formats.batch import is_batch, read_batch
 from ingest.formats.decoded import FLAG_BACKFILL, FLAG_LATE, LATE_AFTER_US, Decoded, Reason, Sample, Unreadable
 from ingest.formats.plain import read_plain
+from ingest.formats.senml import decode_senml, newest_said_ms
 from ingest.formats.values import BadTime, microseconds, parse_json
 from ingest.messages import Message, Prepared
 from ingest.models import Device, DeviceBoot, Quarantined
@@ -68,7 +69,9 @@ def release(session: Session, row: Quarantined, offset_ms: int | None, now: date
         raise Invalid(
             "only what is held for its time, or of a device that was switched off, can be released", field="id"
         )
-    offset_ms = suggested_offset_ms(_payload(session, row), row.received_at) if offset_ms is None else offset_ms
+    offset_ms = (
+        suggested_offset_ms(row.topic, _payload(session, row), row.received_at) if offset_ms is None else offset_ms
+    )
     if offset_ms is None or abs(offset_ms) > LONGEST_MS:
         raise Invalid("the offset of the device's clock is needed, in milliseconds", field="offset_ms")
     return _release(session, row, None, offset_ms, now)
@@ -89,14 +92,18 @@ def _let_in(session: Session, row: Quarantined, now: datetime) -> Released:
     return Released(each.stored, 0)
 
 
-def suggested_offset_ms(payload: bytes, received_at: datetime) -> int | None:
+def suggested_offset_ms(topic: str, payload: bytes, received_at: datetime) -> int | None:
     """Return how far the sender's clock seems off, if its newest time was said just before receipt; None: cannot tell.
 
     Good for what was sent at once; what waited somewhere on its way makes it too large by the wait.
     """
     try:
+        device, leaf = parse_topic(topic)
+        if leaf == SENML:
+            newest_ms = newest_said_ms(payload, device)
+            return int(received_at.timestamp() * 1000) - newest_ms if newest_ms is not None else None
         body = parse_json(payload, MAX_BATCH_BYTES)
-    except Unreadable:
+    except (Unreadable, WireError):
         return None
     listed: Any = body.get("samples") if is_batch(body) else body if isinstance(body, list) else [body]
     said: list[int] = []
@@ -156,10 +163,13 @@ def _corrected(
     """Return the samples that had no place, with their times as the clock's offset makes them, and what was added."""
     received_us = int(row.received_at.timestamp() * 1_000_000)
     try:
-        if parse_topic(row.topic).leaf != TELEMETRY:
+        device, leaf = parse_topic(row.topic)
+        if leaf not in (TELEMETRY, SENML):
             return [], []
-        body = parse_json(payload, MAX_BATCH_BYTES)
-        if not is_batch(body):
+        body: Any = parse_json(payload, MAX_BATCH_BYTES) if leaf == TELEMETRY else None
+        if leaf == SENML:
+            before, after = (decode_senml(payload, device, received_us, offset) for offset in (None, offset_ms))
+        elif not is_batch(body):
             before, after = read_plain(body, received_us), read_plain(body, received_us, offset_ms)
         else:
             before = read_batch(body, received_us)

@@ -61,7 +61,7 @@ def get_release(quarantine_id: UUID, here: Here) -> HeldFacts:
     here.require("device.read")
     row = _held(here, quarantine_id)
     held_for_time = row.reason == "absurd_time"
-    suggested = suggested_offset_ms(row.payload, row.received_at) if held_for_time else None
+    suggested = suggested_offset_ms(row.topic, row.payload, row.received_at) if held_for_time else None
     return HeldFacts(releasable=held_for_time or row.reason == "disabled_device", suggested_offset_ms=suggested)
 
 

@@ -44,8 +44,22 @@ _URN = re.compile(r"(urn:dev:[A-Za-z0-9-]+:[^:/]+)[:/]?(.*)", re.DOTALL)
 _LWM2M = re.compile(r"/?\d+(/\d+){1,3}")  # object/instance/resource: one name, no path of machines
 
 
-def decode_senml(payload: bytes, device: str, received_us: int) -> Decoded:
-    """Read a pack; its first byte tells JSON from CBOR. Raise Unreadable when nothing of it can be stored."""
+def decode_senml(payload: bytes, device: str, received_us: int, offset_ms: int | None = None) -> Decoded:
+    """Read a pack; its first byte tells JSON from CBOR. Raise Unreadable when nothing of it can be stored.
+
+    `offset_ms` is our clock minus the sender's, where somebody knows it.
+    """
+    return _Pack(device, received_us, offset_ms).read(_records(payload))
+
+
+def newest_said_ms(payload: bytes, device: str) -> int | None:
+    """Return the newest time that a pack tells, however absurd; None when it tells none that counts from 1970."""
+    pack = _Pack(device, 0, None)
+    pack.read(_records(payload))
+    return pack.newest_said_ms
+
+
+def _records(payload: bytes) -> list[Any]:
     if len(payload) > MAX_BATCH_BYTES:
         raise Unreadable(Reason.TOO_LARGE, f"{len(payload)} bytes, at most {MAX_BATCH_BYTES} are read")
     # 0x80…0x9f begins a CBOR array, 0xc0…0xdb a tag; JSON begins with a bracket or a space.
@@ -54,7 +68,7 @@ def decode_senml(payload: bytes, device: str, received_us: int) -> Decoded:
         raise Unreadable(Reason.UNREADABLE, "a SenML pack is a list of records")
     if len(body) > MAX_RECORDS:
         raise Unreadable(Reason.TOO_MANY_SAMPLES, f"{len(body)} records, at most {MAX_RECORDS} are read")
-    return _Pack(device, received_us).read(body)
+    return body
 
 
 def _read_cbor(payload: bytes) -> Any:
@@ -111,8 +125,9 @@ class _Made:
 class _Pack:
     """One pack while it is read: base fields hold from the record that sets them on."""
 
-    def __init__(self, device: str, received_us: int) -> None:
-        self._device, self._received_us = device, received_us
+    def __init__(self, device: str, received_us: int, offset_ms: int | None) -> None:
+        self._device, self._received_us, self._offset_ms = device, received_us, offset_ms
+        self.newest_said_ms: int | None = None
         self._base: dict[str, Any] = {}
         self._made: dict[_Key, list[_Made]] = {}
         self._count = 0
@@ -227,8 +242,10 @@ class _Pack:
             milliseconds = self._received_us / 1000 + seconds * 1000
         else:
             milliseconds = seconds * 1000
+            if isfinite(milliseconds):
+                self.newest_said_ms = max(round(milliseconds), self.newest_said_ms or round(milliseconds))
         try:
-            t_us, flags = read_time(milliseconds, self._received_us, None)
+            t_us, flags = read_time(milliseconds, self._received_us, self._offset_ms)
         except BadTime as error:
             raise _Trouble(error.reason, error.detail) from error
         if self._received_us - t_us > LATE_AFTER_US:

@@ -17,7 +17,7 @@ from assets.base.db import Database
 from assets.base.errors import Invalid
 from ingest.formats.batch import decode_batch
 from ingest.formats.decoded import FLAG_CLOCK_CORRECTED, Decoded
-from ingest.held import release, release_held
+from ingest.held import release, release_held, suggested_offset_ms
 from ingest.ledger import device_ledger
 from ingest.messages import Message
 from ingest.models import Quarantined
@@ -124,9 +124,9 @@ class World:
         self.connection.execute("SET ROLE forewarn_service")
         self.writer = Writer()
 
-    def say(self, payload: object, received: datetime = NOW) -> None:
+    def say(self, payload: object, received: datetime = NOW, leaf: str = "telemetry") -> None:
         text = json.dumps(payload).encode()
-        message = Message("forewarn/v1/T-1/telemetry", text, int(received.timestamp() * 1e6))
+        message = Message(f"forewarn/v1/T-1/{leaf}", text, int(received.timestamp() * 1e6))
         self.writer.write(self.connection, [prepare(message)])
 
     def rows(self) -> list[tuple[datetime, int]]:
@@ -214,6 +214,20 @@ def test_a_plain_devices_samples_are_released_by_hand(world: World, session: Ses
     assert [t for t, _ in world.rows()] == [NOW - timedelta(seconds=i) for i in (2, 1, 0)]
     with pytest.raises(Invalid):
         release(session, Quarantined(reason="unreadable", topic="x", received_at=NOW, payload=b""), None, NOW)
+
+
+def test_a_senml_pack_is_released_by_hand(world: World, session: Session) -> None:
+    ahead_s = (NOW_MS + 27 * HOUR_MS) / 1000
+    records = [{"bt": ahead_s, "n": "a", "v": 1}, {"n": "a", "t": -2, "v": 2}, {"n": "pump/a", "t": -2, "v": 3}]
+    world.say(records, leaf="senml")
+    assert world.rows() == []
+    (row,) = session.scalars(select(Quarantined))
+    assert row.reason == "absurd_time"
+    assert suggested_offset_ms(row.topic, row.payload, row.received_at) == -27 * HOUR_MS
+    assert release(session, row, None, NOW) == (3, 0)
+    session.commit()
+    assert [t for t, _ in world.rows()] == [NOW - timedelta(seconds=2), NOW - timedelta(seconds=2), NOW]
+    assert world.one("SELECT count(*)::int FROM quarantine") == 0
 
 
 def test_a_wrong_guess_stores_nothing(world: World, session: Session) -> None:

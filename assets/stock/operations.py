@@ -144,3 +144,11 @@ def _keep(
         payload={"code": code, "kind": str(body.get("kind")), "conflict_id": str(conflict.id)},
     )
     return conflict
+
+
+def known_movement(session: Session, operation_id: UUID, reference_id: UUID) -> StockMovement | None:
+    """Return what an operation on a paper has booked already. Raises OperationReused when it was on another."""
+    found = session.scalar(select(StockMovement).where(StockMovement.operation_id == operation_id).limit(1))
+    if found is not None and found.reference_id != reference_id:
+        raise OperationReused(f"operation {operation_id} is another one", operation_id=str(operation_id))
+    return found

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from assets.base.access import Actor
 from assets.base.db import Base, Identified, Owned
 from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound
+from assets.base.events import append_event
 from assets.stock.errors import SerialElsewhere
 from assets.stock.items import get_part
 from assets.stock.ledger import Line, Posting, Reference, place_of_serial, post
@@ -71,14 +72,25 @@ def legal_conditions(serial: StockSerial) -> list[str]:
     return list(BY_HAND.get(serial.condition, ()))
 
 
-def set_condition(session: Session, serial: StockSerial, to: str) -> None:
+def set_condition(session: Session, serial: StockSerial, to: str, reason: str, now: datetime, by: Actor) -> None:
     """Say that a piece on the shelf is defective, or good after all (locked). Raises IllegalMove."""
     if to not in legal_conditions(serial):
         text = f"{serial.serial} is {serial.condition}; it cannot become {to}"
         raise IllegalMove(text, state=serial.condition, to=to, legal=legal_conditions(serial))
     assert to in CONDITION_MOVES[serial.condition]
-    serial.condition = to
+    before, serial.condition = serial.condition, to
     session.flush()
+    append_event(
+        session,
+        "stock_serial.condition_changed",
+        at=now,
+        organisation_id=serial.organisation_id,
+        subject_kind="stock_serial",
+        subject_id=serial.id,
+        actor_kind=by.kind,
+        actor_id=by.person_id,
+        payload={"serial": serial.serial, "from": before, "to": to, "reason": reason},
+    )
 
 
 def send(

@@ -19,8 +19,11 @@ LIMITS = ("low_low", "low", "high", "high_high")
 DEADBAND = 0.02  # share of a limit that a value must come back by before the finding ends
 
 
-def asset_setup(model: AssetModel | None, asset: Asset | None = None) -> AssetSetup:
-    """Return what the detectors should know of an asset before its first reading."""
+def asset_setup(
+    model: AssetModel | None, asset: Asset | None = None, residual: ResidualSettings | None = None
+) -> AssetSetup:
+    """Return what the type's data and the asset's own say before its first reading; `ml.lessons` adds what was
+    learned."""
     limits: dict[str, MetricLimits] = {}
     for metric, about in (model.metrics if model else {}).items():
         levels = {name: float(about[name]) for name in LIMITS if about.get(name) is not None}
@@ -29,8 +32,10 @@ def asset_setup(model: AssetModel | None, asset: Asset | None = None) -> AssetSe
             deadband = DEADBAND * max((abs(level) for level in levels.values()), default=0.0)
             limits[metric] = MetricLimits.from_mapping(levels | {"rate": rate, "deadband": deadband})
     patience_s = asset.custom.get("patience_s") if asset else None
-    residual = ResidualSettings(patience_s=float(patience_s)) if patience_s else ResidualSettings()
-    return AssetSetup(limits=limits, residual=residual)
+    residual = residual or ResidualSettings()
+    if patience_s:
+        residual = replace(residual, patience_s=float(patience_s))
+    return AssetSetup(limits=limits, residual=residual, asset_type=model.code if model else "")
 
 
 def block_of(asset: str, readings: Readings) -> Block:

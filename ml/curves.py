@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from assets.registry import Asset, AssetModel
 from ingest.store.read import load_block
-from ml.blocks import asset_setup, block_of
+from ml.blocks import block_of
 from ml.detectors.plain import StateUnreadable
+from ml.lessons import Lessons
 from ml.models import ScoringState
 from ml.scoring import FleetScorer
 
@@ -39,9 +40,9 @@ def expected_curve(
     row = session.get(ScoringState, asset_id)
     if row is None:
         return Curve(None, [])
-    asset = session.get(Asset, asset_id)
-    model = session.get(AssetModel, asset.asset_model_id) if asset and asset.asset_model_id else None
-    fleet = FleetScorer(default=asset_setup(model, asset))
+    asset = session.get_one(Asset, asset_id)
+    model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
+    fleet = FleetScorer(default=Lessons().setup(session, model, asset, row.updated_at))
     try:
         fleet.load(str(asset_id), row.state)
     except StateUnreadable:

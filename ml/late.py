@@ -18,13 +18,13 @@ from ingest.store.read import known_healthy, load_block
 from maintenance.decisions import FindingFacts
 from maintenance.findings import save_findings
 from maintenance.models import Finding
-from ml.blocks import asset_setup, blocks_of
+from ml.blocks import blocks_of
 from ml.counted import count_again
 from ml.detectors.plain import StateUnreadable
 from ml.detectors.setup import AssetSetup
+from ml.lessons import Lessons, weighed
 from ml.models import ScoringState
 from ml.scoring import FleetScorer
-from ml.taught import Lessons
 from ml.told import device_event, seen_by, with_events
 
 log = logging.getLogger(__name__)
@@ -69,13 +69,14 @@ def _amend(session: Session, state: ScoringState, lessons: Lessons, now: datetim
         return 0
     count_again(session, asset.id, since, until)
     model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
-    setup = replace(asset_setup(model, asset), taught=lessons.of(session, model, now))
+    setup = lessons.setup(session, model, asset, now)
     facts = [fact for fact in _ended(_found(session, setup, state, since, until), until) if _is_told_late(fact)]
     allowed = model.detectors if model and model.detectors else None
     amended = [
         fitted
         for fact in facts
-        if (allowed is None or fact.detector in allowed) and (fitted := _fitted(session, asset.id, fact, now))
+        if (allowed is None or fact.detector in allowed)
+        and (fitted := _fitted(session, asset.id, weighed(fact, setup.openers), now))
     ]
     if amended:
         save_findings(session, asset.organisation_id, amended, replayed=False, now=now)

@@ -14,7 +14,6 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from assets.base.events import append_event
 from assets.registry import Asset, AssetModel
 from ingest.store.hourly import metrics_of
 from maintenance.decisions import FindingFacts
@@ -31,7 +30,7 @@ from ml.store.artefacts import ModelDamaged, ModelUnreadable
 from ml.store.shadow import note_shadow
 from ml.store.snapshots import LEARNED, Taken, store_snapshot
 from ml.store.tables import CHAMPION, FAILURE, LIFE, FindingSnapshot, LearnedState, StoredModel
-from ml.store.versions import ContentForgotten, load_state, serving
+from ml.store.versions import ContentForgotten, load_state, serving, tell_unusable
 from ml.stored_fleet import record_until, told_of
 from ml.supervised import FailureModel
 from ml.watching import FailureWatch
@@ -147,15 +146,7 @@ class LearnedScorer:
             if row.id not in self._broken:
                 self._broken.add(row.id)
                 log.error("model %s version %d is not used: %s", row.name, row.version, error)
-                append_event(
-                    session,
-                    "model.unusable",
-                    at=now,
-                    organisation_id=row.organisation_id,
-                    subject_kind="model",
-                    subject_id=row.id,
-                    payload={"name": row.name, "version": row.version, "reason": type(error).__name__},
-                )
+                tell_unusable(session, row, error, now)
             return None
         if model is None:
             return None

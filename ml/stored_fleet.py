@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -79,6 +79,17 @@ class StoredFleet:
         own = [event for event in self.events if event.asset == asset]
         only = {asset: self.assets[asset]}
         return replace(self, assets=only, incidents=(), events=own, readings={asset: self.readings[asset]})
+
+    def only(self, names: Iterable[str]) -> StoredFleet:
+        """The fleet with these assets alone."""
+        kept = set(names)
+        return replace(
+            self,
+            assets={name: asset for name, asset in self.assets.items() if name in kept},
+            incidents=[incident for incident in self.incidents if incident.asset in kept],
+            events=[event for event in self.events if event.asset in kept],
+            readings={name: each for name, each in self.readings.items() if name in kept},
+        )
 
     def digest(self) -> str:
         """SHA-256 over everything that is learned from: equal digests mean equal lessons."""

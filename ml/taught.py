@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,56 +14,19 @@ from assets.registry import Asset, AssetModel
 from maintenance.models import Episode
 from ml.detectors.plain import StateUnreadable
 from ml.detectors.protocol import State
+from ml.lessons import peers_name
 from ml.models import ScoringState
 from ml.scoring import FleetScorer
-from ml.store.artefacts import ModelDamaged, ModelUnreadable, seal, versions
+from ml.store.artefacts import seal, versions
 from ml.store.tables import CHAMPION, PEERS, StoredModel
-from ml.store.versions import ContentForgotten, Draft, Reason, add_model, load_state, promote
+from ml.store.versions import Draft, Reason, add_model, promote
 
 log = logging.getLogger(__name__)
 
 MAX_PEERS = 64  # the longest known: more of them teach nothing new
 MORE = 1.25  # so many times the peers before make it worth while to sum up anew
 AGED = timedelta(days=30)  # or so much time
-FRESH = timedelta(minutes=10)  # how soon a worker follows
 KNOWN = ("ready", "provisional")
-NOTHING: Mapping[str, State] = {}  # one object: whoever compares setups sees at once that nothing changed
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    model_id: UUID
-    taught: Mapping[str, State]
-
-
-class Lessons:
-    """What peers taught, by asset model, as the worker hands it to detectors."""
-
-    def __init__(self) -> None:
-        self._pages: dict[tuple[UUID, str], _Page] = {}
-        self._serving: dict[tuple[UUID, str], UUID] = {}
-        self._read_at: datetime | None = None
-
-    def of(self, session: Session, model: AssetModel | None, now: datetime) -> Mapping[str, State]:
-        """Return what peers of this asset model taught, by detector id; empty where they have not yet."""
-        if model is None:
-            return NOTHING
-        if self._read_at is None or now - self._read_at > FRESH:
-            serving = select(StoredModel.organisation_id, StoredModel.name, StoredModel.id)
-            rows = session.execute(serving.where(StoredModel.kind == PEERS, StoredModel.state == CHAMPION))
-            self._serving = {(row.organisation_id, row.name): row.id for row in rows}
-            self._read_at = now
-        key = (model.organisation_id, name_of(model.code))
-        wanted, page = self._serving.get(key), self._pages.get(key)
-        if wanted is None:
-            return NOTHING
-        if page is None or page.model_id != wanted:
-            page = self._pages[key] = _Page(wanted, _load(session, wanted))
-        return page.taught
-
-
-def name_of(code: str) -> str:
-    return f"peers:{code}"
 
 
 def teach_peers(session: Session, now: datetime) -> int:
@@ -81,14 +42,14 @@ def teach_peers(session: Session, now: datetime) -> int:
             continue
         state: State = {"taught": dict(taught)}
         card: dict[str, Any] = {
-            "name": name_of(model.code),
+            "name": peers_name(model.code),
             "kind": PEERS,
             "asset_models": [model.code],
             "data": {"assets": len(states), "serials": sorted(serial for serial, _ in states)},
             "figures": {},
             "versions": versions(),
         }
-        draft = Draft(name_of(model.code), PEERS, f"peers-{seal(state).digest[:12]}", state, card)
+        draft = Draft(peers_name(model.code), PEERS, f"peers-{seal(state).digest[:12]}", state, card)
         stored = add_model(session, model.organisation_id, draft, now)
         # No finding is made of it: it says how far a new machine's sensors may wander until its own data do.
         promote(session, stored, Reason("more_peers", {"assets": len(states)}), now)
@@ -118,7 +79,7 @@ def _worth_while(session: Session, model: AssetModel, peers: int, now: datetime)
     champion = session.scalar(
         select(StoredModel).where(
             StoredModel.organisation_id == model.organisation_id,
-            StoredModel.name == name_of(model.code),
+            StoredModel.name == peers_name(model.code),
             StoredModel.state == CHAMPION,
         )
     )
@@ -136,13 +97,3 @@ def _sum_up(states: list[tuple[str, ScoringState]]) -> Mapping[str, State]:
         except StateUnreadable as error:
             log.warning("asset %s teaches nothing: %s", serial, error)
     return fleet.teach(fleet.assets())
-
-
-def _load(session: Session, model_id: UUID) -> Mapping[str, State]:
-    """A version that cannot be read teaches nothing: machines then learn from themselves alone."""
-    try:
-        state = load_state(session, session.get_one(StoredModel, model_id))
-        return {str(name): taught for name, taught in state["taught"].items()}
-    except (ModelDamaged, ModelUnreadable, ContentForgotten, KeyError, AttributeError) as error:
-        log.error("what peers taught is not used: %s", error)
-        return NOTHING

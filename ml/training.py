@@ -15,9 +15,11 @@ from sqlalchemy.orm import Session
 from assets.base.db import Database
 from assets.base.ids import uuid7
 from assets.registry import Asset, AssetModel
+from ingest.store.hourly import rows_an_hour
 from maintenance.feedback_settings import feedback_for
 from ml.detectors.protocol import State
 from ml.learning import Taught, train_all
+from ml.openings import learn_openings, store_openings
 from ml.spread import Spread
 from ml.store.artefacts import versions
 from ml.store.life_trials import settle_life
@@ -56,6 +58,7 @@ def train_models(database: Database, now: datetime, spread: Spread | None = None
 def _train(database: Database, organisation_id: UUID, now: datetime, spread: Spread) -> UUID:
     with database.as_service() as session:
         fleet = stored_fleet(session, organisation_id, now, feedback_for(session, organisation_id).budget_per_month)
+        paces = {name: rows_an_hour(session, UUID(name)) for name in fleet.assets}
         run = TrainingRun(
             id=uuid7(),
             organisation_id=organisation_id,
@@ -67,15 +70,22 @@ def _train(database: Database, organisation_id: UUID, now: datetime, spread: Spr
         )
         session.add(run)
     try:
-        taught = train_all(fleet, spread, lambda line: log.info("%s", line))
+        taught = train_all(fleet, spread, _say)
+        openings = learn_openings(fleet, taught, paces, spread, _say)
     except Exception:
         log.exception("training for organisation %s failed", organisation_id)
         with database.as_service() as session:
             _finish(session, run.id, now, [{"what": "all", "code": "failed", "params": {}, "model_id": None}])
         return run.id
     with database.as_service() as session:
-        _finish(session, run.id, now, list(store_taught(session, organisation_id, fleet, taught, now)))
+        outcomes = list(store_taught(session, organisation_id, fleet, taught, now))
+        outcomes += store_openings(session, organisation_id, fleet, openings, now)
+        _finish(session, run.id, now, outcomes)
     return run.id
+
+
+def _say(line: str) -> None:
+    log.info("%s", line)
 
 
 def store_taught(

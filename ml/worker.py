@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -21,18 +21,18 @@ from ingest.store.happened import LONG_AGO, Happened, Heard, Place, events_after
 from ingest.store.read import known_healthy, load_block
 from maintenance.decisions import FindingFacts
 from maintenance.findings import hold_decisions, save_findings
-from ml.blocks import asset_setup, blocks_of
+from ml.blocks import blocks_of
 from ml.detectors.plain import StateUnreadable
 from ml.detectors.protocol import Block, Event, Learning
 from ml.detectors.setup import AssetSetup
 from ml.late import note_late
 from ml.learned_scoring import LearnedScorer, Moved
+from ml.lessons import Lessons, weighed
 from ml.models import ScoringCursor, ScoringState
 from ml.replayed import live_again
 from ml.scoring import FleetScorer
 from ml.snapshot_keeping import keep_snapshots
 from ml.tapes import Tapes
-from ml.taught import Lessons
 from ml.together import Together
 from ml.told import (
     Work,
@@ -81,6 +81,14 @@ class _Known:
     model: UUID | None
     seen: datetime  # of its devices' events, those up to this time have been told
 
+    def allowed(self, found: Sequence[FindingFacts]) -> list[FindingFacts]:
+        """Those of the detectors that the asset's model lets speak."""
+        return [fact for fact in found if not self.detectors or fact.detector in self.detectors]
+
+    def weighed(self, facts: Sequence[FindingFacts]) -> list[FindingFacts]:
+        """The same as people should take them: what history says opens too many false orders goes to the watch list."""
+        return [weighed(fact, self.setup.openers) for fact in facts]
+
 
 class Scorer:
     """One per worker process, run by one job at a time."""
@@ -93,7 +101,7 @@ class Scorer:
         self._fleet = FleetScorer()
         self._tapes = Tapes()
         self._learned = LearnedScorer()
-        self._lessons = Lessons()
+        self._lessons = Lessons(tells=True)
         self._known: dict[UUID, _Known] = {}
         self._together = Together(self._fleet)
         self._models: dict[UUID, str] = {}
@@ -238,10 +246,10 @@ class Scorer:
     ) -> bool:
         """Save findings of live rows; return whether there were any."""
         known = self._known[asset_id]
-        facts = [fact for fact in found if not known.detectors or fact.detector in known.detectors]
+        facts = known.allowed(found)
         if not facts:
             return False
-        found_rows = save_findings(session, known.organisation_id, facts, replayed=False, now=now)
+        found_rows = save_findings(session, known.organisation_id, known.weighed(facts), replayed=False, now=now)
         keep_snapshots(session, known.organisation_id, self._tapes, facts, found_rows, now)
         if now - watermark > BACKLOG:
             hold_decisions(found_rows, now + HOLD)
@@ -269,8 +277,8 @@ class Scorer:
             found = [fact for block, own in with_events(blocks, events) for fact in self._feed(block, known, now, own)]
             if not replayed:
                 saved = self._keep(session, asset_id, found, watermark, now) or saved
-            elif facts := [fact for fact in found if not known.detectors or fact.detector in known.detectors]:
-                live_again(session, asset_id, facts, self._tapes, now)
+            elif facts := known.allowed(found):
+                live_again(session, asset_id, known.weighed(facts), self._tapes, now)
                 saved = True
             if len(readings.t) < ROWS:
                 break
@@ -296,8 +304,7 @@ class Scorer:
             if asset is None:
                 return None
             model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
-            key, setup = str(asset_id), asset_setup(model, asset)
-            setup = replace(setup, taught=self._lessons.of(session, model, now))
+            key, setup = str(asset_id), self._lessons.setup(session, model, asset, now)
             self._fleet.set_up(key, setup)
             saved_at = known.saved_at if known else now
             seen, missed = (known.seen, []) if known else self._restore(session, asset_id)

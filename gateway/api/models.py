@@ -108,7 +108,7 @@ class Queued(BaseModel):
 @router.get("/models", operation_id="list_models")
 def list_models(
     here: Here,
-    kind: Literal["failure", "life", "peers"] | None = None,
+    kind: Literal["failure", "life", "peers", "wear", "openers"] | None = None,
     state: Literal["champion", "challenger", "retired", "rejected"] | None = None,
     asset_model_id: UUID | None = None,
     limit: Limit = 100,

@@ -25,6 +25,16 @@ JOIN series r ON r.stream_id = t.id
 WHERE b.asset_id = ANY(:assets) AND r.kind <> 'text'
 GROUP BY b.asset_id
 """)
+_PACE = text("""
+SELECT max(h.pace) FROM asset_bindings b
+JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
+CROSS JOIN LATERAL (
+  SELECT avg(n.most) AS pace FROM (
+    SELECT (SELECT max(c) FROM unnest(r.counts) AS c) AS most FROM rollups_1h r
+    WHERE r.stream_id = t.id ORDER BY r.bucket DESC LIMIT :hours) AS n) AS h
+WHERE b.asset_id = :asset AND b.valid_to IS NULL
+""")
+PACE_HOURS = 100
 
 
 class Hours(NamedTuple):
@@ -65,6 +75,11 @@ def load_hours(session: Session, asset_id: UUID, since: datetime | None, until: 
 def metrics_of(session: Session, assets: Sequence[UUID]) -> dict[UUID, tuple[str, ...]]:
     """Return which numbers each asset has ever told. Needs the service role."""
     return {asset: tuple(sorted(metrics)) for asset, metrics in session.execute(_METRICS, {"assets": list(assets)})}
+
+
+def rows_an_hour(session: Session, asset_id: UUID) -> float:
+    """Return how many rows the asset's readings of an hour have lately; 0 where nothing is rolled up yet."""
+    return float(session.scalar(_PACE, {"asset": asset_id, "hours": PACE_HOURS}) or 0.0)
 
 
 def _load(

@@ -37,7 +37,7 @@ DETECTORS: tuple[Entry, ...] = (
     Entry("limits", lambda asset, setup: LimitsDetector(asset, setup.limits), LimitsBank),
     Entry(
         "residual",
-        lambda asset, setup: ResidualDetector(asset, setup.residual, setup.prior_scale, setup.taught.get("residual")),
+        lambda asset, setup: ResidualDetector(asset, setup.residual, taught=setup.taught.get("residual")),
         ResidualBank,
         teach_residual,
     ),

@@ -16,7 +16,6 @@ class AssetSetup:
 
     limits: Limits = field(default_factory=dict)
     residual: ResidualSettings = field(default_factory=ResidualSettings)
-    prior_scale: Mapping[str, float] = field(default_factory=dict)  # peers' scale per metric, in its unit
-    level_factor: float = 1.0  # of the opening level; the service keeps 1: its budget of false orders acts on decisions
     asset_type: str = ""  # "" where it is not known
+    openers: tuple[str, ...] | None = None  # detectors whose machine findings may open orders; None: all
     taught: Mapping[str, State] = field(default_factory=dict)  # by detector id: what its peers taught, see `registry`

@@ -36,7 +36,7 @@ class WearDetector:
         self.asset, self._type = asset, setup.asset_type
         taught = setup.taught.get(self.id)
         self.belief = shared(taught) if taught else template()
-        self._level = self.belief.level + 2 * float(np.log(max(setup.level_factor, 1e-3)))
+        self._level = self.belief.level
         self._hours = Hours()
         self._metrics: tuple[str, ...] = ()
         self._tracker: Tracker | None = None

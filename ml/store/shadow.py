@@ -17,7 +17,7 @@ from maintenance.decisions import FindingFacts
 from maintenance.feedback_settings import feedback_for
 from ml import figures
 from ml.store.tables import CHALLENGER, CHAMPION, FAILURE, LearnedState, ShadowFinding, StoredModel
-from ml.store.versions import Reason, get_model, promote, reject
+from ml.store.versions import Reason, get_model, promote, reject, verify
 from ml.stored_fleet import settings_of, told_of
 from ml.training_set import HISTORY, Asset, Incident, Settings, Span
 
@@ -157,6 +157,11 @@ def settle_trials(session: Session, now: datetime) -> int:
     settled = 0
     waiting = select(StoredModel).where(StoredModel.state == CHALLENGER, StoredModel.kind == FAILURE)
     for challenger in session.scalars(waiting.order_by(StoredModel.id)).all():
+        if (problem := verify(session, challenger).problem) is not None:
+            # It never scores: waiting for its trial would keep every younger version of its name away.
+            reject(session, challenger, Reason("unusable", {"problem": problem}), now)
+            settled += 1
+            continue
         found = compare(session, challenger, now)
         if not found.enough:
             continue

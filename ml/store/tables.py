@@ -15,7 +15,7 @@ CHAMPION = "champion"  # its findings count
 CHALLENGER = "challenger"  # scores in the shadow: its findings are only noted
 RETIRED = "retired"  # was champion; a roll-back makes it champion again
 REJECTED = "rejected"  # was challenger and did not do better
-FAILURE, LIFE, PEERS = "failure", "life", "peers"  # kinds of models
+FAILURE, LIFE, PEERS, WEAR, OPENERS = "failure", "life", "peers", "wear", "openers"  # kinds of models
 STATES = (CHAMPION, CHALLENGER, RETIRED, REJECTED)
 
 

@@ -139,6 +139,19 @@ def load_state(session: Session, model: StoredModel) -> State:
     return unseal(content_of(session, model), model.digest)
 
 
+def tell_unusable(session: Session, model: StoredModel, error: Exception, now: datetime) -> None:
+    """Put on record that a version that should serve cannot be read."""
+    append_event(
+        session,
+        "model.unusable",
+        at=now,
+        organisation_id=model.organisation_id,
+        subject_kind=SUBJECT,
+        subject_id=model.id,
+        payload={"name": model.name, "version": model.version, "reason": type(error).__name__},
+    )
+
+
 def verify(session: Session, model: StoredModel) -> Verdict:
     """Check hash and readability of the stored content; nothing that it says is carried out."""
     try:

@@ -13,9 +13,11 @@ from assets.base.events import Event
 from gateway.supervise.postgres import EmbeddedPostgres
 from maintenance.models import Finding
 from maintenance.remaining_lives import RemainingLife
+from ml.detectors.wear_belief import WearBelief
+from ml.lessons import Choice
 from ml.reproduction import IDENTICAL, reproduce
 from ml.store.tables import CHAMPION, ModelContent, ShadowFinding, StoredModel, TrainingRun
-from ml.store.versions import verify
+from ml.store.versions import load_state, verify
 from ml.stored_fleet import stored_fleet
 from ml.training import train_models
 from ml.worker import Scorer
@@ -79,7 +81,7 @@ def test_models_are_stored_with_cards_that_say_what_they_learned_from(trained: M
     with trained.database.as_service() as session:
         models = {model.kind: model for model in session.scalars(select(StoredModel))}
         run = session.scalars(select(TrainingRun)).one()
-        assert set(models) == {"failure", "life"}
+        assert set(models) == {"failure", "life", "wear", "openers"}
         for model in models.values():
             assert (model.state, model.version) == (CHAMPION, 1)
             assert verify(session, model).ok
@@ -90,6 +92,19 @@ def test_models_are_stored_with_cards_that_say_what_they_learned_from(trained: M
         assert run.finished_at is not None
         assert {outcome["code"] for outcome in run.outcomes} == {CHAMPION}
         assert run.incidents == HISTORIES
+
+
+def test_what_history_says_of_wear_and_of_who_opens_reaches_the_worker(trained: Machines) -> None:
+    setup = trained.scorer._known[trained.ids["ill"]].setup
+    with trained.database.as_service() as session:
+        stored = {each.kind: load_state(session, each) for each in session.scalars(select(StoredModel))}
+    belief = WearBelief.from_plain(setup.taught["wear"])
+    assert belief.digest() == WearBelief.from_plain(stored["wear"]["belief"]).digest()
+    assert any(name.startswith("pump/") for name in belief.sensors)
+    assert setup.asset_type == "pump"
+    choice = Choice.from_plain(stored["openers"])
+    assert setup.openers == choice.of("pump", has_model=True)
+    assert setup.residual.opens == choice.opens
 
 
 def test_what_wears_out_is_found_and_what_is_well_is_not(trained: Machines) -> None:
@@ -141,7 +156,7 @@ def test_a_model_with_a_wrong_hash_is_not_used_and_says_so(trained: Machines) ->
             assert {verify(session, model).problem for model in models} == {"wrong_hash"}
             told = session.scalars(select(Event).where(Event.kind == "model.unusable")).all()
             assert {event.subject_id for event in told} == {model.id for model in models}
-            assert session.scalar(select(func.count()).select_from(ModelContent)) == 2
+            assert session.scalar(select(func.count()).select_from(ModelContent)) == 4
     finally:
         with trained.database.as_owner() as session:
             session.execute(text(damage.replace("+ 1", "+ 255")))

@@ -255,6 +255,23 @@ def pumps(machines: Machines) -> Machines:
     return machines
 
 
+def test_a_damaged_challenger_makes_room_for_the_next_one(machines: Machines) -> None:
+    with machines.database.as_service() as session:
+        add(session, machines, 1)
+        broken = add(session, machines, 2).id
+    with machines.database.as_owner() as session:
+        session.execute(text("ALTER TABLE model_contents NO FORCE ROW LEVEL SECURITY"))
+        session.execute(text("UPDATE model_contents SET content = 'x' WHERE model_id = :id"), {"id": broken})
+    with machines.database.as_service() as session:
+        assert settle_trials(session, NOW) == 1
+        assert session.get_one(StoredModel, broken).state_reason == {
+            "code": "unusable",
+            "params": {"problem": "wrong_hash"},
+        }
+        assert add(session, machines, 3).state == "challenger"
+        assert settle_trials(session, NOW) == 0
+
+
 def test_a_challenger_that_misses_no_more_at_the_same_budget_takes_over(pumps: Machines) -> None:
     with pumps.database.as_service() as session:
         challenger = trial(pumps, session, {"champion": 10, "challenger": 14}, {"champion": 1, "challenger": 1})

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select, text
 
 from assets.registry import AssetModel
+from ml.lessons import Lessons
 from ml.store.tables import StoredModel
-from ml.taught import AGED, Lessons, teach_peers
+from ml.taught import AGED, teach_peers
 from ml.worker import Scorer
 from tests.ml.stored import NOW, Machines
 

@@ -111,7 +111,6 @@ class FleetBank:
             metrics,
             tuple(sorted(setup.limits.items())),
             setup.residual,
-            setup.level_factor,
             setup.asset_type,
             taught,
         )

@@ -58,7 +58,7 @@ class ResidualBank:
         self._scored = np.array([not metric_kinds.is_condition(metric) for metric in self.metrics])
         settings = layout.setup.residual
         # A more patient level leaves more rows to the asset's own path, a more eager one must not miss any.
-        self._level = min(settings.opens, settings.clears, settings.alarms) * min(1.0, layout.setup.level_factor)
+        self._level = min(settings.opens, settings.clears, settings.alarms)
         self._understood = {field.name for field in fields(Reference)} == _KNOWN_FIELDS
         self._seen: dict[str, Anything] = {}
 

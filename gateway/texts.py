@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,11 @@ def moment(language: str, at: datetime, zone: tzinfo) -> str:
 def day(language: str, at: datetime, zone: tzinfo) -> str:
     """Return the date as the language writes it."""
     return format_date(at.astimezone(zone), "d MMMM y" if language == "en" else "y年M月d日", _LOCALES[language])
+
+
+def calendar_day(language: str, day: date) -> str:
+    """Return a day that no clock belongs to, as the language writes it."""
+    return format_date(day, "d MMMM y" if language == "en" else "y年M月d日", _LOCALES[language])
 
 
 def zone_of(name: str | None) -> tzinfo:

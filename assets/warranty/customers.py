@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, func, or_, select, text, update
+from sqlalchemy import Table, Uuid, any_, func, literal, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from assets.base.db import Base
@@ -251,9 +251,8 @@ def _live(
         wanted = wanted.where(Customer.organisation_id == organisation_id)
     else:
         owner = session.get(Organisation, beside)
-        below = select(Organisation.id).where(
-            Organisation.ancestors.contains([owner.ancestors[0] if owner else beside])
-        )
+        root = owner.ancestors[0] if owner else beside
+        below = select(Organisation.id).where(literal(root, Uuid()) == any_(Organisation.ancestors))
         wanted = wanted.where(Customer.organisation_id.in_(below))
     return session.scalars(wanted.order_by(Customer.id).limit(MAX_CANDIDATES)).all()
 

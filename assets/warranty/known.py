@@ -31,6 +31,7 @@ FACT_OF = {
     "commissioned_on": "commissioning",
     "registered_on": "registration",
 }
+MAX_METERS = 100  # of one asset
 # Machines do not run before they are bought: a purchase claimed for a later day waits for somebody to look.
 _BEFORE_USE = ("installation", "commissioning")
 
@@ -154,16 +155,18 @@ def record_facts(
 
 def meters_at(session: Session, asset_id: UUID, at: datetime) -> dict[str, Reading]:
     """Return what each meter had counted by that moment, as far as the readings before and after it tell."""
-    valid = (
-        select(Meter.name, MeterReading.total)
-        .join(MeterReading, MeterReading.meter_id == Meter.id)
-        .where(Meter.asset_id == asset_id, MeterReading.superseded_at.is_(None))
-        .distinct(Meter.id)
-    )
-    before = valid.where(MeterReading.at <= at).order_by(Meter.id, MeterReading.at.desc())
-    after = valid.where(MeterReading.at >= at).order_by(Meter.id, MeterReading.at)
-    most = {name: total for name, total in session.execute(after)}
-    return {name: Reading(total, most.get(name)) for name, total in session.execute(before)}
+    readings = {}
+    for meter in session.scalars(select(Meter).where(Meter.asset_id == asset_id).limit(MAX_METERS)):
+        valid = (
+            select(MeterReading.total)
+            .where(MeterReading.meter_id == meter.id, MeterReading.superseded_at.is_(None))
+            .limit(1)
+        )
+        least = session.scalar(valid.where(MeterReading.at <= at).order_by(MeterReading.at.desc()))
+        most = session.scalar(valid.where(MeterReading.at >= at).order_by(MeterReading.at))
+        if least is not None:
+            readings[meter.name] = Reading(least, most)
+    return readings
 
 
 def _from_life(session: Session, asset: Asset) -> dict[str, datetime]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from assets.base.errors import Conflict, Forbidden, Invalid, NotFound, RuleError
+from assets.warranty.cards import TooManyRegistrations
 from gateway.api.bodies import TooLarge, WrongMediaType
 from gateway.api.deps import NotSignedIn
 from gateway.sign_in import SignInFailed, TooManyFailures
@@ -28,6 +29,7 @@ STATUS: tuple[tuple[type[RuleError], int, str], ...] = (
     (SignInFailed, 401, "Sign-in failed"),
     (TooManyFailures, 429, "Too many failed attempts"),
     (TooManyAttempts, 429, "Too many attempts"),
+    (TooManyRegistrations, 429, "Too many registrations"),
     (Forbidden, 403, "Not allowed"),
     (NotFound, 404, "Not found"),
     (StaleVersion, 412, "Changed in the meantime"),

@@ -126,7 +126,7 @@ def customer_entry(request: Request, code: str = "") -> Response:
     """Ask for the code on the label, or go to its page."""
     if code.strip().isalnum():
         return RedirectResponse(f"/a/{code.strip()[:40]}", status_code=303)
-    return _missing(reader_of(request), report=False)
+    return missing(reader_of(request), report=False)
 
 
 @router.get("/a/{code}", operation_id="customer_page")
@@ -134,7 +134,9 @@ def customer_page(code: str, request: Request, here: Public) -> Response:
     """Show how the machine is."""
     reader = reader_of(request)
     page = load_customer_page(here.session, code, here.now)
-    return _missing(reader, report=False) if page is None else _machine(reader, page, Typed(), None)
+    if page is None:
+        return missing(reader, report=False)
+    return _machine(reader, page, Typed(), None, registered="registered" in request.query_params)
 
 
 @router.get("/a/{code}/requests", operation_id="customer_form")
@@ -149,7 +151,7 @@ def customer_report(code: str, request: Request, here: Public, sent: Annotated[S
     typed, as_json = sent.typed, sent.as_json
     asset = find_asset(here.session, code)
     if asset is None:
-        return _problem(404, "not_found", "no machine has this code") if as_json else _missing(reader_of(request))
+        return _problem(404, "not_found", "no machine has this code") if as_json else missing(reader_of(request))
     if sent.trapped:
         return RedirectResponse(f"/a/{asset.code}", status_code=303)
     try:
@@ -171,7 +173,7 @@ def customer_tracking(code: str, tracking: str, request: Request, here: Public) 
     reader = reader_of(request)
     report = load_report(here.session, code, tracking)
     if report is None:
-        return _missing(reader, report=True, code=code if find_asset(here.session, code) else None)
+        return missing(reader, report=True, code=code if find_asset(here.session, code) else None)
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"number": report.number, "state": report.progress, "outcome": report.outcome})
     result = outcome_in_words(reader.language, report.outcome, report.repaired) if report.outcome else None
@@ -211,10 +213,18 @@ def _refused(
         return _problem(status, error.code, str(error))
     page = load_customer_page(here.session, code, here.now)
     wrong = "too_many" if many else "too_long" if len(typed.text) > MAX_TEXT else "text"
-    return _missing(reader_of(request)) if page is None else _machine(reader_of(request), page, typed, wrong, status)
+    return missing(reader_of(request)) if page is None else _machine(reader_of(request), page, typed, wrong, status)
 
 
-def _machine(reader: Reader, page: CustomerPage, typed: Typed, wrong: str | None, status: int = 200) -> Response:
+def _machine(
+    reader: Reader,
+    page: CustomerPage,
+    typed: Typed,
+    wrong: str | None,
+    status: int = 200,
+    *,
+    registered: bool = False,
+) -> Response:
     language = reader.language
     return render(
         reader,
@@ -224,6 +234,7 @@ def _machine(reader: Reader, page: CustomerPage, typed: Typed, wrong: str | None
         page=page,
         typed=typed,
         wrong=wrong,
+        registered=registered and page.warranty.number is not None,
         most=MAX_TEXT,
         look=LOOKS[page.state],
         model=page.model.get(language) if page.model else None,
@@ -245,7 +256,8 @@ def _result(language: str, done: Done) -> str:
     return texts.text(language, "page.outcome.repaired", outcome=outcome, repair=repair) if repair else outcome
 
 
-def _missing(reader: Reader, *, report: bool = False, code: str | None = None) -> Response:
+def missing(reader: Reader, *, report: bool = False, code: str | None = None) -> Response:
+    """Return the page for a code that no machine has."""
     return render(reader, "missing.html", 404, None, report=report, code=code)
 
 
@@ -259,6 +271,7 @@ def render(reader: Reader, template: str, status: int, time_zone: str | None, **
         ),
         font=_font(),
         day=lambda at: texts.day(language, at, zone),
+        date=lambda day: texts.calendar_day(language, day),
         **values,
     )
     headers = {"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie", "Referrer-Policy": "no-referrer"}

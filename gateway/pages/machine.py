@@ -11,7 +11,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from assets.labels.codes import labelled_asset
 from assets.registry import Asset, AssetModel, Site
+from gateway.pages.warranty import Warranty, warranty_of
 from ingest.roll_call import presence_of_assets
 from ingest.store.read import latest_values
 from maintenance.models import Episode
@@ -52,6 +54,7 @@ class CustomerPage:
     since: datetime | None
     latest_visit: datetime | None
     history: tuple[Done, ...]
+    warranty: Warranty
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def state_in_words(jobs: Sequence[OpenJob], *, trouble: bool, data: bool, learni
 
 def find_asset(session: Session, code: str) -> Asset | None:
     """Return the asset whose label carries the code; case and blanks do not matter."""
-    return session.scalar(select(Asset).where(Asset.code == code.strip().upper()))
+    return labelled_asset(session, code)
 
 
 def load_customer_page(session: Session, code: str, now: datetime) -> CustomerPage | None:
@@ -136,6 +139,7 @@ def load_customer_page(session: Session, code: str, now: datetime) -> CustomerPa
         since=since,
         latest_visit=_latest_visit(session, asset.id),
         history=_history(session, asset.id, model),
+        warranty=warranty_of(session, asset, now),
     )
 
 

@@ -1,0 +1,1 @@
+"""The golden table of warranty verdicts, and what it is written in."""

@@ -21,9 +21,12 @@ from assets.positions import add_position, install, installations_of
 from assets.registry import LIFECYCLES, OPERATIONS, Asset, AssetModel, add_asset, set_operation
 from assets.states import AXES, history, state_at
 from tests.assets.conftest import Tree
+from tests.assets.one_database import migrated
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 NUMBERS = count(1)
+
+database = pytest.fixture(scope="module")(migrated)
 
 # The golden table: what each row's state may become, written down once more and by hand.
 GOLDEN = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -46,13 +46,12 @@ class ResidualDetector:
         self,
         asset: str,
         settings: ResidualSettings | None = None,
-        prior_scale: Mapping[str, float] | None = None,
         taught: State | None = None,
     ) -> None:
         self.asset = asset
         self.settings = settings or ResidualSettings()
         lesson = Lesson.from_plain(taught) if taught else None
-        self._learner = Learner(self.settings, lesson, prior_scale or {})
+        self._learner = Learner(self.settings, lesson)
         self._regimes: dict[str, Regime] = {}
         self._evidence = Evidence(self.settings.k, self.settings.n, self.settings.quiet_rows)
         self._current: FindingFacts | None = None

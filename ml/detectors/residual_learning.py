@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from ml.detectors import dynamics, metric_kinds, reference
@@ -25,9 +23,9 @@ from ml.detectors.teaching import Lesson
 class Learner:
     """Knows the metrics and what peers taught; what is learned stands in each regime."""
 
-    def __init__(self, settings: ResidualSettings, lesson: Lesson | None, prior_scale: Mapping[str, float]) -> None:
+    def __init__(self, settings: ResidualSettings, lesson: Lesson | None) -> None:
         self.settings, self.lesson = settings, lesson
-        self._prior_scale = (lesson.scale if lesson else {}) | dict(prior_scale)
+        self._prior_scale = lesson.scale if lesson else {}
         self.metrics: tuple[str, ...] = ()
         self.scored = np.zeros(0, dtype=bool)
         self._wander = np.zeros(0)

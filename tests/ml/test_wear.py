@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,10 +16,9 @@ from ml.detectors.protocol import Block, Event, Floats
 from ml.detectors.setup import AssetSetup
 from ml.detectors.wear import WearDetector
 from ml.detectors.wear_belief import WearBelief, template
-from ml.recorded_fleet import read_fleet
 from ml.scoring import FleetScorer
-from ml.wear_training import features_of, learn_wear, openings, trace_of
-from tests.ml.simulated.mixed import Plan, fleet_of, observer, write_fleet
+from ml.wear_training import WearLessons, features_of, openings, trace_of, wear_lessons
+from tests.ml.simulated.mixed import MemoryFleet, Plan, fleet_of, observer
 from tests.ml.simulated.mixed_kinds import DAY_S
 
 METRICS = ("vibration_mm_s", "bearing_temperature_celsius", "motor_current_ampere", "pressure_bar", "load_percent")
@@ -52,16 +50,19 @@ def walk(detector: WearDetector, block: Block, cuts: Sequence[int] = ()) -> list
     return [f for a, b in pairwise([0, *cuts, len(block)]) if b > a for f in detector.update(block.rows(a, b))]
 
 
-def test_growing_wear_is_found_long_before_it_is_complete() -> None:
-    found = walk(WearDetector("m1"), machine(90, fault=growing(90, 60, 25)))
+@pytest.mark.parametrize("seed", range(4))
+def test_growing_wear_is_found_long_before_it_is_complete(seed: int) -> None:
+    """Begun on day 60, complete on day 85; on ten machines it was found between day 71 and day 74."""
+    found = walk(WearDetector("m1"), machine(90, seed, growing(90, 60, 25)))
     first = (found[0].first_at.timestamp() - START) / DAY_S
     assert found[0].kind == "machine"
-    assert 60 < first < 75
+    assert 60 < first < 77
     assert {c.metric for c in found[0].contributions} & {"vibration_mm_s", "bearing_temperature_celsius"}
 
 
-def test_a_healthy_machine_stays_without_findings_for_months() -> None:
-    assert [f for seed in range(2) for f in walk(WearDetector("m1"), machine(150, seed))] == []
+@pytest.mark.parametrize("seed", range(4))
+def test_a_healthy_machine_stays_without_findings_for_months(seed: int) -> None:
+    assert walk(WearDetector("m1"), machine(150, seed)) == []
 
 
 def test_little_evidence_makes_no_findings() -> None:
@@ -90,24 +91,27 @@ def test_state_survives_a_restart_to_the_last_bit() -> None:
         assert found + walk(after, block.rows(cut, len(block))) == whole
 
 
-def test_one_sensor_that_jumps_alone_is_suspected_itself() -> None:
-    block = machine(90, 5)
+@pytest.mark.parametrize("seed", range(3))
+def test_one_sensor_that_jumps_alone_is_suspected_itself(seed: int) -> None:
+    block = machine(90, seed)
     values = block.values.copy()
     values[1500:, 3] += 0.4
     found = walk(WearDetector("m1"), block.with_values(values))
     assert not [f for f in found if f.kind == "machine"]
 
 
-def test_a_service_that_moves_the_levels_is_no_wear() -> None:
-    block = machine(100, 6)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_repair_that_moves_the_levels_is_no_wear_when_it_is_told(seed: int) -> None:
+    block = machine(100, seed)
     at = 1500
     values = block.values.copy()
     values[at:, :3] += [0.35, 3.0, 1.0]
+    moved = block.with_values(values)
+    assert walk(WearDetector("m1"), moved), "nobody tells of the repair"
     detector = WearDetector("m1")
-    found = walk(detector, block.with_values(values).rows(0, at))
+    found = walk(detector, moved.rows(0, at))
     detector.happened(Event(float(block.t[at]) - 1, "maintenance", "replaced", "bearing"))
-    found += walk(detector, block.with_values(values).rows(at, len(block)))
-    assert found == []
+    assert [*found, *walk(detector, moved.rows(at, len(block)))] == []
 
 
 @pytest.mark.parametrize("spoil", ["constant", "vanishing", "gap", "one", "nothing"])
@@ -143,31 +147,49 @@ def test_a_belief_is_kept_to_the_last_bit() -> None:
     assert WearDetector("m1", told).model_id() == WearDetector("m1").model_id()
 
 
-def test_a_mixed_fleet_of_unknown_machines_is_warned_of_early(tmp_path: Path) -> None:
-    """A seed of its own; the shipped belief has to do without any history, on plain signs of damage."""
-    plan = Plan(seed=81, history=0, scored=12, days=130, kinds_of_scored=(0, 1, 2, 4, 5, 6), signal=1.6)
-    write_fleet(plan, tmp_path)
-    fleet, belief, caught, false = read_fleet(tmp_path), template(), 0, 0
-    seen = {life.asset: observer(life, 0.2) for life, _ in fleet_of(plan)}
-    best = [figures.judge(fleet, name, None, [t for t in times if t >= fleet.assets[name].spans[0].score_from])
-            for name, times in seen.items()]  # fmt: skip
-    for asset in fleet.scored():
-        trace = trace_of(fleet, asset)
-        assert trace is not None
-        rows = features_of(trace, belief)
-        orders = openings(trace.ticks, rows, belief.log_odds(rows), belief.level)
-        tally = figures.judge(fleet, asset.name, None, [t for t in orders if t >= asset.spans[0].score_from])
-        caught, false = caught + len(tally.leads), false + tally.false
-    possible = sum(len(each.leads) for each in best)
-    assert possible >= 3
-    assert caught >= 0.4 * possible
-    assert false <= 4
+def test_mixed_fleets_of_unknown_machines_are_warned_of_early() -> None:
+    """Seeds of their own; the shipped belief does without any history. Six such fleets gave 16 of the 21 failures that
+    a perfect observer of the damage catches, at 0.06 false orders per asset-month."""
+    caught, false, possible, months = 0, 0, 0, 0.0
+    for seed in (81, 82):
+        plan = Plan(seed, history=0, scored=12, days=130, kinds_of_scored=(0, 1, 2, 4, 5, 6), signal=1.6)
+        fleet = MemoryFleet(plan)
+        for name, asset in fleet.assets.items():
+            trace, since = trace_of(fleet, asset), asset.spans[0].score_from
+            assert trace is not None
+            rows = features_of(trace, template())
+            orders = openings(trace.ticks, rows, template().log_odds(rows), template().level)
+            tally = figures.judge(fleet, name, None, [t for t in orders if t >= since])
+            seen = [t for t in observer(fleet.lives[name], 0.2) if t >= since]
+            caught, possible = caught + len(tally.leads), possible + len(figures.judge(fleet, name, None, seen).leads)
+            false, months = false + tally.false, months + tally.healthy_s / fleet.settings.month_s
+    assert possible >= 6
+    assert caught >= 0.5 * possible
+    assert false <= 0.12 * months
 
 
-def test_history_teaches_wander_and_level(tmp_path: Path) -> None:
-    write_fleet(Plan(seed=78, history=6, scored=0, days=120, kinds_of_history=(0, 2)), tmp_path)
-    belief = learn_wear(read_fleet(tmp_path))
-    assert belief is not None
+@pytest.fixture(scope="module")
+def lessons() -> WearLessons:
+    """What six pumps and chillers taught."""
+    found = wear_lessons(MemoryFleet(Plan(seed=78, history=6, scored=0, days=120, kinds_of_history=(0, 2))))
+    assert found is not None
+    return found
+
+
+def test_nothing_is_judged_by_what_it_taught(lessons: WearLessons) -> None:
+    """The healthy wander of an asset's sensors is in everybody's belief but in the one it is judged by."""
+    key = "centrifugal_pump/vibration_mm_s"
+    assert lessons.belief.sensors[key][1] == 3.0
+    assert len(lessons.without) == 6
+    for name, belief in lessons.without.items():
+        fewer = key if "pump" in name else "chiller/vibration_mm_s"
+        assert belief.sensors[fewer][1] < lessons.belief.sensors[fewer][1]
+    assert key not in lessons.elsewhere["centrifugal_pump"].sensors
+    assert key in lessons.elsewhere["chiller"].sensors
+
+
+def test_history_teaches_wander_and_level(lessons: WearLessons) -> None:
+    belief = lessons.belief
     assert "centrifugal_pump/vibration_mm_s" in belief.sensors
     assert belief.trees is template().trees
 

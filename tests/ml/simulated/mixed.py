@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from ml.training_set import Asset, Event, Incident, Settings, Span
 from tests.ml.simulated.mixed_kinds import DAY_S, KINDS, Floats, Kind, World
 
 START = datetime(2025, 2, 1, tzinfo=UTC).timestamp()
@@ -207,6 +209,32 @@ def observer(life: Life, level: float) -> list[float]:
     """The perfect observer: sees the hidden damage itself, once per episode, when it reaches a level."""
     above = life.damage >= level
     return [float(each) for each in life.t[np.flatnonzero(above & ~np.concatenate([[False], above[:-1]]))]]
+
+
+class MemoryFleet:
+    """The plan's machines as a training set in memory; `told_modes` says whether operating modes are told."""
+
+    def __init__(self, plan: Plan, told_modes: bool = True) -> None:
+        self.settings = Settings("mixed", True, HORIZON_S, MIN_LEAD_S, OPEN_S, 30 * DAY_S, 0.0, 0.1, per_kind=False)
+        self.assets: dict[str, Asset] = {}
+        self.incidents: list[Incident] = []
+        self.events: list[Event] = []
+        self.lives: dict[str, Life] = {}
+        self._told_modes = told_modes
+        for life, role in fleet_of(plan):
+            self.lives[life.asset] = life
+            span = Span(float(life.t[0]), float(life.t[-1]), life.healthy_until, life.healthy_until)
+            self.assets[life.asset] = Asset(life.asset, life.kind.name, role, "", (span,))
+            self.incidents += [Incident(life.asset, k, at, None, f, r) for at, f, r, k in life.incidents]
+            self.events += [Event(life.asset, at, *rest) for at, *rest in life.events]
+        self.events.sort(key=lambda event: event.t)
+
+    def telemetry(self, asset: str) -> tuple[Floats, tuple[str, ...], pd.DataFrame]:
+        life = self.lives[asset]
+        frame = pd.DataFrame(life.values, columns=list(life.kind.metrics))
+        if life.modes and self._told_modes:
+            frame["mode"] = life.modes
+        return life.t, tuple(str(name) for name in frame.columns), frame
 
 
 def write_fleet(plan: Plan, folder: Path, name: str = "mixed") -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, not_, or_, select, text
 from sqlalchemy.orm import Session
 
-from assets.base.db import APP_ROLE, SERVICE_ROLE
+from assets.base.db import service_rights
 from assets.base.errors import Invalid
 from assets.base.events import Event, chain_hash, personal_holds
 
@@ -76,16 +76,15 @@ def broken(session: Session, events: Sequence[Event]) -> set[int]:
     """
     if not events:
         return set()
-    session.execute(text(f"SET LOCAL ROLE {SERVICE_ROLE}"))
-    links = session.execute(
-        text(
-            "SELECT e.id, (SELECT p.hash FROM events p WHERE p.subject_id = e.subject_id AND p.id < e.id"
-            " ORDER BY p.id DESC LIMIT 1) AS before FROM events e WHERE e.id = ANY (:ids)"
-        ),
-        {"ids": [event.id for event in events]},
-    )
-    before = {row.id: row.before for row in links}
-    session.execute(text(f"SET LOCAL ROLE {APP_ROLE}"))
+    with service_rights(session):
+        links = session.execute(
+            text(
+                "SELECT e.id, (SELECT p.hash FROM events p WHERE p.subject_id = e.subject_id AND p.id < e.id"
+                " ORDER BY p.id DESC LIMIT 1) AS before FROM events e WHERE e.id = ANY (:ids)"
+            ),
+            {"ids": [event.id for event in events]},
+        )
+        before = {row.id: row.before for row in links}
     return {
         event.id
         for event in events

@@ -130,6 +130,19 @@ def enter_actor(session: Session, actor: Actor) -> None:
     )
 
 
+
+@contextmanager
+def service_rights(session: Session) -> Iterator[None]:
+    """Be the service for some statements of an actor's transaction, then whoever it was before.
+
+    For what no organisation owns (keys, chains across organisations); what comes back must say nothing of others.
+    """
+    before = session.scalar(text("SELECT current_user"))
+    session.execute(text(f"SET LOCAL ROLE {SERVICE_ROLE}"))
+    yield
+    session.execute(text(f"SET LOCAL ROLE {APP_ROLE if before == APP_ROLE else SERVICE_ROLE}"))
+
+
 def sqlalchemy_url(url: str) -> str:
     """Name the psycopg 3 driver in a plain PostgreSQL URL, and several hosts (a replicated server) its way."""
     for plain in ("postgresql://", "postgres://"):

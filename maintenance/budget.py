@@ -144,12 +144,6 @@ def over_budget(session: Session, asset: Asset, finding: Finding, policy: Policy
     return Guarded(BUDGET, params, action=WATCH, again_s=LOOK_AGAIN_S)
 
 
-def level_factor(session: Session, asset_id: UUID) -> float:
-    """Return how many times its detectors' level an asset's evidence must reach now."""
-    budget = session.get(AlarmBudget, asset_id, populate_existing=True)
-    return budget.level_factor if budget else 1.0
-
-
 def reckon(session: Session, asset: Asset, now: datetime) -> Factor:
     """Compute an asset's factor and store it."""
     return _reckon_kin(session, [asset], now)[0]

@@ -76,9 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.loadscopereorder = False
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Say what is run again, and give each test the group that one process runs."""
+    """Say what is run again, and give each test the group that one process runs, before xdist reads it."""
     for item in items:
         if item.path.parent.name in _REAL and item.path.name in _EVERY_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=list(_TOO_LATE)))

@@ -9,13 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Cookie, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from assets.base.access import ACTIONS, Role
 from assets.base.errors import Conflict, Invalid, NotFound
 from assets.base.events import append_event
-from assets.people import Membership, Organisation, Person, actor_of, add_person
+from assets.people import Membership, Organisation, Person, actor_of
 from gateway.api.deps import COOKIE, SECURE_COOKIE, Context, Here, Public
 from gateway.settings import VERSION
 from gateway.sign_in import (
@@ -212,74 +211,10 @@ def _as_service(session: Session) -> None:
 # ---- people ---------------------------------------------------------------------------------------------------------
 
 
-class PersonItem(BaseModel):
-    """A person with their roles."""
-
-    id: UUID
-    name: str
-    email: str | None
-    roles: list[str]
-    actions: list[str]
-    demo: bool
-
-
-class People(BaseModel):
-    """People that the actor sees."""
-
-    items: list[PersonItem]
-    next: str | None = None
-
-
-class NewPerson(BaseModel):
-    """A person to add to the actor's organisation."""
-
-    name: str = Field(min_length=1, max_length=200)
-    email: str | None = Field(default=None, min_length=3, max_length=320, pattern="@")
-    roles: list[Role] = Field(min_length=1, max_length=len(Role))
-    language: str = "en"
-
-
 class Link(BaseModel):
     """A one-time sign-in link."""
 
     url: str
-
-
-@router.get("/people", operation_id="list_people")
-def list_people(here: Here) -> People:
-    """List people with their roles, oldest first."""
-    here.require("people.read")
-    people = list(here.session.scalars(select(Person).order_by(Person.created_at, Person.id).limit(500)))
-    roles: dict[UUID, list[str]] = {}
-    for membership in here.session.scalars(select(Membership).order_by(Membership.role)):
-        roles.setdefault(membership.person_id, []).append(membership.role)
-    return People(
-        items=[PersonItem(id=p.id, name=p.name, email=p.email, roles=roles.get(p.id, []), demo=p.demo) for p in people]
-    )
-
-
-@router.post("/people", operation_id="create_person", status_code=201)
-def create_person(body: NewPerson, here: Here) -> PersonItem:
-    """Add a person to one's own organisation."""
-    here.require("people.manage")
-    if body.language not in LANGUAGES:
-        raise Invalid(f"language is one of {', '.join(LANGUAGES)}", field="language")
-    roles = sorted(set(body.roles))
-    try:
-        with here.session.begin_nested():
-            person = add_person(
-                here.session,
-                organisation_id=here.actor.organisation_id,
-                name=body.name.strip(),
-                email=body.email,
-                roles=roles,
-                language=body.language,
-                now=here.now,
-            )
-    except IntegrityError:  # perhaps of an organisation that the actor does not see
-        raise Invalid("somebody with this e-mail is already here", field="email") from None
-    _note(here, "person.added", person, roles=roles)
-    return PersonItem(id=person.id, name=person.name, email=person.email, roles=list(roles), demo=False)
 
 
 @router.post("/people/{person_id}/sign-in-link", operation_id="create_sign_in_link", status_code=201)

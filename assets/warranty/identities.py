@@ -72,7 +72,8 @@ def same_phone(one: str | None, other: str | None) -> bool:
         return False
     international, national = (first, second) if first.startswith("+") else (second, first)
     subscriber = national.lstrip("0")
-    return len(subscriber) >= TAIL and international.endswith(subscriber) and len(international) - len(subscriber) <= 4
+    country = len(international) - 1 - len(subscriber)
+    return len(subscriber) >= TAIL and international.endswith(subscriber) and 1 <= country <= 3
 
 
 def tail_of(phone: str) -> str:

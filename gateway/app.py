@@ -17,6 +17,7 @@ from gateway.guard import Guard
 from gateway.health import Readiness
 from gateway.idempotency import IdempotencyMiddleware
 from gateway.metrics import render_metrics
+from gateway.public_limit import PublicLimit
 from gateway.settings import VERSION, Settings
 from gateway.wiring import routers
 
@@ -42,6 +43,7 @@ def make_app(settings: Settings, database: Database) -> FastAPI:
     app = FastAPI(title="Forewarn", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings, app.state.database, app.state.broadcaster = settings, database, broadcaster
     app.add_middleware(IdempotencyMiddleware, database=database)
+    app.add_middleware(PublicLimit)
     app.add_middleware(Guard)
     problems.install(app)
     for router in routers():

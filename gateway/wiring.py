@@ -112,7 +112,7 @@ def routers() -> list[APIRouter]:
         warranty_terms,
         work_orders,
     )
-    from gateway.pages import customer, registration, trust
+    from gateway.pages import customer, mine, public_documents, registration, trust
 
     api = (
         session,
@@ -183,4 +183,4 @@ def routers() -> list[APIRouter]:
         labels,
         starter,
     )
-    return [module.router for module in (*api, customer, registration, trust, download)]
+    return [module.router for module in (*api, mine, public_documents, customer, registration, trust, download)]

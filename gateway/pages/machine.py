@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from assets.labels.codes import labelled_asset
 from assets.registry import Asset, AssetModel, Site
+from gateway.pages.public_documents import PublicDocument, public_documents
 from gateway.pages.warranty import Warranty, warranty_of
 from ingest.roll_call import presence_of_assets
 from ingest.store.read import latest_values
@@ -55,6 +56,7 @@ class CustomerPage:
     latest_visit: datetime | None
     history: tuple[Done, ...]
     warranty: Warranty
+    documents: tuple[PublicDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def load_customer_page(session: Session, code: str, now: datetime) -> CustomerPa
         latest_visit=_latest_visit(session, asset.id),
         history=_history(session, asset.id, model),
         warranty=warranty_of(session, asset, now),
+        documents=public_documents(session, asset),
     )
 
 

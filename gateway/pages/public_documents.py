@@ -1,0 +1,54 @@
+"""The documents of a machine that everybody with its label may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from assets.base.errors import NotFound
+from assets.documents.archive import revision_of
+from assets.documents.models import Document
+from assets.documents.store import DiskFiles
+from assets.labels.codes import labelled_asset
+from assets.registry import Asset
+from gateway.api.deps import Public
+from gateway.api.documents import file_of
+
+router = APIRouter(include_in_schema=False)
+
+MAX_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PublicDocument:
+    """A document by its title; `language` None: for readers of any."""
+
+    id: UUID
+    title: str
+    language: str | None
+
+
+def public_documents(session: Session, asset: Asset) -> tuple[PublicDocument, ...]:
+    """Return what is public of the asset and of its model, by title."""
+    of = Document.asset_id == asset.id
+    wanted = or_(of, Document.asset_model_id == asset.asset_model_id) if asset.asset_model_id else of
+    found = select(Document).where(wanted, Document.public, Document.archived_at.is_(None), Document.latest > 0)
+    rows = session.scalars(found.order_by(Document.title, Document.id).limit(MAX_SHOWN))
+    return tuple(PublicDocument(each.id, each.title, each.language) for each in rows)
+
+
+@router.get("/a/{code}/documents/{document_id}", operation_id="customer_document")
+def customer_document(code: str, document_id: UUID, here: Public, request: Request) -> Response:
+    """The newest file of a public document."""
+    asset = labelled_asset(here.session, code)
+    shown = {each.id for each in public_documents(here.session, asset)} if asset else set()
+    document = here.session.get(Document, document_id) if document_id in shown else None
+    revision = revision_of(here.session, document) if document else None
+    if revision is None:
+        raise NotFound("no such document")
+    return file_of(DiskFiles(here.settings.data), revision)

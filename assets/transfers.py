@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from assets.as_installed import take_out, whole_of
@@ -14,7 +14,9 @@ from assets.base.errors import Conflict, Invalid
 from assets.base.events import append_event
 from assets.commissioning import CommissioningAnswer
 from assets.components import Component
+from assets.contracts.tables import ContractAsset
 from assets.instrumentation import Binding, asset_bindings
+from assets.labels.models import Label
 from assets.lifecycle import end_bindings
 from assets.meter_models import Meter, MeterReading
 from assets.people import Organisation
@@ -22,6 +24,7 @@ from assets.places import end_stay
 from assets.positions import leave_positions
 from assets.registry import ENDED, Asset, Customer
 from assets.states import StateInterval
+from assets.warranty.tables import PartReplacement, WarrantyCard, WarrantyFacts
 
 MAX_PARTS = 500  # assets of one machine
 _GO_ALONG: tuple[tuple[Any, str], ...] = (
@@ -30,6 +33,10 @@ _GO_ALONG: tuple[tuple[Any, str], ...] = (
     (MeterReading, "asset_id"),
     (Component, "asset_id"),
     (CommissioningAnswer, "asset_id"),
+    (WarrantyFacts, "asset_id"),
+    (WarrantyCard, "asset_id"),
+    (PartReplacement, "asset_id"),
+    (Label, "asset_id"),
 )
 
 
@@ -45,10 +52,10 @@ def transfer(
 ) -> list[Asset]:
     """Give the asset, which the caller has locked, with the assets in it to another organisation; return them all.
 
-    States, meters, parts and the checklist go along. Places, positions and the channels that measured end; the channels
-    measure on for the new owner, who sees readings from now on. Events, requests, work orders and documents stay with
-    the seller; who is above both sees all. Raises Invalid, and Conflict for a serial number that the buyer has already
-    or an asset whose life has ended.
+    States, meters, parts, checklist, warranty and bound labels go along. Contracts that covered it, places, positions
+    and the channels that measured end; the channels measure on for the new owner, who sees readings from now on.
+    Events, requests, work orders and documents stay with the seller; who is above both sees all. Raises Invalid, and
+    Conflict for a serial number that the buyer has already or an asset whose life has ended.
     """
     if to.id == asset.organisation_id:
         raise Invalid("it belongs to this organisation already", field="organisation_id")
@@ -106,6 +113,10 @@ def _hand_over(
     session.flush()
     for table, column in _GO_ALONG:
         session.execute(update(table).where(getattr(table, column) == asset.id).values(organisation_id=to.id))
+    # The warranty is the machine's; whose it was, and how he proved that he bought it, is not the buyer's to read.
+    card = update(WarrantyCard).where(WarrantyCard.asset_id == asset.id)
+    session.execute(card.values(customer_id=asset.customer_id, proof=None))
+    session.execute(delete(ContractAsset).where(ContractAsset.asset_id == asset.id))
     for old in bound:
         session.add(
             Binding(

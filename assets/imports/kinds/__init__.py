@@ -6,12 +6,26 @@ from assets.base.errors import Invalid
 from assets.imports.kinds.assets import Assets
 from assets.imports.kinds.base import Kind
 from assets.imports.kinds.customers import Customers
+from assets.imports.kinds.meters import MeterReadings
 from assets.imports.kinds.models import AssetModels, FailureModes, Metrics
 from assets.imports.kinds.positions import Positions
 from assets.imports.kinds.sites import Sites
+from assets.imports.kinds.stock import Parts, StockLocations
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (Customers(), Sites(), AssetModels(), Metrics(), FailureModes(), Assets(), Positions())
+    kind.name: kind
+    for kind in (
+        Customers(),
+        Sites(),
+        AssetModels(),
+        Metrics(),
+        FailureModes(),
+        Assets(),
+        Positions(),
+        MeterReadings(),
+        Parts(),
+        StockLocations(),
+    )
 }
 
 

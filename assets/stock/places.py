@@ -181,7 +181,7 @@ def find_location(session: Session, location_id: UUID, *, lock: bool = False) ->
 
 def within(location_id: UUID) -> Select[tuple[UUID]]:
     """Return the query for a place and all that lies below it."""
-    below = select(StockLocation.id).where(StockLocation.id == location_id).cte("within", recursive=True)
+    below = select(StockLocation.id).where(StockLocation.id == location_id).cte(recursive=True)
     below = below.union(select(StockLocation.id).join(below, StockLocation.parent_id == below.c.id))
     return select(below.c.id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, cast
 from sqlalchemy.orm import InstrumentedAttribute
 
 MAX_PAIRS = 400  # of one row: some four hundred characters of names
@@ -35,7 +35,7 @@ def containing(
     for word in words:
         conditions.append(text.contains(word, autoescape=True))
         if _indexed(word):
-            conditions.append(kept.contains(_sought(word)))
+            conditions.append(kept.op("@>")(cast(_sought(word), ARRAY(Text))))
     return and_(True, *conditions)
 
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import hypothesis
@@ -35,31 +35,6 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 
-# What runs beside what, for `pytest -n 2 --dist loadgroup`: a file stays together, and so do the tests that share the
-# running demo, and those that need TimescaleDB. The longest groups begin, so that no worker is left alone with one.
-_LONGEST = (
-    "demo",
-    "timescale",
-    "test_chaos.py",
-    "test_field_offline.py",
-    "test_start_and_stop.py",
-    "test_bench_ingest.py",
-    "test_identity.py",
-    "test_learning.py",
-    "test_sparkplug_host.py",
-    "test_replay.py",
-    "test_evaluation.py",
-    "test_bad_input.py",
-    "test_store.py",
-    "test_workers.py",
-    "test_kill_anything.py",
-    "test_traps.py",
-    "test_clock.py",
-    "test_reading_isolation.py",
-    "test_storm.py",
-    "test_rollups.py",
-)
-
 # Processes, a broker or a browser on two busy cores: such a test that fails is run again, and the summary names it (R).
 # What promises that nothing is lost or done twice only when something did not come in time: one row too few in a
 # hundred runs is a defect there.
@@ -70,35 +45,25 @@ _EVERY_TIME = frozenset(
 )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Keep the order of the groups: xdist would begin with those of most tests, and end with the longest."""
-    if hasattr(config.option, "loadscopereorder"):
-        config.option.loadscopereorder = False
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Let several workers share the tests by groups."""
+    from tests.scheduling import make_scheduler
+
+    return make_scheduler(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Say what is run again, and give each test the group that one process runs, before xdist reads it."""
+    """Say what is run again, and let the longest groups begin where several workers share the tests."""
     for item in items:
         if item.path.parent.name in _REAL and item.path.name in _EVERY_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=list(_TOO_LATE)))
         elif item.path.parent.name in _REAL:
             item.add_marker(pytest.mark.flaky(reruns=2))
-    if not getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
-        return
-    places = {}
-    for item in items:
-        group = _group_of(item)
-        item.add_marker(pytest.mark.xdist_group(group))
-        name = group.rpartition("/")[2]
-        places[item] = _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
-    items.sort(key=places.__getitem__)
+    if hasattr(config, "workerinput"):
+        from tests.scheduling import place_of
 
-
-def _group_of(item: pytest.Item) -> str:
-    if "demo" in getattr(item, "fixturenames", ()):
-        return "demo"
-    return "timescale" if item.get_closest_marker("timescale") else str(item.path)
+        items.sort(key=lambda item: place_of(item.nodeid))
 
 
 def is_repeated(request: pytest.FixtureRequest) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -32,7 +33,14 @@ def cache_folder() -> Path:
 
 
 def ensure_tree(tree: Path) -> None:
-    """Make the tree unless it is there; about 100 s. Raises TreeUnavailable with the reason."""
+    """Make the tree unless it is there; about 100 s, one process at a time. Raises TreeUnavailable with the reason."""
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    with tree.with_name(f"{tree.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make_tree(tree)
+
+
+def _make_tree(tree: Path) -> None:
     if (tree / "complete").exists():
         return
     debootstrap = shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:/usr/sbin")

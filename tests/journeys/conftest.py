@@ -188,10 +188,21 @@ class Demo:
             stop_service(running.process)
 
 
+_DEMO = pytest.StashKey[Demo]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the demo with the last test that needs it: it measures and scores on, beside all that follows."""
+    demo = item.session.stash.get(_DEMO, None)
+    if demo is not None and (nextitem is None or "demo" not in getattr(nextitem, "fixturenames", ())):
+        demo.stop()
+
+
 @pytest.fixture(scope="session")
-def demo(server_folder: Path) -> Iterator[Demo]:
+def demo(server_folder: Path, request: pytest.FixtureRequest) -> Iterator[Demo]:
     """The one service that journeys share."""
-    shared = Demo(server_folder)
+    shared = request.session.stash[_DEMO] = Demo(server_folder)
     yield shared
     shared.stop()
 

@@ -1,0 +1,69 @@
+"""What runs beside what with several workers: tests that share something expensive stay together, the longest begin.
+
+By the ids of tests alone: marks of groups reach xdist only with some versions of pytest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# The tests of these files share the running demo. It is one at a time, and it ends with the last of them.
+DEMO = (
+    "tests/journeys/test_three_views.py",
+    "tests/journeys/test_alarm_pages.py",
+    "tests/journeys/test_telemetry_pages.py",
+    "tests/journeys/test_wear_to_label.py",
+)
+# Groups that take longest, the longest first: no worker is left alone with one at the end.
+_LONGEST = (
+    "demo",
+    "tests/journeys/test_chaos.py",
+    "timescale",
+    "tests/journeys/test_field_offline.py",
+    "tests/journeys/test_start_and_stop.py",
+    "tests/gateway/test_bench_ingest.py",
+    "tests/gateway/test_identity.py",
+    "tests/ml/test_learning.py",
+    "tests/ingest/test_sparkplug_host.py",
+    "tests/ml/test_replay.py",
+    "tests/ml/test_evaluation.py",
+    "tests/ingest/test_bad_input.py",
+    "tests/ingest/test_store.py",
+    "tests/ingest/test_workers.py",
+    "tests/journeys/test_kill_anything.py",
+    "tests/ingest/test_traps.py",
+    "tests/gateway/test_clock.py",
+    "tests/gateway/test_reading_isolation.py",
+    "tests/journeys/test_storm.py",
+    "tests/ingest/test_rollups.py",
+)
+
+
+def group_of(test: str) -> str:
+    """Return the group of a test by its id: its file, unless it shares more."""
+    file = test.partition("::")[0]
+    if file in DEMO:
+        return "demo"
+    return "timescale" if "timescaledb" in test else file
+
+
+def place_of(test: str) -> int:
+    """Return the place of a test's group in the order of beginning."""
+    group = group_of(test)
+    return _LONGEST.index(group) if group in _LONGEST else len(_LONGEST)
+
+
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives whole groups to workers, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def make_scheduler(config: pytest.Config, log: Callable[..., None]) -> GroupScheduling:
+    """Return the scheduler; xdist itself would begin with the groups of most tests."""
+    config.option.loadscopereorder = False
+    return GroupScheduling(config, log)

@@ -25,6 +25,7 @@ from assets.people import Organisation, add_organisation, add_person
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
 from gateway.demo_failure_modes import FAILURE_MODES
 from gateway.demo_models import MODELS
+from gateway.demo_warranty import UNDER_CONTRACT, load_contract, load_terms
 from gateway.first_run import Identity, device_by_serial, identify, provision
 from gateway.models import metadata
 from ingest.commands import send_command
@@ -85,7 +86,7 @@ def load(session: Session, operator: Organisation, now: datetime) -> Iterator[tu
             demo=True,
         )
     sites = {name: _customer(session, operator, number, name, now) for number, name in enumerate(_CUSTOMERS, 1)}
-    models = {kind: _model(session, operator, kind) for kind in MODELS}
+    models = {kind: _model(session, operator, kind, now) for kind in MODELS}
     for machine in _MACHINES:
         owner, customer, site = sites[machine.site]
         asset = Asset(
@@ -101,6 +102,8 @@ def load(session: Session, operator: Organisation, now: datetime) -> Iterator[tu
             demo=True,
         )
         add_asset(session, asset, now)
+        if machine.kind == UNDER_CONTRACT:
+            load_contract(session, operator, customer, asset, now)
         yield provision(session, owner, asset, machine.kind, now), _sensor(machine)
 
 
@@ -127,7 +130,7 @@ def _customer(
     return organisation, customer, site
 
 
-def _model(session: Session, operator: Organisation, kind: str) -> AssetModel:
+def _model(session: Session, operator: Organisation, kind: str, now: datetime) -> AssetModel:
     model = AssetModel(organisation_id=operator.id, code=f"demo-{kind}", demo=True, **MODELS[kind])
     session.add(model)
     session.flush()
@@ -135,6 +138,7 @@ def _model(session: Session, operator: Organisation, kind: str) -> AssetModel:
         mode = FailureMode(organisation_id=operator.id, asset_model_id=model.id, code=code, name_en=en, name_zh=zh)
         mode.matches, mode.demo = [{"metric": metric} for metric in metrics], True
         add_failure_mode(session, mode)
+    load_terms(session, operator, kind, model, now)
     return model
 
 

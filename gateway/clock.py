@@ -38,6 +38,7 @@ TIMETABLE: dict[str, float] = {
     "look_at_logs": 300,
     "seal_events": 60,
     "run_imports": 15,
+    "sweep_files": 24 * 3600,
     "ensure_partitions": 6 * 3600,
     "forget_old_rows": 3600,
     "apply_retention": 6 * 3600,

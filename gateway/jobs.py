@@ -11,6 +11,7 @@ from assets.base.consumers import run_consumer
 from assets.base.db import Database
 from assets.base.seals import seal_heads
 from assets.documents.store import DiskFiles
+from assets.documents.sweep import forget_runs, sweep
 from assets.imports.service import run_waiting
 from gateway.notify.outbox import send_waiting
 from gateway.settings import Settings
@@ -209,6 +210,14 @@ def run_imports(database: Database, now: datetime) -> None:
     run_waiting(database, DiskFiles(Settings().data), now)
 
 
+def sweep_files(database: Database, now: datetime) -> None:
+    """Forget imports of long ago, and files that nothing refers to."""
+    with database.as_service() as session:
+        forget_runs(session, now)
+    with database.as_service() as session:
+        sweep(session, DiskFiles(Settings().data), now)
+
+
 def forget_old_rows(database: Database, now: datetime) -> None:
     """Forget what is only kept for looking back a while."""
     with database.as_service() as session:
@@ -244,6 +253,7 @@ JOBS: dict[str, Job] = {
         look_at_logs,
         seal_events,
         run_imports,
+        sweep_files,
         ensure_partitions,
         forget_old_rows,
         apply_retention,

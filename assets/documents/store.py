@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import tempfile
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -75,10 +76,14 @@ class DiskFiles:
         """Remove the file."""
         self._place(content).unlink(missing_ok=True)
 
-    def free_bytes(self) -> int:
-        """Return how much room the disk has."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        return shutil.disk_usage(self._root).free
+    def older_than(self, moment: datetime) -> Iterator[str]:
+        """Yield the contents that were put before a moment; what was never finished is removed on the way."""
+        for path in self._root.glob(".incoming-*"):
+            if path.stat().st_mtime < moment.timestamp():
+                path.unlink(missing_ok=True)
+        for path in self._root.glob("??/??/*"):
+            if _HASH.fullmatch(path.name) and path.stat().st_mtime < moment.timestamp():
+                yield path.name
 
     def _place(self, content: str) -> Path:
         if not _HASH.fullmatch(content):

@@ -56,6 +56,7 @@ def _store(session: Session, machine: Machine, origin: Origin) -> None:
             ),
             origin,
         )
+    measured = {metric.name for metric in machine.metrics}
     for rank, mode in enumerate(machine.modes):
         told = _values(
             FailureModes.fields,
@@ -65,7 +66,7 @@ def _store(session: Session, machine: Machine, origin: Origin) -> None:
             name_zh=mode.zh,
             mechanism_en=mode.mechanism_en,
             mechanism_zh=mode.mechanism_zh,
-            metrics=mode.metrics,
+            metrics=", ".join(each for each in mode.metrics.split(", ") if each in measured),
             rank=10 * (rank + 1),
         )
         FailureModes().store(session, told, origin)

@@ -121,7 +121,7 @@ def _rows(kind: str) -> Callable[[Session, str, int], list[Found]]:
                 row.id,
                 row.title,
                 row.place,
-                "number" if row.place < 2 else "name" if row.place < 4 else "text",
+                "number" if row.place < 2 else "name",
                 title_zh=row.zh,
                 subtitle=row.subtitle,
             )

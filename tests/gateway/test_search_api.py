@@ -160,7 +160,7 @@ def test_a_changed_entry_is_told(fleet: Plant, superuser_url: str, database_url:
         connection.execute("DELETE FROM events WHERE id = %s", [made[1]])
         connection.execute("UPDATE events SET payload = '{\"number\": 7}' WHERE id = %s", [made[0]])
     client, path = fleet.administrator(), f"/api/v1/assets/{asset.id}/timeline"
-    assert client.get(f"{path}/check").json() == {"events": 2, "intact": False, "broken": [made[2], made[0]]}
+    assert client.get(f"{path}/check").json() == {"events": 2, "intact": False, "broken": [made[0], made[2]]}
     assert [item["intact"] for item in client.get(path).json()["items"]] == [False, False]
 
 

@@ -1,0 +1,43 @@
+"""Remove files that nothing refers to any more: of forgotten imports, of refused documents, of removed assets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+
+from sqlalchemy import delete, text
+from sqlalchemy.orm import Session
+
+from assets.documents.store import DiskFiles
+from assets.imports.runs import ImportRun
+
+KEEP_RUNS = timedelta(days=90)
+KEEP_FILES = timedelta(days=1)  # a file lies there before the row that names it is committed
+BATCH = 500
+
+_USED = text("""
+SELECT content FROM document_revisions WHERE content = ANY (:contents)
+UNION SELECT thumbnail FROM document_revisions WHERE thumbnail = ANY (:contents)
+UNION SELECT content FROM import_runs WHERE content = ANY (:contents)
+""")
+
+
+def forget_runs(session: Session, now: datetime) -> None:
+    """Forget imports of long ago; what they stored stays. Needs the service role."""
+    session.execute(
+        delete(ImportRun).where(ImportRun.created_at < now - KEEP_RUNS, ImportRun.state.not_in(("waiting", "running")))
+    )
+
+
+def sweep(session: Session, files: DiskFiles, now: datetime) -> int:
+    """Remove what no row names, and what was left half written; return how many. Needs the service role."""
+    removed = 0
+    old = iter(files.older_than(now - KEEP_FILES))
+    while batch := list(islice(old, BATCH)):
+        used = set(session.scalars(_USED, {"contents": batch}))
+        unused: Sequence[str] = [each for each in batch if each not in used]
+        for content in unused:
+            files.remove(content)
+        removed += len(unused)
+    return removed

@@ -11,17 +11,19 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from assets.base.access import Role
-from assets.base.consumers import run_consumer
+from assets.base.consumers import ConsumerCursor, run_consumer
 from assets.base.events import Event
 from assets.instrumentation import bind
 from assets.people import add_organisation
 from assets.registry import Asset, AssetModel, Customer, Site
+from gateway.sign_in import make_token
 from gateway.wiring import CONSUMERS
 from ingest.devices import register_device
 from ingest.models import Device
 from maintenance.models import Episode, Finding
 from ml.models import ScoringState
 from tests.gateway.conftest import Plant
+from tests.ingest.support import wait_until
 
 API = "/api/v1"
 CHECKLIST = [{"key": "oil", "en": "Oil", "zh": "油", "required": True, "kind": "check"}]
@@ -49,16 +51,22 @@ def asset_of(plant: Plant, customer_id: str, serial: str, **more: Any) -> str:
 
 def signed_in(plant: Plant, organisation_id: UUID, role: Role) -> TestClient:
     with plant.database.as_service() as session:
-        from gateway.sign_in import make_token
-
         return plant.client(make_token(session, organisation_id, role, datetime.now(UTC)))
 
 
-def consume(plant: Plant) -> None:
-    """Let the consumers catch up; an event is handed out once no older transaction runs."""
-    for consumer in CONSUMERS:
-        while run_consumer(plant.database, consumer, datetime.now(UTC)):
-            pass
+def consume(plant: Plant, kind: str) -> None:
+    """Let the consumers catch up with events of a kind; they are handed out once no older transaction runs."""
+
+    def caught_up() -> bool:
+        for consumer in CONSUMERS:
+            run_consumer(plant.database, consumer, datetime.now(UTC))
+        with plant.database.as_service() as session:
+            newest = session.scalars(select(Event.id).where(Event.kind == kind).order_by(Event.id.desc())).first()
+            readers = [consumer.name for consumer in CONSUMERS if kind in consumer.kinds]
+            cursors = session.scalars(select(ConsumerCursor.event_id).where(ConsumerCursor.name.in_(readers))).all()
+            return newest is not None and len(cursors) == len(readers) and min(cursors) >= newest
+
+    wait_until(caught_up)
 
 
 @pytest.fixture
@@ -160,8 +168,7 @@ def test_end_of_life_closes_alarms_and_revokes_the_device(plant: Plant, measured
         f"{API}/assets/{asset_id}/transitions", json={"to": "retired", "reason": "worn out"}
     )
     assert gone.status_code == 200, gone.text
-    consume(plant)
-    consume(plant)
+    consume(plant, "asset.decommissioned")
     with plant.database.as_service() as session:
         episode = session.scalars(select(Episode)).one()
         assert (episode.state, episode.outcome) == ("closed", "unknown")
@@ -189,7 +196,7 @@ def test_transfer_shows_the_buyer_what_comes_and_leaves_the_seller_what_was(
         assert answer.status_code in (404, 422), "only who is above both hands an asset over"
     assert operator.post(f"{path}/transfer", json=body).status_code == 200
     assert operator.post(f"{path}/transfer", json=body).status_code == 422, "it is his already"
-    consume(plant)
+    consume(plant, "asset.transferred")
     before, after = signed_in(plant, seller_id, Role.CUSTOMER), signed_in(plant, buyer_id, Role.CUSTOMER)
     assert before.get(path).status_code == 404
     assert before.get(f"{API}/meters/{meter['id']}").status_code == 404

@@ -58,6 +58,8 @@ def _shown(language: str, name: str, value: Any, code: str) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         share = name in SHARES or (code.endswith("probability_level") and name in ("opens", "clears"))
         return f"{value:.0%}" if share else _number(value)
+    if name == "regime" and texts.has(f"mode.{value}"):
+        return texts.text(language, f"mode.{value}")
     return str(value)
 
 

@@ -13,7 +13,7 @@ import type * as page from "./types";
 type Schema = components["schemas"];
 
 /** Stored words are plain strings for the server; the pages name the ones they know. */
-type Loose<T> = T extends string
+export type Loose<T> = T extends string
   ? string
   : T extends (infer One)[]
     ? Loose<One>[]
@@ -21,7 +21,7 @@ type Loose<T> = T extends string
       ? { [Key in keyof T]: Loose<T[Key]> }
       : T;
 
-type Fits<Server extends Loose<Page>, Page> = Server;
+export type Fits<Server extends Loose<Page>, Page> = Server;
 
 export type Agreed = [
   Fits<Schema["Overview"], page.Overview>,

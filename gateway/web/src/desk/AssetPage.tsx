@@ -46,7 +46,7 @@ export function AssetPage() {
   return (
     <>
       <Loaded of={asset} skeleton={<Waiting />}>{(data) => <Machine asset={data} key={data.id} />}</Loaded>
-      {!asset.data && <Link className="back" to="/">{text.t("nav.overview")}</Link>}
+      {asset.error && !asset.data && <Link className="back" to="/assets">{text.t("nav.assets")}</Link>}
     </>
   );
 }

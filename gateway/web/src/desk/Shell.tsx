@@ -3,7 +3,7 @@ import { Burger, Drawer, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import {
-  BellRing, Boxes, BrainCircuit, Building2, CircleUserRound, ClipboardList, Cpu, FileText, FileUp, Gauge, Handshake, LogOut, MessageSquareText, Package, Radar,
+  BellRing, Boxes, BrainCircuit, Building2, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, LogOut, MessageSquareText, Package, Radar,
   Shapes, ShieldCheck, SlidersHorizontal, Smartphone, Truck, UsersRound, Warehouse, Wrench, type LucideIcon,
 } from "lucide-react";
 import { Suspense, useEffect } from "react";
@@ -45,7 +45,6 @@ function usePlaces(): Group[] {
       { to: "/asset-models", key: "nav.asset_models", icon: Shapes, action: "asset.read" },
       { to: "/customers", key: "nav.customers", icon: Building2, action: "asset.read" },
       { to: "/devices", key: "nav.devices", icon: Cpu },
-      { to: "/documents", key: "nav.documents", icon: FileText, action: "document.read" },
     ] },
     { key: "nav.group.warranty", places: [
       { to: "/warranties", key: "nav.warranties", icon: ShieldCheck, action: "warranty.read" },
@@ -86,10 +85,8 @@ function Rail(props: { me: Me; done?: () => void }) {
         ))}
       </nav>
       <div className="foot">
-        <div style={{ color: "#cfe0e4", fontWeight: 560 }}>{props.me.organisation.name}</div>
-        <div>Forewarn {props.me.server.version}</div>
-        {props.me.server.store_edition && <div>{code("edition", props.me.server.store_edition)}</div>}
-        <LicencesLink />
+        <div className="clamp1" style={{ color: "#cfe0e4", fontWeight: 560 }}>{props.me.organisation.name}</div>
+        <div className="row wrap" style={{ gap: "0 8px" }}><span>Forewarn {props.me.server.version}</span>{props.me.server.store_edition && <span>{code("edition", props.me.server.store_edition)}</span>}<LicencesLink /></div>
       </div>
     </>
   );

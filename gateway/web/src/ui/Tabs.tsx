@@ -1,11 +1,19 @@
 /** The places around a page: one row of links. */
-import { NavLink } from "react-router";
+import { useEffect, useRef } from "react";
+import { NavLink, useLocation } from "react-router";
 
 export type Tab = { to: string; label: string; tally?: number };
 
 export function Tabs(props: { tabs: Tab[]; label: string }) {
+  const bar = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  useEffect(() => {
+    const here = bar.current?.querySelector<HTMLElement>("a.active");
+    // On a phone the row is longer than the screen; the page itself must not move.
+    if (here && bar.current) bar.current.scrollLeft = here.offsetLeft - bar.current.offsetLeft - 40;
+  }, [pathname]);
   return (
-    <nav className="tabs" aria-label={props.label}>
+    <nav className="tabs" aria-label={props.label} ref={bar}>
       {props.tabs.map((tab) => (
         <NavLink key={tab.to} to={tab.to} end>{tab.label}{!!tab.tally && <span className="muted num"> {tab.tally}</span>}</NavLink>
       ))}

@@ -1,4 +1,4 @@
-/** The places around machines: list, tree, positions, map. */
+/** The places around machines: list, tree, positions, map, documents, labels. */
 import { useText } from "../../i18n/useText";
 import { Tabs } from "../../ui/Tabs";
 
@@ -9,6 +9,7 @@ export function AssetTabs() {
     { to: "/assets/tree", label: t("assets.tab.tree") },
     { to: "/assets/map", label: t("assets.tab.map") },
     { to: "/positions", label: t("assets.tab.positions") },
+    { to: "/documents", label: t("nav.documents") },
     { to: "/labels", label: t("assets.tab.labels") },
   ];
   return <Tabs tabs={tabs} label={t("nav.assets")} />;

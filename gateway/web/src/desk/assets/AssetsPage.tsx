@@ -12,7 +12,7 @@ import { ListPage } from "../../ui/ListPage";
 import { LIFECYCLE, LifecycleChip, MODELS, CUSTOMERS, SITES, ASSETS } from "./look";
 import { AssetTabs } from "./AssetTabs";
 
-type Row = AssetCard & { lifecycle?: string };
+export type Row = AssetCard & { lifecycle?: string };
 
 export function AssetsPage() {
   const text = useText();
@@ -56,8 +56,6 @@ export function assetFields(text: ReturnType<typeof useText>): Field[] {
     { name: "customer_id", label: "col.customer", kind: "pick", of: CUSTOMERS, half: true },
     { name: "parent_id", label: "assets.part_of", kind: "pick", of: ASSETS, half: true },
     { name: "lifecycle", label: "col.lifecycle", kind: "select", half: true, options: ["planned", "in_stock", "installed", "in_service"].map((word) => ({ value: word, label: text.code("lifecycle", word) })) },
-    { name: "latitude_deg", label: "col.latitude", kind: "number", min: -90, max: 90, decimals: 6, half: true },
-    { name: "longitude_deg", label: "col.longitude", kind: "number", min: -180, max: 180, decimals: 6, half: true },
   ];
 }
 

@@ -9,8 +9,8 @@ import { problemText } from "../../ui/Form";
 import { CardBlock } from "../../ui/parts";
 import { Notice } from "../../ui/states";
 
-type Point = { key: string; en: string; zh: string; kind: "check" | "number" | "text"; required: boolean; unit?: string | null; minimum?: number | null; maximum?: number | null; ok: boolean | null; value: number | string | null; note: string | null; by: { name: string } | string | null; at: string | null };
-type List = { items: Point[]; complete: boolean };
+export type Point = { key: string; en: string; zh: string; kind: "check" | "number" | "text"; required: boolean; unit?: string | null; minimum?: number | null; maximum?: number | null; ok: boolean | null; value: number | string | null; note: string | null; by: { name: string } | string | null; at: string | null };
+export type List = { items: Point[]; complete: boolean };
 
 export function Commissioning(props: { asset: string; phone?: boolean }) {
   const text = useText();

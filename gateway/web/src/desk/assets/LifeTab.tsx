@@ -1,6 +1,6 @@
 /** A machine's life: its next legal moves, where it is and whose, its commissioning, and how long it stood still. */
 import { SegmentedControl } from "@mantine/core";
-import { ArrowRightLeft, MapPinned, Power, UserRoundCog } from "lucide-react";
+import { ArrowRightLeft, LocateFixed, MapPinned, Power, UserRoundCog } from "lucide-react";
 import { useState } from "react";
 import { useOutletContext } from "react-router";
 
@@ -31,8 +31,8 @@ export type AssetLife = AssetDetail & {
   asset_model_id?: string | null;
 };
 export type CustomField = { key: string; kind: "text" | "number" | "date" | "choice" | "boolean"; label_en: string; label_zh: string; required: boolean; unit?: string | null; choices?: { value: string; en: string; zh: string }[] | null; minimum?: number | null; maximum?: number | null };
-type Interval = { axis: string; state: string; cause: string | null; reason_code: string | null; source: string | null; by: { name: string } | string | null; valid_from: string; valid_to: string | null };
-type Words = { reason_codes: { code: string; en: string; zh: string }[] };
+export type Interval = { axis: string; state: string; cause: string | null; reason_code: string | null; source: string | null; by: { name: string } | string | null; valid_from: string; valid_to: string | null };
+export type Words = { reason_codes: { code: string; en: string; zh: string }[] };
 
 export function LifeTab(props: { asset: AssetLife }) {
   const { asset } = props;
@@ -44,7 +44,7 @@ export function LifeTab(props: { asset: AssetLife }) {
     <div className="two">
       <div>
         <CardBlock title={text.t("stage.now")}>
-          <div className="row wrap" style={{ gap: 10, marginBottom: 12 }}><LifecycleChip state={asset.lifecycle} /><OperationChip state={asset.operation} />{asset.operation_cause && <span className="small muted break">{asset.operation_cause}</span>}</div>
+          <div className="row wrap" style={{ gap: 10, marginBottom: 12 }}><LifecycleChip state={asset.lifecycle} /><OperationChip state={asset.operation} />{asset.operation_cause && <span className="small muted break">{causeText(asset.operation_cause, text)}</span>}</div>
           <div className="row wrap">
             {(asset.legal_transitions ?? []).map((to) => <Move key={to} asset={asset} to={to} text={text} />)}
             {manage && <FormButton icon={Power} label={text.t("stage.operation")} form={{ path: `/assets/${asset.id}/operation`, fields: operationFields(text, words.data), initial: { to: asset.operation === "down" ? "up" : "down", at: localMoment(Date.now()) }, done: "stage.noted" }} />}
@@ -85,6 +85,13 @@ const reasonName = (code: string | null | undefined, words: Words | undefined, t
   return found ? (text.language === "zh" ? found.zh : found.en) : code ? text.code("downtime", code) : "";
 };
 
+/** What a person wrote stands as it is; what a rule wrote is a code. */
+function causeText(cause: string | null, text: Text): string {
+  const [rule = "", kind, mode] = (cause ?? "").split(":");
+  if (!text.has(`stage.cause.${rule}`)) return cause ?? "";
+  return text.t(`stage.cause.${rule}`, { what: mode ? text.code("failure_mode", mode) : text.code("kind", kind) });
+}
+
 function States(props: { asset: string; words: Words | undefined }) {
   const text = useText();
   const [axis, setAxis] = useState("lifecycle");
@@ -100,7 +107,7 @@ function States(props: { asset: string; words: Words | undefined }) {
               { label: "col.state", cell: (one) => (one.axis === "lifecycle" ? <LifecycleChip state={one.state} /> : <OperationChip state={one.state} />) },
               { label: "col.from", cell: (one) => text.moment(one.valid_from), phone: "side" },
               { label: "col.duration", cell: (one) => text.lasted(one.valid_from, one.valid_to) },
-              { label: "col.cause", cell: (one) => [reasonName(one.reason_code, props.words, text), one.cause].filter(Boolean).join(" · ") || <span className="faint">–</span> },
+              { label: "col.cause", cell: (one) => [reasonName(one.reason_code, props.words, text), causeText(one.cause, text)].filter(Boolean).join(" · ") || <span className="faint">–</span> },
               { label: "col.by", cell: (one) => (typeof one.by === "object" ? one.by?.name : one.by) ?? (one.source ? text.code("source", one.source) : "–") },
             ]}
           />
@@ -110,7 +117,7 @@ function States(props: { asset: string; words: Words | undefined }) {
   );
 }
 
-type Down = { down_s: number; unobserved_s: number; availability: number | null; by_reason: { reason_code: string | null; seconds: number }[]; spans: { from: string; to: string | null; reason_code: string | null; sources: { kind: string; id: string; number?: string | null }[] }[] };
+export type Down = { down_s: number; unobserved_s: number; availability: number | null; by_reason: { reason_code: string | null; seconds: number }[]; spans: { from: string; to: string | null; reason_code: string | null; sources: { kind: string; id: string; number?: string | null }[] }[] };
 const DAYS = [7, 30, 90, 365];
 
 function Downtime(props: { asset: string; words: Words | undefined }) {
@@ -151,7 +158,7 @@ function Downtime(props: { asset: string; words: Words | undefined }) {
   );
 }
 
-type Stay = { site: { id: string; name: string } | null; person: { id: string; name: string } | null; place: string | null; reason: string | null; by: { name: string } | string | null; valid_from: string; valid_to: string | null };
+export type Stay = { site: { id: string; name: string } | null; person: { id: string; name: string } | null; place: string | null; reason: string | null; by: { name: string } | string | null; valid_from: string; valid_to: string | null };
 
 function Where(props: { asset: AssetLife; manage: boolean }) {
   const { asset } = props;
@@ -160,11 +167,12 @@ function Where(props: { asset: AssetLife; manage: boolean }) {
   const reason: Field = { name: "reason", label: "order.reason", kind: "area", most: 500 };
   return (
     <CardBlock title={text.t("stage.where")}>
-      <Facts rows={[[text.t("col.site"), asset.site?.name ?? "–"], [text.t("col.customer"), asset.customer?.name ?? "–"]]} />
+      <Facts rows={[[text.t("col.site"), asset.site?.name ?? "–"], [text.t("col.customer"), asset.customer?.name ?? "–"], [text.t("col.coordinates"), asset.latitude_deg != null && asset.longitude_deg != null ? <span className="mono">{asset.latitude_deg.toFixed(5)}, {asset.longitude_deg.toFixed(5)}</span> : "–"]]} />
       {props.manage && (
         <div className="row wrap" style={{ margin: "12px 0" }}>
           <FormButton small icon={MapPinned} label={text.t("stage.move")} form={{ path: `/assets/${asset.id}/moves`, fields: [{ name: "site_id", label: "col.site", kind: "pick", of: SITES }, { name: "person_id", label: "stage.custodian", kind: "pick", of: PEOPLE }, { name: "place", label: "col.place", example: "3F / B-12" }, reason, { name: "at", label: "col.at", kind: "moment" }], initial: { at: localMoment(Date.now()) }, done: "stage.noted" }} />
-          <FormButton small icon={ArrowRightLeft} label={text.t("stage.transfer")} form={{ path: `/assets/${asset.id}/transfer`, fields: [{ name: "customer_id", label: "stage.new_owner", kind: "pick", of: CUSTOMERS, required: true }, { ...reason, required: true }, { name: "at", label: "col.at", kind: "moment" }], initial: { at: localMoment(Date.now()) }, note: text.t("stage.transfer_note"), done: "stage.noted" }} />
+          <FormButton small icon={LocateFixed} label={text.t("stage.locate")} form={{ path: `/assets/${asset.id}/location`, method: "PUT", fields: [{ name: "latitude_deg", label: "col.latitude", kind: "number", min: -90, max: 90, decimals: 6, required: true, half: true }, { name: "longitude_deg", label: "col.longitude", kind: "number", min: -180, max: 180, decimals: 6, required: true, half: true }], initial: { latitude_deg: asset.latitude_deg ?? undefined, longitude_deg: asset.longitude_deg ?? undefined }, done: "stage.noted" }} />
+          <FormButton small icon={ArrowRightLeft} label={text.t("stage.transfer")} form={{ path: `/assets/${asset.id}/transfer`, fields: [{ name: "customer_id", label: "stage.new_owner", kind: "pick", of: CUSTOMERS, required: true }, { ...reason, required: true }], note: text.t("stage.transfer_note"), done: "stage.noted" }} />
         </div>
       )}
       {(moves.data?.items ?? []).slice(0, 20).map((stay) => (

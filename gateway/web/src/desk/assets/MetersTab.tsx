@@ -19,7 +19,7 @@ import { Steps } from "../../ui/Steps";
 
 export type Meter = { id: string; name: string; kind: "counter" | "gauge"; unit: string; unit_label?: string | null; metric: string | null; rollover_at: number | null; value: number | null; total: number | null; at: string | null; refused: { value: number; at: string; reason: string } | null; archived_at: string | null; version: number };
 export type MeterReading = { id: string; at: string; value: number; total: number; source: string; kind: string; reason: string | null; by: { name: string } | string | null; corrects_id: string | null; superseded_at: string | null };
-type Forecast = { value: number; estimate: { at: string; low: string; high: string | null } | null; reason: string | null; rate_per_day: number | null; rate_low: number | null; rate_high: number | null; readings: number; span_days: number };
+export type Forecast = { value: number; estimate: { at: string; low: string; high: string | null } | null; reason: string | null; rate_per_day: number | null; rate_low: number | null; rate_high: number | null; readings: number; span_days: number };
 
 export function MetersTab(props: { asset: AssetDetail }) {
   const text = useText();

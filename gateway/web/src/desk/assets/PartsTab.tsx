@@ -14,10 +14,10 @@ import { CardBlock } from "../../ui/parts";
 import { Bones, Empty, Loaded } from "../../ui/states";
 import { ASSETS } from "./look";
 
-type Ref = { id: string; name: string; serial: string };
-type Built = { id: string; depth: number; parent_id: string | null; place: string | null; asset_id: string | null; item_number: string | null; serial: string | null; lot: string | null; name: string | null; quantity: number; valid_from: string; valid_to: string | null };
-type AsInstalled = { at: string; items: Built[] };
-type Tree = { asset: Ref; above: Ref[]; parts: Ref[] };
+export type Ref = { id: string; name: string; serial: string };
+export type Built = { id: string; depth: number; asset: Ref; child: Ref | null; place: string | null; item_number: string | null; serial: string | null; lot: string | null; name: string | null; quantity: number; valid_from: string; valid_to: string | null };
+export type AsInstalled = { at: string; items: Built[] };
+export type Tree = { asset: Ref; above: Ref[]; parts: Ref[] };
 
 export function PartsTab(props: { asset: AssetDetail }) {
   const text = useText();
@@ -57,12 +57,12 @@ const putIn = (): Field[] => [
 function Row(props: { one: Built; manage: boolean }) {
   const text = useText();
   const { one } = props;
-  const label = one.name ?? one.item_number ?? one.serial ?? "–";
+  const label = one.child?.name ?? one.name ?? one.item_number ?? one.serial ?? "–";
   return (
     <div className="row wrap line small" style={{ paddingLeft: Math.max(0, one.depth - 1) * 20, gap: "2px 12px" }}>
       <span className="row grow" style={{ flexBasis: 200, gap: 6 }}>
         {one.depth > 1 && <CornerDownRight size={14} className="faint" style={{ flex: "none" }} aria-hidden />}
-        <span className="break">{one.asset_id ? <Link className="link" to={`/assets/${one.asset_id}`}>{label}</Link> : <b style={{ fontWeight: 580 }}>{label}</b>}{one.place && <span className="muted"> · {one.place}</span>}</span>
+        <span className="break">{one.child ? <Link className="link" to={`/assets/${one.child.id}`}>{label}</Link> : <b style={{ fontWeight: 580 }}>{label}</b>}{one.place && <span className="muted"> · {one.place}</span>}</span>
       </span>
       <span className="mono break">{[one.item_number !== label ? one.item_number : null, one.serial, one.lot].filter(Boolean).join(" · ")}</span>
       {one.quantity !== 1 && <span className="num">× {text.number(one.quantity)}</span>}

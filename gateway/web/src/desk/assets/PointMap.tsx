@@ -9,8 +9,8 @@ import { TONES } from "../../ui/theme";
 import { outlines } from "./outlines";
 
 export type Spot = { id: string; name: string; serial: string; latitude_deg: number | null; longitude_deg: number | null; state?: AssetState | null };
-type View = { x: number; y: number; scale: number }; // middle in the unit square of the Mercator map; pixels per its side
-type Group = { x: number; y: number; spots: Spot[]; worst: AssetState };
+export type View = { x: number; y: number; scale: number }; // middle in the unit square of the Mercator map; pixels per its side
+export type Group = { x: number; y: number; spots: Spot[]; worst: AssetState };
 
 const REACH = 30; // pixels within which points are one
 const CLOSEST = 2 ** 25;

@@ -14,9 +14,9 @@ import { Bones, Empty, Loaded } from "../../ui/states";
 import { ASSETS } from "./look";
 import type { PositionRow } from "./PositionsPage";
 
-type Stay = { asset_id: string; asset_name: string; asset_serial: string; valid_from: string; valid_to: string | null };
-type Channel = { device_id: string; device: string; channel: string; valid_from: string | null; valid_to: string | null };
-type Detail = PositionRow & { installations: Stay[]; channels: Channel[] };
+export type Stay = { asset_id: string; asset_name: string; asset_serial: string; valid_from: string; valid_to: string | null };
+export type Channel = { device_id: string; device: string; channel: string; valid_from: string | null; valid_to: string | null };
+export type Detail = PositionRow & { installations: Stay[]; channels: Channel[] };
 
 export function PositionPage() {
   const { id = "" } = useParams();

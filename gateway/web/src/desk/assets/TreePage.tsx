@@ -16,8 +16,8 @@ import { Bones, Empty, Failure } from "../../ui/states";
 import { AssetTabs } from "./AssetTabs";
 import { CUSTOMERS, SITES } from "./look";
 
-type Node = AssetCard & { parts?: number; lifecycle?: string };
-type Narrowed = { site_id?: string; customer_id?: string };
+export type Node = AssetCard & { parts?: number; lifecycle?: string };
+export type Narrowed = { site_id?: string; customer_id?: string };
 
 const LEVEL = 100; // rows of one level asked for at once
 const INDENT = 22;

@@ -3,8 +3,8 @@ import atlas from "world-atlas/countries-110m.json";
 
 import { mercator } from "./PointMap";
 
-type Ring = { points: [number, number][]; left: number; right: number; top: number; bottom: number };
-type Topology = { arcs: number[][][]; transform: { scale: [number, number]; translate: [number, number] }; objects: { countries: { geometries: { type: string; arcs: unknown }[] } } };
+export type Ring = { points: [number, number][]; left: number; right: number; top: number; bottom: number };
+export type Topology = { arcs: number[][][]; transform: { scale: [number, number]; translate: [number, number] }; objects: { countries: { geometries: { type: string; arcs: unknown }[] } } };
 
 let made: Ring[] | null = null;
 

@@ -15,11 +15,11 @@ import { Rows } from "../../ui/Rows";
 import { Empty, Notice } from "../../ui/states";
 import { useUpload } from "./upload";
 
-type Revision = { revision: number; file_name: string; media_type: string; size_bytes: number; sha256: string; has_thumbnail: boolean; note: string | null; created_at: string; created_by: { name: string } | string | null };
+export type Revision = { revision: number; file_name: string; media_type: string; size_bytes: number; sha256: string; has_thumbnail: boolean; note: string | null; created_at: string; created_by: { name: string } | string | null };
 export type Document = { id: string; title: string; kind: string; language: string | null; public: boolean; archived: boolean; version: number; asset: { id: string; name: string; serial: string } | null; asset_model: { id: string; code: string; name_en: string; name_zh: string } | null; revisions: Revision[] };
 export const DOCUMENT_KINDS = ["manual", "drawing", "certificate", "photo", "report", "other"];
 
-type Owner = { asset_id?: string; asset_model_id?: string };
+export type Owner = { asset_id?: string; asset_model_id?: string };
 
 export function DocumentList(props: { asked: Asked; owner?: Owner; title: string }) {
   const text = useText();

@@ -6,6 +6,7 @@ import { may } from "../../api/rows";
 import type { Me } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { ListPage } from "../../ui/ListPage";
+import { AssetTabs } from "../assets/AssetTabs";
 import { DOCUMENT_KINDS, documentColumns, type Document } from "./DocumentList";
 
 export function DocumentsPage() {
@@ -15,6 +16,7 @@ export function DocumentsPage() {
     <ListPage<Document>
       title={text.t("nav.documents")}
       sub={text.t("documents.sub")}
+      tabs={<AssetTabs />}
       path="/documents"
       search="documents.search"
       exports="documents"

@@ -34,7 +34,7 @@ function One(props: { run: Run; kinds: Kind[]; began: () => void }) {
   const [columns, setColumns] = useState(run.columns);
   const [saveAs, setSaveAs] = useState("");
   const send = useSend<Run>();
-  const mappings = useList<{ id: string; name: string; kind?: string }>("/import-mappings", { kind });
+  const mappings = useList<{ id: string; name: string; kind?: string }>("/import-mappings", { kind }, kind !== null);
   const about = props.kinds.find((one) => one.name === kind);
   const busy = BUSY.includes(run.state);
   const over = ["done", "failed"].includes(run.state);

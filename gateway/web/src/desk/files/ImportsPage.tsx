@@ -16,7 +16,7 @@ import { useUpload } from "./upload";
 
 export type Column = { index: number; letter: string; heading: string | null; samples: string[]; field: string | null };
 export type RowError = { cell: string; row: number; column: string | null; field: string | null; code: string; en: string; zh: string };
-export type Run = { id: string; kind: string; file_name: string; size_bytes: number; sheet: string | null; sheets: string[]; heading_row: number; columns: Column[]; state: string; dry_run: boolean; rows_total: number | null; rows_done: number; inserted: number; updated: number; unchanged: number; faulty: number; errors: RowError[]; error_count: number; created_at: string; started_at: string | null; finished_at: string | null; created_by: { name: string } | string | null };
+export type Run = { id: string; kind: string | null; file_name: string; size_bytes: number; sheet: string | null; sheets: string[]; heading_row: number; columns: Column[]; state: string; dry_run: boolean; rows_total: number | null; rows_done: number; inserted: number; updated: number; unchanged: number; faulty: number; errors: RowError[]; error_count: number; created_at: string; started_at: string | null; finished_at: string | null; created_by: { name: string } | string | null };
 export type Kind = { name: string; label_en: string; label_zh: string; fields: { name: string; label_en: string; label_zh: string; required: boolean; key?: boolean; hint_en?: string | null; hint_zh?: string | null }[] };
 
 export const RUN_TONE: Record<string, Tone> = { uploaded: "quiet", waiting: "learning", running: "learning", checked: "watch", refused: "trouble", done: "ok", failed: "trouble" };
@@ -26,7 +26,7 @@ export function ImportsPage() {
   const text = useText();
   const [open, setOpen] = useState(false);
   const kinds = useKinds();
-  const kindName = (name: string) => { const found = kinds.data?.items.find((one) => one.name === name); return found ? (text.language === "zh" ? found.label_zh : found.label_en) : name; };
+  const kindName = (name: string | null) => { const found = kinds.data?.items.find((one) => one.name === name); return found ? (text.language === "zh" ? found.label_zh : found.label_en) : (name ?? "–"); };
   const add = <Button leftSection={<FileUp size={16} />} onClick={() => setOpen(true)}>{text.t("imports.new")}</Button>;
   return (
     <>

@@ -4,7 +4,7 @@ import { useState } from "react";
 
 import { ApiError, newKey, Unreachable } from "../../api/client";
 
-type Sent = { path: string; file: File; fields?: Record<string, string | undefined> };
+export type Sent = { path: string; file: File; fields?: Record<string, string | undefined> };
 
 function send<T>(sent: Sent, told: (share: number) => void): Promise<T> {
   return new Promise((done, failed) => {

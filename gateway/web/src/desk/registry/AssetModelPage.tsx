@@ -18,9 +18,9 @@ import { DocumentList } from "../files/DocumentList";
 import { modelFields, type ModelRow } from "./AssetModelsPage";
 import { FailureModes } from "./FailureModesPage";
 
-type Metric = { unit?: string | null; label_en?: string | null; label_zh?: string | null; low_low?: number | null; low?: number | null; high?: number | null; high_high?: number | null; rate_per_s?: number | null; expected_interval_s?: number | null; role?: string | null; position?: number | null };
-type Model = ModelRow & { metrics: Record<string, Metric>; custom_fields: Values[]; checklist: Values[]; meters: Values[] };
-type Line = { id: string; item_number: string | null; name_en: string | null; name_zh: string | null; quantity: number; unit: string; place: string | null; child_model_id: string | null; note: string | null };
+export type Metric = { unit?: string | null; label_en?: string | null; label_zh?: string | null; low_low?: number | null; low?: number | null; high?: number | null; high_high?: number | null; rate_per_s?: number | null; expected_interval_s?: number | null; role?: string | null; position?: number | null };
+export type Model = ModelRow & { metrics: Record<string, Metric>; custom_fields: Values[]; checklist: Values[]; meters: Values[] };
+export type Line = { id: string; item_number: string | null; name_en: string | null; name_zh: string | null; quantity: number; unit: string; place: string | null; child_model_id: string | null; note: string | null };
 const TABS = ["metrics", "failure-modes", "bom", "fields", "documents"];
 
 export function AssetModelPage() {
@@ -54,7 +54,7 @@ function One(props: { model: Model }) {
   );
 }
 
-type Edit = { path: string; method: "PATCH"; version: number | undefined; done: string; submit: string } | null;
+export type Edit = { path: string; method: "PATCH"; version: number | undefined; done: string; submit: string } | null;
 
 const metricLines: Field[] = [
   { name: "metric", label: "asset_models.metric", required: true, most: 100, example: "bearing_temperature_celsius" },

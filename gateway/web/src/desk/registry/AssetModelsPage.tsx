@@ -55,7 +55,7 @@ export function AssetModelsPage() {
   );
 }
 
-type StarterModel = { code: string; name_en: string; name_zh: string; metrics: number | unknown[]; failure_modes: number | unknown[]; present: boolean };
+export type StarterModel = { code: string; name_en: string; name_zh: string; metrics: number | unknown[]; failure_modes: number | unknown[]; present: boolean };
 const count = (value: number | unknown[] | null | undefined): number => (Array.isArray(value) ? value.length : (value ?? 0));
 
 function Starter() {

@@ -13,7 +13,7 @@ import { Bones, Empty, Loaded, Notice } from "../../ui/states";
 import { HoursInput, hoursOf, hoursText, isIrregular, WORKDAYS, type Hours } from "../policies/HoursInput";
 import { RegistryTabs } from "./RegistryTabs";
 
-type Calendar = { id: string; name: string; time_zone: string; hours: Hours; exceptions: Record<string, [string, string][]>; version: number };
+export type Calendar = { id: string; name: string; time_zone: string; hours: Hours; exceptions: Record<string, [string, string][]>; version: number };
 
 export function CalendarsPage() {
   const text = useText();

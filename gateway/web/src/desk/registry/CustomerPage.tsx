@@ -13,8 +13,8 @@ import { Bones, Loaded, Notice } from "../../ui/states";
 import { customerFields, type Customer } from "./CustomersPage";
 import type { Site } from "./SitesPage";
 
-type Alike = { customer: { id: string; number: string | null; name: string }; because: string[] };
-type ContractRef = { id: string; number: string; name: string; state: string; ends_on: string | null };
+export type Alike = { customer: { id: string; number: string | null; name: string }; because: string[] };
+export type ContractRef = { id: string; number: string; name: string; state: string; ends_on: string | null };
 
 export function CustomerPage() {
   const { id = "" } = useParams();

@@ -17,7 +17,7 @@ import { Empty } from "../../ui/states";
 import { MODELS } from "../assets/look";
 import { KindTabs } from "./ModelTabs";
 
-type Match = { metric?: string | null; signature?: string | null; detector?: string | null };
+export type Match = { metric?: string | null; signature?: string | null; detector?: string | null };
 export type Mode = { id: string; asset_model_id: string | null; code: string; name_en: string; name_zh: string; mechanism_en: string | null; mechanism_zh: string | null; matches: Match[]; rank: number };
 
 export function FailureModesPage() {

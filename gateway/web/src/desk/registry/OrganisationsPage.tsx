@@ -15,7 +15,7 @@ import type { Tone } from "../../ui/theme";
 import { ORGANISATIONS } from "../assets/look";
 import { RegistryTabs } from "./RegistryTabs";
 
-type Organisation = { id: string; parent_id: string | null; kind: string; name: string; ancestors: string[]; version: number };
+export type Organisation = { id: string; parent_id: string | null; kind: string; name: string; ancestors: string[]; version: number };
 const TONE: Record<string, Tone> = { operator: "learning", partner: "model", customer: "quiet" };
 
 /** Parents stand before their children, whatever order they came in. */

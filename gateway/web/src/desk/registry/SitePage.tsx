@@ -18,7 +18,7 @@ import { TONES } from "../../ui/theme";
 import { navigation } from "../../ui/navigation";
 import { siteFields, type Site } from "./SitesPage";
 
-type Spot = { id: string; name: string; serial: string; plan_x: number | null; plan_y: number | null; state?: AssetState; site_id: string | null };
+export type Spot = { id: string; name: string; serial: string; plan_x: number | null; plan_y: number | null; state?: AssetState; site_id: string | null };
 
 export function SitePage() {
   const { id = "" } = useParams();

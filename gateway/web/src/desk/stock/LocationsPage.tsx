@@ -14,7 +14,7 @@ import { Bones, Loaded } from "../../ui/states";
 import { PEOPLE, SITES } from "../assets/look";
 import { LOCATION_KINDS, OWN_KINDS, PLACES, StockTabs, type PlaceRef, type Ref } from "./common";
 
-type Location = PlaceRef & { parent: PlaceRef | null; person: Ref | null; supplied_from: PlaceRef | null; site_id: string | null; nettable: boolean; active: boolean; version: number };
+export type Location = PlaceRef & { parent: PlaceRef | null; person: Ref | null; supplied_from: PlaceRef | null; site_id: string | null; nettable: boolean; active: boolean; version: number };
 
 export function LocationsPage() {
   const text = useText();
@@ -56,7 +56,7 @@ export function LocationsPage() {
   );
 }
 
-type Settings = { mode: string; over_receipt_percent: number; old_part_days: number; currency: string; version?: number };
+export type Settings = { mode: string; over_receipt_percent: number; old_part_days: number; currency: string; version?: number };
 
 export function StockSettingsPage() {
   const text = useText();

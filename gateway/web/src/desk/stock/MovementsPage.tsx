@@ -43,7 +43,7 @@ export function MovementsPage() {
   );
 }
 
-type Conflict = { id: string; operation_id: string; occurred_at: string; received_at: string; by: Ref | null; code: string; params: Record<string, unknown>; operation: { kind: string; lines?: { part_number?: string; quantity?: number }[] }; state: string; legal: string[]; resolved_by: Ref | null; resolved_at: string | null; reason: string | null };
+export type Conflict = { id: string; operation_id: string; occurred_at: string; received_at: string; by: Ref | null; code: string; params: Record<string, unknown>; operation: { kind: string; lines?: { part_number?: string; quantity?: number }[] }; state: string; legal: string[]; resolved_by: Ref | null; resolved_at: string | null; reason: string | null };
 
 export function ConflictsPage() {
   const text = useText();

@@ -11,8 +11,8 @@ import { Chip } from "../../ui/chips";
 import { CardBlock } from "../../ui/parts";
 import { amount, money, Part, PARTS, partName, Place, PLACES, type PartRef, type PlaceRef } from "./common";
 
-type Usage = { usage_id: string; part: PartRef; serial: string | null; lot: string | null; quantity: number; returned: number; from: PlaceRef | null; occurred_at: string; unit_cost: number | null; unit_price: number | null; currency: string | null; chargeable: boolean; old_part: { id: string; state: string; due_at: string } | null };
-type Used = { items: Usage[]; tools: { tool: { id: string; number: string; name_en: string; name_zh: string }; hours: number; rate: number | null; amount: number | null; currency: string | null }[]; totals: { currency: string; cost: number; price: number | null; tools: number }[] };
+export type Usage = { usage_id: string; part: PartRef; serial: string | null; lot: string | null; quantity: number; returned: number; from: PlaceRef | null; occurred_at: string; unit_cost: number | null; unit_price: number | null; currency: string | null; in_warranty: boolean | null; cost_currency: string | null; old_part: { id: string; state: string; due_at: string } | null };
+export type Used = { items: Usage[]; tools: { tool: string; name_en: string; name_zh: string; occurred_at: string; hours: number; rate: number | null; amount: number | null; currency: string | null }[]; totals: { currency: string; cost: number; price: number | null; tools: number }[] };
 
 export function OrderParts(props: { order: string }) {
   const text = useText();
@@ -36,11 +36,11 @@ export function OrderParts(props: { order: string }) {
               <span className="grow" style={{ flexBasis: 200 }}><Part part={one.part} />{one.serial && <span className="mono muted"> {one.serial}</span>}</span>
               <b className="num">{amount(one.quantity - one.returned, one.part.unit, text)}</b>
               <span className="muted"><Place place={one.from} /></span>
-              <span className="num nowrap">{money(one.chargeable && one.unit_price !== null ? one.unit_price * (one.quantity - one.returned) : one.unit_cost === null ? null : one.unit_cost * (one.quantity - one.returned), one.currency, text)}</span>
+              <span className="num nowrap">{one.unit_price !== null ? money(one.unit_price * (one.quantity - one.returned), one.currency, text) : one.unit_cost !== null ? money(one.unit_cost * (one.quantity - one.returned), one.cost_currency, text) : ""}</span>
               {one.old_part?.state === "open" && <Chip tone="watch" small>{text.t("order.old_part_due", { day: text.day(one.old_part.due_at) })}</Chip>}
             </div>
           ))}
-          {data.tools.map((one) => <div key={one.tool.id} className="row wrap line small"><span className="grow">{one.tool.number} {partName(one.tool, text)}</span><span className="num">{text.number(one.hours, 2)} h</span><span className="num">{money(one.amount, one.currency, text)}</span></div>)}
+          {data.tools.map((one) => <div key={`${one.tool}${one.occurred_at}`} className="row wrap line small"><span className="grow">{one.tool} {partName(one, text)}</span><span className="num">{text.number(one.hours, 2)} h</span><span className="num">{money(one.amount, one.currency, text)}</span></div>)}
           {data.totals.map((total) => <div key={total.currency} className="row line small" style={{ fontWeight: 600 }}><span className="grow">{text.t("order.total")}</span><span className="num">{text.t("order.cost", { cost: money(total.cost + total.tools, total.currency, text) })}</span>{total.price !== null && <span className="num">{text.t("order.price", { price: money(total.price, total.currency, text) })}</span>}</div>)}
         </>
       )}

@@ -14,11 +14,12 @@ import { Ago, CardBlock, Facts, PageHead, useTitle } from "../../ui/parts";
 import { Table } from "../../ui/Rows";
 import { Bones, Loaded } from "../../ui/states";
 import type { Tone } from "../../ui/theme";
+import { MovementLines, type Movement } from "./MovementsPage";
 import { amount, money, Part, PARTS, partName, Place, PLACES, PurchaseTabs, type PartRef, type PlaceRef } from "./common";
 
-type Line = { id: string; part: PartRef; quantity: number; unit_cost: number | null; received: number; open: number };
-type Purchase = { id: string; number: string; supplier: string; currency: string; state: string; deliver_to: PlaceRef | null; expected_at: string | null; lines: Line[]; legal: string[]; version: number };
-type Receipt = { id: string; received_at?: string; occurred_at?: string; delivery_note?: string | null; note?: string | null; by?: { name: string } | null; lines?: { part?: PartRef; quantity: number; lot?: string | null; serial?: string | null; serials?: string[] | null }[] };
+export type Line = { id: string; part: PartRef; quantity: number; unit_cost: number | null; received: number; open: number };
+export type Purchase = { id: string; number: string; supplier: string; currency: string; state: string; deliver_to: PlaceRef | null; expected_on: string | null; total: number; lines: Line[]; legal: string[]; version: number };
+export type Receipt = Movement;
 const TONE: Record<string, Tone> = { draft: "quiet", ordered: "learning", partially_received: "watch", received: "ok", cancelled: "quiet" };
 
 export function PurchaseChip(props: { state: string }) {
@@ -34,7 +35,7 @@ export function PurchaseOrdersPage() {
     { name: "supplier", label: "parts.supplier", required: true, half: true },
     { name: "currency", label: "col.currency", required: true, half: true, most: 3 },
     { name: "deliver_to_id", label: "purchase.deliver_to", kind: "pick", of: PLACES, half: true, required: true },
-    { name: "expected_at", label: "purchase.expected", kind: "date", half: true },
+    { name: "expected_on", label: "purchase.expected", kind: "date", half: true },
     { name: "lines", label: "col.parts", kind: "lines", add: "stock.add_part", lines: [{ name: "part_id", label: "col.part", kind: "pick", of: PARTS, required: true }, { name: "quantity", label: "col.quantity", kind: "number", min: 0, required: true, half: true }, { name: "unit_cost", label: "parts.cost", kind: "number", min: 0, decimals: 4, half: true }] },
   ], initial: { currency: text.language === "zh" ? "CNY" : "EUR", lines: [{ quantity: 1 }] }, after: (made: { id: string }) => void navigate(`/purchase-orders/${made.id}`) }} /> : undefined;
   return (
@@ -50,9 +51,9 @@ export function PurchaseOrdersPage() {
         { label: "col.number", cell: (row) => <span className="mono">{row.number}</span> },
         { label: "parts.supplier", cell: (row) => row.supplier },
         { label: "purchase.deliver_to", cell: (row) => <Place place={row.deliver_to} /> },
-        { label: "purchase.expected", phone: "named", cell: (row) => text.day(row.expected_at) },
+        { label: "purchase.expected", phone: "named", cell: (row) => text.day(row.expected_on) },
         { label: "purchase.open_lines", num: true, phone: "named", cell: (row) => row.lines.filter((line) => line.open > 0).length },
-        { label: "purchase.value", num: true, phone: "hide", cell: (row) => money(row.lines.reduce((sum, line) => sum + line.quantity * (line.unit_cost ?? 0), 0), row.currency, text) },
+        { label: "purchase.value", num: true, phone: "hide", cell: (row) => money(row.total, row.currency, text) },
         { label: "col.state", phone: "side", cell: (row) => <PurchaseChip state={row.state} /> },
       ]}
       to={(row) => `/purchase-orders/${row.id}`}
@@ -100,13 +101,11 @@ function One(props: { order: Purchase & { receipts: Receipt[] } }) {
           ]} /></CardBlock>
           <CardBlock title={text.t("purchase.receipts")}>
             {order.receipts.length === 0 ? <div className="small muted">{text.t("purchase.no_receipts")}</div> : order.receipts.map((one) => (
-              <div key={one.id} className="line small"><div className="row wrap"><PackageCheck size={15} className="faint" aria-hidden /><span className="grow"><Ago at={one.received_at ?? one.occurred_at} />{one.by && ` · ${one.by.name}`}</span><span className="muted">{one.delivery_note ?? one.note}</span></div>
-                {(one.lines ?? []).map((line, index) => <div key={index} className="muted break" style={{ paddingLeft: 23 }}>{line.part ? `${line.part.number} ${partName(line.part, text)}` : ""} × {text.number(line.quantity)} <span className="mono">{[line.lot, line.serial, ...(line.serials ?? [])].filter(Boolean).join(", ")}</span></div>)}
-              </div>
+              <div key={one.id} className="line small"><div className="row wrap"><PackageCheck size={15} className="faint" aria-hidden /><span className="grow"><Ago at={one.occurred_at} />{one.by && ` · ${one.by.name}`}</span><span className="muted">{one.note}</span></div><MovementLines movement={one} /></div>
             ))}
           </CardBlock>
         </div>
-        <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("parts.supplier"), order.supplier], [text.t("purchase.deliver_to"), <Place place={order.deliver_to} />], [text.t("purchase.expected"), text.day(order.expected_at)], [text.t("purchase.value"), money(order.lines.reduce((sum, line) => sum + line.quantity * (line.unit_cost ?? 0), 0), order.currency, text)]]} /></CardBlock></div>
+        <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("parts.supplier"), order.supplier], [text.t("purchase.deliver_to"), <Place place={order.deliver_to} />], [text.t("purchase.expected"), text.day(order.expected_on)], [text.t("purchase.value"), money(order.total, order.currency, text)]]} /></CardBlock></div>
       </div>
     </>
   );

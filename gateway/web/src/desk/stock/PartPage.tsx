@@ -11,13 +11,13 @@ import { CardBlock, Facts, PageHead, useTitle } from "../../ui/parts";
 import { Rows, Table } from "../../ui/Rows";
 import { Bones, Loaded, Notice } from "../../ui/states";
 import { MODELS } from "../assets/look";
-import { amount, money, Part, partName, PARTS, Place, type OrderRef, type PartRef, type PlaceRef } from "./common";
+import { amount, money, Part, partName, PARTS, Place, type PartRef, type PlaceRef } from "./common";
 import { MovementLines, type Movement } from "./MovementsPage";
 import { partFields, type PartRow } from "./PartsPage";
 
-type Detail = PartRow & { models: { id: string; code: string; name_en: string; name_zh: string }[]; substitutes: PartRef[]; balances: { id?: string; location: PlaceRef; lot?: string | null; serial?: string | null; condition?: string | null; quantity: number }[] };
-type Tracked = { id: string; serial?: string | null; lot?: string | null; condition?: string | null; location: PlaceRef | null; received_at: string | null; purchase_order: OrderRef | null; asset: { id: string; name: string; serial: string } | null; expires_at: string | null; quantity?: number };
-type Availability = { on_hand: number; available_to_promise: number; reserved: number; inbound: number; days: { on: string; receipts: number; reserved: number; projected: number }[] };
+export type Detail = PartRow & { models: { id: string; code: string; name_en: string; name_zh: string }[]; substitutes: PartRef[]; balances: { id?: string; location: PlaceRef; lot?: string | null; serial?: string | null; condition?: string | null; quantity: number }[] };
+export type Tracked = { id: string; serial?: string | null; lot?: string | null; condition?: string | null; location: PlaceRef | null; received_at: string | null; purchase_order: string | null; asset: { id: string; name: string; serial: string } | null; expires_at: string | null; quantity?: number };
+export type Availability = { on_hand: number; available_to_promise: number; reserved: number; inbound: number; days: { on: string; receipts: number; reserved: number; projected: number }[] };
 
 export function PartPage() {
   const { id = "" } = useParams();
@@ -107,7 +107,7 @@ function TrackedCard(props: { part: Detail }) {
         { label: kind === "serials" ? "col.serial" : "col.lot", cell: (one) => <span className="mono">{one.serial ?? one.lot}</span> },
         { label: "stock.condition", phone: "side", cell: (one) => (one.condition ? <Chip tone={one.condition === "good" ? "ok" : one.condition === "defective" ? "trouble" : "quiet"} small>{text.code("condition", one.condition)}</Chip> : "") },
         { label: "col.location", cell: (one) => (one.asset ? <Link className="link" to={`/assets/${one.asset.id}/parts`}>{one.asset.name}</Link> : <Place place={one.location} />) },
-        { label: "parts.received", phone: "named", cell: (one) => <>{text.day(one.received_at)} {one.purchase_order && <Link className="link" to={`/purchase-orders/${one.purchase_order.id}`}>{one.purchase_order.number}</Link>}</> },
+        { label: "parts.received", phone: "named", cell: (one) => <>{text.day(one.received_at)} {one.purchase_order && <Link className="link" to={`/purchase-orders?q=${one.purchase_order}`}>{one.purchase_order}</Link>}</> },
         { label: "parts.expires", phone: "named", cell: (one) => (one.expires_at ? text.day(one.expires_at) : "") },
       ]} />
     </CardBlock>

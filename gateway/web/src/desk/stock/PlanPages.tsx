@@ -17,7 +17,7 @@ import { Rows } from "../../ui/Rows";
 import { Empty } from "../../ui/states";
 import { amount, Order, ORDERS, Part, PARTS, Place, PLACES, PurchaseTabs, StockTabs, type OrderRef, type PartRef, type PlaceRef } from "./common";
 
-type Reservation = { id: string; part: PartRef; location: PlaceRef; quantity: number; fulfilled: number; needed_on: string; hard: boolean; state: string; work_order: OrderRef | null };
+export type Reservation = { id: string; part: PartRef; location: PlaceRef | null; quantity: number; fulfilled: number; needed_on: string; hard: boolean; state: string; work_order: OrderRef | null };
 
 export function ReservationsPage() {
   const text = useText();
@@ -55,7 +55,7 @@ export function ReservationsPage() {
   );
 }
 
-type Level = { id: string; part: PartRef; location: PlaceRef; minimum: number; maximum: number };
+export type Level = { id: string; part: PartRef; location: PlaceRef | null; minimum: number; maximum: number };
 
 export function LevelsPage() {
   const text = useText();
@@ -87,7 +87,7 @@ export function LevelsPage() {
   );
 }
 
-type Proposal = { id?: string; part: PartRef; location: PlaceRef; on_hand: number; inbound: number; reserved: number; demand: number; minimum: number; maximum: number; quantity: number; source: string; from: PlaceRef | null; supplier: string | null };
+export type Proposal = { id?: string; part: PartRef; location: PlaceRef; on_hand: number; inbound: number; reserved: number; demand: number; minimum: number; maximum: number; quantity: number; source: string; from: PlaceRef | null; supplier: string | null };
 
 export function ReplenishmentPage() {
   const text = useText();

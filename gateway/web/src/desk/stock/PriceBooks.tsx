@@ -15,8 +15,8 @@ import { Bones, Loaded } from "../../ui/states";
 import { CUSTOMERS } from "../assets/look";
 import { money, partName, PARTS, PartTabs, type PartRef, type Ref } from "./common";
 
-type Book = { id: string; name: string; currency: string; customer: Ref | null; coverage: string; valid_from: string; valid_to: string | null; priority: number; active: boolean; version: number };
-type Price = { id?: string; part_id?: string | null; tool_id?: string | null; part?: PartRef | null; tool?: { id: string; number: string; name_en: string; name_zh: string } | null; price: number; per: string };
+export type Book = { id: string; name: string; currency: string; customer: Ref | null; coverage: string; valid_from: string; valid_to: string | null; priority: number; active: boolean; version: number };
+export type Price = { id?: string; part_id?: string | null; tool_id?: string | null; part?: PartRef | null; tool?: { id: string; number: string; name_en: string; name_zh: string } | null; price: number; per: string };
 
 const fields = (text: Text): Field[] => [
   { name: "name", label: "col.name", required: true },

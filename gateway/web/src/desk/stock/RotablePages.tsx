@@ -13,7 +13,7 @@ import { Bones, Loaded } from "../../ui/states";
 import { amount, money, Order, Part, PARTS, Place, PLACES, ToolTabs, type OrderRef, type PartRef, type PlaceRef, type Ref } from "./common";
 import { MovementLines, type Movement } from "./MovementsPage";
 
-type Serial = { id: string; part?: PartRef; serial?: string | null; lot?: string | null; condition?: string | null; location: PlaceRef | null; received_at: string | null; purchase_order: OrderRef | null; supplier: string | null; asset: { id: string; name: string; serial: string } | null; expires_at?: string | null; legal?: string[]; trace?: Movement[] };
+export type Serial = { id: string; part?: PartRef; serial?: string | null; lot?: string | null; condition?: string | null; location: PlaceRef | null; received_at: string | null; purchase_order: string | null; asset: { id: string; name: string; serial: string } | null; expires_at?: string | null; legal?: string[]; trace?: Movement[] };
 const CONDITION = { good: "ok", installed: "learning", defective: "trouble", in_repair: "watch", scrapped: "quiet" } as const;
 
 function Condition(props: { condition: string | null | undefined }) {
@@ -65,7 +65,7 @@ export function TracePage(props: { kind: "serials" | "lots" }) {
             <div><CardBlock title={text.t("serials.trace")}>{(data.trace ?? []).map((movement) => (
               <div key={movement.id} className="line"><div className="row wrap small" style={{ gap: "2px 12px" }}><b>{text.code("movement", movement.kind)}</b><span className="muted">{text.moment(movement.occurred_at)}</span><span className="muted">{movement.by?.name}</span>{movement.work_order && <Order order={movement.work_order} />}</div><MovementLines movement={movement} /></div>
             ))}{(data.trace ?? []).length === 0 && <div className="small muted">{text.t("stock.no_movements")}</div>}</CardBlock></div>
-            <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("col.location"), data.asset ? <Link className="link" to={`/assets/${data.asset.id}/parts`}>{data.asset.name}</Link> : <Place place={data.location} />], [text.t("parts.received"), text.day(data.received_at)], [text.t("nav.purchasing"), data.purchase_order ? <Link className="link" to={`/purchase-orders/${data.purchase_order.id}`}>{data.purchase_order.number}</Link> : "–"], [text.t("parts.supplier"), data.supplier ?? "–"], [text.t("parts.expires"), text.day(data.expires_at)]]} /></CardBlock></div>
+            <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("col.location"), data.asset ? <Link className="link" to={`/assets/${data.asset.id}/parts`}>{data.asset.name}</Link> : <Place place={data.location} />], [text.t("parts.received"), text.day(data.received_at)], [text.t("nav.purchasing"), data.purchase_order ? <Link className="link" to={`/purchase-orders?q=${data.purchase_order}`}>{data.purchase_order}</Link> : "–"], [text.t("parts.expires"), text.day(data.expires_at)]]} /></CardBlock></div>
           </div>
         </>
       )}
@@ -73,7 +73,7 @@ export function TracePage(props: { kind: "serials" | "lots" }) {
   );
 }
 
-type Repair = { id: string; number: string; part: PartRef; serial: string; state: string; shop: PlaceRef | null; cost: number | null; currency: string | null; sent_at: string; returned_at: string | null; fault: string | null; result: string | null };
+export type Repair = { id: string; number: string; part: PartRef; serial: string | null; state: string; shop: PlaceRef | null; cost: number | null; currency: string | null; sent_at: string; returned_at: string | null; fault: string | null; result: string | null };
 
 export function RepairsPage() {
   const text = useText();
@@ -105,7 +105,7 @@ export function RepairsPage() {
   );
 }
 
-type Duty = { id: string; part: PartRef; serial_expected: string | null; quantity: number; returned: number; state: string; due_at: string; person: Ref | null; work_order: OrderRef | null; asset: { id: string; name: string; serial: string } | null };
+export type Duty = { id: string; part: PartRef; serial_expected: string | null; quantity: number; returned: number; state: string; due_at: string; person: Ref | null; work_order: OrderRef | null; asset: { id: string; name: string; serial: string } | null };
 
 export function OldPartsPage() {
   const text = useText();

@@ -11,7 +11,7 @@ import { ListPage } from "../../ui/ListPage";
 import { amount, LOCATION_KINDS, Part, PARTS, Place, PLACES, StockTabs, type PartRef, type PlaceRef } from "./common";
 import { movementForm } from "./movement";
 
-type Row = { id: string; part: PartRef; location: PlaceRef; lot: string | null; serial: string | null; condition: string | null; quantity: number; updated_at: string | null };
+export type Row = { id: string; part: PartRef; location: PlaceRef; lot: string | null; serial: string | null; condition: string | null; quantity: number; updated_at: string | null };
 
 export function StockPage() {
   const text = useText();

@@ -14,9 +14,9 @@ import { Bones, Loaded } from "../../ui/states";
 import { PEOPLE } from "../assets/look";
 import { money, Order, ORDERS, partName, Place, PLACES, ToolTabs, type OrderRef, type PlaceRef, type Ref } from "./common";
 
-type Tool = { id: string; number: string; name_en: string; name_zh: string; serial: string | null; hourly_rate: number | null; currency: string | null; custodian: Ref | null; location: PlaceRef | null; since: string | null; calibration_due_on: string | null; state: string; legal?: string[]; version?: number };
-type Custody = { id?: string; person: Ref | null; location: PlaceRef | null; from?: string; valid_from?: string; to?: string | null; valid_to?: string | null; note?: string | null };
-type Used = { id?: string; hours: number; occurred_at?: string; at?: string; work_order: OrderRef | null; amount?: number | null; currency?: string | null };
+export type Tool = { id: string; number: string; name_en: string; name_zh: string; serial: string | null; hourly_rate: number | null; currency: string | null; custodian: Ref | null; location: PlaceRef | null; calibration_due_on: string | null; state: string; legal?: string[]; version?: number };
+export type Custody = { custodian: Ref | null; location: PlaceRef | null; at: string; by: Ref | null; note: string | null };
+export type Used = { id: string; hours: number; occurred_at: string; work_order: OrderRef | null; amount: number | null; currency: string | null };
 
 function Due(props: { on: string | null }) {
   const text = useText();
@@ -30,10 +30,10 @@ export function ToolsPage() {
   const me = useOutletContext<Me>();
   const navigate = useNavigate();
   const add = may(me, "part.manage") || may(me, "stock.manage") ? <FormButton primary icon={Plus} label={text.t("tools.add")} form={{ path: "/tools", fields: [
-    { name: "number", label: "col.number", required: true, half: true, most: 60 }, { name: "serial", label: "col.serial", half: true },
+    { name: "number", label: "col.number", required: true, half: true, most: 60 }, { name: "serial", label: "col.serial", required: true, half: true },
     { name: "name_en", label: "col.name_en", required: true, half: true }, { name: "name_zh", label: "col.name_zh", required: true, half: true },
     { name: "hourly_rate", label: "tools.rate", kind: "number", min: 0, decimals: 2, half: true }, { name: "currency", label: "col.currency", half: true, most: 3 },
-    { name: "location_id", label: "col.location", kind: "pick", of: PLACES, half: true }, { name: "calibration_due_on", label: "tools.calibration", kind: "date", half: true },
+    { name: "location_id", label: "col.location", kind: "pick", of: PLACES, required: true, half: true }, { name: "calibration_due_on", label: "tools.calibration", kind: "date", half: true },
   ], after: (made: { id: string }) => void navigate(`/tools/${made.id}`) }} /> : undefined;
   return (
     <ListPage<Tool>
@@ -62,7 +62,7 @@ export function ToolPage() {
   const { id = "" } = useParams();
   const text = useText();
   const me = useOutletContext<Me>();
-  const tool = useOne<Tool & { custody?: Custody[]; custody_history?: Custody[]; hours?: Used[] }>(`/tools/${id}`);
+  const tool = useOne<Tool & { custody: Custody[]; hours: Used[] }>(`/tools/${id}`);
   useTitle(tool.data?.number);
   const use = may(me, "stock.use") || may(me, "stock.manage");
   return (
@@ -75,20 +75,20 @@ export function ToolPage() {
           </>} />
           <div className="two">
             <div>
-              <CardBlock title={text.t("tools.history")} flush><Table plain rows={(data.custody ?? data.custody_history ?? []).map((one, index) => ({ ...one, id: String(index) }))} columns={[
-                { label: "tools.custodian", cell: (one) => one.person?.name ?? <Place place={one.location} /> },
-                { label: "col.from", phone: "named", cell: (one) => text.moment(one.valid_from ?? one.from) },
-                { label: "col.to", phone: "named", cell: (one) => ((one.valid_to ?? one.to) ? text.moment(one.valid_to ?? one.to) : text.t("positions.now")) },
+              <CardBlock title={text.t("tools.history")} flush><Table plain rows={data.custody.map((one, index) => ({ ...one, id: String(index) }))} columns={[
+                { label: "tools.custodian", cell: (one) => one.custodian?.name ?? <Place place={one.location} /> },
+                { label: "col.from", phone: "named", cell: (one) => text.moment(one.at) },
+                { label: "col.by", phone: "named", cell: (one) => one.by?.name ?? "" },
                 { label: "finish.note", cell: (one) => one.note ?? "" },
               ]} /></CardBlock>
-              {(data.hours?.length ?? 0) > 0 && <CardBlock title={text.t("tools.hours")} flush><Table plain rows={data.hours!.map((one, index) => ({ ...one, id: String(index) }))} columns={[
-                { label: "col.at", cell: (one) => text.moment(one.occurred_at ?? one.at) },
+              {data.hours.length > 0 && <CardBlock title={text.t("tools.hours")} flush><Table plain rows={data.hours} columns={[
+                { label: "col.at", cell: (one) => text.moment(one.occurred_at) },
                 { label: "col.order", cell: (one) => <Order order={one.work_order} /> },
                 { label: "tools.hours", num: true, phone: "side", cell: (one) => `${text.number(one.hours, 2)} h` },
                 { label: "purchase.value", num: true, phone: "named", cell: (one) => money(one.amount, one.currency ?? data.currency, text) },
               ]} /></CardBlock>}
             </div>
-            <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("tools.custodian"), data.custodian?.name ?? <Place place={data.location} />], [text.t("tools.since"), text.moment(data.since)], [text.t("tools.calibration"), <Due on={data.calibration_due_on} />], [text.t("tools.rate"), money(data.hourly_rate, data.currency, text)]]} /></CardBlock></div>
+            <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("tools.custodian"), data.custodian?.name ?? <Place place={data.location} />], [text.t("tools.calibration"), <Due on={data.calibration_due_on} />], [text.t("tools.rate"), money(data.hourly_rate, data.currency, text)]]} /></CardBlock></div>
           </div>
         </>
       )}

@@ -15,8 +15,8 @@ import { Bones, Loaded, Notice } from "../../ui/states";
 import type { Tone } from "../../ui/theme";
 import { amount, Part, PARTS, partName, Place, PLACES, StockTabs, type PartRef, type PlaceRef } from "./common";
 
-type Line = { id: string; part: PartRef; lot: string | null; serial: string | null; quantity: number; shipped: number | null; received: number | null; difference: number | null };
-type Transfer = { id: string; number: string; from: PlaceRef; to: PlaceRef; state: string; expected_at: string | null; carrier: string | null; tracking_number: string | null; lines: Line[]; legal: string[]; version: number };
+export type Line = { id: string; part: PartRef; lot: string | null; serial: string | null; quantity: number; shipped: number | null; received: number | null; difference: number | null };
+export type Transfer = { id: string; number: string; from: PlaceRef | null; to: PlaceRef | null; state: string; expected_on: string | null; carrier: string | null; tracking_number: string | null; lines: Line[]; legal: string[]; version: number };
 const TONE: Record<string, Tone> = { planned: "quiet", shipped: "learning", received: "ok", cancelled: "quiet" };
 
 function StateChip(props: { state: string }) {
@@ -32,7 +32,7 @@ export function TransfersPage() {
     { name: "from_location_id", label: "col.from_place", kind: "pick", of: PLACES, required: true, half: true },
     { name: "to_location_id", label: "col.to_place", kind: "pick", of: PLACES, required: true, half: true },
     { name: "lines", label: "col.parts", kind: "lines", add: "stock.add_part", lines: [{ name: "part_id", label: "col.part", kind: "pick", of: PARTS, required: true }, { name: "quantity", label: "col.quantity", kind: "number", min: 0, required: true, half: true }, { name: "serial", label: "col.serial", half: true }, { name: "lot", label: "col.lot", half: true }] },
-    { name: "expected_at", label: "purchase.expected", kind: "moment", half: true },
+    { name: "expected_on", label: "purchase.expected", kind: "date", half: true },
     { name: "carrier", label: "transfers.carrier", half: true },
     { name: "tracking_number", label: "transfers.tracking", half: true },
   ], initial: { lines: [{ quantity: 1 }] }, after: (made: { id: string }) => void navigate(`/stock/transfers/${made.id}`) }} /> : undefined;
@@ -49,7 +49,7 @@ export function TransfersPage() {
         { label: "col.from_place", cell: (row) => <Place place={row.from} /> },
         { label: "col.to_place", cell: (row) => <Place place={row.to} /> },
         { label: "col.parts", cell: (row) => <span className="small">{row.lines.slice(0, 3).map((line) => `${line.part.number} × ${text.number(line.quantity)}`).join(", ")}{row.lines.length > 3 && " …"}</span> },
-        { label: "purchase.expected", phone: "named", cell: (row) => text.day(row.expected_at) },
+        { label: "purchase.expected", phone: "named", cell: (row) => text.day(row.expected_on) },
         { label: "col.state", phone: "side", cell: (row) => <StateChip state={row.state} /> },
       ]}
       to={(row) => `/stock/transfers/${row.id}`}
@@ -91,7 +91,7 @@ export function TransferPage() {
                 { label: "purchase.received", num: true, phone: "named", cell: (line) => amount(line.received, null, text) },
                 { label: "transfers.difference", num: true, phone: "named", cell: (line) => (line.difference ? <b style={{ color: "#b3261e" }}>{text.number(line.difference)}</b> : "–") },
               ]} /></CardBlock></div>
-              <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("col.from_place"), <Place place={data.from} />], [text.t("col.to_place"), <Place place={data.to} />], [text.t("purchase.expected"), text.moment(data.expected_at)], [text.t("transfers.carrier"), [data.carrier, data.tracking_number].filter(Boolean).join(" · ") || "–"]]} /></CardBlock></div>
+              <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("col.from_place"), <Place place={data.from} />], [text.t("col.to_place"), <Place place={data.to} />], [text.t("purchase.expected"), text.day(data.expected_on)], [text.t("transfers.carrier"), [data.carrier, data.tracking_number].filter(Boolean).join(" · ") || "–"]]} /></CardBlock></div>
             </div>
           </>
         );

@@ -15,12 +15,13 @@ import { Bones, Loaded } from "../../ui/states";
 import type { Tone } from "../../ui/theme";
 import { ASSETS, CUSTOMERS } from "../assets/look";
 import { clauseBody, clauseFields, ClauseRow, clauseRow } from "./TermsPage";
-import type { AssetRef, Clause, Named } from "./types";
+import { clausesOf } from "./look";
+import type { AssetRef, Named, Said } from "./types";
 
-type Entitlement = { id: string; key: string; kind: string; unit: string | null; quantity: number; period: string; carries_over: boolean; name_en: string | null; name_zh: string | null };
-type Contract = { id: string; number: string; name: string; customer: Named | null; provider: Named | null; starts_on: string; ends_on: string | null; time_zone: string; state: string; running: boolean; assets: AssetRef[]; clauses: Clause[]; response_times: { priority: string; respond_h: number | null; arrive_h: number | null; restore_h: number | null }[]; entitlements: Entitlement[]; version: number; legal: string[] };
-type Balance = { entitlement: Entitlement; period_start: string; period_end: string; granted: number; reserved: number; consumed: number; available: number };
-type Entry = { id: string; kind: string; quantity: number; at: string; reason: string | null; work_order?: { id: string; number: string } | null; by?: Named | null; entitlement?: { key: string; name_en: string | null; name_zh: string | null } | null };
+export type Entitlement = { id: string; key: string; kind: string; unit: string | null; quantity: number; period: string; carries_over: boolean; name_en: string | null; name_zh: string | null };
+export type Contract = { id: string; number: string; name: string; customer: Named | null; provider: Named | null; starts_on: string; ends_on: string | null; time_zone: string; state: string; running: boolean; assets: AssetRef[]; clauses: Said[]; response_times: { priority: string; respond_h?: number | null; arrive_h?: number | null; restore_h?: number | null }[]; entitlements: Entitlement[]; version: number; legal: string[] };
+export type Balance = { entitlement: Pick<Entitlement, "id" | "key" | "kind" | "unit" | "name_en" | "name_zh">; period_start: string; period_end: string; granted: number; reserved: number; consumed: number; available: number };
+export type Entry = { id: string; kind: string; quantity: number; at: string; reason: string | null; work_order: Named | null; entitlement: { key: string; name_en: string | null; name_zh: string | null } | null };
 const TONE: Record<string, Tone> = { draft: "watch", active: "ok", cancelled: "quiet" };
 
 export function ContractsPage() {
@@ -58,7 +59,7 @@ const fieldsOf = (text: Text): Field[] => [
   { name: "number", label: "col.number", half: true, most: 60 },
   { name: "customer_id", label: "col.customer", kind: "pick", of: CUSTOMERS, required: true, half: true },
   { name: "starts_on", label: "col.from", kind: "date", required: true, half: true },
-  { name: "ends_on", label: "col.to", kind: "date", half: true },
+  { name: "ends_on", label: "col.to", kind: "date", required: true, half: true },
   { name: "assets", label: "nav.assets", kind: "lines", add: "contracts.add_asset", lines: [{ name: "asset", label: "col.asset", kind: "pick", of: ASSETS }] },
   { name: "entitlements", label: "contracts.entitlements", kind: "lines", add: "contracts.add_entitlement", lines: [
     { name: "key", label: "col.code", required: true, half: true, example: "visits", most: 60 },
@@ -99,7 +100,7 @@ function One(props: { contract: Contract }) {
   const text = useText();
   const me = useOutletContext<Me>();
   const manage = may(me, "contract.manage");
-  const initial: Values = { ...contract, customer_id: contract.customer && { id: contract.customer.id, label: contract.customer.name }, assets: contract.assets.map((one) => ({ asset: { id: one.id, label: `${one.name} · ${one.serial}` } })), clauses: contract.clauses.map(clauseRow) };
+  const initial: Values = { ...contract, customer_id: contract.customer && { id: contract.customer.id, label: contract.customer.name }, assets: contract.assets.map((one) => ({ asset: { id: one.id, label: `${one.name} · ${one.serial}` } })), clauses: clausesOf(contract).map(clauseRow) };
   return (
     <>
       <PageHead
@@ -108,19 +109,19 @@ function One(props: { contract: Contract }) {
         marks={<Chip tone={TONE[contract.state] ?? "quiet"} small>{text.code("contract_state", contract.state)}</Chip>}
         sub={<span className="mono">{contract.number}</span>}
         right={manage && <>
-          {contract.state === "draft" && <FormButton icon={Pencil} label={text.t("action.edit")} form={{ title: contract.name, submit: text.t("action.save"), size: "xl", path: `/contracts/${contract.id}`, method: "PATCH", version: contract.version, fields: fieldsOf(text), initial, body: bodyOf, done: "form.saved" }} />}
+          {contract.state === "draft" && <FormButton icon={Pencil} label={text.t("action.edit")} form={{ title: contract.name, submit: text.t("action.save"), size: "xl", path: `/contracts/${contract.id}`, method: "PUT", version: contract.version, fields: fieldsOf(text), initial, body: bodyOf, done: "form.saved" }} />}
           {contract.legal.map((to) => <FormButton key={to} primary={to === "active"} danger={to === "cancelled"} label={text.code("contracts.to", to)} form={{ path: `/contracts/${contract.id}/transitions`, version: contract.version, now: `/contracts/${contract.id}`, fields: [{ name: "reason", label: "order.reason", kind: "area", required: to === "cancelled", most: 500 }], body: (values) => ({ to, reason: values.reason || null }) }} />)}
         </>}
       />
       <div className="two">
         <div>
-          <Balances contract={contract} manage={manage} />
-          {contract.clauses.length > 0 && <CardBlock title={text.t("terms.clauses")}>{contract.clauses.map((clause) => <ClauseRow key={clause.id} clause={clause} />)}</CardBlock>}
+          <Balances contract={contract} manage={may(me, "contract.consume")} />
+          {contract.clauses.length > 0 && <CardBlock title={text.t("terms.clauses")}>{clausesOf(contract).map((clause) => <ClauseRow key={clause.id} clause={clause} />)}</CardBlock>}
           <Ledger contract={contract} />
         </div>
         <div>
           <CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("col.customer"), contract.customer ? <Link className="link" to={`/customers/${contract.customer.id}`}>{contract.customer.name}</Link> : "–"], [text.t("contracts.provider"), contract.provider?.name ?? "–"], [text.t("col.from"), text.day(contract.starts_on)], [text.t("col.to"), text.day(contract.ends_on)]]} /></CardBlock>
-          {contract.response_times.length > 0 && <CardBlock title={text.t("contracts.response_times")} flush><Table plain rows={contract.response_times.map((one) => ({ ...one, id: one.priority }))} columns={[{ label: "orders.priority", cell: (one) => text.code("priority", one.priority) }, ...(["respond_h", "arrive_h", "restore_h"] as const).map((name) => ({ label: `contracts.${name}`, num: true, phone: "named" as const, cell: (one: { respond_h: number | null; arrive_h: number | null; restore_h: number | null }) => (one[name] === null ? "–" : `${text.number(one[name])} h`) }))]} /></CardBlock>}
+          {contract.response_times.length > 0 && <CardBlock title={text.t("contracts.response_times")} flush><Table plain rows={contract.response_times.map((one) => ({ ...one, id: one.priority }))} columns={[{ label: "orders.priority", cell: (one) => text.code("priority", one.priority) }, ...(["respond_h", "arrive_h", "restore_h"] as const).map((name) => ({ label: `contracts.${name}`, num: true, phone: "named" as const, cell: (one: Contract["response_times"][number]) => (one[name] == null ? "–" : `${text.number(one[name])} h`) }))]} /></CardBlock>}
           <CardBlock title={text.t("nav.assets")}>{contract.assets.length === 0 ? <div className="small muted">{text.t("contracts.no_assets")}</div> : contract.assets.map((one) => <div key={one.id} className="line small"><Link className="link break" to={`/assets/${one.id}/warranty`}>{one.name}</Link> <span className="mono muted">{one.serial}</span></div>)}</CardBlock>
         </div>
       </div>
@@ -166,7 +167,7 @@ function Ledger(props: { contract: Contract }) {
         { label: "contracts.entitlements", cell: (one) => (one.entitlement ? entitlementName(one.entitlement, text) : "") },
         { label: "col.kind", cell: (one) => text.code("entry_kind", one.kind) },
         { label: "col.quantity", num: true, phone: "side", cell: (one) => text.number(one.quantity) },
-        { label: "col.order", cell: (one) => (one.work_order ? <Link className="link" to={`/work-orders/${one.work_order.id}`}>{one.work_order.number}</Link> : "") },
+        { label: "col.order", cell: (one) => (one.work_order ? <Link className="link" to={`/work-orders/${one.work_order.id}`}>{one.work_order.name}</Link> : "") },
         { label: "order.reason", cell: (one) => one.reason ?? "" },
       ]} />
     </CardBlock>

@@ -4,8 +4,7 @@ import { useState, type ReactNode } from "react";
 import { Link } from "react-router";
 
 import { useText } from "../../i18n/useText";
-import { Chip } from "../../ui/chips";
-import { clauseText, termsName, VerdictChip } from "./look";
+import { clauseText, VerdictChip } from "./look";
 import type { Coverage } from "./types";
 
 export function VerdictLines(props: { coverage: Coverage; act?: (line: Coverage["lines"][number]) => ReactNode }) {
@@ -21,14 +20,14 @@ function VerdictLine(props: { line: Coverage["lines"][number]; act?: ReactNode }
   return (
     <div className="line">
       <div className="row wrap" style={{ gap: "6px 10px" }}>
-        <VerdictChip verdict={line.override?.state === "approved" ? line.override.verdict : line.verdict} small />
+        {line.override && line.computed && <><VerdictChip verdict={line.computed} small /><span className="muted">→</span></>}<VerdictChip verdict={line.override?.verdict ?? line.verdict} small />
         <span className="grow break" style={{ fontWeight: 560 }}>{text.code("line_kind", line.kind)}{line.description ? `: ${line.description}` : line.part_item ? `: ${line.part_item}` : ""}{line.component && <span className="muted"> · {text.code("component", line.component)}</span>}</span>
-        {line.override && <Chip tone={line.override.state === "requested" ? "watch" : "quiet"} small title={line.override.reason}>{text.t("warranty.override_is", { state: text.code("override_state", line.override.state) })}</Chip>}
+        {line.override && <span className="small muted break">“{line.override.reason}”</span>}
         {props.act}
       </div>
       {by && <div className="clause">
-        <div className="break">“{clauseText(by.clause, text)}”</div>
-        <div className="tiny muted">{by.contract ? <Link className="link" to={`/contracts/${by.contract.id}`}>{by.contract.number} {by.contract.name}</Link> : by.terms ? `${termsName(by.terms, text)} (${by.terms.code}, v${by.terms.version})` : ""}{by.ends_on && ` · ${text.day(by.begins_on)} – ${text.day(by.ends_on)}`}</div>
+        <div className="break">“{clauseText({ ...by, id: by.id }, text)}”</div>
+        <div className="tiny muted"><Link className="link" to={by.source === "contract" ? `/contracts/${by.id}` : `/warranties/terms/${by.id}`}>{by.code}{by.source !== "contract" && ` v${by.version}`}</Link>{by.ends_on && ` · ${text.day(by.begins_on)} – ${text.day(by.ends_on)}`}</div>
       </div>}
       <div className="small muted" style={{ marginTop: 4 }}>
         {reason}{reason && line.payers.length > 0 && " · "}

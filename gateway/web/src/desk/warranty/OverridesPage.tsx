@@ -16,8 +16,8 @@ import { VerdictChip } from "./look";
 import type { Named } from "./types";
 import { WarrantyTabs } from "./WarrantyTabs";
 
-type Override = { id: string; state: string; verdict: string; computed?: string | null; was?: string | null; reason: string; line_id: string; payer: string | null; work_order: { id: string; number: string } | null; work_order_id?: string; requested_by?: Named | null; by?: Named | null; requested_at?: string; created_at?: string; decided_by?: Named | null; decision_reason?: string | null };
-type Counted = { person: Named; requested: number; approved: number; refused: number };
+export type Override = { id: string; state: string; verdict: string; computed: string; reason: string; line_id: string; payer: string | null; work_order: Named; requested_by: Named | null; requested_at: string; decided_by: Named | null; decision_reason: string | null; legal: string[] };
+export type Counted = { person: Named | null; requested: number; approved: number; refused: number };
 const STATES = ["requested", "approved", "refused"];
 
 export function OverridesPage() {
@@ -27,7 +27,7 @@ export function OverridesPage() {
   const overrides = useList<Override>("/coverage-overrides", { state });
   const counted = useList<Counted>("/coverage-overrides/count");
   useTitle(text.t("warranty.tab.overrides"));
-  const decide = may(me, "warranty.approve") || may(me, "warranty.manage");
+  const decide = may(me, "coverage.approve");
   return (
     <>
       <PageHead title={text.t("warranty.tab.overrides")} sub={text.t("warranty.overrides_sub")} />
@@ -37,13 +37,13 @@ export function OverridesPage() {
         {(page) => page.items.length === 0 ? <Empty icon={Scale} sentence={text.t("warranty.no_overrides")} example={text.t("warranty.no_overrides_example")} /> : (
           <div className="cards">
             {page.items.map((one) => {
-              const asker = one.requested_by ?? one.by;
+              const asker = one.requested_by;
               return (
                 <div key={one.id} className="card pad row wrap top" style={{ gap: "10px 16px" }}>
                   <div className="grow" style={{ flexBasis: 280 }}>
-                    <div className="row wrap" style={{ gap: 8 }}>{(one.computed ?? one.was) && <><VerdictChip verdict={(one.computed ?? one.was)!} small /><span className="muted">→</span></>}<VerdictChip verdict={one.verdict} small />{one.work_order && <Link className="link mono-num" to={`/work-orders/${one.work_order.id}`}>{one.work_order.number}</Link>}</div>
+                    <div className="row wrap" style={{ gap: 8 }}><VerdictChip verdict={one.computed} small /><span className="muted">→</span><VerdictChip verdict={one.verdict} small /><Link className="link mono-num" to={`/work-orders/${one.work_order.id}`}>{one.work_order.name}</Link></div>
                     <div className="break" style={{ marginTop: 6 }}>“{one.reason}”</div>
-                    <div className="small muted">{[asker?.name, one.decided_by && `${text.code("override_state", one.state)}: ${one.decided_by.name}`, one.decision_reason].filter(Boolean).join(" · ")} · <Ago at={one.requested_at ?? one.created_at} /></div>
+                    <div className="small muted">{[asker?.name, one.decided_by && `${text.code("override_state", one.state)}: ${one.decided_by.name}`, one.decision_reason].filter(Boolean).join(" · ")} · <Ago at={one.requested_at} /></div>
                   </div>
                   {one.state === "requested" && decide && (asker?.id === me.person.id ? <Chip tone="quiet" small>{text.t("warranty.own_request")}</Chip> : (
                     <div className="row wrap">{[true, false].map((approve) => <FormButton key={String(approve)} small primary={approve} danger={!approve} label={text.t(approve ? "warranty.approve" : "warranty.refuse")} form={{ path: `/coverage-overrides/${one.id}/decision`, fields: [{ name: "reason", label: "order.reason", kind: "area", required: true, most: 500 }], body: (values) => ({ approve, reason: values.reason }) }} />)}</div>
@@ -55,7 +55,7 @@ export function OverridesPage() {
         )}
       </Loaded>
       {(counted.data?.items.length ?? 0) > 0 && (
-        <div style={{ marginTop: 20 }}><CardBlock title={text.t("warranty.counted")} flush><Table plain rows={counted.data!.items.map((one) => ({ ...one, id: one.person.id }))} columns={[{ label: "col.person", cell: (one) => one.person.name }, ...STATES.map((word) => ({ label: `override_state.${word}`, num: true, phone: "named" as const, cell: (one: Counted) => one[word as "requested"] }))]} /></CardBlock></div>
+        <div style={{ marginTop: 20 }}><CardBlock title={text.t("warranty.counted")} flush><Table plain rows={counted.data!.items.map((one) => ({ ...one, id: one.person?.id ?? "" }))} columns={[{ label: "col.person", cell: (one) => one.person?.name ?? "–" }, ...STATES.map((word) => ({ label: `override_state.${word}`, num: true, phone: "named" as const, cell: (one: Counted) => one[word as "requested"] }))]} /></CardBlock></div>
       )}
     </>
   );

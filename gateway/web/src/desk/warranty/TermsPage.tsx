@@ -12,7 +12,7 @@ import { ListPage } from "../../ui/ListPage";
 import { CardBlock, Facts, PageHead, useTitle } from "../../ui/parts";
 import { Bones, Loaded } from "../../ui/states";
 import { MODELS } from "../assets/look";
-import { metersText, scopeText, termsName, clauseText } from "./look";
+import { clausesOf, clauseText, metersText, scopeText, termsName } from "./look";
 import type { Clause, Start, Terms } from "./types";
 import { WarrantyTabs } from "./WarrantyTabs";
 
@@ -83,7 +83,7 @@ export function TermPage() {
         <>
           <PageHead back={{ to: "/warranties/terms", label: text.t("warranty.tab.terms") }} title={termsName(data, text)} marks={<Chip tone={data.withdrawn_at ? "quiet" : "ok"} small>{text.t(data.withdrawn_at ? "terms.withdrawn" : "terms.in_force")}</Chip>} sub={<span className="mono">{data.code} v{data.version}</span>} right={may(me, "warranty.manage") && <><EditTerms terms={data} label={text.t("terms.next_version")} />{!data.withdrawn_at && <FormButton danger label={text.t("terms.withdraw")} form={{ path: `/warranty-terms/${data.id}/withdraw`, fields: [{ name: "reason", label: "order.reason", kind: "area", required: true, most: 500 }] }} />}</>} />
           <div className="two">
-            <div><CardBlock title={text.t("terms.clauses")}>{data.clauses.map((clause) => <ClauseRow key={clause.id} clause={clause} />)}</CardBlock></div>
+            <div><CardBlock title={text.t("terms.clauses")}>{clausesOf(data).map((clause) => <ClauseRow key={clause.id} clause={clause} />)}</CardBlock></div>
             <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("col.kind"), text.code("terms_kind", data.kind)], [text.t("col.model"), data.asset_model ? termsName(data.asset_model, text) : text.t("terms.all_models")], [text.t("terms.regions"), data.regions.join(", ") || "–"], [text.t("terms.sold"), `${text.day(data.sold_from)} – ${data.sold_to ? text.day(data.sold_to) : "…"}`], [text.t("terms.payer"), text.code("payer", data.payer)], [text.t("terms.precedence"), data.precedence]]} /></CardBlock></div>
           </div>
         </>
@@ -135,7 +135,7 @@ function EditTerms(props: { terms?: Terms; label: string }) {
     { name: "precedence", label: "terms.precedence", hint: "terms.precedence_hint", kind: "integer", half: true },
     { name: "clauses", label: "terms.clauses", kind: "lines", add: "terms.add_clause", lines: clauseFields(text) },
   ];
-  const initial: Values = terms ? { ...terms, asset_model_id: terms.asset_model ? { id: terms.asset_model.id, label: termsName(terms.asset_model, text) } : null, clauses: terms.clauses.map(clauseRow) } : { kind: "warranty", payer: "manufacturer", precedence: 100, clauses: [{ kind: "cover", scope: ["labour", "parts"], share_percent: 100, begins: [{ fact: "purchase" }] }] };
+  const initial: Values = terms ? { ...terms, asset_model_id: terms.asset_model ? { id: terms.asset_model.id, label: termsName(terms.asset_model, text) } : null, clauses: clausesOf(terms).map(clauseRow) } : { kind: "warranty", payer: "manufacturer", precedence: 100, clauses: [{ kind: "cover", scope: ["labour", "parts"], share_percent: 100, begins: [{ fact: "purchase" }] }] };
   const body = (values: Values) => ({ code: values.code, kind: values.kind, name_en: values.name_en, name_zh: values.name_zh, asset_model_id: (values.asset_model_id as { id: string } | null)?.id ?? null, payer: values.payer, sold_from: values.sold_from || null, sold_to: values.sold_to || null, regions: values.regions ?? [], precedence: Number(values.precedence ?? 100), clauses: (values.clauses as Values[]).map(clauseBody) });
   return <FormButton primary icon={Plus} label={props.label} form={{ path: "/warranty-terms", size: "xl", fields, initial, body, note: text.t("terms.version_note"), after: (made: { id: string }) => void navigate(`/warranties/terms/${made.id}`) }} />;
 }

@@ -13,7 +13,7 @@ import { CoverChip } from "./look";
 import type { AssetRef, Card, Named } from "./types";
 import { WarrantyTabs } from "./WarrantyTabs";
 
-type Row = { id: string; asset: AssetRef; card: { id: string; number: string; state: string } | null; starts_on: string | null; ends_on: string | null; customer: Named | null };
+export type Row = { id: string; asset: AssetRef; card: Named; card_state: string; state: string; starts_on: string | null; ends_on: string | null; customer: Named | null };
 const SOON_DAYS = 60;
 
 export const coverState = (starts: string | null, ends: string | null, now = Date.now()): string => {
@@ -37,7 +37,7 @@ export function WarrantiesPage() {
       columns={[
         { label: "col.asset", cell: (row) => <>{row.asset.name} <span className="mono small muted">{row.asset.serial}</span></> },
         { label: "col.customer", cell: (row) => row.customer?.name ?? <span className="faint">–</span> },
-        { label: "warranty.card", cell: (row) => (row.card ? <span className="mono">{row.card.number}</span> : <span className="faint">–</span>), phone: "hide" },
+        { label: "warranty.card", cell: (row) => <span className="mono">{row.card.name}</span>, phone: "hide" },
         { label: "col.from", cell: (row) => text.day(row.starts_on), phone: "hide" },
         { label: "col.to", cell: (row) => text.day(row.ends_on), phone: "named" },
         { label: "col.state", cell: (row) => <CoverChip state={coverState(row.starts_on, row.ends_on)} />, phone: "side" },
@@ -83,7 +83,7 @@ export function Moves(props: { card: Card }) {
   );
 }
 
-type Registration = { id: string; asset: AssetRef; name?: string | null; phone?: string | null; email?: string | null; customer?: Named | null; purchased_on: string | null; proof: string | null; state: string; reason?: string | null; why?: string | null; created_at?: string; registered_at?: string };
+export type Registration = { id: string; asset: AssetRef; name: string; phone: string | null; email: string | null; customer: Named | null; purchased_on: string | null; proof: string | null; state: string; reason: string | null; created_at: string; legal: string[] };
 
 export function RegistrationsPage() {
   const text = useText();
@@ -101,9 +101,9 @@ export function RegistrationsPage() {
         { label: "col.customer", cell: (row) => [row.customer?.name ?? row.name, row.phone, row.email].filter(Boolean).join(" · ") },
         { label: "fact.purchased_on", phone: "named", cell: (row) => text.day(row.purchased_on) },
         { label: "warranty.proof", cell: (row) => row.proof ?? <span className="faint">–</span> },
-        { label: "col.at", phone: "hide", cell: (row) => <Ago at={row.registered_at ?? row.created_at} /> },
+        { label: "col.at", phone: "hide", cell: (row) => <Ago at={row.created_at} /> },
         { label: "col.act", cell: (row) => may(me, "warranty.manage") && (
-          <span className="row wrap">{[true, false].map((accept) => <FormButton key={String(accept)} small primary={accept} danger={!accept} label={text.t(accept ? "warranty.accept" : "warranty.refuse")} form={{ path: `/warranty-registrations/${row.id}/decision`, fields: [{ name: "reason", label: "order.reason", kind: "area", required: !accept, most: 500 }], body: (values) => ({ accept, reason: values.reason || null }) }} />)}</span>
+          <span className="row wrap">{[true, false].map((accept) => <FormButton key={String(accept)} small primary={accept} danger={!accept} label={text.t(accept ? "warranty.accept" : "warranty.refuse")} form={{ path: `/warranty-registrations/${row.id}/decision`, fields: [{ name: "reason", label: "order.reason", kind: "area", required: true, most: 500 }], body: (values) => ({ accept, reason: values.reason }) }} />)}</span>
         ) },
       ]}
       empty={{ icon: Inbox, sentence: "warranty.no_registrations", example: "warranty.no_registrations_example" }}

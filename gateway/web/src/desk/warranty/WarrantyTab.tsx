@@ -3,7 +3,7 @@ import { CalendarDays, Pencil, Scale, ShieldCheck } from "lucide-react";
 import { useState } from "react";
 import { Link, useOutletContext } from "react-router";
 
-import { may, useOne, useSend } from "../../api/rows";
+import { may, useOne } from "../../api/rows";
 import type { AssetDetail, Me } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { FormButton } from "../../ui/Act";
@@ -12,7 +12,7 @@ import { CardBlock, Facts as FactRows } from "../../ui/parts";
 import { Bones, Empty, Loaded } from "../../ui/states";
 import { CUSTOMERS } from "../assets/look";
 import { VerdictLines } from "./Lines";
-import { clauseText, CoverChip, metersText, scopeText, termsName } from "./look";
+import { clauseText, CoverChip, metersText, scopeText } from "./look";
 import { FACTS, type AssetWarranty, type Cover, type Coverage, type Facts } from "./types";
 import { Moves } from "./WarrantiesPage";
 
@@ -59,7 +59,7 @@ export function WarrantyTab(props: { asset: AssetDetail }) {
           ) : (
             <div className="stack" style={{ gap: 10 }}>
               <div className="small muted">{text.t("warranty.no_card", { url: `/a/${asset.code}` })}</div>
-              {manage && <FormButton small primary icon={ShieldCheck} label={text.t("warranty.issue")} form={{ path: `/assets/${asset.id}/warranty-card`, fields: [{ name: "purchased_on", label: "fact.purchased_on", kind: "date", required: true }, { name: "customer_id", label: "col.customer", kind: "pick", of: CUSTOMERS }, { name: "proof", label: "warranty.proof", hint: "warranty.proof_hint", most: 300 }], done: "warranty.issued" }} />}
+              {may(me, "warranty.register") && <FormButton small primary icon={ShieldCheck} label={text.t("warranty.issue")} form={{ path: `/assets/${asset.id}/warranty-card`, fields: [{ name: "purchased_on", label: "fact.purchased_on", kind: "date", required: true }, { name: "customer_id", label: "col.customer", kind: "pick", of: CUSTOMERS }, { name: "proof", label: "warranty.proof", hint: "warranty.proof_hint", most: 300 }], done: "warranty.issued" }} />}
             </div>
           )}
         </CardBlock>
@@ -74,11 +74,11 @@ function CoverRow(props: { cover: Cover }) {
   const { cover } = props;
   return (
     <div className="line">
-      <div className="row wrap" style={{ gap: "4px 10px" }}><CoverChip state={cover.state} /><span className="grow break" style={{ fontWeight: 600 }}>{scopeText(cover.clause, text) || termsName(cover.terms, text)}</span><span className="small nowrap">{text.day(cover.begins_on)} – <b>{text.day(cover.ends_on)}</b></span></div>
+      <div className="row wrap" style={{ gap: "4px 10px" }}><CoverChip state={cover.state} /><span className="grow break" style={{ fontWeight: 600 }}>{scopeText(cover.clause, text) || text.code("terms_kind", cover.kind)}</span><span className="small nowrap">{text.day(cover.begins_on)} – <b>{text.day(cover.ends_on)}</b></span></div>
       <div className="clause">
         <div className="break">“{clauseText(cover.clause, text)}”</div>
         <div className="tiny muted">
-          {cover.contract ? <Link className="link" to={`/contracts/${cover.contract.id}`}>{cover.contract.number} {cover.contract.name}</Link> : cover.terms ? <Link className="link" to={`/warranties/terms/${cover.terms.id}`}>{termsName(cover.terms, text)} (v{cover.terms.version})</Link> : null}
+          <Link className="link" to={cover.source === "contract" ? `/contracts/${cover.terms_id}` : `/warranties/terms/${cover.terms_id}`}>{cover.code}{cover.source !== "contract" && ` v${cover.version}`}</Link>
           {cover.meters.length > 0 && ` · ${metersText(cover.meters, text)}`}
           {cover.clause.share_percent !== undefined && cover.clause.share_percent < 100 && ` · ${text.number(cover.clause.share_percent, 0)}%`}
         </div>
@@ -106,8 +106,9 @@ function WhatIf(props: { asset: AssetDetail }) {
   const text = useText();
   const [open, setOpen] = useState(false);
   const [answer, setAnswer] = useState<Coverage | null>(null);
+  const check = may(useOutletContext<Me>(), "coverage.check");
   return (
-    <CardBlock title={text.t("warranty.what_if")} right={<FormOpener open={() => setOpen(true)} label={text.t("warranty.check")} />}>
+    <CardBlock title={text.t("warranty.what_if")} right={check && <FormOpener open={() => setOpen(true)} label={text.t("warranty.check")} />}>
       {answer ? <VerdictLines coverage={answer} /> : <div className="small muted">{text.t("warranty.what_if_hint")}</div>}
       {open && <FormModal title={text.t("warranty.what_if")} path={`/assets/${props.asset.id}/coverage`} fields={coverageFields(text)} initial={{ fault_at: localMoment(Date.now()), lines: [{ kind: "labour" }, { kind: "part" }] }} body={coverageBody} submit={text.t("warranty.check")} after={(said: Coverage) => setAnswer(said)} close={() => setOpen(false)} size="lg" />}
     </CardBlock>
@@ -139,17 +140,16 @@ export function OrderCoverage(props: { order: string; opened: string }) {
   const text = useText();
   const me = useOutletContext<Me>();
   const coverage = useOne<Coverage | null>(`/work-orders/${props.order}/coverage`);
-  const send = useSend();
   const [open, setOpen] = useState(false);
-  const check = may(me, "warranty.check") || may(me, "warranty.manage") || may(me, "warranty.read");
+  const check = may(me, "coverage.check");
   const lines = coverage.data?.lines ?? [];
   if (!check) return null;
   return (
     <CardBlock title={text.t("warranty.verdict")} right={<FormOpener open={() => setOpen(true)} label={text.t(lines.length ? "warranty.check_again" : "warranty.check")} />}>
       {lines.length === 0 ? <div className="small muted">{text.t("warranty.not_checked")}</div> : (
-        <VerdictLines coverage={coverage.data!} act={(line) => !line.override && <FormButton small label={text.t("warranty.override")} form={{ title: text.t("warranty.override"), path: `/work-orders/${props.order}/coverage/overrides`, note: text.t("warranty.override_note"), fields: [{ name: "verdict", label: "warranty.verdict", kind: "select", required: true, options: ["in", "out"].filter((word) => word !== line.verdict).map((word) => ({ value: word, label: text.code("verdict", word) })) }, { name: "reason", label: "order.reason", kind: "area", required: true, most: 1000 }], body: (values) => ({ line_id: line.line_id, verdict: values.verdict, reason: values.reason }), done: "warranty.override_asked" }} />} />
+        <VerdictLines coverage={coverage.data!} act={(line) => !line.override && may(me, "coverage.override") && <FormButton small label={text.t("warranty.override")} form={{ title: text.t("warranty.override"), path: `/work-orders/${props.order}/coverage/overrides`, note: text.t("warranty.override_note"), fields: [{ name: "verdict", label: "warranty.verdict", kind: "select", required: true, options: ["in", "out"].filter((word) => word !== line.verdict).map((word) => ({ value: word, label: text.code("verdict", word) })) }, { name: "reason", label: "order.reason", kind: "area", required: true, most: 1000 }], body: (values) => ({ line_id: line.line_id, verdict: values.verdict, reason: values.reason }), done: "warranty.override_asked" }} />} />
       )}
-      {open && <FormModal title={text.t("warranty.verdict")} path={`/work-orders/${props.order}/coverage`} fields={coverageFields(text)} initial={{ fault_at: localMoment(props.opened), lines: lines.length ? lines.map((line) => ({ ...line })) : [{ kind: "labour" }] }} body={coverageBody} submit={text.t("warranty.check")} after={() => send.reset()} close={() => setOpen(false)} size="lg" />}
+      {open && <FormModal title={text.t("warranty.verdict")} path={`/work-orders/${props.order}/coverage`} fields={coverageFields(text)} initial={{ fault_at: localMoment(props.opened), lines: lines.length ? lines.map((line) => ({ ...line })) : [{ kind: "labour" }] }} body={coverageBody} submit={text.t("warranty.check")} close={() => setOpen(false)} size="lg" />}
     </CardBlock>
   );
 }

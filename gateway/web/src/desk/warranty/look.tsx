@@ -4,7 +4,7 @@ import { CheckCircle2, CircleDashed, CircleHelp, CircleSlash, Clock3, XCircle, t
 import { useText, type Text } from "../../i18n/useText";
 import { Chip } from "../../ui/chips";
 import type { Tone } from "../../ui/theme";
-import type { ClauseSaid, Meters } from "./types";
+import type { Clause, ClauseSaid, Meters, Said } from "./types";
 
 const VERDICT: Record<string, { tone: Tone; icon: LucideIcon }> = { in: { tone: "ok", icon: CheckCircle2 }, out: { tone: "trouble", icon: CircleSlash }, needs_check: { tone: "watch", icon: CircleHelp } };
 const STATE: Record<string, { tone: Tone; icon: LucideIcon }> = {
@@ -32,3 +32,5 @@ export const clauseText = (clause: ClauseSaid, text: Text): string => (text.lang
 export const metersText = (meters: Meters, text: Text): string => meters.map((one) => text.t("warranty.up_to", { meter: text.code("meter", one.meter), limit: text.number(one.limit) })).join(", ");
 export const scopeText = (clause: ClauseSaid, text: Text): string => [...(clause.scope ?? []).map((word) => text.code("cover_scope", word)), ...(clause.components ?? []).map((word) => text.code("component", word))].join(text.language === "zh" ? "、" : ", ");
 export const termsName = (one: { name_en: string; name_zh: string } | null | undefined, text: Text): string => (one ? (text.language === "zh" ? one.name_zh : one.name_en) : "");
+
+export const clausesOf = (one: { clauses: Said[] }): Clause[] => one.clauses as unknown as Clause[];

@@ -135,6 +135,7 @@ def _refuse_shortage(session: Session, lines: Sequence[Line]) -> None:
             if line.serial.id in serials:
                 raise Invalid(f"serial {line.serial.serial} stands there twice", field="serial")
             serials.add(line.serial.id)
+            _refuse_elsewhere(session, line, line.serial)
         if line.source.kind not in UNBOUNDED:
             out[_key(line, line.source)] += line.quantity
             first.setdefault(_key(line, line.source), line)
@@ -150,6 +151,14 @@ def _refuse_shortage(session: Session, lines: Sequence[Line]) -> None:
     missing = [_missing(line, wanted, has) for line, wanted, has in short]
     told = "; ".join(f"{each['part_number']} at {each['location']}: {each['available']}" for each in missing)
     raise StockShort(f"not enough in stock: {told}", missing=missing)
+
+
+def _refuse_elsewhere(session: Session, line: Line, serial: StockSerial) -> None:
+    """What comes from outside cannot be a piece that is here, or in a machine, already."""
+    at = place_of_serial(session, serial) if line.source.kind in UNBOUNDED else None
+    if at is not None and at != line.source.id:
+        place = session.get_one(StockLocation, at).code
+        raise SerialElsewhere(f"{line.part.number} {serial.serial} is at {place}", serial=serial.serial, location=place)
 
 
 def _missing(line: Line, wanted: Decimal, has: Decimal) -> dict[str, Any]:
@@ -314,8 +323,16 @@ def serial_of(
 
 
 def place_of_serial(session: Session, serial: StockSerial) -> UUID | None:
-    """Return where a serial is, None when it was never received or is gone."""
-    held = select(StockBalance.location_id).where(StockBalance.serial_id == serial.id, StockBalance.quantity > 0)
+    """Return where a serial is: on a shelf or in a machine; None when it was never received or is gone."""
+    held = (
+        select(StockBalance.location_id)
+        .join(StockLocation, StockLocation.id == StockBalance.location_id)
+        .where(
+            StockBalance.serial_id == serial.id,
+            StockBalance.quantity > 0,
+            StockLocation.kind.not_in(("supplier", "adjustment")),
+        )
+    )
     return session.scalar(held.order_by(StockBalance.floored.desc()).limit(1))
 
 

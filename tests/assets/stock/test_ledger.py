@@ -64,15 +64,28 @@ def test_decimals_of_an_item_are_kept_exactly(store: Store) -> None:
 
 def test_a_serial_is_at_one_place_only(store: Store) -> None:
     store.stock(store.drive, store.main, serial="S1")
-    with pytest.raises(IntegrityError, match="a serial is at one place"):
+    with pytest.raises(SerialElsewhere):
         store.stock(store.drive, store.van, serial="S1")
     with pytest.raises(SerialElsewhere):
         store.issue(store.drive, store.van, serial="S1")
     store.issue(store.drive, store.main, serial="S1")
     with pytest.raises(SerialElsewhere):
         store.issue(store.drive, store.main, serial="S1")
-    with pytest.raises(IntegrityError, match="a serial is at one place"):
+    with pytest.raises(SerialElsewhere):
         store.stock(store.drive, store.main, serial="S1")
+
+
+def test_the_database_alone_keeps_a_serial_at_one_place(store: Store) -> None:
+    store.stock(store.drive, store.main, serial="S1")
+    second = text(
+        "INSERT INTO stock_entries"
+        " (id, organisation_id, movement_id, line, part_id, location_id, serial_id, quantity)"
+        " SELECT gen_random_uuid(), organisation_id, movement_id, 9, part_id,"
+        " CASE WHEN quantity > 0 THEN CAST(:van AS uuid) ELSE location_id END, serial_id, quantity"
+        " FROM stock_entries"
+    )
+    with pytest.raises(IntegrityError, match="a serial is at one place"):
+        store.run(lambda session: session.execute(second, {"van": store.van}))
 
 
 def test_the_database_refuses_entries_that_do_not_sum_to_zero(store: Store) -> None:

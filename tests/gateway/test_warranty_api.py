@@ -17,6 +17,7 @@ from assets.registry import Asset, AssetModel, Customer, Site
 from assets.warranty.tables import WarrantyRegistration
 from gateway.sign_in import open_session
 from tests.gateway.conftest import Plant
+from tests.gateway.test_imports_api import carry_out
 from ticketing.work_orders import open_work_order
 
 NOW = datetime.now(UTC)
@@ -348,6 +349,25 @@ def test_days_are_recorded_with_their_version_and_the_card_follows(shop: Shop) -
     (listed,) = fine(shop.ada.get("/api/v1/warranties?state=ended"))["items"]
     assert listed["asset"]["serial"] == "P-1"
     assert fine(shop.ada.get("/api/v1/warranties?state=running"))["items"] == []
+
+
+def test_days_come_from_a_file_and_lists_go_into_one(shop: Shop) -> None:
+    shop.publish()
+    shop.register()
+    content = "Asset serial number,Purchased on,Region (ISO 3166)\nP-1,2024-02-29,cn-31\n"
+    for expected in ((1, 0), (0, 1)):
+        run = carry_out(shop.plant, content, kind="warranty_dates")
+        assert (run["state"], run["inserted"], run["unchanged"]) == ("done", *expected), run
+    faulty = carry_out(shop.plant, "Asset serial number,Purchased on\nP-1,2999-01-01\n", kind="warranty_dates")
+    assert faulty["error_count"] == 1
+    written = shop.ada.get("/api/v1/exports/warranty_dates?format=csv").text
+    assert "P-1" in written
+    assert "2024-02-29" in written
+    assert "CN-31" in written
+    card = shop.ada.get("/api/v1/exports/warranty_cards?format=csv").text
+    assert "2026-02-28" in card
+    for name in ("contracts", "contract_entries"):
+        assert shop.ada.get(f"/api/v1/exports/{name}?format=csv").status_code == 200
 
 
 def test_a_replacement_is_told_once(shop: Shop) -> None:

@@ -11,6 +11,7 @@ from assets.imports.kinds.models import AssetModels, FailureModes, Metrics
 from assets.imports.kinds.positions import Positions
 from assets.imports.kinds.sites import Sites
 from assets.imports.kinds.stock import Parts, StockLocations
+from assets.imports.kinds.warranty import WarrantyDates
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -25,6 +26,7 @@ KINDS: dict[str, Kind] = {
         MeterReadings(),
         Parts(),
         StockLocations(),
+        WarrantyDates(),
     )
 }
 

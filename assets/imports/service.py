@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ from assets.imports.tables import Column, Table, headings_of
 log = logging.getLogger(__name__)
 
 JOB = "run_imports"
+GIVEN_UP = timedelta(hours=1)
 
 
 def describe(path: Path, kind: str | None, sheet: str | None) -> tuple[Table, Kind | None, int, list[Column]]:
@@ -184,10 +185,18 @@ def run_waiting(database: Database, files: FileStore, now: datetime) -> int:
     One caller at a time: the queue's lock sees to that.
     """
     done = 0
+    give_up(database, now)
     while (run_id := _next(database, now)) is not None:
         _run_one(database, files, run_id, now)
         done += 1
     return done
+
+
+def give_up(database: Database, now: datetime) -> None:
+    """End runs that were begun again and again for an hour: something about them ends their workers."""
+    with database.as_service() as session:
+        stuck = update(ImportRun).where(ImportRun.state == "running", ImportRun.started_at < now - GIVEN_UP)
+        session.execute(stuck.values(state="failed", finished_at=now))
 
 
 def _next(database: Database, now: datetime) -> UUID | None:
@@ -199,9 +208,10 @@ def _next(database: Database, now: datetime) -> UUID | None:
             .limit(1)
             .with_for_update()
         )
-        if run is not None:
-            run.state, run.started_at = "running", run.started_at or now
-        return run.id if run else None
+        if run is None:
+            return None
+        run.state, run.started_at = "running", run.started_at or now
+        return run.id
 
 
 def _run_one(database: Database, files: FileStore, run_id: UUID, now: datetime) -> None:

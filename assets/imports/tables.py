@@ -49,9 +49,9 @@ class Table:
         """All sheets."""
         return self._sheet.names if self._sheet else []
 
-    def rows(self) -> Iterator[tuple[int, list[Any]]]:
-        """Yield (row number, cells). Raises Invalid at what cannot be read, and beyond the bounds."""
-        found = read_xlsx(self.path, self._sheet) if self._sheet else read_csv(self.path)
+    def rows(self, most: int | None = None) -> Iterator[tuple[int, list[Any]]]:
+        """Yield (row number, cells), all or the first. Raises Invalid at what cannot be read, and beyond the bounds."""
+        found = read_xlsx(self.path, self._sheet, most) if self._sheet else read_csv(self.path)
         for number, row in found:
             if number > MAX_ROWS:
                 raise Invalid(f"at most {MAX_ROWS} rows", field="file", reason="sheet_size", most=MAX_ROWS)
@@ -97,7 +97,7 @@ def headings_of(table: Table, known: Sequence[str]) -> tuple[int, list[Column]]:
 
     The heading row is the one of the first thirty with the most known headings, else the first with two filled cells.
     """
-    first = list(islice(table.rows(), LOOKED_AT))
+    first = list(islice(table.rows(LOOKED_AT), LOOKED_AT))
     words = {normal(each) for each in known}
     best, most = None, 0
     for position, (_, row) in enumerate(first):

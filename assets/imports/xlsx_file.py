@@ -162,14 +162,14 @@ def _column(letters: str) -> int:
     return column
 
 
-def read_xlsx(path: Path, sheet: Sheet) -> Iterator[tuple[int, list[Any]]]:
+def read_xlsx(path: Path, sheet: Sheet, most: int | None = None) -> Iterator[tuple[int, list[Any]]]:
     """Yield (row number, cells) of an inspected sheet; fills in what it merges. Raises Invalid."""
     try:
         with CalamineWorkbook.from_path(str(path)) as workbook:
             found = workbook.get_sheet_by_name(sheet.name)
             ranges = found.merged_cell_ranges or []
             sheet.merged = [(top + 1, left, bottom + 1, right) for (top, left), (bottom, right) in ranges]
-            for number, row in enumerate(found.to_python(skip_empty_area=False), 1):
+            for number, row in enumerate(found.to_python(skip_empty_area=False, nrows=most), 1):
                 yield number, [None if cell == "" else cell for cell in row]
     except PasswordError:
         raise Invalid("the workbook is protected by a password", field="file", reason="protected") from None

@@ -165,6 +165,22 @@ def test_what_goes_out_comes_in_again_as_it_was(stocked: Plant) -> None:
             assert (run["inserted"], run["updated"]) == (0, 0)
 
 
+def test_every_list_goes_out_for_whoever_may_have_it(stocked: Plant) -> None:
+    client = stocked.administrator()
+    names = [each["name"] for each in client.get("/api/v1/exports").json()["items"]]
+    assert {"devices", "work_orders", "stock_balances", "documents", "meters"} <= set(names)
+    for name in names:
+        answer = client.get(f"/api/v1/exports/{name}", params={"language": "zh"})
+        assert (name, answer.status_code) == (name, 200)
+    found = client.get("/api/v1/exports/assets", params={"q": "pump CP-80"}).text.splitlines()
+    assert [line.split(",")[0] for line in found[1:]] == ["P-1"]
+    other = stocked.client(stocked.token(stocked.stranger))
+    assert len(other.get("/api/v1/exports/assets").text.splitlines()) == 1
+    assert (
+        stocked.client(stocked.token(stocked.customer, Role.CUSTOMER)).get("/api/v1/exports/assets").status_code == 403
+    )
+
+
 def test_exported_text_is_no_formula(plant: Plant) -> None:
     carry_out(plant, "Customer number,Name\nC-1,=HYPERLINK(1)\n")
     client = plant.administrator()

@@ -1,10 +1,11 @@
 /** The phone's frame: what waits to be sent on top, three places at the bottom. */
-import { Briefcase, CircleUserRound, ListChecks } from "lucide-react";
+import { Briefcase, CircleUserRound, ListChecks, Package } from "lucide-react";
 import { useEffect } from "react";
 import { Link, NavLink, Outlet, useLocation } from "react-router";
 
 import { ApiError } from "../api/client";
 import { useLive } from "../api/live";
+import { may } from "../api/rows";
 import type { Me, Page, WorkOrder } from "../api/types";
 import { remembered, setLanguage } from "../i18n";
 import { useText } from "../i18n/useText";
@@ -76,11 +77,12 @@ function Bottom(props: { me: Me }) {
   const places = [
     { to: "/", label: t("field.mine"), icon: ListChecks, tally: open },
     { to: "/available", label: t("field.available"), icon: Briefcase, tally: free.data?.items.length ?? 0 },
+    ...(may(props.me, "stock.use") ? [{ to: "/parts", label: t("field.parts"), icon: Package, tally: 0 }] : []),
     { to: "/me", label: t("field.me"), icon: CircleUserRound, tally: 0 },
   ];
   return (
     <div className="bottom">
-      <nav aria-label={t("nav.pages")}>
+      <nav aria-label={t("nav.pages")} style={{ gridTemplateColumns: `repeat(${places.length}, 1fr)` }}>
         {places.map((place) => (
           <NavLink key={place.to} to={place.to} end>
             <place.icon size={22} strokeWidth={1.9} aria-hidden />

@@ -19,6 +19,7 @@ import { Timeline } from "../ui/Timeline";
 import { assetPath, charts, historyPath } from "./ahead";
 import { useDraft } from "./draft";
 import { useKept } from "./kept";
+import { MachineCard } from "./MachineCard";
 import { applied, useOutbox } from "./outbox";
 import { pathOf, type Entry } from "./store";
 import { RefusedNotice } from "./Unsent";
@@ -74,6 +75,7 @@ function Job(props: { order: WorkOrder; me: Me; own: Entry[] }) {
       {found && found.checks.length > 0 && <Checks order={order} />}
       {(found?.similar?.length ?? 0) > 0 && <section className="card pad"><h2>{text.t("similar.title")}</h2><PastOrders orders={found!.similar!} codes={asset.data?.repair_codes ?? []} base="/work" /></section>}
       {order.outcome && <Done order={order} codes={asset.data?.repair_codes ?? []} />}
+      <MachineCard asset={order.asset.id} />
       <History asset={order.asset.id} />
       <NextStep order={order} me={props.me} codes={asset.data?.repair_codes ?? []} />
     </>

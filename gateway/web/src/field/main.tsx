@@ -5,6 +5,7 @@ import "@mantine/notifications/styles.css";
 import "../ui/styles.css";
 import "../i18n";
 
+import { lazy, Suspense } from "react";
 import { createRoot } from "react-dom/client";
 import { BrowserRouter, Navigate, Route, Routes } from "react-router";
 
@@ -19,6 +20,9 @@ import { MePage } from "./MePage";
 import { followOutbox } from "./outbox";
 import { tidy } from "./store";
 import { UnsentPage } from "./Unsent";
+
+// Comes when it is opened; the service worker has it by then.
+const FieldStockPage = lazy(() => import("./StockPage").then((made) => ({ default: made.FieldStockPage })));
 
 const STORAGE_MS = 2_000; // what the phone keeps is read first; a browser that does not answer must not stop the page
 
@@ -35,6 +39,7 @@ createRoot(document.getElementById("root")!).render(
           <Route index element={<MyWorkPage />} />
           <Route path="available" element={<AvailablePage />} />
           <Route path="work/:id" element={<JobPage />} />
+          <Route path="parts" element={<Suspense><FieldStockPage /></Suspense>} />
           <Route path="unsent" element={<UnsentPage />} />
           <Route path="me" element={<MePage />} />
           <Route path="*" element={<Navigate to="/" replace />} />

@@ -29,6 +29,8 @@ export type Entry = {
 };
 
 export type Kept = { path: string; data: unknown; at: number };
+/** A movement of parts that waits for the network; with a code the server could not book it and the desk decides. */
+export type Late = { id: string; person: string; said: string; at: number; body: Record<string, unknown>; code: string | null };
 export type Draft = { id: string; outcome: string | null; note: string; repair_code: string | null; at: number };
 
 const KEPT_MOST = 400; // answers; some thirty jobs with all that belongs to them
@@ -39,10 +41,12 @@ class FieldStore extends Dexie {
   kept!: EntityTable<Kept, "path">;
   charts!: EntityTable<Kept, "path">;
   drafts!: EntityTable<Draft, "id">;
+  late!: EntityTable<Late, "id">;
 
   constructor() {
     super("forewarn-field");
     this.version(1).stores({ outbox: "++seq", kept: "path, at", charts: "path, at", drafts: "id, at" });
+    this.version(2).stores({ late: "id, at" });
   }
 }
 

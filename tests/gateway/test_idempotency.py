@@ -124,7 +124,7 @@ def test_repeat_while_the_first_still_runs_is_told_so(client: TestClient, counte
         second = client.post("/things", headers=KEY)
     finally:
         counter.held.set()
-        first.join(20)
+        first.join(60)
     assert (second.status_code, second.json()["code"]) == (409, "in_progress")
     assert {"type", "title", "status", "detail", "code"} <= set(second.json())
     assert answers == [201]
@@ -168,7 +168,7 @@ def test_request_that_was_taken_for_dead_does_not_spoil_its_successor(
     with database.as_service() as session:
         session.execute(text("UPDATE idempotency_keys SET created_at = :t"), {"t": taken_over})
     counter.held.set()
-    slow.join(20)
+    slow.join(60)
     assert [row.created_at for row in keys(database)] == [taken_over]
 
 

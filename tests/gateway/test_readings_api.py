@@ -152,7 +152,7 @@ def server(plant: Plant) -> Iterator[int]:
     wait_until(lambda: running.started)
     yield port
     running.should_exit = True
-    thread.join(10)
+    thread.join(60)
     assert port_is_free(port)
 
 

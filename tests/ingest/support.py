@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from assets.base.db import Database
 from assets.people import add_organisation
 from ingest.devices import register_device, set_password
+from ingest.link import Link
 
 PASSWORD = "device-password"
 
@@ -107,6 +109,21 @@ class IngestProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def start_link(broker_url: str, client_id: str | None = None) -> Link:
+    """Return a link to the broker whose subscriptions are in force."""
+    subscribed = threading.Event()
+    link = Link(broker_url, client_id=client_id, on_subscribed=subscribed.set)
+    link.start()
+    assert subscribed.wait(60)
+    return link
+
+
+def settle(link: Link) -> None:
+    """Wait until the broker has all that a link has said before: what follows on its connection comes after it."""
+    link.publish("forewarn/v1/nobody/ack", b"{}")
+    wait_until(lambda: not link._outgoing._flying)
 
 
 @dataclass

@@ -71,7 +71,7 @@ def test_trap_31_an_ntp_step_during_buffering_is_repaired_with_boot_id_and_monot
     computer.measure(spool, 20)
     computer.behind_ms = 0
     with IngestProcess(database_url, broker.url), running(spool, f"mqtt://{url}") as publisher:
-        wait_until(lambda: publisher.status.offset_ms is not None, 30)  # what left before it is held until then
+        wait_until(lambda: publisher.status.offset_ms is not None, 60)  # what left before it is held until then
         computer.measure(spool, 20)
         wait_until(lambda: spool.records == 0, 60)
     spool.close()

@@ -14,7 +14,7 @@ from ingest import link as module
 from ingest.link import Link, client_id_of
 from ingest.messages import Message
 from tests.conftest import TestBroker
-from tests.ingest.support import PASSWORD, Publisher, wait_until
+from tests.ingest.support import PASSWORD, Publisher, start_link, wait_until
 
 
 @pytest.fixture
@@ -26,21 +26,18 @@ def broker(own_folder: Path) -> Iterator[TestBroker]:
 
 @pytest.fixture
 def link(broker: TestBroker) -> Iterator[Link]:
-    made = Link(broker.url, client_id="link-under-test")
-    made.start()
-    wait_until(lambda: made.is_connected)
-    time.sleep(0.3)  # until the subscriptions are in force
+    made = start_link(broker.url, "link-under-test")
     yield made
     made.stop()
 
 
-def drain(link: Link, most: int = 10_000, seconds: float = 10.0) -> list[Message]:
-    """Take and acknowledge everything until nothing has come for a second."""
+def drain(link: Link, least: int) -> list[Message]:
+    """Take and acknowledge everything until so many have come, and nothing more for a second."""
     taken: list[Message] = []
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and len(taken) < most:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         messages = link.take(50, 1 << 20, 1.0)
-        if not messages:
+        if not messages and len(taken) >= least:
             break
         link.acknowledge(messages)
         taken += messages
@@ -52,19 +49,17 @@ def test_trap_24_full_queue_holds_the_broker_back_without_losing_the_connection(
 ) -> None:
     monkeypatch.setattr(module, "PAUSE_MESSAGES", 50)
     monkeypatch.setattr(module, "KEEPALIVE_S", 2)  # so that six seconds stand for a stall of many minutes
-    link = Link(broker.url, client_id="link-under-test")
-    link.start()
+    link = start_link(broker.url, "link-under-test")
     try:
-        wait_until(lambda: link.is_connected)
-        time.sleep(0.3)
         generation = link._generation
         with Publisher(broker.add_device("LI-1", PASSWORD), "LI-1") as publisher:
             for number in range(600):
                 publisher.send("telemetry", b"%6d" % number + bytes(10_000))
+            wait_until(lambda: link.waiting() >= 50)
             time.sleep(6)
             assert 50 <= link.waiting() < 100
             assert (link.is_connected, link._generation) == (True, generation)
-            taken = drain(link, seconds=30)
+            taken = drain(link, 600)
         assert [int(message.payload[:6]) for message in taken] == list(range(600))
     finally:
         link.stop()
@@ -83,7 +78,7 @@ def test_trap_21_what_was_not_acknowledged_comes_again_after_a_new_connection(li
         try:
             wait_until(lambda: again.waiting() == 2)
             again.acknowledge(first[2:])  # of the old connection: must acknowledge nothing on the new one
-            taken = drain(again)
+            taken = drain(again, 2)
         finally:
             again.stop()
     assert [message.payload for message in taken] == [b"2", b"3"]
@@ -100,9 +95,12 @@ def test_link_comes_back_after_the_broker_was_killed(broker: TestBroker) -> None
         broker.start()
         wait_until(lambda: link.is_connected, 60)
         with Publisher(broker.add_device("LI-3", PASSWORD), "LI-3") as publisher:
-            time.sleep(0.3)
-            publisher.send("telemetry", b"x")
-            wait_until(lambda: link.waiting() == 1)
+
+            def has_come() -> bool:
+                publisher.send("telemetry", b"x")  # until the subscriptions are in force
+                return link.waiting() > 0
+
+            wait_until(has_come, 60, 0.3)
         assert not link.is_dead
     finally:
         link.stop()
@@ -136,5 +134,7 @@ def test_live_messages_go_before_a_backlog_and_acknowledgements_keep_the_order_o
         assert len(link._order) == 24, "what was received before is not done yet"
         link.acknowledge(backlog)
         assert len(link._order) == 20
-        assert [message.payload for message in drain(link)] == [payload("backfill", number) for number in range(4, 20)]
+        assert [message.payload for message in drain(link, 16)] == [
+            payload("backfill", number) for number in range(4, 20)
+        ]
         assert not link._order

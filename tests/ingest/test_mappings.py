@@ -95,7 +95,7 @@ def consuming(api: Api, broker: TestBroker) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(60)
 
 
 def let_in(api: Api, broker: TestBroker) -> None:

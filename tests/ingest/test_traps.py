@@ -28,7 +28,18 @@ from ingest.store.claims import Numbers
 from ingest.workers import run_ingest
 from ingest.writer import Writer, prepare
 from tests.conftest import TestBroker
-from tests.ingest.support import PASSWORD, IngestProcess, Publisher, add_device, batch, now_ms, query, wait_until
+from tests.ingest.support import (
+    PASSWORD,
+    IngestProcess,
+    Publisher,
+    add_device,
+    batch,
+    now_ms,
+    query,
+    settle,
+    start_link,
+    wait_until,
+)
 
 SHORT_KEEPALIVE = "import ingest.link as link\nlink.KEEPALIVE_S = 2\n"
 SMALL_QUEUE = "link.PAUSE_BYTES, link.MOST_BYTES = 4 * 2**20, 8 * 2**20\n"
@@ -90,7 +101,7 @@ def test_trap_02_memory_stays_bounded_and_nothing_is_acknowledged_while_the_data
         with stalled(database_url):
             for seq in range(3000):
                 publisher.send_batch("b", seq, one_sample("b", seq, start, "x" * 10_000))
-            wait_until(lambda: len(publisher.reasons) >= 3000, 30)  # all of it is with the broker
+            wait_until(lambda: len(publisher.reasons) >= 3000, 60)  # all of it is with the broker
             time.sleep(2)
             assert resident_mb(ingest.process.pid) - before < 25, "of the 30 MB that wait"
             assert not publisher.answers
@@ -120,7 +131,7 @@ def test_trap_16_stall_of_the_database_does_not_cost_the_connection(
             assert len(connections) == before, "the connection has held"
     finally:
         stop.set()
-        consumer.join(20)
+        consumer.join(60)
     assert stored(database_url) == (20, 20)
 
 
@@ -245,14 +256,10 @@ def test_trap_12_ten_thousand_unreadable_messages_stop_nothing(database_url: str
 
 
 def new_link(broker: TestBroker) -> Link:
-    link = Link(broker.url, client_id="link-under-test")
-    link.start()
-    wait_until(lambda: link.is_connected)
-    time.sleep(0.3)  # until the subscriptions are in force
-    return link
+    return start_link(broker.url, "link-under-test")
 
 
-def receive(link: Link, wanted: set[bytes], seconds: float = 20.0) -> None:
+def receive(link: Link, wanted: set[bytes], seconds: float = 60.0) -> None:
     """Take and acknowledge until every wanted payload has come."""
     deadline, missing = time.monotonic() + seconds, set(wanted)
     while missing:
@@ -300,7 +307,7 @@ def test_trap_14_link_subscribes_again_after_each_restart_of_the_broker(
                     receive(link, {payload}, 30)
                 finally:
                     again.set()
-                    sender.join(5)
+                    sender.join(60)
     finally:
         link.stop()
 
@@ -348,7 +355,7 @@ def test_trap_15_whatever_ends_the_links_thread_the_message_is_stored(
             publisher.send_until_acknowledged()
     finally:
         stop.set()
-        consumer.join(20)
+        consumer.join(60)
     assert not failures
     assert stored(database_url) == (1, 1)
 
@@ -382,7 +389,7 @@ def test_trap_17_publishing_and_acknowledging_in_other_threads_never_lock_the_li
     finally:
         done.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
         link.stop()
     assert not any(thread.is_alive() for thread in threads)
 
@@ -395,7 +402,7 @@ def test_trap_22_acknowledgement_waits_for_those_received_before_it(broker: Test
         wait_until(lambda: link.waiting() == 10)
         messages = link.take(10, 1 << 20, 1.0)
         link.acknowledge(messages[5:])  # these were committed first
-        time.sleep(0.3)
+        settle(link)
         link.stop()
         link = new_link(broker)
         wait_until(lambda: link.waiting() == 10)
@@ -403,7 +410,7 @@ def test_trap_22_acknowledgement_waits_for_those_received_before_it(broker: Test
         assert [message.payload for message in again] == [message.payload for message in messages]
         link.acknowledge(again[5:])
         link.acknowledge(again[:5])
-        time.sleep(0.3)
+        settle(link)
         link.stop()
         with closing_link(broker) as last:
             assert last.take(10, 1 << 20, 1.0) == []
@@ -443,7 +450,7 @@ def test_trap_32_conflict_with_what_another_worker_is_just_storing_is_counted(da
             waiting.start()
             time.sleep(1)
             assert waiting.is_alive(), "it waits for the other"
-        waiting.join(20)
+        waiting.join(60)
     rows = query(
         database_url, "SELECT boot, stored, repeated, conflicting FROM ingest_batches WHERE seq = 3 ORDER BY 1"
     )

@@ -180,5 +180,5 @@ def test_reader_that_fails_begins_anew_and_stops_no_other(database_url: str, bro
         assert mapped.thread.is_alive()
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(60)
     assert not thread.is_alive()

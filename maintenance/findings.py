@@ -65,11 +65,14 @@ def save_findings(
             key: _values(organisation_id, fact, replayed, now, watermark) | {"snapshot_ref": snapshot_ref}
             for key, fact in chunk.items()
         }
-        fresh = _insert(session, values)
-        for key, row in _locked(session, list(chunk)).items():
+        known = _locked(session, list(chunk))
+        fresh = _insert(session, {key: value for key, value in values.items() if key not in known})
+        # Another one may have been quicker: what is not ours to insert is there by now.
+        known |= _locked(session, [key for key in chunk if key not in known]) if len(known) < len(chunk) else {}
+        for key, row in known.items():
             saved[key] = row
             if key in fresh:
-                _log(session, row, "finding.opened", row.last_at, now)
+                _log(session, row, "finding.opened", row.last_at, now, first=True)
                 if row.cleared_at is not None:
                     _log(session, row, "finding.cleared", row.cleared_at, now)
             else:
@@ -146,13 +149,9 @@ def _insert(session: Session, values: dict[Key, dict[str, Any]]) -> set[Key]:
     rows = [{"id": uuid7(), "revision": 1, "decided_revision": 0} | value for value in values.values()]
     if not rows:
         return set()
-    statement = (
-        insert(Finding)
-        .values(rows)
-        .on_conflict_do_nothing(index_elements=["asset_id", "detector", "signature", "first_at"])
-    )
+    statement = insert(Finding).on_conflict_do_nothing(index_elements=["asset_id", "detector", "signature", "first_at"])
     returned = session.execute(
-        statement.returning(Finding.asset_id, Finding.detector, Finding.signature, Finding.first_at)
+        statement.returning(Finding.asset_id, Finding.detector, Finding.signature, Finding.first_at), rows
     )
     return {(asset_id, detector, signature, first_at) for asset_id, detector, signature, first_at in returned}
 
@@ -179,7 +178,9 @@ def _update(session: Session, row: Finding, values: dict[str, Any], now: datetim
         _log(session, row, "finding.cleared", values["cleared_at"], now)
 
 
-def _log(session: Session, row: Finding, kind: str, event_time: datetime, now: datetime) -> None:
+def _log(
+    session: Session, row: Finding, kind: str, event_time: datetime, now: datetime, *, first: bool = False
+) -> None:
     append_event(
         session,
         kind,
@@ -200,6 +201,7 @@ def _log(session: Session, row: Finding, kind: str, event_time: datetime, now: d
             "learning": row.learning,
             "replayed": row.replayed,
         },
+        first=first,
     )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from assets.base.db import Database
 from assets.registry import Asset, AssetModel
 from ingest.store.happened import LONG_AGO, Happened, Heard, Place, events_after, events_in, events_missed, heard_of
-from ingest.store.read import known_healthy, load_block
+from ingest.store.read import Source, known_healthy, load_block, sources_of_many
 from maintenance.decisions import FindingFacts
 from maintenance.findings import hold_decisions, save_findings
 from ml.blocks import blocks_of
@@ -109,6 +109,7 @@ class Scorer:
         self._upto = Place(0, 0)  # the last batch of the round
         self._heard = Heard(set(), set())
         self._work: dict[UUID, list[Work]] = {}
+        self._found: dict[UUID, list[tuple[_Known, list[FindingFacts], datetime]]] = {}  # by owner
 
     def run(self, now: datetime) -> bool:
         """Score everything that waits; return whether a finding was saved."""
@@ -141,10 +142,11 @@ class Scorer:
         assets = touched_by(session, batches)
         self._look_ahead(session, assets, now)
         self._tell_late(session, [batch.id for batch in batches], now)
-        saved, done = self._score_together(session, assets, now)
-        for asset_id, touched in assets.items():
-            if asset_id not in done:
-                saved = self._score(session, asset_id, touched, now) or saved
+        left = set(assets) - self._score_together(session, assets, now)
+        sources, saved = sources_of_many(session, list(left)), False
+        for asset_id in (each for each in assets if each in left):
+            saved = self._score(session, asset_id, assets[asset_id], sources.get(asset_id, []), now) or saved
+        saved = self._save_found(session, now) or saved
         saved = self._apply_learned(session, assets, now) or saved
         self._tapes.clear()
         cursor.xid, cursor.batch_id = batches[-1].xid, batches[-1].id
@@ -174,10 +176,8 @@ class Scorer:
             return True
         return now - known.set_up_at > (HELD_SETUP_AGE if self._fleet.is_held(known.key) else SETUP_AGE)
 
-    def _score_together(
-        self, session: Session, assets: Mapping[UUID, Touched], now: datetime
-    ) -> tuple[bool, set[UUID]]:
-        """Score the settled assets; return whether a finding was saved, and which assets are done."""
+    def _score_together(self, session: Session, assets: Mapping[UUID, Touched], now: datetime) -> set[UUID]:
+        """Score the settled assets; return which are done."""
         ready = {asset_id: known for asset_id in assets if (known := self._prepare(session, asset_id, now))}
         self._listen(session, ready, assets, now)
         wanted: dict[UUID, datetime] = {}
@@ -189,13 +189,12 @@ class Scorer:
             if not late:
                 wanted[asset_id] = until
         scored = self._together.score(session, wanted, now, lambda block: self._feed_alone(block, now))
-        saved = False
         for asset_id, found in scored.found.items():
-            saved = self._keep(session, asset_id, found, scored.until[asset_id], now) or saved
+            self._keep(asset_id, found, scored.until[asset_id])
         old = [asset_id for asset_id in scored.until if now - self._known[asset_id].saved_at > KEEP_HELD]
-        for asset_id in {*old[:SAVES], *scored.found}:
+        for asset_id in old[:SAVES]:
             self._save(session, asset_id, self._known[asset_id], now)
-        return saved, set(scored.until)
+        return set(scored.until)
 
     def _listen(
         self, session: Session, ready: Mapping[UUID, _Known], assets: Mapping[UUID, Touched], now: datetime
@@ -241,21 +240,28 @@ class Scorer:
             self._tapes.forget(block.asset)
         return self._feed(block, self._known[UUID(block.asset)], now)
 
-    def _keep(
-        self, session: Session, asset_id: UUID, found: Sequence[FindingFacts], watermark: datetime, now: datetime
-    ) -> bool:
-        """Save findings of live rows; return whether there were any."""
+    def _keep(self, asset_id: UUID, found: Sequence[FindingFacts], watermark: datetime) -> None:
+        """Put findings of live rows by until the round's are saved, all at once."""
         known = self._known[asset_id]
-        facts = known.allowed(found)
-        if not facts:
-            return False
-        found_rows = save_findings(session, known.organisation_id, known.weighed(facts), replayed=False, now=now)
-        keep_snapshots(session, known.organisation_id, self._tapes, facts, found_rows, now)
-        if now - watermark > BACKLOG:
-            hold_decisions(found_rows, now + HOLD)
-        return True
+        if facts := known.allowed(found):
+            self._found.setdefault(known.organisation_id, []).append((known, facts, watermark))
 
-    def _score(self, session: Session, asset_id: UUID, touched: Touched, now: datetime) -> bool:
+    def _save_found(self, session: Session, now: datetime) -> bool:
+        """Save the round's findings; return whether there were any."""
+        kept, self._found = self._found, {}
+        for owner, parts in kept.items():
+            facts = [fact for _, own, _ in parts for fact in own]
+            taken = [fact for known, own, _ in parts for fact in known.weighed(own)]
+            rows = save_findings(session, owner, taken, replayed=False, now=now)
+            keep_snapshots(session, owner, self._tapes, facts, rows, now)
+            old = {known.key for known, _, watermark in parts if now - watermark > BACKLOG}
+            hold_decisions([row for row in rows if str(row.asset_id) in old], now + HOLD)
+        return bool(kept)
+
+    def _score(
+        self, session: Session, asset_id: UUID, touched: Touched, sources: Sequence[Source], now: datetime
+    ) -> bool:
+        """Score one asset by itself; return whether a finding of a replay was saved."""
         known = self._prepare(session, asset_id, now)
         if known is None:
             return False
@@ -266,23 +272,24 @@ class Scorer:
             self._note_late(session, asset_id, known, touched.since, min(until, scored_to), now)
         while True:
             after = _moment(self._fleet.watermark(key))
-            readings = load_block(session, asset_id, after, until, limit=ROWS)
+            readings = load_block(session, asset_id, after, until, limit=ROWS, sources=sources)
             if len(readings.t) == 0:
                 break
             watermark = datetime.fromtimestamp(float(readings.t[-1]), UTC)
-            healthy = known_healthy(session, asset_id, after, watermark)
+            vouched = after is None or asset_id in self._heard.vouched
+            healthy = known_healthy(session, asset_id, after, watermark) if vouched else []
             blocks = blocks_of(key, readings, healthy, self._fleet.healthy_until(key))
             events, work = self._due(session, asset_id, known, watermark)
             told += work
             found = [fact for block, own in with_events(blocks, events) for fact in self._feed(block, known, now, own)]
             if not replayed:
-                saved = self._keep(session, asset_id, found, watermark, now) or saved
+                self._keep(asset_id, found, watermark)
             elif facts := known.allowed(found):
                 live_again(session, asset_id, known.weighed(facts), self._tapes, now)
                 saved = True
             if len(readings.t) < ROWS:
                 break
-        if saved or told or now - known.saved_at > KEEP_STATE:
+        if told or now - known.saved_at > KEEP_STATE:
             self._save(session, asset_id, known, now)
         if told:
             note_told(session, asset_id, told)

@@ -68,6 +68,14 @@ JOIN series r ON r.stream_id = t.id
 WHERE b.asset_id = :asset AND (CAST(:metric AS text) IS NULL OR r.metric = :metric)
 ORDER BY b.valid_from NULLS FIRST, t.id, r.slot
 """
+_SOURCES_OF_MANY = """
+SELECT b.asset_id, t.id, b.valid_from, b.valid_to, r.slot, r.metric, r.unit, r.kind, r.states
+FROM asset_bindings b
+JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
+JOIN series r ON r.stream_id = t.id
+WHERE b.asset_id = ANY(:assets)
+ORDER BY b.asset_id, b.valid_from NULLS FIRST, t.id, r.slot
+"""
 _LATEST = """
 SELECT b.asset_id, r.metric, r.unit, to_timestamp(t.latest_times[r.slot]), t.latest[r.slot], r.kind, r.states,
        CASE WHEN t.latest_times[r.slot] = extract(epoch FROM t.latest_at) THEN q.quality[r.slot] END
@@ -147,15 +155,17 @@ def load_block(
     *,
     limit: int = 20_000,
     step_s: float | None = None,
+    sources: Sequence[Source] | None = None,
 ) -> Readings:
     """Return the asset's rows with after < t <= until, oldest first; when more than `limit` wait, at least so many.
 
     With `step_s` only the first row of each step is returned. Every metric is in the unit of its newest device; what an
-    earlier one measured in a unit of another kind is left out. Needs the service role.
+    earlier one measured in a unit of another kind is left out. `sources` are the asset's, if the caller has just read
+    them. Needs the service role.
     """
     units: dict[str, str] = {}
     by_range: dict[tuple[int, datetime | None, datetime | None], list[Source]] = {}
-    for source in sources_of(session, asset_id, None):
+    for source in sources_of(session, asset_id, None) if sources is None else sources:
         by_range.setdefault((source.stream_id, source.since, source.until), []).append(source)
         if source.unit is not None:
             units[source.metric] = source.unit
@@ -190,6 +200,14 @@ def samples_table(session: Session) -> str:
 def sources_of(session: Session, asset_id: UUID, metric: str | None) -> list[Source]:
     """Return the series that measured an asset, each with its time; of one metric or of all."""
     return [Source(*row) for row in session.execute(text(_SOURCES), {"asset": asset_id, "metric": metric})]
+
+
+def sources_of_many(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, list[Source]]:
+    """Return the same for many assets at once, of all metrics."""
+    found: dict[UUID, list[Source]] = {}
+    for asset_id, *row in session.execute(text(_SOURCES_OF_MANY), {"assets": list(asset_ids)}) if asset_ids else ():
+        found.setdefault(asset_id, []).append(Source(*row))
+    return found
 
 
 def _load(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from assets.base.errors import Conflict, Invalid
 from assets.base.events import append_event
 from assets.contracts.tables import Contract, Entitlement, EntitlementEntry
-from assets.warranty.periods import plus_months
+from assets.warranty.periods import is_sensible, plus_months
 
 KINDS = ("reserve", "consume", "release", "correct")
 MONTHS_OF = {"contract": None, "year": 12, "quarter": 3, "month": 1}
@@ -59,7 +59,9 @@ def last_day_of(contract: Contract) -> date:
 
 
 def day_of(contract: Contract, at: datetime) -> date:
-    """Return the calendar day of a moment where the contract counts its days."""
+    """Return the calendar day of a moment where the contract counts its days. Raises Invalid for an age long past."""
+    if not is_sensible(at):
+        raise Invalid("a moment of this or the last century", field="at")
     return at.astimezone(ZoneInfo(contract.time_zone)).date()
 
 

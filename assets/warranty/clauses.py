@@ -165,7 +165,7 @@ def read_clauses(written: Any) -> tuple[Clause, ...]:
 
 
 def _clause(written: Any, at: str) -> Clause:
-    given = _object(written, at)
+    given = _object(written, at, frozenset(Clause.__slots__))
     clause = Clause(
         id=_text(given, "id", at, 80),
         kind=_word(given, "kind", at, CLAUSE_KINDS, "cover"),
@@ -219,7 +219,7 @@ def _check_sense(clause: Clause, at: str) -> None:
 
 
 def _start(written: Any, at: str) -> Start:
-    given = _object(written, at)
+    given = _object(written, at, frozenset(Start.__slots__))
     return Start(
         fact=_word(given, "fact", at, FACTS),
         plus_months=_count(given, "plus_months", at, MAX_MONTHS, least=0) or 0,
@@ -230,7 +230,7 @@ def _start(written: Any, at: str) -> Start:
 def _replacement(written: Any, at: str) -> Replacement:
     if written is None:
         return Replacement()
-    given = _object(written, at)
+    given = _object(written, at, frozenset(Replacement.__slots__))
     made = Replacement(
         rule=_word(given, "rule", at, REPLACEMENT_RULES, "inherit"),
         months=_count(given, "months", at, MAX_MONTHS),
@@ -247,7 +247,7 @@ def _meters(given: Mapping[str, Any], at: str) -> tuple[MeterLimit, ...]:
     limits = []
     for index, each in enumerate(_list(given, "meters", at, 8)):
         here = f"{at}.meters.{index}"
-        one = _object(each, here)
+        one = _object(each, here, frozenset(MeterLimit.__slots__))
         limit = one.get("limit")
         if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit <= MAX_LIMIT:
             raise Invalid("a limit is a number above 0", field=f"{here}.limit")
@@ -255,9 +255,12 @@ def _meters(given: Mapping[str, Any], at: str) -> tuple[MeterLimit, ...]:
     return tuple(limits)
 
 
-def _object(written: Any, at: str) -> Mapping[str, Any]:
+def _object(written: Any, at: str, known: frozenset[str]) -> Mapping[str, Any]:
+    """A word that nobody reads would be a restriction that does not restrict: it is refused."""
     if not isinstance(written, Mapping):
         raise Invalid("an object is expected here", field=at)
+    if strange := {str(name) for name in written} - known:
+        raise Invalid(f"{min(strange)!r} is no word of a clause", field=f"{at}.{min(strange)}"[:200])
     return written
 
 

@@ -20,6 +20,7 @@ from assets.registry import Asset
 from assets.warranty.clauses import PAYERS, TermSet
 from assets.warranty.facts import SOLD, Fault, Line, Override, Reading
 from assets.warranty.known import Known, known_of, meters_at
+from assets.warranty.periods import is_sensible
 from assets.warranty.replacements import as_history, replacements_of
 from assets.warranty.tables import CoverageCheck, CoverageOverride
 from assets.warranty.terms import as_term_set, terms_for, versions_that_count
@@ -65,6 +66,8 @@ def judge_lines(
     session: Session, asset: Asset, asked: Question, now: datetime, work_order_id: UUID | None = None
 ) -> list[LineVerdict]:
     """Judge lines with what is recorded of the asset. Raises Invalid for a fault to come, or two lines of one id."""
+    if asked.fault_at is not None and not is_sensible(asked.fault_at):
+        raise Invalid("a fault lies in this or the last century", field="fault_at")
     if asked.fault_at is not None and asked.fault_at > now:
         raise Invalid("a fault lies in the past", field="fault_at")
     ids = [line.line_id for line in asked.lines]

@@ -18,12 +18,15 @@ def plus_months(day: date, months: int) -> date:
     months: 28 February, in leap years too.
     """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if year > date.max.year:
+        return date.max
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def moved(day: date, months: int, days: int) -> date:
     """Return the day so many months and then days later."""
-    return plus_months(day, months) + timedelta(days=days)
+    later = plus_months(day, months)
+    return later + timedelta(days=min(days, (date.max - later).days))
 
 
 def last_day(begins_on: date, months: int | None, days: int | None) -> date | None:
@@ -46,6 +49,11 @@ def extended(begins_on: date, ends_on: date, stays: Iterable[tuple[date, date]])
         ends_on += returned - since
         counted_to = returned
     return ends_on
+
+
+def is_sensible(at: datetime) -> bool:
+    """Return whether a moment lies where calendars of all time zones can tell its day."""
+    return EARLIEST.year <= at.year <= LATEST.year
 
 
 def local_day(at: datetime, zone: tzinfo) -> date:

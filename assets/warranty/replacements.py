@@ -14,6 +14,7 @@ from assets.base.errors import Conflict, Invalid
 from assets.base.events import append_event
 from assets.registry import Asset
 from assets.warranty.facts import PartPut
+from assets.warranty.periods import is_sensible
 from assets.warranty.tables import PartReplacement
 
 MAX_REPLACEMENTS = 2000  # of one asset; the newest are judged
@@ -45,7 +46,7 @@ def note_replacement(
         raise Invalid("say which component or which part item", field="component")
     if told["serial"] is not None and told["serial"] == told["replaced_serial"]:
         raise Invalid("a part is not put in for itself", field="replaced_serial")
-    if at > now:
+    if at > now or not is_sensible(at):
         raise Invalid("a part is put in when it is, not before", field="at")
     counted = dict(meters or {})
     if any(not math.isfinite(value) or value < 0 for value in counted.values()):

@@ -238,6 +238,7 @@ def test_a_fault_to_come_and_lines_of_one_id_are_refused(shop: Shop) -> None:
     assert shop.ada.post(path, json={"fault_at": later, "lines": [line()]}).status_code == 422
     assert shop.ada.post(path, json={"fault_at": NOW.isoformat(), "lines": [line(), line()]}).status_code == 422
     assert shop.ada.post(path, json={"fault_at": NOW.isoformat(), "lines": []}).status_code == 422
+    assert shop.ada.post(path, json={"fault_at": "0001-01-01T00:00:00Z", "lines": [line()]}).status_code == 422
 
 
 def test_the_order_s_time_does_not_decide_but_the_fault_s(shop: Shop) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from assets.base.errors import Invalid
 from assets.warranty.clauses import read_clauses
 from assets.warranty.identities import normal_email, normal_name, normal_phone, same_phone
+from assets.warranty.periods import moved
 from tests.assets.warranty.golden import written
 
 
@@ -117,7 +120,26 @@ def test_a_clause_that_nobody_could_judge_is_refused_by_field(clause: str, field
 
 def test_nonsense_in_place_of_clauses_is_refused() -> None:
     good = written("c parts 12m from=invoice")
-    for nonsense in (None, {}, "x", [None], [[]], [good, good], [{**good, "months": True}], [{**good, "text_zh": "\0"}],
-                     [good] * 101, [{**good, "begins": [1]}], [{**good, "components": [1]}]):  # fmt: skip
+    nonsense: list[object] = [
+        None,
+        {},
+        "x",
+        [None],
+        [[]],
+        [good, good],
+        [good] * 101,
+        [{**good, "months": True}],
+        [{**good, "text_zh": "\0"}],
+        [{**good, "region": ["CN"]}],  # it would restrict nothing
+        [{**good, "begins": [{"fact": "invoice", "plus": 1}]}],
+        [{**good, "begins": [1]}],
+        [{**good, "components": [1]}],
+    ]
+    for each in nonsense:
         with pytest.raises(Invalid):
-            read_clauses(nonsense)
+            read_clauses(each)
+
+
+def test_periods_end_with_the_calendar() -> None:
+    assert moved(date(9999, 12, 1), 600, 0) == date.max
+    assert moved(date(9999, 12, 30), 0, 365) == date.max

@@ -108,12 +108,13 @@ def table(rows: Sequence[Row]) -> str:
         "| fleet | remaining life of | RMSE | RMSE capped at 125 | coverage of the band (0.90 meant) | mean width |",
         "|---|---|---|---|---|---|",
         *(_life_line(row) for row in rows if "rul" in row.result),
-        "",
-        "Published figures on the same kinds of data, for orientation; protocols differ:",
-        "",
     ]
+    if not any("rul" in row.result for row in rows):
+        lines = lines[:-3]
     fleets = {row.fleet for row in rows}
-    lines += [f"- {text}" for name, text in ANCHORS.items() if any(fleet.startswith(name) for fleet in fleets)]
+    known = [f"- {text}" for name, text in ANCHORS.items() if any(fleet.startswith(name) for fleet in fleets)]
+    if known:
+        lines += ["", "Published figures on the same kinds of data, for orientation; protocols differ:", "", *known]
     return "\n".join(lines)
 
 

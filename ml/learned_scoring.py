@@ -22,7 +22,7 @@ from maintenance.findings import save_findings
 from maintenance.remaining_lives import Estimate, save_life
 from ml.detectors import plain
 from ml.detectors.protocol import Floats, State
-from ml.features import Moments, moments_of
+from ml.features import Moments, moments_of, pace_s
 from ml.life_band import COVERAGE
 from ml.models import ScoringState
 from ml.remaining_life import LifeModel
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 FRESH = timedelta(seconds=60)  # how soon a roll-back is obeyed
 MAX_DUE = 500  # assets of which it is asked what suits them in one call
-MAX_SILENT = 10_000
+MAX_SILENT = 10_000  # of them in one call
 BUDGET_S = 0.5  # of one call: scoring must not wait longer; the other assets are taken in the next
 RECHECK = timedelta(hours=1)  # an asset that no model suits is looked at again so often
 ROLLED_UP = timedelta(minutes=70)  # until the hour in which a moment falls has ended and is rolled up
@@ -68,7 +68,7 @@ class Serving:
     @property
     def step(self) -> timedelta:
         words = self.model.words
-        return timedelta(seconds=max(words.step_s, words.horizon_s / LOOKS_PER_HORIZON))
+        return timedelta(seconds=max(pace_s(words), words.horizon_s / LOOKS_PER_HORIZON))
 
 
 class Looked(NamedTuple):
@@ -97,13 +97,14 @@ class LearnedScorer:
         self._loaded_at: datetime | None = None
         self._broken: set[UUID] = set()
         self._next: dict[UUID, datetime] = {}  # asset -> its own time from which a look is due
+        self._silent_after: UUID | None = None  # machines up to this one were looked at, of those without readings
 
     def run(self, session: Session, moved: Mapping[UUID, Moved], now: datetime) -> int:
         """Look at the assets that are due among those that moved; return how many findings were saved."""
         self._refresh(session, now)
         if not self._serving:
             return 0
-        due = [asset for asset, each in moved.items() if each.until >= self._next.get(asset, each.until)]
+        due = [asset for asset, each in moved.items() if self._is_due(asset, each)]
         ready = self._ready(session, {asset: moved[asset] for asset in due[:MAX_DUE]}, now)
         saved = 0
         for each in self._serving:
@@ -119,7 +120,14 @@ class LearnedScorer:
     def run_silent(self, session: Session, now: datetime) -> int:
         """Look at the machines that send logs and no readings; return how many findings were saved."""
         self._refresh(session, now)
-        return self.run(session, silent_assets(session, self._serving, now), now)
+        page = silent_assets(session, self._serving, now, self._silent_after)
+        saved = self.run(session, page, now)
+        if not any(self._is_due(asset, each) for asset, each in page.items()):  # else its rest comes next
+            self._silent_after = max(page) if len(page) == MAX_SILENT else None
+        return saved
+
+    def _is_due(self, asset: UUID, moved: Moved) -> bool:
+        return moved.until >= self._next.get(asset, moved.until)
 
     # ------------------------------------------------------------------ models
 
@@ -276,8 +284,10 @@ def _save(
             decide_pending(session, now)
 
 
-def silent_assets(session: Session, serving_now: Sequence[Serving], now: datetime) -> dict[UUID, Moved]:
-    """Assets of which nothing is measured, for models that read logs alone: their time is the clock's."""
+def silent_assets(
+    session: Session, serving_now: Sequence[Serving], now: datetime, after: UUID | None = None
+) -> dict[UUID, Moved]:
+    """The next assets of which nothing is measured, for models that read logs alone: their time is the clock's."""
     codes = {code for each in serving_now if not each.model.words.metrics for code in each.model.family}
     if not codes:
         return {}
@@ -289,6 +299,8 @@ def silent_assets(session: Session, serving_now: Sequence[Serving], now: datetim
         .order_by(Asset.id)
         .limit(MAX_SILENT)
     )
+    if after is not None:
+        found = found.where(Asset.id > after)
     return dict.fromkeys(session.scalars(found), Moved(now, False))
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy.orm import Session
 
 from gateway.supervise.postgres import EmbeddedPostgres
+from ml import learned_scoring
 from ml.features import GRID_PER_HORIZON, Record, Vocabulary, moments_of, pace_s, vocabulary
-from ml.learned_scoring import LearnedScorer
+from ml.learned_scoring import Due, LearnedScorer, Moved
 from ml.training import train_models
 from ml.training_set import Asset, Event, Span
 from tests.conftest import _database_maker
@@ -80,6 +83,30 @@ def test_a_look_at_the_same_moment_adds_nothing(presses: Machines) -> None:
     first = looked_at(presses, LearnedScorer(), NOW)
     assert looked_at(presses, LearnedScorer(), NOW) == first
     assert {name for name, _ in first} == {"ill"}
+
+
+def test_all_silent_machines_get_their_turn_however_many_there_are(
+    presses: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learned_scoring, "MAX_SILENT", 5)
+    scorer = LearnedScorer()
+    asked: list[UUID] = []
+    ready = LearnedScorer._ready
+
+    def noting(self: LearnedScorer, session: Session, moved: Mapping[UUID, Moved], now: datetime) -> list[Due]:
+        asked.extend(moved)
+        return ready(self, session, moved, now)
+
+    monkeypatch.setattr(LearnedScorer, "_ready", noting)
+    quiet = 0
+    while quiet < len(presses.ids) / 5 + 2:  # each call looks at one machine at least, until a whole round asks none
+        before = len(asked)
+        looked_at(presses, scorer, NOW)
+        quiet = quiet + 1 if len(asked) == before else 0
+    assert set(asked) == set(presses.ids.values())
+    for _ in range(len(presses.ids) // 5 + 2):
+        looked_at(presses, scorer, NOW + timedelta(hours=1))
+    assert len(asked) == before, "nothing new can be seen an hour later"
 
 
 def a_record(days: float, horizon_s: float = HORIZON_S) -> tuple[Record, Vocabulary]:

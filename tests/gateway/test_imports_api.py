@@ -9,12 +9,13 @@ from uuid import UUID
 
 import pytest
 from openpyxl import load_workbook
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 
 from assets.base.access import Role
 from assets.base.events import Event, broken_links
 from assets.documents.store import DiskFiles
 from assets.imports.service import run_waiting
+from assets.meter_models import Meter
 from assets.people import Organisation
 from assets.registry import Asset, AssetModel, Customer, Site
 from tests.gateway.conftest import Plant
@@ -81,6 +82,13 @@ def test_lists_come_in_and_the_same_files_again_change_nothing(stocked: Plant) -
 
 
 def test_changed_rows_change_what_is_there_and_nothing_else(stocked: Plant) -> None:
+    with stocked.database.as_service() as session:
+        meters = [{"name": "hours", "kind": "counter", "unit": "h"}]
+        session.execute(update(AssetModel).values(meters=meters))
+    assert carry_out(stocked, "Serial number,Name,Model code\nP-4,Pump 4,CP-80\n")["inserted"] == 1
+    with stocked.database.as_service() as session:
+        meter = session.scalars(select(Meter).join(Asset, Asset.id == Meter.asset_id)).one()
+        assert (meter.name, meter.kind, meter.unit) == ("hours", "counter", "h")
     run = carry_out(stocked, "Serial number,Name,custom.size\nP-1,Pump one,big\nP-2,,\n", kind="assets")
     assert counts(run) == ("done", 0, 1, 1, 0)
     with stocked.database.as_service() as session:

@@ -111,6 +111,13 @@ INSERT INTO state_intervals (id, organisation_id, asset_id, axis, state, source,
 SELECT gen_random_uuid(), a.organisation_id, a.id, 'lifecycle', a.lifecycle, 'import', a.lifecycle_since
 FROM import_rows r JOIN assets a ON a.id = r.id WHERE r.verdict = 'insert' AND {_SPAN}
 """
+MODEL_METERS = f"""
+INSERT INTO meters (id, organisation_id, asset_id, name, kind, unit, metric, rollover_at, created_at)
+SELECT gen_random_uuid(), r.organisation_id, r.id, about ->> 'name', about ->> 'kind', about ->> 'unit',
+  about ->> 'metric', CAST(about ->> 'rollover_at' AS double precision), CAST(:now AS timestamptz)
+FROM import_rows r JOIN asset_models m ON m.id = r.model_id, jsonb_array_elements(m.meters) AS about
+WHERE r.verdict = 'insert' AND {_SPAN}
+"""
 CHANGED = f"""
 SELECT t.id, t.organisation_id, ARRAY[
   CASE WHEN r.f_name <> t.name THEN 'name' END,

@@ -116,6 +116,7 @@ class Assets(Kind):
             codes = {"n": [row.n for row in new], "code": [new_code() for _ in new]}
             session.execute(text(sql.INSERT), span | codes)
             session.execute(text(sql.BEGIN_LIVES), span)
+            session.execute(text(sql.MODEL_METERS), span)
         by = ("person" if origin.actor.person_id else "system", origin.actor.person_id)
         append_events(
             session,

@@ -7,12 +7,14 @@ from __future__ import annotations
 BOOK = """
 CREATE OR REPLACE FUNCTION forewarn_stock_book() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+DECLARE pieces uuid[];
 BEGIN
   IF EXISTS (SELECT FROM added GROUP BY movement_id, part_id, lot_id, serial_id HAVING sum(quantity) <> 0) THEN
     RAISE EXCEPTION 'the entries of a movement sum to zero for each item, lot and serial'
       USING ERRCODE = 'check_violation', CONSTRAINT = 'stock_entries_sum_to_zero';
   END IF;
-  PERFORM 1 FROM stock_serials WHERE id IN (SELECT serial_id FROM added) ORDER BY id FOR UPDATE;
+  pieces := ARRAY(SELECT DISTINCT serial_id FROM added WHERE serial_id IS NOT NULL);
+  PERFORM 1 FROM stock_serials WHERE id = ANY (pieces) ORDER BY id FOR UPDATE;
   INSERT INTO stock_balances
     (id, organisation_id, location_id, part_id, lot_id, serial_id, quantity, floored, updated_at)
   SELECT gen_random_uuid(), k.organisation_id, k.location_id, k.part_id, k.lot_id, k.serial_id, 0,
@@ -33,7 +35,7 @@ BEGIN
     AND b.lot_id IS NOT DISTINCT FROM d.lot_id AND b.serial_id IS NOT DISTINCT FROM d.serial_id;
   IF EXISTS (
     SELECT FROM stock_balances b JOIN stock_locations l ON l.id = b.location_id
-    WHERE b.serial_id IN (SELECT serial_id FROM added)
+    WHERE b.serial_id = ANY (pieces)
       AND (b.floored OR (l.kind = 'customer' AND b.quantity > 0))
     GROUP BY b.serial_id HAVING sum(b.quantity) > 1) THEN
     RAISE EXCEPTION 'a serial is at one place'

@@ -182,16 +182,29 @@ def finish(page: Page, note: str) -> None:
     press(page, "Finish the job")
 
 
-def kept_offline(page: Page, path: str) -> None:
-    """Wait until the phone has kept an answer for reading without a network."""
-    query = """(path) => new Promise((done) => {
-        const opening = indexedDB.open("forewarn-field");
-        opening.onsuccess = () => {
-            const asked = opening.result.transaction("kept").objectStore("kept").get(path);
-            asked.onsuccess = () => { opening.result.close(); done(asked.result !== undefined); };
-        };
-    })"""
-    wait_for(lambda: page.evaluate(query, path), 60, f"kept on the phone: {path}")
+_READ = """(table) => new Promise((done) => {
+    const opening = indexedDB.open("forewarn-field");
+    opening.onsuccess = () => {
+        const asked = opening.result.transaction(table).objectStore(table).getAll();
+        asked.onsuccess = () => { opening.result.close(); done(asked.result.map((one) => JSON.stringify(one))); };
+    };
+})"""
+
+
+def kept_offline(page: Page, path: str, words: str = "") -> None:
+    """Wait until the phone has kept an answer, with these words in it, for reading without a network."""
+
+    def is_kept() -> bool:
+        return any(f'"path":"{path}"' in one and words in one for one in page.evaluate(_READ, "kept"))
+
+    wait_for(is_kept, 60, f"kept on the phone: {path} {words}")
+
+
+def drafted(page: Page, *words: str) -> None:
+    """Wait until the phone has kept a half-written form with all of these words."""
+    wait_for(
+        lambda: any(all(word in one for word in words) for one in page.evaluate(_READ, "drafts")), 60, f"draft {words}"
+    )
 
 
 def test_work_done_without_a_network_arrives_once(plant: Plant, phone: BrowserContext) -> None:
@@ -233,11 +246,12 @@ def test_half_written_form_outlives_a_reload_without_a_network(plant: Plant, pho
     press(page, "Accept")
     press(page, "Start work")
     wait_for(lambda: plant.order(order).state == "in_progress", 60, "the work has begun")
+    kept_offline(page, f"/work-orders/{order}", '"state":"in_progress"')
     lose_network(plant, phone)
     press(page, "Finish")
     page.get_by_role("radio").filter(has_text="A different fault").click()
     page.get_by_label("Note").fill("It was the gasket")
-    page.wait_for_timeout(300)
+    drafted(page, "It was the gasket", "wrong_mode")
     page.reload()
     press(page, "Finish")
     expect(page.get_by_label("Note")).to_have_value("It was the gasket")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ _FONTS = (
     "/usr/share/fonts/truetype/arphic/uming.ttc",
     "/System/Library/Fonts/Supplemental/Arial Unicode.ttf",
 )
+_NEEDED = "中履，"
+_LATIN = "Helvetica"  # what is Latin is drawn with it: some Chinese fonts have nothing else than Chinese
 _READERS_OWN = "STSong-Light"  # known to every PDF reader, and therefore not in the file
 MAX_PDF_ROWS = 3000  # some sixty pages
 
@@ -89,8 +92,7 @@ def history_csv(language: str, rows: Iterable[HistoryRow]) -> Iterator[bytes]:
 
 def history_pdf(language: str, of: HistoryOf, rows: Sequence[HistoryRow]) -> bytes:
     """Return the file; Chinese in it is readable whatever fonts this machine has."""
-    font = font_name()
-    plain = ParagraphStyle("plain", fontName=font, fontSize=8.5, leading=11.5, wordWrap="CJK")
+    plain = ParagraphStyle("plain", fontName=_LATIN, fontSize=8.5, leading=11.5, wordWrap="CJK")
     small = ParagraphStyle("small", parent=plain, fontSize=7.5, leading=10, textColor=colors.HexColor("#566472"))
     title = ParagraphStyle("title", parent=plain, fontSize=15, leading=20)
 
@@ -104,34 +106,34 @@ def history_pdf(language: str, of: HistoryOf, rows: Sequence[HistoryRow]) -> byt
     page.title, page.author = f"{said('title')} {of.serial}", "Forewarn"
     frame = Frame(page.leftMargin, page.bottomMargin, page.width, page.height, id="all")
     footer = said("footer", serial=of.serial, at=texts.moment(language, of.made_at, of.zone))
-    page.addPageTemplates([PageTemplate("all", [frame], onPage=lambda canvas, _: _foot(canvas, font, footer))])
+    page.addPageTemplates([PageTemplate("all", [frame], onPage=lambda canvas, _: _foot(canvas, footer))])
     facts = [of.model, f"{said('serial')} {of.serial}", of.customer, of.site]
     chain = "whole" if all(row.intact for row in rows) else "broken"
     story = [
-        Paragraph(escape(f"{said('title')}: {of.name}"), title),
-        Paragraph(escape(" · ".join(each for each in facts if each)), plain),
-        Paragraph(escape(_span(language, of)), small),
-        Paragraph(escape(said(f"chain_{chain}", count=sum(1 for row in rows if not row.intact))), small),
+        Paragraph(marked(f"{said('title')}: {of.name}"), title),
+        Paragraph(marked(" · ".join(each for each in facts if each)), plain),
+        Paragraph(marked(_span(language, of)), small),
+        Paragraph(marked(said(f"chain_{chain}", count=sum(1 for row in rows if not row.intact))), small),
         Spacer(1, 5 * mm),
     ]
-    head = [Paragraph(escape(said(each)), small) for each in ("at", "group", "said", "who")]
+    head = [Paragraph(marked(said(each)), small) for each in ("at", "group", "said", "who")]
     lines = [
         [
-            Paragraph(escape(texts.moment(language, row.at, of.zone)), plain),
-            Paragraph(escape(said(f"group.{row.group}")), plain),
-            Paragraph(escape(_sentence(row)), plain),
-            Paragraph(escape(row.who), plain),
+            Paragraph(marked(texts.moment(language, row.at, of.zone)), plain),
+            Paragraph(marked(said(f"group.{row.group}")), plain),
+            Paragraph(marked(_sentence(row)), plain),
+            Paragraph(marked(row.who), plain),
         ]
         for row in rows[:MAX_PDF_ROWS]
     ]
     if not lines:
-        story.append(Paragraph(escape(said("empty")), plain))
+        story.append(Paragraph(marked(said("empty")), plain))
     else:
         table = LongTable([head, *lines], colWidths=[33 * mm, 22 * mm, 95 * mm, 28 * mm], repeatRows=1)
         table.setStyle(TableStyle(_LINES))
         story.append(table)
     if len(rows) > MAX_PDF_ROWS:
-        story.append(Paragraph(escape(said("more", count=len(rows) - MAX_PDF_ROWS)), small))
+        story.append(Paragraph(marked(said("more", count=len(rows) - MAX_PDF_ROWS)), small))
     page.build(story)
     return out.getvalue()
 
@@ -151,29 +153,58 @@ def _sentence(row: HistoryRow) -> str:
 
 
 def _span(language: str, of: HistoryOf) -> str:
-    since = texts.day(language, of.since, of.zone) if of.since else "…"
+    since = texts.day(language, of.since, of.zone) if of.since else "..."
     until = texts.day(language, of.until or of.made_at, of.zone)
     return texts.text(language, "history.span", since=since, until=until)
 
 
-def _foot(canvas: Canvas, font: str, footer: str) -> None:
+def draw(canvas: Canvas, words: str, x: float, y: float, size: float) -> None:
+    """Write one line."""
+    for font, piece in runs(words):
+        canvas.setFont(font, size)
+        canvas.drawString(x, y, piece)
+        x += pdfmetrics.stringWidth(piece, font, size)
+
+
+def width(words: str, size: float) -> float:
+    """Return how long a line is."""
+    return sum(pdfmetrics.stringWidth(piece, font, size) for font, piece in runs(words))
+
+
+def _foot(canvas: Canvas, footer: str) -> None:
     canvas.saveState()
-    canvas.setFont(font, 7.5)
     canvas.setFillColor(colors.HexColor("#566472"))
-    canvas.drawString(16 * mm, 10 * mm, footer)
+    draw(canvas, footer, 16 * mm, 10 * mm, 7.5)
+    canvas.setFont(_LATIN, 7.5)
     canvas.drawRightString(A4[0] - 16 * mm, 10 * mm, str(canvas.getPageNumber()))
     canvas.restoreState()
 
 
+def runs(words: str) -> list[tuple[str, str]]:
+    """Return the words in pieces, each with the font that has its characters."""
+    latin = [ord(each) < 256 for each in words]
+    edges = [0, *(at for at in range(1, len(words)) if latin[at] != latin[at - 1]), len(words)]
+    return [
+        (_LATIN if latin[first] else font_name(), words[first:last]) for first, last in pairwise(edges) if last > first
+    ]
+
+
+def marked(words: str) -> str:
+    """Return the words as a paragraph's markup."""
+    return "".join(f'<font name="{font}">{escape(piece)}</font>' for font, piece in runs(words))
+
+
 @cache
 def font_name() -> str:
-    """Return a font with Latin and Chinese: one of this machine's that goes into the file, else the reader's own."""
+    """Return a font with Chinese: one of this machine's that goes into the file, else the reader's own."""
     for path in _FONTS:
         if Path(path).is_file():
             try:
-                pdfmetrics.registerFont(TTFont("ForewarnCJK", path))
-                return "ForewarnCJK"
+                font = TTFont("ForewarnCJK", path)
             except TTFError:
                 continue
+            if all(ord(each) in font.face.charToGlyph for each in _NEEDED):
+                pdfmetrics.registerFont(font)
+                return font.fontName
     pdfmetrics.registerFont(UnicodeCIDFont(_READERS_OWN))
     return _READERS_OWN

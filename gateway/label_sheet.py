@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
-from reportlab.lib.utils import simpleSplit
 from reportlab.pdfgen.canvas import Canvas
 
 from gateway import texts
-from gateway.history_files import font_name
+from gateway.history_files import draw, width
 from gateway.qr import qr_modules
 
 QUIET = 4  # white modules around, as the standard asks
@@ -49,11 +48,11 @@ class LabelText:
 def label_sheet(language: str, layout: Layout, labels: Sequence[LabelText], skip: int = 0) -> bytes:
     """Return the PDF; `skip`: so many labels of the first sheet are used up already."""
     out = io.BytesIO()
-    width, height = layout.page_mm[0] * mm, layout.page_mm[1] * mm
-    canvas = Canvas(out, pagesize=(width, height))
+    wide, high = layout.page_mm[0] * mm, layout.page_mm[1] * mm
+    canvas = Canvas(out, pagesize=(wide, high))
     canvas.setTitle(texts.text(language, "label.sheet"))
-    left = (width - layout.columns * layout.width_mm * mm) / 2
-    top = height - (height - layout.rows * layout.height_mm * mm) / 2
+    left = (wide - layout.columns * layout.width_mm * mm) / 2
+    top = high - (high - layout.rows * layout.height_mm * mm) / 2
     each = layout.columns * layout.rows
     for number, label in enumerate(labels, skip % each):
         place = number % each
@@ -71,7 +70,7 @@ def _draw(canvas: Canvas, language: str, layout: Layout, label: LabelText, x: fl
     margin = 2.5 * mm
     side = min(layout.height_mm * mm - 2 * margin, layout.width_mm * mm * 0.5)
     _square(canvas, label.url, x + margin, y + (layout.height_mm * mm - side) / 2, side)
-    font, start = font_name(), x + margin + side + 1.5 * mm
+    start = x + margin + side + 1.5 * mm
     room = layout.width_mm * mm - side - 2 * margin - 1.5 * mm
     line = y + layout.height_mm * mm - margin - 9
     for words, size, most in (
@@ -80,32 +79,24 @@ def _draw(canvas: Canvas, language: str, layout: Layout, label: LabelText, x: fl
         (label.code, 8, 1),
         (texts.text(language, "label.scan"), 6.5, 2),
     ):
-        canvas.setFont(font, size)
-        for part in _lines(words, font, size, room)[:most]:
-            canvas.drawString(start, line, part)
+        for part in _lines(words, size, room)[:most]:
+            draw(canvas, part, start, line, size)
             line -= size * 1.25
         line -= 1.5 if words else 0
 
 
-def _lines(words: str, font: str, size: float, room: float) -> list[str]:
-    """Break at blanks, and within what has none: Chinese, and long serial numbers."""
-    lines = []
-    for part in simpleSplit(words, font, size, room):
-        while part and (pieces := _fitting(part, font, size, room)) < len(part):
-            lines.append(part[:pieces])
-            part = part[pieces:]
-        if part:
-            lines.append(part)
+def _lines(words: str, size: float, room: float) -> list[str]:
+    """Break at blanks where there are some, else anywhere: Chinese, and long serial numbers."""
+    lines, left = [], words.strip()
+    while left:
+        count = len(left)
+        while count > 1 and width(left[:count], size) > room:
+            count -= 1
+        blank = left.rfind(" ", 1, count + 1)
+        cut = blank if count < len(left) and blank > 0 else count
+        lines.append(left[:cut].rstrip())
+        left = left[cut:].lstrip()
     return lines
-
-
-def _fitting(part: str, font: str, size: float, room: float) -> int:
-    from reportlab.pdfbase.pdfmetrics import stringWidth
-
-    count = len(part)
-    while count > 1 and stringWidth(part[:count], font, size) > room:
-        count -= 1
-    return count
 
 
 def _square(canvas: Canvas, url: str, x: float, y: float, side: float) -> None:

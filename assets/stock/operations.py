@@ -117,7 +117,8 @@ def _keep(
     why: str,
     params: dict[str, Any],
 ) -> StockConflict:
-    plain: dict[str, Any] = json.loads(json.dumps(body, default=str))
+    # A sign that no text column holds must not cost the rest of what the device sends.
+    plain: dict[str, Any] = json.loads(json.dumps(body, default=str).replace("\\u0000", ""))
     occurred = body.get("occurred_at")
     conflict = StockConflict(
         organisation_id=by.organisation_id,

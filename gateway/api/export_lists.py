@@ -159,10 +159,106 @@ LISTINGS: dict[str, Listing] = {
             " WHERE b.quantity <> 0 ORDER BY p.number, l.code, b.id",
         ),
         Listing(
+            "stock_movements",
+            "Stock movements",
+            "库存流水",
+            "stock.read",
+            (
+                ("Time", "时间"),
+                ("Kind", "类型"),
+                ("Part number", "物料编号"),
+                ("Location code", "库位编码"),
+                ("Lot", "批次"),
+                ("Serial number", "序列号"),
+                ("Quantity", "数量"),
+                ("Unit", "单位"),
+                ("Work order", "工单"),
+                ("Document", "单据"),
+                ("Reason", "原因"),
+                ("Movement", "流水号"),
+            ),
+            "SELECT m.occurred_at, m.kind, p.number, l.code, o.lot, s.serial, e.quantity, p.unit, m.work_order_number,"
+            " m.reference_number, m.reason, m.id FROM stock_entries e JOIN stock_movements m ON m.id = e.movement_id"
+            " JOIN parts p ON p.id = e.part_id JOIN stock_locations l ON l.id = e.location_id"
+            " LEFT JOIN stock_lots o ON o.id = e.lot_id LEFT JOIN stock_serials s ON s.id = e.serial_id"
+            " ORDER BY m.id DESC, e.line, e.quantity",
+        ),
+        Listing(
+            "stock_serials",
+            "Serial numbers in stock",
+            "序列号台账",
+            "stock.read",
+            (
+                ("Part number", "物料编号"),
+                ("Serial number", "序列号"),
+                ("Condition", "状态"),
+                ("Asset serial", "设备序列号"),
+                ("Since", "建立时间"),
+            ),
+            "SELECT p.number, s.serial, s.condition, a.serial, s.created_at FROM stock_serials s"
+            " JOIN parts p ON p.id = s.part_id LEFT JOIN assets a ON a.id = s.asset_id"
+            " ORDER BY p.number, s.serial, s.id",
+        ),
+        Listing(
+            "repair_orders",
+            "Repair orders",
+            "返修单",
+            "price.read",
+            (
+                ("Number", "编号"),
+                ("Part number", "物料编号"),
+                ("Serial number", "序列号"),
+                ("State", "状态"),
+                ("Cost", "费用"),
+                ("Currency", "币种"),
+                ("Sent", "送修时间"),
+                ("Ended", "结束时间"),
+            ),
+            "SELECT r.number, p.number, s.serial, r.state, r.cost, r.currency, r.sent_at, r.ended_at"
+            " FROM repair_orders r JOIN parts p ON p.id = r.part_id JOIN stock_serials s ON s.id = r.serial_id"
+            " ORDER BY r.id DESC",
+        ),
+        Listing(
+            "tools",
+            "Tools",
+            "工具",
+            "stock.read",
+            (
+                ("Number", "编号"),
+                ("Name (English)", "英文名称"),
+                ("Name (Chinese)", "中文名称"),
+                ("Serial number", "序列号"),
+                ("Location code", "库位编码"),
+                ("Calibration due", "检定到期"),
+            ),
+            "SELECT t.number, t.name_en, t.name_zh, s.serial, l.code, t.calibration_due_on FROM tools t"
+            " JOIN stock_serials s ON s.id = t.serial_id"
+            " LEFT JOIN stock_balances b ON b.serial_id = s.id AND b.quantity > 0 AND b.floored"
+            " LEFT JOIN stock_locations l ON l.id = b.location_id ORDER BY t.number, t.id",
+        ),
+        Listing(
+            "prices",
+            "Prices",
+            "价目",
+            "price.read",
+            (
+                ("Price book", "价目表"),
+                ("Currency", "币种"),
+                ("Part number", "物料编号"),
+                ("Tool", "工具"),
+                ("Price", "价格"),
+                ("From", "生效"),
+                ("To", "失效"),
+            ),
+            "SELECT b.name, b.currency, p.number, t.number, x.price, b.valid_from, b.valid_to FROM prices x"
+            " JOIN price_books b ON b.id = x.price_book_id LEFT JOIN parts p ON p.id = x.part_id"
+            " LEFT JOIN tools t ON t.id = x.tool_id ORDER BY b.name, p.number, t.number, x.id",
+        ),
+        Listing(
             "purchase_orders",
             "Purchase orders",
             "采购单",
-            "stock.read",
+            "price.read",
             (
                 ("Number", "编号"),
                 ("Supplier", "供应商"),

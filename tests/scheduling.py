@@ -5,17 +5,20 @@ By the ids of tests alone: marks of groups reach xdist only with some versions o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+_ROOT = Path(__file__).resolve().parents[1]
+_ASKS_FOR_DEMO = re.compile(r"^def \w+\(\s*service: Running", re.MULTILINE)
 # The tests of these files share the running demo. It is one at a time, and it ends with the last of them.
-DEMO = (
-    "tests/journeys/test_three_views.py",
-    "tests/journeys/test_alarm_pages.py",
-    "tests/journeys/test_telemetry_pages.py",
-    "tests/journeys/test_wear_to_label.py",
+DEMO = tuple(
+    file.relative_to(_ROOT).as_posix()
+    for file in sorted((_ROOT / "tests" / "journeys").glob("test_*.py"))
+    if _ASKS_FOR_DEMO.search(file.read_text()) and "plain_service" not in file.read_text()
 )
 # Groups that take longest, the longest first: no worker is left alone with one at the end.
 _LONGEST = (

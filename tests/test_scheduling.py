@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_what_shares_the_demo_or_timescaledb_is_one_group(request: pytest.FixtureRequest) -> None:
     for item in request.session.items:
         if "demo" in getattr(item, "fixturenames", ()):
-            assert group_of(item.nodeid) == "demo", item.nodeid
+            assert group_of(item.nodeid) == "demo", f"{item.nodeid}: let its first argument be `service: Running`"
         if item.get_closest_marker("timescale"):
             assert group_of(item.nodeid) == "timescale", item.nodeid
 

@@ -35,7 +35,7 @@ class OldPartDuty(Identified, Owned, Base):
     part_id: Mapped[UUID] = mapped_column(ForeignKey("parts.id"), index=True)
     serial_expected: Mapped[str | None] = mapped_column(Text)
     quantity: Mapped[Decimal] = mapped_column(QUANTITY)
-    returned: Mapped[Decimal] = mapped_column(QUANTITY, default=Decimal(0))
+    returned: Mapped[Decimal] = mapped_column(QUANTITY, default=Decimal(0), server_default="0")
     state: Mapped[str] = mapped_column(Text, default="open")
     due_at: Mapped[datetime]
     person_id: Mapped[UUID | None] = mapped_column(index=True)

@@ -51,7 +51,7 @@ class PartUsage(Identified, Owned, Base):
     asset_id: Mapped[UUID | None] = mapped_column(index=True)
     person_id: Mapped[UUID | None]
     quantity: Mapped[Decimal] = mapped_column(QUANTITY)
-    returned: Mapped[Decimal] = mapped_column(QUANTITY, default=Decimal(0))
+    returned: Mapped[Decimal] = mapped_column(QUANTITY, default=Decimal(0), server_default="0")
     occurred_at: Mapped[datetime]
     in_warranty: Mapped[bool | None]
     unit_cost: Mapped[Decimal | None] = mapped_column(MONEY)

@@ -71,6 +71,11 @@ def is_repeated(request: pytest.FixtureRequest) -> bool:
     return int(getattr(request.node, "execution_count", 1)) > 1
 
 
+def busy() -> float:
+    """How many times slower than a quiet machine this one is, by what waits for its processors; 1 when it is quiet."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 class AnyCluster(Protocol):
     """What tests need of a PostgreSQL server, whoever runs it."""
 

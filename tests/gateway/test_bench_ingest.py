@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import busy
+
 MOST_RSS_MB = 350.0  # of one consumer: code and libraries 110, the queue of what was read at most 64, one group in work
 
 
@@ -49,8 +51,8 @@ def test_fleet_back_after_an_outage_is_stored_while_live_readings_go_first() -> 
     figures = bench("--profile", "backlog", "--devices", "40", "--hours", "0.25")
     assert figures["lost"] == 0
     assert figures["backlog_samples"] == 40 * 900
-    assert figures["live_p99_publish_to_row_s"] < 2.0 * _busy()
-    assert figures["minutes_for_24_hours"] < 30 * _busy()
+    assert figures["live_p99_publish_to_row_s"] < 2.0 * busy()
+    assert figures["minutes_for_24_hours"] < 30 * busy()
     assert figures["consumer_rss_mb"] < MOST_RSS_MB
 
 
@@ -59,8 +61,3 @@ def test_memory_stays_bounded_at_full_load() -> None:
     figures = bench("--profile", "soak", "--minutes", "0.2", "--devices", "40")
     assert (figures["lost"], figures["duplicates"]) == (0, 0)
     assert figures["rss_mb_max"] < MOST_RSS_MB
-
-
-def _busy() -> float:
-    """How many times slower this machine is than it was measured to be, by what waits for its processors."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import busy
 from tests.journeys.conftest import Browserless, Running, wait_for
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(420)]
 
 PUMP = "DEMO-PUMP-101"
-WORK_ORDER_S = 180  # the fault begins some 15 s after going live, its precursor takes 90 s
+WORK_ORDER_S = 240  # the fault begins some 15 s after going live, its precursor takes 90 s
 
 
 def _order(client: Browserless) -> dict[str, Any] | None:
@@ -21,16 +22,16 @@ def _order(client: Browserless) -> dict[str, Any] | None:
 
 
 def test_bearing_wear_becomes_a_label_and_the_machine_is_repaired(service: Running) -> None:
-    assert service.ready_s < 60
+    assert service.ready_s < 60 * busy()
     desk, asked_at = service.desk, datetime.now(UTC)
     order = wait_for(lambda: _order(desk), WORK_ORDER_S, "a work order that nobody typed")
     seen_at = datetime.now(UTC)
     _check_explanation(desk, order)
     opened_at, began_at = (datetime.fromisoformat(order[name]) for name in ("opened_at", "since"))
     # From the first abnormal reading (measured and sent within a second) to the order: k of n readings included.
-    assert opened_at - began_at < timedelta(seconds=10)
+    assert opened_at - began_at < timedelta(seconds=10 * busy())
     # The service is shared: other journeys may have run before, and the order may have been there from the beginning.
-    assert seen_at - max(opened_at, asked_at) < timedelta(seconds=10)
+    assert seen_at - max(opened_at, asked_at) < timedelta(seconds=10 * busy())
 
     technician = service.as_person("tom@demo.forewarn.example")
     for step, body in (

@@ -40,5 +40,5 @@ export function PositionsPage() {
 function AddPosition() {
   const text = useText();
   const navigate = useNavigate();
-  return <FormButton primary icon={Plus} label={text.t("positions.add")} form={{ path: "/positions", fields: [{ name: "name", label: "col.name", required: true, example: "P-101" }, { name: "site_id", label: "col.site", kind: "pick", of: SITES }], after: (made: { id: string }) => void navigate(`/positions/${made.id}`) }} />;
+  return <FormButton primary icon={Plus} label={text.t("positions.add")} form={{ path: "/positions", fields: [{ name: "name", label: "col.name", required: true, example: "P-101" }, { name: "site_id", label: "col.site", hint: "positions.site_hint", kind: "pick", of: SITES }], after: (made: { id: string }) => void navigate(`/positions/${made.id}`) }} />;
 }

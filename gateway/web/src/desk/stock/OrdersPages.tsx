@@ -70,6 +70,7 @@ export function PurchaseOrderPage() {
   return <Loaded of={order} skeleton={<Bones rows={8} />}>{(data) => <One order={data} />}</Loaded>;
 }
 
+const MOVES = ["draft", "ordered", "cancelled"]; // receiving has a form of its own
 const RECEIVES = ["ordered", "partially_received"];
 
 function One(props: { order: Purchase & { receipts: Receipt[] } }) {
@@ -86,7 +87,7 @@ function One(props: { order: Purchase & { receipts: Receipt[] } }) {
         marks={<PurchaseChip state={order.state} />}
         sub={order.supplier}
         right={<>
-          {manage && order.legal.filter((to) => !["partially_received", "received"].includes(to)).map((to) => <ActButton key={to} danger={to === "cancelled"} primary={to === "ordered"} label={text.code("purchase.to", to)} path={`/purchase-orders/${order.id}/transitions`} version={order.version} body={{ to }} />)}
+          {manage && order.legal.filter((to) => MOVES.includes(to)).map((to) => <ActButton key={to} danger={to === "cancelled"} primary={to === "ordered"} label={text.code("purchase.to", to)} path={`/purchase-orders/${order.id}/transitions`} version={order.version} body={{ to }} />)}
           {receive && <Receive order={order} />}
         </>}
       />

@@ -19,6 +19,8 @@ export type Detail = PartRow & { models: { id: string; code: string; name_en: st
 export type Tracked = { id: string; serial?: string | null; lot?: string | null; condition?: string | null; location: PlaceRef | null; received_at: string | null; purchase_order: string | null; asset: { id: string; name: string; serial: string } | null; expires_at: string | null; quantity?: number };
 export type Availability = { on_hand: number; available_to_promise: number; reserved: number; inbound: number; days: { on: string; receipts: number; reserved: number; projected: number }[] };
 
+const HORIZON_MS = 60 * 86_400_000; // what is planned is seldom further away
+
 export function PartPage() {
   const { id = "" } = useParams();
   const part = useOne<Detail>(`/parts/${id}`);
@@ -31,7 +33,7 @@ function One(props: { part: Detail }) {
   const text = useText();
   const me = useOutletContext<Me>();
   const manage = may(me, "part.manage");
-  const availability = useOne<Availability>(`/parts/${part.id}/availability`);
+  const availability = useOne<Availability>(`/parts/${part.id}/availability?on=${new Date(Date.now() + HORIZON_MS).toISOString().slice(0, 10)}`);
   const movements = useRows<Movement>("/stock-movements", { part_id: part.id, limit: 20 });
   const qty = (value: number | null | undefined) => amount(value, part.unit, text);
   return (

@@ -2,6 +2,7 @@
 import { Plus, ScrollText } from "lucide-react";
 import { useNavigate, useOutletContext, useParams } from "react-router";
 
+import { newKey } from "../../api/client";
 import { may, useOne } from "../../api/rows";
 import type { Me } from "../../api/types";
 import { useText, type Text } from "../../i18n/useText";
@@ -112,10 +113,11 @@ export const clauseFields = (text: Text): Field[] => [
 /** What the form holds of a clause, and what is sent of it; what the form does not show goes along unchanged. */
 export const clauseRow = (clause: Clause): Values => ({ ...clause, replacement_rule: clause.replacement?.rule ?? null });
 export function clauseBody(row: Values): Values {
-  const { id: _, replacement_rule: rule, ...rest } = row;
+  const { replacement_rule: rule, ...rest } = row;
   const held = rest.replacement as Record<string, unknown> | null | undefined;
   const number = (value: unknown) => (value === "" || value === null || value === undefined ? null : Number(value));
-  return { ...rest, months: number(rest.months), days: number(rest.days), share_percent: number(rest.share_percent) ?? 100, begins: ((rest.begins as Values[] | undefined) ?? []).filter((one) => one.fact).map((one) => ({ ...one, plus_months: number(one.plus_months) ?? 0 })), meters: ((rest.meters as Values[] | undefined) ?? []).filter((one) => one.meter), ...(rule ? { replacement: { ...held, rule } } : {}) };
+  // A clause keeps its id through all versions: verdicts name it.
+  return { ...rest, id: rest.id ?? newKey(), months: number(rest.months), days: number(rest.days), share_percent: number(rest.share_percent) ?? 100, begins: ((rest.begins as Values[] | undefined) ?? []).filter((one) => one.fact).map((one) => ({ ...one, plus_months: number(one.plus_months) ?? 0 })), meters: ((rest.meters as Values[] | undefined) ?? []).filter((one) => one.meter), ...(rule ? { replacement: { ...held, rule } } : {}) };
 }
 
 function EditTerms(props: { terms?: Terms; label: string }) {

@@ -29,7 +29,7 @@ export function MachineCard(props: { asset: string }) {
         </section>
       )}
       <Commissioning asset={props.asset} />
-      {(documents.data?.items.length ?? 0) > 0 && (
+      {(documents.data?.items?.length ?? 0) > 0 && (
         <section className="card pad">
           <h2>{text.t("nav.documents")}</h2>
           {documents.data!.items.map((one) => <a key={one.id} className="row line link" style={{ gap: 10, minHeight: 44 }} href={`/api/v1/documents/${one.id}/file`} target="_blank" rel="noreferrer"><FileText size={18} aria-hidden /><span className="break">{one.title}</span></a>)}

@@ -15,7 +15,7 @@ export type List = { items: Point[]; complete: boolean };
 export function Commissioning(props: { asset: string; phone?: boolean }) {
   const text = useText();
   const list = useOne<List>(`/assets/${props.asset}/commissioning`);
-  if (!list.data || list.data.items.length === 0) return null;
+  if (!list.data?.items?.length) return null;
   const done = list.data.items.filter((point) => point.ok !== null).length;
   return (
     <CardBlock title={text.t("commissioning.title")} right={<span className="small muted num">{done}/{list.data.items.length}</span>}>

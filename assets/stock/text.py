@@ -45,4 +45,4 @@ def _indexed(word: str) -> bool:
 
 
 def _sought(word: str) -> Sequence[str]:
-    return pairs(word)[:20]
+    return [word[start : start + 2] for start in range(len(word) - 1)][:20] or [word]

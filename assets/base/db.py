@@ -130,7 +130,6 @@ def enter_actor(session: Session, actor: Actor) -> None:
     )
 
 
-
 @contextmanager
 def service_rights(session: Session) -> Iterator[None]:
     """Be the service for some statements of an actor's transaction, then whoever it was before.

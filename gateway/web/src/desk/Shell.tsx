@@ -53,7 +53,7 @@ function usePlaces(): Group[] {
     { key: "nav.group.stock", places: [
       { to: "/stock", key: "nav.stock", icon: Warehouse, action: "stock.read" },
       { to: "/parts", key: "nav.parts", icon: Package, action: "stock.read" },
-      { to: "/purchase-orders", key: "nav.purchasing", icon: Truck, action: "stock.read" },
+      { to: "/purchase-orders", key: "nav.purchasing", icon: Truck, action: "price.read" },
       { to: "/tools", key: "nav.tools", icon: Wrench, action: "stock.read" },
     ] },
     { key: "nav.group.settings", places: [

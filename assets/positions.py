@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from assets.base.access import Actor
 from assets.base.db import Base, Identified, Owned
 from assets.base.errors import Conflict, Invalid
 from assets.base.events import append_event
@@ -57,6 +59,31 @@ def add_position(
     session.add(position)
     session.flush()
     return position
+
+
+def rename_position(session: Session, position: Position, name: str, actor: Actor, now: datetime) -> None:
+    """Give a position another name. Raises Conflict when its owner has one of that name."""
+    if name == position.name:
+        return
+    taken = select(Position.id).where(
+        Position.organisation_id == position.organisation_id, Position.name == name, Position.id != position.id
+    )
+    if session.scalar(taken):
+        raise Conflict(f"there is a position {name!r} already", name=name)
+    payload = {"from": position.name, "to": name}
+    position.name = name
+    session.flush()
+    append_event(
+        session,
+        "position.renamed",
+        at=now,
+        organisation_id=position.organisation_id,
+        subject_kind="position",
+        subject_id=position.id,
+        actor_kind=actor.kind,
+        actor_id=actor.person_id,
+        payload=payload,
+    )
 
 
 def install(session: Session, position: Position, asset: Asset, at: datetime, now: datetime) -> Installation:
@@ -116,6 +143,14 @@ def installations_of(session: Session, position_id: UUID) -> list[Installation]:
     """Return who stood at the position and when, newest first."""
     found = select(Installation).where(Installation.position_id == position_id)
     return list(session.scalars(found.order_by(Installation.valid_from.desc())))
+
+
+def standing_at(session: Session, position_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return the asset that stands at each of the positions now; a position where none stands is left out."""
+    found = select(Installation.position_id, Installation.asset_id).where(
+        Installation.position_id.in_(position_ids), Installation.valid_to.is_(None)
+    )
+    return {position_id: asset_id for position_id, asset_id in session.execute(found.order_by(Installation.valid_from))}
 
 
 def _lock(session: Session, position: Position, asset: Asset) -> None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from assets.base.errors import Invalid, NotFound
 from assets.instrumentation import Binding, bind
-from assets.positions import Position, add_position, install, installations_of, remove
+from assets.positions import (
+    Position,
+    add_position,
+    install,
+    installations_of,
+    remove,
+    rename_position,
+    standing_at,
+)
 from assets.registry import Asset, Site
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Name, Ref, contains, locked
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from ingest.models import Device
 
@@ -23,8 +33,22 @@ router = APIRouter(prefix="/api/v1", tags=["positions"])
 class NewPosition(BaseModel):
     """A place to name."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     site_id: UUID | None = None
+
+
+class PositionChange(BaseModel):
+    """What the place is called from now on."""
+
+    name: Name
+
+
+class StandingAsset(BaseModel):
+    """Which asset stands at a place now."""
+
+    id: UUID
+    name: str
+    serial: str
 
 
 class InstallationRow(BaseModel):
@@ -48,12 +72,14 @@ class ChannelRow(BaseModel):
 
 
 class PositionItem(BaseModel):
-    """A place and what stands there now."""
+    """A place and what stands there now; `asset` is null where nothing stands, or nothing that the reader sees."""
 
     id: UUID
     name: str
     site_id: UUID | None
+    site: Ref | None
     asset_id: UUID | None
+    asset: StandingAsset | None
 
 
 class PositionDetail(PositionItem):
@@ -86,17 +112,23 @@ class NewChannel(BaseModel):
 
 
 @router.get("/positions", operation_id="list_positions")
-def list_positions(here: Here, limit: Limit = 100, after: After = None) -> PositionPage:
-    """List places by name."""
+def list_positions(
+    here: Here, q: str | None = None, site_id: UUID | None = None, limit: Limit = 100, after: After = None
+) -> PositionPage:
+    """List places by name; `q` looks in the name."""
     here.require("asset.read")
     statement = select(Position).order_by(Position.name, Position.id).limit(limit + 1)
+    if q:
+        statement = statement.where(Position.name.ilike(contains(q)))
+    if site_id is not None:
+        statement = statement.where(Position.site_id == site_id)
     if after:
-        (last,) = read_cursor(after, str)
-        statement = statement.where(Position.name > last)
+        name, key = read_cursor(after, str, UUID)
+        statement = statement.where(tuple_(Position.name, Position.id) > tuple_(name, key))
     rows = list(here.session.scalars(statement))
     page = rows[:limit]
-    items = [_item(here, position) for position in page]
-    return PositionPage(items=items, next=cursor_of(page[-1].name) if len(rows) > limit else None)
+    following = cursor_of(page[-1].name, page[-1].id) if len(rows) > limit else None
+    return PositionPage(items=_items(here, page), next=following)
 
 
 @router.post("/positions", operation_id="create_position", status_code=201)
@@ -109,7 +141,9 @@ def create_position(body: NewPosition, here: Here) -> PositionDetail:
         if site is None:
             raise Invalid("no such site", field="site_id")
         owner = site.organisation_id
-    position = add_position(here.session, organisation_id=owner, name=body.name, site_id=body.site_id, now=here.now)
+    position = add_position(
+        here.session, organisation_id=owner, name=body.name.strip(), site_id=body.site_id, now=here.now
+    )
     return _detail(here, position)
 
 
@@ -118,6 +152,15 @@ def get_position(position_id: UUID, here: Here) -> PositionDetail:
     """One place with who stood there and what measures there."""
     here.require("asset.read")
     return _detail(here, _position(here, position_id))
+
+
+@router.patch("/positions/{position_id}", operation_id="change_position")
+def change_position(position_id: UUID, body: PositionChange, here: Here) -> PositionDetail:
+    """Give a place another name; who stood there and what measures there stays."""
+    here.require("asset.manage")
+    position = locked(here, Position, position_id, "position")
+    rename_position(here.session, position, body.name.strip(), here.actor, here.now)
+    return _detail(here, position)
 
 
 @router.post("/positions/{position_id}/install", operation_id="install_asset")
@@ -162,14 +205,28 @@ def _position(here: Context, position_id: UUID) -> Position:
     return position
 
 
-def _item(here: Context, position: Position) -> PositionItem:
-    standing = next((each for each in installations_of(here.session, position.id) if each.valid_to is None), None)
-    return PositionItem(
-        id=position.id,
-        name=position.name,
-        site_id=position.site_id,
-        asset_id=standing.asset_id if standing else None,
-    )
+def _items(here: Context, positions: Sequence[Position]) -> list[PositionItem]:
+    standing = standing_at(here.session, [position.id for position in positions])
+    assets = {
+        row.id: StandingAsset(id=row.id, name=row.name, serial=row.serial)
+        for row in here.session.execute(
+            select(Asset.id, Asset.name, Asset.serial).where(Asset.id.in_(standing.values()))
+        )
+    }
+    wanted = {position.site_id for position in positions if position.site_id is not None}
+    named = here.session.execute(select(Site.id, Site.name).where(Site.id.in_(wanted)))
+    sites = {key: Ref(id=key, name=name) for key, name in named}
+    return [
+        PositionItem(
+            id=position.id,
+            name=position.name,
+            site_id=position.site_id,
+            site=sites.get(position.site_id) if position.site_id else None,
+            asset_id=standing.get(position.id),
+            asset=assets.get(standing[position.id]) if position.id in standing else None,
+        )
+        for position in positions
+    ]
 
 
 def _detail(here: Context, position: Position) -> PositionDetail:
@@ -185,7 +242,7 @@ def _detail(here: Context, position: Position) -> PositionDetail:
         .order_by(Device.serial, Binding.channel)
     )
     return PositionDetail(
-        **_item(here, position).model_dump(),
+        **_items(here, [position])[0].model_dump(),
         installations=[
             InstallationRow(
                 asset_id=each.asset_id,

@@ -1,5 +1,5 @@
 /** One position: what stands there, who stood there before, what measures there; and the swap. */
-import { ArrowLeftRight, Cable, LogOut, MapPin } from "lucide-react";
+import { ArrowLeftRight, Cable, LogOut, MapPin, Pencil } from "lucide-react";
 import { Link, useOutletContext, useParams } from "react-router";
 
 import { may, useOne } from "../../api/rows";
@@ -42,6 +42,7 @@ function Place(props: { position: Detail; text: ReturnType<typeof useText> }) {
         marks={now ? <Chip tone="ok" small>{text.t("positions.taken")}</Chip> : <Chip tone="quiet" small>{text.t("positions.free")}</Chip>}
         right={manage && (
           <>
+            <FormButton icon={Pencil} label={text.t("positions.rename")} form={{ path: `/positions/${position.id}`, method: "PATCH", fields: [{ name: "name", label: "col.name", required: true }], initial: { name: position.name }, done: "form.saved" }} />
             {now && <FormButton icon={LogOut} label={text.t("positions.take_out")} form={{ path, fields: [at], initial: { at: localMoment(Date.now()) }, body: (values) => ({ asset_id: null, at: values.at ? new Date(String(values.at)).toISOString() : undefined }), note: text.t("positions.take_out_note", { name: now.asset_name }) }} />}
             <FormButton primary icon={ArrowLeftRight} label={text.t(now ? "positions.swap" : "positions.install")} form={{ path, fields: [{ name: "asset_id", label: "positions.new_asset", kind: "pick", of: ASSETS, required: true }, at], initial: { at: localMoment(Date.now()) }, done: "positions.swapped", note: now ? text.t("positions.swap_note", { name: now.asset_name }) : undefined }} />
           </>

@@ -10,7 +10,7 @@ import { ListPage } from "../../ui/ListPage";
 import { AssetTabs } from "./AssetTabs";
 import { SITES } from "./look";
 
-export type PositionRow = { id: string; name: string; site_id: string | null; site?: { id: string; name: string } | null; asset_id: string | null; asset?: { id: string; name: string; serial: string } | null };
+export type PositionRow = { id: string; name: string; site_id: string | null; site: { id: string; name: string } | null; asset_id: string | null; asset: { id: string; name: string; serial: string } | null };
 
 export function PositionsPage() {
   const text = useText();

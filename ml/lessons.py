@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from assets.registry import Asset, AssetModel
 from ingest.store.hourly import rows_an_hour
-from maintenance.decisions import FindingFacts
+from maintenance.decisions import SELF_EVIDENT_LAYERS, FindingFacts
 from maintenance.feedback_settings import feedback_for
 from ml.blocks import asset_setup
 from ml.detectors.protocol import State
@@ -187,8 +187,11 @@ class Lessons:
 
 
 def weighed(fact: FindingFacts, openers: tuple[str, ...] | None) -> FindingFacts:
-    """The finding as sure as history allows: where its detector may open no orders, one for the watch list."""
-    if openers is None or fact.kind != "machine" or fact.detector in openers:
+    """The finding as sure as history allows: where its detector may open no orders, one for the watch list.
+
+    A limit that somebody set is not history's to doubt: the choice is made without any.
+    """
+    if openers is None or fact.kind != "machine" or fact.detector in openers or fact.layer in SELF_EVIDENT_LAYERS:
         return fact
     return replace(fact, confidence=min(fact.confidence, DOUBTED))
 

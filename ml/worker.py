@@ -133,6 +133,8 @@ class Scorer:
             cursor = ScoringCursor(name=NAME, xid=0, batch_id=0)
             session.add(cursor)
             session.flush()
+        if self._known and Place(cursor.xid, cursor.batch_id) != self._upto:
+            self._forget_all()  # another process scored meanwhile: what it told its detectors, ours never heard
         batches = session.execute(_WAITING, {"xid": cursor.xid, "id": cursor.batch_id, "limit": BATCHES}).all()
         if not batches:
             return False, False
@@ -313,10 +315,10 @@ class Scorer:
             model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
             key, setup = str(asset_id), self._lessons.setup(session, model, asset, now)
             self._fleet.set_up(key, setup)
-            saved_at = known.saved_at if known else now
             seen, missed = (known.seen, []) if known else self._restore(session, asset_id)
-            if known is None and session.get(ScoringState, asset_id) is None:
-                saved_at = LONG_AGO  # at once: work is told to what is stored
+            stored = None if known else session.get(ScoringState, asset_id)
+            # Where nothing is stored, at once: work is told to what is stored.
+            saved_at = known.saved_at if known else stored.updated_at if stored else LONG_AGO
             if known and known.setup.taught is setup.taught and known.setup == setup:
                 setup = known.setup  # the same object: tapes go on
             detectors = frozenset(model.detectors if model else ())

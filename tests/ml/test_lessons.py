@@ -123,6 +123,8 @@ def test_what_may_open_no_order_goes_to_the_watch_list() -> None:
     assert weighed(found, None) is found
     assert weighed(found, ("residual",)) is found
     assert weighed(replace(found, kind="sensor"), ()).confidence == found.confidence
+    limit = replace(found, detector="limits", layer="L1")
+    assert weighed(limit, ("wear",)) is limit is weighed(limit, ()), "a limit that somebody set opens as it did"
     doubted = decide(weighed(found, ("wear",)), Policy(), (), NOW)
     assert (doubted.action, doubted.reason) == (WATCH, "low_confidence")
 

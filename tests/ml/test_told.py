@@ -214,6 +214,16 @@ def test_a_restart_tells_what_the_stored_state_has_not_heard(mill: Machines, hea
     assert heard[6:] == []
 
 
+def test_a_scorer_takes_up_what_another_process_did_meanwhile(mill: Machines, heard: list[float]) -> None:
+    some(mill, 0, 600, events=[95])
+    mill.scorer.run(NOW)  # saved
+    some(mill, 600, 700, events=[45])
+    Scorer(mill.database).run(NOW)  # not saved: too soon
+    some(mill, 700, 800)
+    mill.scorer.run(NOW)
+    assert heard == [95, 45, 45], "its detectors as they are stored were not told of what came late to the other"
+
+
 def test_a_round_that_fails_is_told_again_to_detectors_as_they_were_stored(
     mill: Machines, heard: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ export type Agreed = [
   Fits<Schema["FirstReading"], page.FirstReading>,
   Fits<Schema["TechnicianItem"], page.Technician>,
   Fits<Schema["PersonItem"], page.Person>,
+  Fits<Schema["PersonDetail"], page.PersonDetail>,
   Fits<Schema["Link"], page.SignInLink>,
   // Only API tokens are without a person; the pages sign in as one.
   Fits<Omit<Schema["Me"], "person">, Omit<page.Me, "person">>,

@@ -321,5 +321,6 @@ export type NewDevice = {
 
 export type FirstReading = { arrived: boolean; at: string | null; metrics: string[]; asset_id: string | null };
 export type Technician = { person_id: string; name: string; open_work_orders: number };
-export type Person = { id: string; name: string; email: string | null; roles: string[]; demo: boolean };
+export type Person = { id: string; name: string; email: string | null; roles: string[]; organisation_id: string; disabled_at: string | null; demo: boolean; version: number };
+export type PersonDetail = Omit<Person, "organisation_id"> & { phone: string | null; language: string; organisation: { id: string; name: string } | null };
 export type SignInLink = { url: string };

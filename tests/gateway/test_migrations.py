@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from uuid import UUID
 
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from assets.base.db import sqlalchemy_url
 from gateway.migrate import MIGRATIONS, current, differences, upgrade
@@ -51,11 +53,60 @@ def test_two_processes_may_migrate_at_once(empty_database: str) -> None:
     assert differences(empty_database) == []
 
 
-def test_history_is_one_line() -> None:
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
-    assert len(ScriptDirectory.from_config(config).get_heads()) == 1
+    return config
+
+
+def test_what_a_database_holds_goes_along(empty_database: str) -> None:
+    engine, config = create_engine(sqlalchemy_url(empty_database)), _config()
+    whole, part = UUID(int=1), UUID(int=2)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0009")
+        connection.execute(text("SET ROLE forewarn_service"))
+        connection.execute(
+            text("""
+            INSERT INTO organisations (id, kind, name, ancestors, demo, created_at)
+            VALUES (:id, 'operator', 'Operator', ARRAY[CAST(:id AS uuid)], false, now())
+            """),
+            {"id": UUID(int=9)},
+        )
+        for asset, above in ((whole, None), (part, whole)):
+            connection.execute(
+                text("""
+                INSERT INTO assets (id, organisation_id, serial, name, code, lifecycle, operation, created_at, custom,
+                  demo, parent_id)
+                VALUES (:id, :owner, :serial, 'Pump', :serial, 'in_service', 'up', now(), '{}', false, :above)
+                """),
+                {"id": asset, "owner": UUID(int=9), "serial": f"S{asset.int}", "above": above},
+            )
+        connection.execute(
+            text("""
+            INSERT INTO scoring_states (asset_id, organisation_id, model_id, state, watermark, learning,
+              rebaseline_after, updated_at)
+            VALUES (:id, :owner, 'm', '', now(), '{}', '2026-05-01T00:00:00Z', now())
+            """),
+            {"id": whole, "owner": UUID(int=9)},
+        )
+        connection.execute(text("RESET ROLE"))
+        connection.commit()
+    upgrade(empty_database)
+    with engine.connect() as connection:
+        connection.execute(text("SET ROLE forewarn_service"))
+        states = connection.execute(text("SELECT axis, state FROM state_intervals WHERE asset_id = :id"), {"id": whole})
+        assert sorted(map(tuple, states)) == [("lifecycle", "in_service"), ("operation", "up")]
+        components = connection.execute(text("SELECT asset_id, child_asset_id FROM components"))
+        assert list(map(tuple, components)) == [(whole, part)]
+        untold = connection.scalar(text("SELECT untold FROM scoring_states"))
+        assert [(work["at"], work["repaired"]) for work in untold] == [(1777593600.0, True)], "a repair not yet told"
+    engine.dispose()
+
+
+def test_history_is_one_line() -> None:
+    assert len(ScriptDirectory.from_config(_config()).get_heads()) == 1
 
 
 def test_migrations_travel_with_the_package() -> None:

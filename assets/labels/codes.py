@@ -34,7 +34,7 @@ def signed_codes(session: Session, labels: Sequence[Label], now: datetime) -> li
 def typed_code(typed: str) -> str:
     """Return the code in what was scanned or typed: an address, or the code with blanks and small letters."""
     last = typed.strip().partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
-    return "".join(each for each in last.upper() if each.isalnum())[:40]
+    return "".join(each for each in last.upper() if each.isalnum() and each.isascii())[:40]
 
 
 def find_label(session: Session, typed: str, now: datetime | None = None) -> Label | None:

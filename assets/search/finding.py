@@ -29,12 +29,14 @@ class Found:
     serial: str | None = None
 
 
-def find(session: Session, asked: str, kinds: Sequence[str], limit: int) -> list[Found]:
-    """Return what was found of each kind, at most `limit` of each, best first."""
+def find(session: Session, asked: str, kinds: Sequence[str], limit: int, *, public_only: bool = False) -> list[Found]:
+    """Return what was found of each kind, at most `limit` of each, best first; `public_only`: of documents."""
     if not asked.strip("%_ \t\r\n\0") and not asked.strip():
         return []
     said = asked.replace("\0", "").strip()[:200]
-    return sorted((found for kind in kinds for found in KINDS[kind](session, said, limit)), key=lambda each: each.place)
+    searches = KINDS | {"document": _rows("document", _PUBLIC_DOCUMENT)} if public_only else KINDS
+    found = [each for kind in kinds for each in searches[kind](session, said, limit)]
+    return sorted(found, key=lambda each: each.place)
 
 
 def matching_assets(session: Session, asked: str, limit: int = 1000) -> dict[UUID, int]:
@@ -103,9 +105,10 @@ _STATEMENTS = {
         " WHERE d.archived_at IS NULL AND d.title ILIKE ALL (:patterns)"
     ),
 }
+_PUBLIC_DOCUMENT = f"{_STATEMENTS['document']} AND d.public"
 
 
-def _rows(kind: str) -> Callable[[Session, str, int], list[Found]]:
+def _rows(kind: str, statement: str | None = None) -> Callable[[Session, str, int], list[Found]]:
     def search(session: Session, asked: str, limit: int) -> list[Found]:
         patterns = like_patterns(asked)
         values: dict[str, Any] = {
@@ -114,7 +117,9 @@ def _rows(kind: str) -> Callable[[Session, str, int], list[Found]]:
             "patterns": patterns,
             "limit": limit,
         }
-        found = session.execute(text(f"{_STATEMENTS[kind]} ORDER BY place, title, id LIMIT :limit"), values)
+        found = session.execute(
+            text(f"{statement or _STATEMENTS[kind]} ORDER BY place, title, id LIMIT :limit"), values
+        )
         return [
             Found(
                 kind,

@@ -9,7 +9,8 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
@@ -94,6 +95,14 @@ def _changed(request: Request, error: Exception) -> JSONResponse:
     return problem(409, "Conflict", "this changed in the meantime, already exists or is still in use", "conflict")
 
 
+def _not_theirs(request: Request, error: Exception) -> JSONResponse:
+    """A row policy refuses what somebody writes into another organisation's rows, which they may read."""
+    if not isinstance(getattr(error, "orig", None), InsufficientPrivilege):
+        raise error
+    log.info("%s %s: refused by the database: %s", request.method, request.url.path, error)
+    return problem(403, "Not allowed", "this belongs to another organisation", "forbidden")
+
+
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     # The server logs the traceback; the caller learns nothing of it.
     return problem(500, "Internal error", "this is a defect of the server; its log says more", "internal")
@@ -108,5 +117,8 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(away, _database_away)
     for changed in (IntegrityError, StaleDataError):
         app.add_exception_handler(changed, _changed)
-    app.add_exception_handler(DataError, _bad_value)
+    # A moment that some time zone's calendar does not have; half of a character that UTF-8 cannot write.
+    for bad in (DataError, OverflowError, UnicodeEncodeError):
+        app.add_exception_handler(bad, _bad_value)
+    app.add_exception_handler(ProgrammingError, _not_theirs)
     app.add_exception_handler(Exception, _unexpected)

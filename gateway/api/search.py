@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from assets.base.access import may
+from assets.base.access import Role, may
 from assets.base.errors import Conflict, Forbidden, Invalid, NotFound
 from assets.people import Person
 from assets.search.finding import KINDS, Found, find
@@ -91,7 +91,8 @@ def search(
         raise Invalid(f"no such kind: {', '.join(unknown)}", field="kinds", allowed=[*KINDS, "work_order"])
     if not may(here.actor, "document.read"):
         wanted = [each for each in wanted if each != "document"]
-    found = find(here.session, q, [each for each in wanted if each in KINDS], limit)
+    outside = here.actor.roles <= {Role.CUSTOMER}
+    found = find(here.session, q, [each for each in wanted if each in KINDS], limit, public_only=outside)
     if "work_order" in wanted and may(here.actor, "work_order.read"):
         found += find_work_orders(here.session, q, limit)
     found.sort(key=lambda each: each.place)

@@ -101,8 +101,13 @@ async def sent_report(request: Request) -> Sent:
         if len(body) > MAX_FORM:
             return Sent(Typed(text="x" * (MAX_TEXT + 1)), as_json, False)
     fields = _json_fields(body) if as_json else _form_fields(body)
-    typed = Typed(*(str(fields.get(name) or "").strip() for name in ("text", "name", "phone")))
+    typed = Typed(*(plain_words(fields.get(name)) for name in ("text", "name", "phone")))
     return Sent(typed, as_json, bool(fields.get("website")))
+
+
+def plain_words(value: Any) -> str:
+    """Return what somebody typed, without a NUL or half a character: the database stores neither."""
+    return str(value or "").encode(errors="replace").decode().replace("\0", "").strip()
 
 
 def _json_fields(body: bytes) -> dict[str, Any]:

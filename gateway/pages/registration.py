@@ -18,7 +18,7 @@ from assets.warranty.cards import MAX_NAME, MAX_PROOF, Registered, TooManyRegist
 from assets.warranty.cover import Cover
 from assets.warranty.known import known_of
 from gateway.api.deps import Context, Public
-from gateway.pages.customer import missing, reader_of, render
+from gateway.pages.customer import missing, plain_words, reader_of, render
 from gateway.pages.machine import find_asset
 
 router = APIRouter(include_in_schema=False)
@@ -47,13 +47,12 @@ async def sent_registration(request: Request) -> Sent:
         if len(body) > MAX_FORM:
             return Sent({}, as_json, long=True)
     given = _read(body, as_json)
-    # A NUL is nothing that somebody types, and nothing that the database stores.
     fields = {name: _words(given.get(name)) for name in FIELDS}
     return Sent(fields, as_json, bool(given.get("website")))
 
 
 def _words(value: Any) -> str:
-    return value.replace("\0", "").strip() if isinstance(value, str) else ""
+    return plain_words(value) if isinstance(value, str) else ""
 
 
 def _read(body: bytes, as_json: bool) -> dict[str, Any]:

@@ -130,6 +130,13 @@ def test_deeply_nested_json_is_refused(client: TestClient, world: World) -> None
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_signs_that_no_database_stores_are_left_out(client: TestClient, world: World) -> None:
+    sent = b'{"text": "noise\\u0000 and half \\ud800", "name": "\\udfff"}'
+    headers = {"content-type": "application/json"}
+    assert client.post(f"/a/{code_of(world)}/requests", content=sent, headers=headers).status_code == 201
+    assert [each.text for each in stored(world)] == ["noise and half ?"]
+
+
 def test_flood_of_reports_ends(client: TestClient, world: World) -> None:
     for _ in range(MAX_WAITING):
         assert report(client, code_of(world)).status_code == 303

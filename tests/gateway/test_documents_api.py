@@ -141,3 +141,16 @@ def test_labels_are_printed_bound_in_the_field_and_revoked(plant: Plant, asset_i
     assert public.get(f"/a/{old}").status_code == 404
     with plant.database.as_service() as session:
         assert broken_links(session, asset_id) == []
+
+
+def test_customer_finds_only_public_documents_and_foreign_letters_are_no_code(plant: Plant, asset_id: UUID) -> None:
+    add(plant, PDF, title="Hidden calibration", kind="manual", asset_id=asset_id)
+    add(plant, picture(), title="Shown calibration", kind="manual", asset_id=asset_id, public="yes")
+    asked = {"q": "calibration", "kinds": "document"}
+    found = [
+        {each["title"] for each in client.get("/api/v1/search", params=asked).json()["items"]}
+        for client in (plant.administrator(), plant.client(plant.token(plant.customer, Role.CUSTOMER)))
+    ]
+    assert found == [{"Hidden calibration", "Shown calibration"}, {"Shown calibration"}]
+    assert plant.administrator().post("/api/v1/labels", json={"count": 1}).status_code == 201
+    assert plant.client().get("/a/一二三四五六七八九十一二三四").status_code == 404

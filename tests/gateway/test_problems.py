@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.testclient import TestClient
 
@@ -70,6 +72,18 @@ def test_each_rule_error_has_its_status_and_keeps_its_params(error: RuleError, s
 
 def test_version_conflict_is_a_conflict() -> None:
     check(answer_to(StaleDataError("two edits")), 409, "conflict")
+
+
+@pytest.mark.parametrize(
+    "error", [OverflowError("date value out of range"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "")]
+)
+def test_value_that_nothing_can_hold_is_the_callers(error: Exception) -> None:
+    check(answer_to(error), 422, "invalid")
+
+
+def test_what_a_row_policy_refuses_is_not_allowed() -> None:
+    check(answer_to(ProgrammingError("INSERT", {}, InsufficientPrivilege("row-level security"))), 403, "forbidden")
+    check(answer_to(ProgrammingError("SELECT", {}, SyntaxError("defect"))), 500, "internal")
 
 
 def test_unexpected_error_says_nothing_of_the_inside() -> None:

@@ -52,6 +52,7 @@ export type AgreedAssets = [
   Fits<Schema["CalendarItem"], calendars.Calendar>,
   Fits<Schema["CustomerItem"], customers.Customer>,
   Fits<Schema["Duplicate"], customer.Alike>,
+  Fits<Schema["MergeItem"], customer.Merge>,
   Fits<Schema["FailureModeItem"], modes.Mode>,
   Fits<Schema["gateway__api__asset_models__ModelDetail"], Pick<model.Model, "id" | "code" | "name_en" | "version">>,
   Fits<Schema["OrganisationItem"], organisations.Organisation>,

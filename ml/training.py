@@ -72,15 +72,14 @@ def _train(database: Database, organisation_id: UUID, now: datetime, spread: Spr
     try:
         taught = train_all(fleet, spread, _say)
         openings = learn_openings(fleet, taught, paces, spread, _say)
-    except Exception:
+        with database.as_service() as session:
+            outcomes = list(store_taught(session, organisation_id, fleet, taught, now))
+            outcomes += store_openings(session, organisation_id, fleet, openings, now)
+            _finish(session, run.id, now, outcomes)
+    except Exception:  # the next organisation's turn comes all the same
         log.exception("training for organisation %s failed", organisation_id)
         with database.as_service() as session:
             _finish(session, run.id, now, [{"what": "all", "code": "failed", "params": {}, "model_id": None}])
-        return run.id
-    with database.as_service() as session:
-        outcomes = list(store_taught(session, organisation_id, fleet, taught, now))
-        outcomes += store_openings(session, organisation_id, fleet, openings, now)
-        _finish(session, run.id, now, outcomes)
     return run.id
 
 

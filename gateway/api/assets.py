@@ -22,7 +22,7 @@ from assets.tree import set_parent
 from gateway.api.asset_detail import AssetDetail, asset_detail
 from gateway.api.cards import AssetCard, make_cards
 from gateway.api.deps import Context, Here
-from gateway.api.edits import IfMatch, Name, contains, locked_asset, named, seen
+from gateway.api.edits import IfMatch, Moment, Name, contains, locked_asset, named, seen
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from maintenance.models import Episode
 from ml.curves import expected_curve
@@ -104,7 +104,7 @@ class NewAsset(BaseModel):
     organisation_id: UUID | None = None
     parent_id: UUID | None = None
     lifecycle: Literal["planned", "in_stock", "installed", "in_service"] = "in_service"
-    installed_at: AwareDatetime | None = None
+    installed_at: Moment | None = None
     custom: dict[str, Any] = {}
 
 
@@ -115,7 +115,7 @@ class AssetChange(BaseModel):
     asset_model_id: UUID | None = None
     customer_id: UUID | None = None
     site_id: UUID | None = None
-    installed_at: AwareDatetime | None = None
+    installed_at: Moment | None = None
     custom: dict[str, Any] | None = None
     plan_x: Share = None
     plan_y: Share = None

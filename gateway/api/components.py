@@ -15,7 +15,7 @@ from assets.base.errors import Invalid
 from assets.components import Component
 from assets.registry import Asset
 from gateway.api.deps import Context, Here
-from gateway.api.edits import SomeText, locked, locked_asset, named, seen
+from gateway.api.edits import Moment, SomeText, locked, locked_asset, named, seen
 from gateway.api.findings import AssetOfFinding
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_orders import id_of_cursor
@@ -64,14 +64,14 @@ class NewComponent(BaseModel):
     quantity: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] = 1.0
     place: Word = None
     replaces: UUID | None = None
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     work_order_id: UUID | None = None
 
 
 class Removal(BaseModel):
     """When the part left, and why."""
 
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     reason: SomeText = None
 
 

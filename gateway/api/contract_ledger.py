@@ -18,6 +18,7 @@ from assets.contracts.tables import ContractAsset, Entitlement, EntitlementEntry
 from assets.registry import Asset
 from gateway.api.contracts import contract_locked, contract_seen
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Moment
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.warranty_rows import Named
 from ticketing.models import WorkOrder
@@ -62,7 +63,7 @@ class NewEntry(BaseModel):
     entitlement_id: UUID | None = None
     quantity: Annotated[Decimal, Field(gt=0, le=99_999_999, max_digits=14, decimal_places=3)] | None = None
     entry_id: UUID | None = None
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     work_order_id: UUID | None = None
     line_id: Annotated[str, Field(min_length=1, max_length=80)] | None = None
     asset_id: UUID | None = None

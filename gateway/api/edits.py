@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from sqlalchemy import select
 
 from assets.base.access import Role
@@ -23,6 +24,16 @@ IfMatch = Annotated[str | None, Header(description="version of the row that the 
 Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 SomeText = Annotated[str | None, Field(max_length=1000)]
+
+
+def _sensible(at: datetime) -> datetime:
+    """What is stored of a year that is none in another time zone could not be read any more."""
+    if not 1900 <= at.year <= 2200:
+        raise ValueError("a moment between 1900 and 2200")
+    return at
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_sensible)]
 
 
 class Ref(BaseModel):

@@ -23,7 +23,7 @@ from assets.transfers import transfer
 from gateway.api.asset_detail import AssetDetail, asset_detail
 from gateway.api.asset_models import Point
 from gateway.api.deps import Context, Here
-from gateway.api.edits import IfMatch, Reason, Ref, SomeText, locked_asset, named, person_names, seen
+from gateway.api.edits import IfMatch, Moment, Reason, Ref, SomeText, locked_asset, named, person_names, seen
 from ml.rebaseline import approve_rebaseline
 
 router = APIRouter(prefix="/api/v1", tags=["lifecycle"])
@@ -52,7 +52,7 @@ class NewMove(BaseModel):
 
     to: Annotated[str, Field(min_length=1, max_length=40)]
     reason: SomeText = None
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     site_id: UUID | None = None
 
 
@@ -62,7 +62,7 @@ class NewOperation(BaseModel):
     to: Literal["up", "degraded", "down", "unknown"]
     cause: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
     reason_code: Annotated[str | None, Field(max_length=60)] = None
-    at: AwareDatetime | None = None
+    at: Moment | None = None
 
 
 class StateItem(BaseModel):
@@ -118,7 +118,7 @@ class NewStay(BaseModel):
     person_id: UUID | None = None
     place: Word = None
     reason: SomeText = None
-    at: AwareDatetime | None = None
+    at: Moment | None = None
 
 
 class StayItem(BaseModel):

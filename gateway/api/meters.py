@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from assets.base.errors import Conflict, Invalid, NotFound
@@ -19,7 +19,7 @@ from assets.meter_rules import Told, check_meter
 from assets.meters import add_meter, correct_reading, facts_of, forecast, read_meter, readings_of
 from assets.registry import Asset
 from gateway.api.deps import Context, Here
-from gateway.api.edits import IfMatch, Name, Reason, Ref, SomeText, locked, locked_asset, person_names, seen
+from gateway.api.edits import IfMatch, Moment, Name, Reason, Ref, SomeText, locked, locked_asset, person_names, seen
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 
 router = APIRouter(prefix="/api/v1", tags=["meters"])
@@ -108,7 +108,7 @@ class NewReading(BaseModel):
     """What the meter showed; running backwards needs `rolled_over`, or a `reason` for which it began anew."""
 
     value: Finite
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     rolled_over: bool = False
     reason: SomeText = None
     work_order_id: UUID | None = None
@@ -119,7 +119,7 @@ class Replacement(BaseModel):
 
     final_value: Finite
     initial_value: Finite
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     reason: Reason
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import select, tuple_
 
 from assets.base.errors import Invalid, NotFound
@@ -23,7 +23,7 @@ from assets.positions import (
 )
 from assets.registry import Asset, Site
 from gateway.api.deps import Context, Here
-from gateway.api.edits import Name, Ref, contains, locked
+from gateway.api.edits import Moment, Name, Ref, contains, locked
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from ingest.models import Device
 
@@ -100,7 +100,7 @@ class Swap(BaseModel):
     """Which asset stands there from `at` (event time) on; null: none. `at` left out: now."""
 
     asset_id: UUID | None
-    at: AwareDatetime | None = None
+    at: Moment | None = None
 
 
 class NewChannel(BaseModel):
@@ -108,7 +108,7 @@ class NewChannel(BaseModel):
 
     device_id: UUID
     channel: str = Field(default="", max_length=128)
-    at: AwareDatetime | None = None
+    at: Moment | None = None
 
 
 @router.get("/positions", operation_id="list_positions")

@@ -9,7 +9,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import or_, select
 
 from assets.stock.operations import known_movement
@@ -29,6 +29,7 @@ from assets.stock.purchasing import (
 from assets.stock.text import folded
 from assets.stock.words import MAX_LINES, PURCHASE_MOVES, RECEIVABLE
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Moment
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.stock_movements import MovementItem, movement_items
 from gateway.api.stock_rows import Amount, AmountIn, Currency, IfMatch, Names, Note, PartRef, PlaceRef, check_version
@@ -90,7 +91,7 @@ class Receipt(BaseModel):
     lines: Annotated[list[ArrivedLine], Field(min_length=1, max_length=MAX_LINES)]
     accept_over: bool = False
     operation_id: UUID | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
     delivery_note: Note | None = None
 
 

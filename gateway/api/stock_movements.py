@@ -24,6 +24,7 @@ from assets.stock.tables import StockEntry, StockMovement
 from assets.stock.text import containing
 from assets.stock.words import MAX_LINES
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Moment
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.stock_rows import (
     Amount,
@@ -67,7 +68,7 @@ class OperationIn(BaseModel):
     asset_id: UUID | None = None
     in_warranty: bool | None = None
     operation_id: UUID | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
     offline: bool = False
     reason: Note | None = None
     note: Note | None = None

@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import or_, select, tuple_
 
 from assets.base.access import may
@@ -22,6 +22,7 @@ from assets.stock.text import folded
 from assets.stock.tools import Tool, ToolHours, add_tool, check_rate, get_tool, hand_over, hours_of, state_of, use_hours
 from assets.stock.usages import check_hands
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Moment
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.stock_rows import (
     Amount,
@@ -87,7 +88,7 @@ class Hours(BaseModel):
     work_order: Annotated[str | None, Field(max_length=80)] = None
     asset_id: UUID | None = None
     in_warranty: bool | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
 
 class ToolItem(BaseModel):

@@ -6,12 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from assets.base.access import DESK
 from assets.base.errors import Forbidden
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Moment
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_order_rows import VisitItem, only_customer, people_by_id, visit_item
 from gateway.api.work_orders import id_of_cursor, uuid_of
@@ -28,7 +29,7 @@ class NewVisit(BaseModel):
 
     work_order_id: UUID
     technician_id: UUID
-    scheduled_at: AwareDatetime | None = None
+    scheduled_at: Moment | None = None
 
 
 class VisitMove(BaseModel):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from psycopg.errors import InsufficientPrivilege
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm.exc import StaleDataError
@@ -20,6 +21,7 @@ from assets.base.db import Database
 from assets.base.errors import RuleError
 from gateway.api import problems
 from gateway.api.deps import NotSignedIn
+from gateway.api.edits import Moment
 from gateway.api.pages import cursor_of, read_cursor
 from gateway.app import make_app
 from gateway.settings import Settings
@@ -84,6 +86,12 @@ def test_value_that_nothing_can_hold_is_the_callers(error: Exception) -> None:
 def test_what_a_row_policy_refuses_is_not_allowed() -> None:
     check(answer_to(ProgrammingError("INSERT", {}, InsufficientPrivilege("row-level security"))), 403, "forbidden")
     check(answer_to(ProgrammingError("SELECT", {}, SyntaxError("defect"))), 500, "internal")
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1899-12-31T00:00:00Z"])
+def test_moment_that_could_not_be_read_again_is_not_stored(at: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Moment).validate_python(at)
 
 
 def test_unexpected_error_says_nothing_of_the_inside() -> None:

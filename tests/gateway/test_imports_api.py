@@ -130,6 +130,13 @@ def test_one_faulty_cell_stops_the_whole_file_and_names_itself(stocked: Plant) -
     }
 
 
+def test_part_whose_life_has_ended_stops_the_file_before_anything_is_stored(stocked: Plant) -> None:
+    run = carry_out(stocked, "Serial number,Name,Part of (serial),Lifecycle\nN-1,New,,\nN-2,Old,N-1,retired\n")
+    assert (run["state"], [each["code"] for each in run["errors"]]) == ("refused", ["ended_part"])
+    with stocked.database.as_service() as session:
+        assert session.scalar(select(func.count()).where(Asset.serial.in_(("N-1", "N-2")))) == 0
+
+
 def test_dry_run_says_what_would_happen_and_stores_nothing(stocked: Plant) -> None:
     run = carry_out(stocked, "Serial number,Name\nP-1,Other\nP-9,New\nP-3,Pump 3\n", start="check")
     assert counts(run) == ("checked", 1, 1, 1, 0)

@@ -35,6 +35,11 @@ AND NOT EXISTS (SELECT 1 FROM import_rows p WHERE p.f_serial = r.f_parent AND p.
 OTHER_LIFECYCLE = """
 r.f_lifecycle IS NOT NULL AND EXISTS (SELECT 1 FROM assets a WHERE a.id = r.found AND a.lifecycle <> r.f_lifecycle)
 """
+# Nothing whose life has ended is built in: told now, not when half of the file is stored.
+ENDED_PART = """
+r.f_parent IS NOT NULL AND coalesce((SELECT a.lifecycle FROM assets a WHERE a.id = r.found), r.f_lifecycle)
+  IN ('retired', 'scrapped')
+"""
 NOT_YET = "r.f_installed_at > CAST(:now AS timestamptz) AND coalesce(r.f_lifecycle, '') <> 'planned'"
 
 _PARENT = """

@@ -86,6 +86,7 @@ class Assets(Kind):
             "in_future",
             now=origin.now,
         )
+        stage.refuse(session, sql.ENDED_PART, "parent", "ended_part")
         half = "(r.f_latitude_deg IS NULL) <> (r.f_longitude_deg IS NULL) AND r.verdict IS DISTINCT FROM 'faulty'"
         stage.refuse(session, half, "latitude_deg", "half_a_place")
         self._refuse_loops(session, stage)

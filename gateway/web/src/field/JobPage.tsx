@@ -20,6 +20,7 @@ import { assetPath, charts, historyPath } from "./ahead";
 import { useDraft } from "./draft";
 import { useKept } from "./kept";
 import { MachineCard } from "./MachineCard";
+import { OnSite } from "./OnSite";
 import { applied, useOutbox } from "./outbox";
 import { pathOf, type Entry } from "./store";
 import { RefusedNotice } from "./Unsent";
@@ -76,6 +77,7 @@ function Job(props: { order: WorkOrder; me: Me; own: Entry[] }) {
       {(found?.similar?.length ?? 0) > 0 && <section className="card pad"><h2>{text.t("similar.title")}</h2><PastOrders orders={found!.similar!} codes={asset.data?.repair_codes ?? []} base="/work" /></section>}
       {order.outcome && <Done order={order} codes={asset.data?.repair_codes ?? []} />}
       <MachineCard asset={order.asset.id} />
+      {asset.data && <OnSite asset={asset.data} me={props.me} />}
       <History asset={order.asset.id} />
       <NextStep order={order} me={props.me} codes={asset.data?.repair_codes ?? []} />
     </>

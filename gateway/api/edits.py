@@ -94,6 +94,16 @@ def person_names(here: Context, keys: Iterable[UUID | None]) -> dict[UUID, Ref]:
     return {key: Ref(id=key, name=name) for key, name in rows}
 
 
+def named_assets(here: Context, keys: Iterable[UUID]) -> dict[UUID, Asset]:
+    """Return assets by id; one that the actor sees no more, but whose papers stay theirs, without a name.
+
+    It has another owner since, or the order on it ended long ago.
+    """
+    wanted = set(keys)
+    found = {asset.id: asset for asset in here.session.scalars(select(Asset).where(Asset.id.in_(wanted)))}
+    return found | {key: Asset(id=key, name="—", serial="—", code="", demo=False) for key in wanted - found.keys()}
+
+
 def contains(words: str) -> str:
     """Return the pattern for ILIKE that finds the words as they are."""
     return "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

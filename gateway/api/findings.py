@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from assets.registry import Asset, AssetModel
 from gateway.api.deps import Context, Here
+from gateway.api.edits import named_assets
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_order_rows import NoticedContribution, WorkOrderDetail, detail_of
 from gateway.api.work_orders import id_of_cursor
@@ -188,7 +189,7 @@ def dismiss_predicted_job(job_id: UUID, body: Dismissal, here: Here) -> Predicte
 
 
 def _assets(here: Context, ids: Iterable[UUID]) -> tuple[dict[UUID, Asset], dict[UUID, AssetModel]]:
-    assets = {asset.id: asset for asset in here.session.scalars(select(Asset).where(Asset.id.in_(list(ids))))}
+    assets = named_assets(here, ids)
     wanted = {asset.asset_model_id for asset in assets.values() if asset.asset_model_id}
     models = here.session.scalars(select(AssetModel).where(AssetModel.id.in_(wanted))) if wanted else ()
     return assets, {model.id: model for model in models}

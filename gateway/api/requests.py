@@ -12,6 +12,7 @@ from sqlalchemy import select
 from assets.base.errors import NotFound
 from assets.registry import Asset
 from gateway.api.deps import Context, Here
+from gateway.api.edits import named_assets
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_order_rows import WorkOrderDetail, detail_of
 from gateway.api.work_orders import id_of_cursor
@@ -169,7 +170,7 @@ def reject_one_request(request_id: UUID, body: Rejection, here: Here) -> Request
 
 def _items(here: Context, requests: list[Request]) -> list[RequestItem]:
     session = here.session
-    assets = {a.id: a for a in session.scalars(select(Asset).where(Asset.id.in_({r.asset_id for r in requests})))}
+    assets = named_assets(here, (r.asset_id for r in requests))
     wanted = {r.work_order_id for r in requests if r.work_order_id}
     orders = {o.id: o for o in session.scalars(select(WorkOrder).where(WorkOrder.id.in_(wanted)))}
     return [_item(r, assets[r.asset_id], orders.get(r.work_order_id) if r.work_order_id else None) for r in requests]

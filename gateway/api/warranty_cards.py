@@ -16,6 +16,7 @@ from assets.registry import Asset, Customer
 from assets.warranty.cards import LEGAL_MOVES, MAX_PROOF, decide_registration, issue_card, move_card
 from assets.warranty.tables import WarrantyCard, WarrantyRegistration
 from gateway.api.deps import Context, Here
+from gateway.api.edits import named_assets
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.warranty_rows import (
     AssetNamed,
@@ -248,7 +249,8 @@ def card_items(here: Context, cards: list[WarrantyCard]) -> list[CardItem]:
 
 
 def _registrations(here: Context, rows: list[WarrantyRegistration]) -> list[RegistrationItem]:
-    assets = asset_names(here, [each.asset_id for each in rows])
+    found = named_assets(here, [each.asset_id for each in rows])
+    assets = {key: AssetNamed(id=key, name=asset.name, serial=asset.serial) for key, asset in found.items()}
     owners = {
         key: customer
         for key, customer in here.session.execute(

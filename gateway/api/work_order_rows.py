@@ -16,6 +16,7 @@ from assets.base.events import Event
 from assets.people import Person
 from assets.registry import Asset, AssetModel, Site
 from gateway.api.deps import Context
+from gateway.api.edits import named_assets
 from gateway.wording import Words, words
 from ticketing.models import Request, Visit, WorkOrder
 from ticketing.work_orders import legal_moves
@@ -312,11 +313,10 @@ def _around(here: Context, orders: Sequence[WorkOrder]) -> _Around:
     for request in session.scalars(asked):
         if request.work_order_id is not None:
             requests.setdefault(request.work_order_id, request)
-    assets = session.scalars(select(Asset).where(Asset.id.in_({order.asset_id for order in orders})))
     sites = session.scalars(select(Site).where(Site.id.in_({o.site_id for o in orders if o.site_id})))
     hands = {order.assignee_id for order in orders} | {v.technician_id for vs in visits.values() for v in vs}
     return _Around(
-        assets={asset.id: asset for asset in assets},
+        assets=named_assets(here, (order.asset_id for order in orders)),
         sites={site.id: site for site in sites},
         people={} if only_customer(here) else people_by_id(here, hands),
         requests=requests,

@@ -190,6 +190,8 @@ def test_transfer_shows_the_buyer_what_comes_and_leaves_the_seller_what_was(
     buyer, buyer_id = customer_of(plant, "C-2")
     meter = operator.post(f"{path}/meters", json={"name": "hours", "kind": "counter", "unit": "h"}).json()
     assert operator.post(f"{API}/meters/{meter['id']}/readings", json={"value": 70}).status_code == 201
+    asked = operator.post(f"{API}/requests", json={"asset_id": asset_id, "text": "noise"}).json()
+    assert operator.post(f"{API}/requests/{asked['id']}/accept").status_code == 200
     body = {"customer_id": buyer, "reason": "sold"}
     for organisation_id, role in ((seller_id, Role.PLANNER), (buyer_id, Role.PLANNER)):
         answer = signed_in(plant, organisation_id, role).post(f"{path}/transfer", json=body)
@@ -199,6 +201,9 @@ def test_transfer_shows_the_buyer_what_comes_and_leaves_the_seller_what_was(
     consume(plant, "asset.transferred")
     before, after = signed_in(plant, seller_id, Role.CUSTOMER), signed_in(plant, buyer_id, Role.CUSTOMER)
     assert before.get(path).status_code == 404
+    for papers in ("requests", "work-orders"):  # they stay with the seller, and say nothing of the machine as it is
+        [paper] = before.get(f"{API}/{papers}").json()["items"]
+        assert (paper["asset"]["serial"], before.get(f"{API}/{papers}/{paper['id']}").status_code) == ("—", 200)
     assert before.get(f"{API}/meters/{meter['id']}").status_code == 404
     assert after.get(f"{API}/meters/{meter['id']}").json()["total"] == 70
     assert [item["kind"] for item in after.get(f"{path}/timeline").json()["items"]] == ["asset.transferred"]

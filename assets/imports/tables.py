@@ -65,10 +65,8 @@ class Table:
             return None
         if (row, column) in self._sheet.faults:
             return self._sheet.faults[row, column]
-        for top, left, bottom, right in self._sheet.merged:
-            if top <= row <= bottom and left <= column <= right and (bottom > top or right > left):
-                return "merged"
-        return None
+        merged = self._sheet.merged.get(row, ())
+        return "merged" if any(left <= column <= right for left, right in merged) else None
 
     @property
     def has_faults(self) -> bool:

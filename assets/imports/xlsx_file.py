@@ -21,6 +21,7 @@ SMALL = 4 * 1024 * 1024  # below this the ratio does not matter
 MAX_ROWS = 200_000
 MAX_COLUMNS = 702  # up to ZZ
 MAX_CELLS = 5_000_000  # of the rectangle around all cells, which is how a sheet is held in memory
+MAX_MERGED = 2_000_000  # rows of all merged ranges together
 MAX_PARTS = 8 * 1024 * 1024  # of the workbook's own description
 CHUNK = 1 << 20
 OVERLAP = 4096
@@ -38,7 +39,7 @@ class Sheet:
 
     name: str
     names: list[str]
-    merged: list[tuple[int, int, int, int]] = field(default_factory=list)  # first row, column, last row, column
+    merged: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # row -> first and last column
     faults: dict[tuple[int, int], str] = field(default_factory=dict)
 
 
@@ -168,10 +169,26 @@ def read_xlsx(path: Path, sheet: Sheet, most: int | None = None) -> Iterator[tup
         with CalamineWorkbook.from_path(str(path)) as workbook:
             found = workbook.get_sheet_by_name(sheet.name)
             ranges = found.merged_cell_ranges or []
-            sheet.merged = [(top + 1, left, bottom + 1, right) for (top, left), (bottom, right) in ranges]
+            sheet.merged = _by_row([(top + 1, left, bottom + 1, right) for (top, left), (bottom, right) in ranges])
             for number, row in enumerate(found.to_python(skip_empty_area=False, nrows=most), 1):
                 yield number, [None if cell == "" else cell for cell in row]
     except PasswordError:
         raise Invalid("the workbook is protected by a password", field="file", reason="protected") from None
     except CalamineError:
         raise Invalid("the workbook is damaged", field="file", reason="damaged") from None
+
+
+def _by_row(ranges: list[tuple[int, int, int, int]]) -> dict[int, list[tuple[int, int]]]:
+    """Return what is merged in each row: every cell asks, so that going through all ranges would take hours."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    rows = 0
+    for top, left, bottom, right in ranges:
+        if (top, left) == (bottom, right):
+            continue
+        last = min(bottom, MAX_ROWS)
+        rows += max(0, last - top + 1)
+        if rows > MAX_MERGED:
+            raise Invalid("too much is merged", field="file", reason="sheet_size", most=MAX_MERGED)
+        for row in range(top, last + 1):
+            found.setdefault(row, []).append((left, right))
+    return found

@@ -10,7 +10,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from psycopg.errors import InsufficientPrivilege
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, NoResultFound, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
@@ -115,7 +115,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     for away in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(away, _database_away)
-    for changed in (IntegrityError, StaleDataError):
+    # NoResultFound: what a row refers to has another owner since.
+    for changed in (IntegrityError, StaleDataError, NoResultFound):
         app.add_exception_handler(changed, _changed)
     # A moment that some time zone's calendar does not have; half of a character that UTF-8 cannot write.
     for bad in (DataError, OverflowError, UnicodeEncodeError):

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from psycopg.errors import InsufficientPrivilege
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import NoResultFound, ProgrammingError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.testclient import TestClient
 
@@ -74,6 +74,7 @@ def test_each_rule_error_has_its_status_and_keeps_its_params(error: RuleError, s
 
 def test_version_conflict_is_a_conflict() -> None:
     check(answer_to(StaleDataError("two edits")), 409, "conflict")
+    check(answer_to(NoResultFound("its machine was sold")), 409, "conflict")
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,8 @@ class Scorer:
             if not late:
                 wanted[asset_id] = until
         scored = self._together.score(session, wanted, now, lambda block: self._feed_alone(block, now))
+        for asset_id in scored.until:
+            self._tapes.forget(str(asset_id))  # the rows that the bank took are on no tape
         for asset_id, found in scored.found.items():
             self._keep(asset_id, found, scored.until[asset_id])
         old = [asset_id for asset_id in scored.until if now - self._known[asset_id].saved_at > KEEP_HELD]

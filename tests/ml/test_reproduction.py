@@ -67,6 +67,22 @@ def test_every_finding_of_the_detectors_is_made_again_bit_for_bit(machines: Mach
         assert outcome.versions_here == outcome.versions_stored
 
 
+def test_what_a_settled_asset_shows_together_with_an_event_is_made_again(machines: Machines) -> None:
+    """Rows that the bank scored meanwhile are on no tape: the one from before it settled leads to another state."""
+    machines.add("P-1", machines.add_model("pump"))
+    hour = 12
+    t = NOW.timestamp() - 9_000 * 300.0 + 300.0 * np.arange(8_800 + 4 * hour)
+    x = readings(len(t))
+    x[-hour:, 2] += 30.0
+    for begin, end in ((0, 8_800), *((len(t) - i * hour, len(t) - (i - 1) * hour) for i in (4, 3, 2, 1))):
+        part = slice(begin, end)
+        events = [(t[begin] + 1.0, "E1")] if end == len(t) else []
+        machines.tell("P-1", t[part], {name: x[part, i] for i, name in enumerate(METRICS)}, events)
+        machines.scorer.run(NOW)
+        assert machines.scorer._fleet.held() == (end < len(t)), "quiet and settled, until the last hour"
+    assert {again(machines, finding).code for finding in machines.findings()} == {reproduction.IDENTICAL}
+
+
 def test_the_work_order_carries_the_snapshot_of_its_finding(machines: Machines) -> None:
     finding = trouble(machines)
     [order, *_] = machines.orders()

@@ -27,7 +27,7 @@ export function DevicesPage() {
       <Loaded of={devices} skeleton={<Bones rows={7} height={24} />}>
         {(all) =>
           all.pages[0]?.items.length === 0 ? (
-            <Empty icon={Cpu} sentence={text.t("devices.empty")} action={connect} example={<>{text.t("devices.example")} <span className="mono">forewarn-edge claim K7QF-2MXD --server {location.origin}</span></>} />
+            <Empty icon={Cpu} sentence={text.t("devices.empty")} action={manages(me) && connect} example={<>{text.t("devices.example")} <span className="mono">forewarn-edge claim K7QF-2MXD --server {location.origin}</span></>} />
           ) : (
             <>
               <Rows devices={all.pages.flatMap((page) => page.items)} />

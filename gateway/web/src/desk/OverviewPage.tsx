@@ -2,10 +2,11 @@
 import { Button, Skeleton, TextInput } from "@mantine/core";
 import { BrainCircuit, CheckCircle2, ChevronRight, ClipboardList, PlugZap, Search } from "lucide-react";
 import { useState, type ReactNode } from "react";
-import { Link } from "react-router";
+import { Link, useOutletContext } from "react-router";
 
 import { useOverview } from "../api/hooks";
-import type { AssetCard, Overview } from "../api/types";
+import { may } from "../api/rows";
+import type { AssetCard, Me, Overview } from "../api/types";
 import { useText } from "../i18n/useText";
 import { metricLabel } from "../text/metrics";
 import { noticed } from "../text/noticed";
@@ -20,13 +21,14 @@ const SEARCH_FROM = 12; // fewer machines are found by eye
 export function OverviewPage() {
   const text = useText();
   const overview = useOverview();
+  const connects = may(useOutletContext<Me>(), "device.manage");
   useTitle(text.t("nav.overview"));
   return (
     <>
       <PageHead
         title={text.t("overview.title")}
         sub={text.t("overview.sub")}
-        right={<Button component={Link} to="/devices/connect" variant="default" leftSection={<PlugZap size={16} />}>{text.t("connect.action")}</Button>}
+        right={connects && <Button component={Link} to="/devices/connect" variant="default" leftSection={<PlugZap size={16} />}>{text.t("connect.action")}</Button>}
       />
       <Loaded of={overview} skeleton={<Waiting />}>{(data) => <Fleet data={data} />}</Loaded>
     </>
@@ -45,6 +47,7 @@ function Waiting() {
 
 function Fleet(props: { data: Overview }) {
   const text = useText();
+  const connects = may(useOutletContext<Me>(), "device.manage");
   const [sought, setSought] = useState("");
   const { counts } = props.data;
   const all = props.data.assets.filter((asset) => matches(asset, sought));
@@ -59,7 +62,7 @@ function Fleet(props: { data: Overview }) {
       <Empty
         icon={PlugZap}
         sentence={text.t("overview.empty")}
-        action={<Button component={Link} to="/devices/connect">{text.t("connect.action")}</Button>}
+        action={connects && <Button component={Link} to="/devices/connect">{text.t("connect.action")}</Button>}
         example={<>{text.t("overview.empty_example")} <span className="mono">forewarn-edge claim K7QF-2MXD --server http://…</span></>}
       />
     );

@@ -2,10 +2,11 @@
 import { Button, Group, Modal, SegmentedControl, Textarea } from "@mantine/core";
 import { Check, Radar, X } from "lucide-react";
 import { useState } from "react";
-import { Link, useSearchParams } from "react-router";
+import { Link, useOutletContext, useSearchParams } from "react-router";
 
 import { useAct, usePredictedJobs } from "../api/hooks";
-import type { PredictedJob, WorkOrder } from "../api/types";
+import { may } from "../api/rows";
+import type { Me, PredictedJob, WorkOrder } from "../api/types";
 import { useText } from "../i18n/useText";
 import { noticed } from "../text/noticed";
 import { reasonText } from "../text/reasons";
@@ -82,10 +83,11 @@ function Choices(props: { job: PredictedJob }) {
   const text = useText();
   const [asking, setAsking] = useState(false);
   const [reason, setReason] = useState("");
+  const decides = may(useOutletContext<Me>(), "predicted_job.decide");
   const act = useAct<{ work_order?: Pick<WorkOrder, "number"> | null }>();
   const fail = (error: Error) => say(errorText(error, text), "bad");
   if (job.work_order) return <Button component={Link} to={`/work-orders/${job.work_order.id}`} variant="default">{job.work_order.number}</Button>;
-  if (job.state !== "watching") return null;
+  if (job.state !== "watching" || !decides) return null;
   const accept = () => act.mutate({ path: `/predicted-jobs/${job.id}/accept` }, { onSuccess: () => say(text.t("planner.accepted")), onError: fail });
   const dismiss = () =>
     act.mutate(

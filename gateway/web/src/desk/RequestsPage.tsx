@@ -2,10 +2,11 @@
 import { Button, Group, Modal, SegmentedControl, Textarea } from "@mantine/core";
 import { MessageSquareText } from "lucide-react";
 import { useState } from "react";
-import { Link, useSearchParams } from "react-router";
+import { Link, useOutletContext, useSearchParams } from "react-router";
 
 import { useAct, useRequests } from "../api/hooks";
-import type { CustomerRequest } from "../api/types";
+import { may } from "../api/rows";
+import type { CustomerRequest, Me } from "../api/types";
 import { useText } from "../i18n/useText";
 import { Chip, Marks } from "../ui/chips";
 import { Ago, PageHead, useTitle } from "../ui/parts";
@@ -44,6 +45,7 @@ function Row(props: { request: CustomerRequest }) {
   const [asking, setAsking] = useState(false);
   const [reason, setReason] = useState("");
   const act = useAct();
+  const triage = may(useOutletContext<Me>(), "request.triage");
   const fail = (error: Error) => say(errorText(error, text), "bad");
   const accept = () => act.mutate({ path: `/requests/${request.id}/accept` }, { onSuccess: () => say(text.t("requests.accepted")), onError: fail });
   const reject = () =>
@@ -69,7 +71,7 @@ function Row(props: { request: CustomerRequest }) {
       {request.work_order ? (
         <Button component={Link} to={`/work-orders/${request.work_order.id}`} variant="default">{request.work_order.number}</Button>
       ) : (
-        request.state === "new" && (
+        request.state === "new" && triage && (
           <div className="row wrap">
             <Button loading={act.isPending && !asking} onClick={accept}>{text.t("requests.accept")}</Button>
             <Button variant="default" onClick={() => setAsking(true)}>{text.t("requests.reject")}</Button>

@@ -33,18 +33,18 @@ function usePlaces(): Group[] {
   const fresh = useRequests().data?.items.filter((request) => request.state === "new").length ?? 0;
   return [
     { key: "nav.group.operate", places: [
-      { to: "/", key: "nav.overview", icon: Gauge, tally: counts?.in_trouble, hot: true },
-      { to: "/work-orders", key: "nav.work_orders", icon: ClipboardList, tally: counts?.open_work_orders },
-      { to: "/alarms", key: "nav.alarms", icon: BellRing, tally: unseen, hot: true },
-      { to: "/planner", key: "nav.planner", icon: Radar },
-      { to: "/requests", key: "nav.requests", icon: MessageSquareText, tally: fresh, hot: true },
-      { to: "/models", key: "nav.models", icon: BrainCircuit },
+      { to: "/", key: "nav.overview", icon: Gauge, tally: counts?.in_trouble, hot: true, action: "asset.read" },
+      { to: "/work-orders", key: "nav.work_orders", icon: ClipboardList, tally: counts?.open_work_orders, action: "work_order.read" },
+      { to: "/alarms", key: "nav.alarms", icon: BellRing, tally: unseen, hot: true, action: "finding.read" },
+      { to: "/planner", key: "nav.planner", icon: Radar, action: "finding.read" },
+      { to: "/requests", key: "nav.requests", icon: MessageSquareText, tally: fresh, hot: true, action: "request.read" },
+      { to: "/models", key: "nav.models", icon: BrainCircuit, action: "finding.read" },
     ] },
     { key: "nav.group.assets", places: [
       { to: "/assets", key: "nav.assets", icon: Boxes, action: "asset.read" },
       { to: "/asset-models", key: "nav.asset_models", icon: Shapes, action: "asset.read" },
       { to: "/customers", key: "nav.customers", icon: Building2, action: "asset.read" },
-      { to: "/devices", key: "nav.devices", icon: Cpu },
+      { to: "/devices", key: "nav.devices", icon: Cpu, action: "device.read" },
     ] },
     { key: "nav.group.warranty", places: [
       { to: "/warranties", key: "nav.warranties", icon: ShieldCheck, action: "warranty.read" },
@@ -52,13 +52,13 @@ function usePlaces(): Group[] {
     ] },
     { key: "nav.group.stock", places: [
       { to: "/stock", key: "nav.stock", icon: Warehouse, action: "stock.read" },
-      { to: "/parts", key: "nav.parts", icon: Package, action: "stock.read" },
+      { to: "/parts", key: "nav.parts", icon: Package, action: "part.read" },
       { to: "/purchase-orders", key: "nav.purchasing", icon: Truck, action: "price.read" },
       { to: "/tools", key: "nav.tools", icon: Wrench, action: "stock.read" },
     ] },
     { key: "nav.group.settings", places: [
-      { to: "/policies", key: "nav.policies", icon: SlidersHorizontal },
-      { to: "/people", key: "nav.people", icon: UsersRound },
+      { to: "/policies", key: "nav.policies", icon: SlidersHorizontal, action: "finding.read" },
+      { to: "/people", key: "nav.people", icon: UsersRound, action: "people.read" },
       { to: "/imports", key: "nav.imports", icon: FileUp, action: "import.run" },
     ] },
   ];

@@ -3,10 +3,11 @@ import { Button, SegmentedControl, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { ClipboardList, Search } from "lucide-react";
 import { useState } from "react";
-import { Link, useNavigate, useSearchParams } from "react-router";
+import { Link, useNavigate, useOutletContext, useSearchParams } from "react-router";
 
 import { useWorkOrders, type WorkFilter } from "../api/hooks";
-import type { WorkOrder } from "../api/types";
+import { may } from "../api/rows";
+import type { Me, WorkOrder } from "../api/types";
 import { useText } from "../i18n/useText";
 import { orderTitle } from "../text/sentences";
 import { Marks, OriginChip, PriorityChip, WorkChip } from "../ui/chips";
@@ -54,6 +55,7 @@ export function WorkOrdersPage() {
 
 function None(props: { view: string; sought: string; clear: () => void }) {
   const text = useText();
+  const connects = may(useOutletContext<Me>(), "device.manage");
   if (props.sought)
     return (
       <Empty icon={Search} sentence={text.t("orders.not_found", { number: fullNumber(props.sought) })} action={<Button variant="default" onClick={props.clear}>{text.t("orders.clear_search")}</Button>} />
@@ -62,7 +64,7 @@ function None(props: { view: string; sought: string; clear: () => void }) {
     <Empty
       icon={ClipboardList}
       sentence={text.t(`orders.empty.${props.view in VIEWS ? props.view : "open"}`)}
-      action={props.view === "all" ? <Button component={Link} to="/devices/connect">{text.t("connect.action")}</Button> : <Button component={Link} to="/work-orders?view=all" variant="default">{text.t("orders.see_all")}</Button>}
+      action={props.view === "all" ? connects && <Button component={Link} to="/devices/connect">{text.t("connect.action")}</Button> : <Button component={Link} to="/work-orders?view=all" variant="default">{text.t("orders.see_all")}</Button>}
       example={text.t("orders.example")}
     />
   );

@@ -1,7 +1,9 @@
 /** What a technician looks up or enters of the machine on site: meters, commissioning, documents. */
 import { FileText, Gauge, Plus } from "lucide-react";
+import { useOutletContext } from "react-router";
 
-import type { Page } from "../api/types";
+import { may } from "../api/rows";
+import type { Me, Page } from "../api/types";
 import type { Document } from "../desk/files/DocumentList";
 import { Commissioning } from "../desk/assets/Commissioning";
 import { readingForm, type Meter } from "../desk/assets/MetersTab";
@@ -12,6 +14,7 @@ import { useKept } from "./kept";
 
 export function MachineCard(props: { asset: string }) {
   const text = useText();
+  const enter = may(useOutletContext<Me>(), "meter.read");
   const meters = useKept<Page<Meter>>(["list", "meters"], `/assets/${props.asset}/meters`, 60_000);
   const documents = useKept<Page<Document>>(["list", "documents"], `/documents?asset_id=${props.asset}&limit=50`, 300_000);
   const running = (meters.data?.items ?? []).filter((meter) => !meter.archived_at);
@@ -23,7 +26,7 @@ export function MachineCard(props: { asset: string }) {
           {running.map((meter) => (
             <div key={meter.id} className="row line" style={{ gap: 10 }}>
               <span className="grow small"><span className="break" style={{ fontWeight: 560 }}>{text.code("meter", meter.name)}</span><span className="muted" style={{ display: "block" }}>{text.value(meter.value, meter.unit_label ?? meter.unit)} {meter.at && <>· <Ago at={meter.at} /></>}</span></span>
-              <FormButton icon={Plus} label={text.t("meters.enter")} form={readingForm(meter, text)} />
+              {enter && <FormButton icon={Plus} label={text.t("meters.enter")} form={readingForm(meter, text)} />}
             </div>
           ))}
         </section>

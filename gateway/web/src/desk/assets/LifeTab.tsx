@@ -39,7 +39,7 @@ export function LifeTab(props: { asset: AssetLife }) {
   const text = useText();
   const me = useOutletContext<Me>();
   const words = useOne<Words>("/lifecycle");
-  const manage = may(me, "asset.manage");
+  const moves = may(me, "asset.move");
   return (
     <div className="two">
       <div>
@@ -47,7 +47,7 @@ export function LifeTab(props: { asset: AssetLife }) {
           <div className="row wrap" style={{ gap: 10, marginBottom: 12 }}><LifecycleChip state={asset.lifecycle} /><OperationChip state={asset.operation} />{asset.operation_cause && <span className="small muted break">{causeText(asset.operation_cause, text)}</span>}</div>
           <div className="row wrap">
             {(asset.legal_transitions ?? []).map((to) => <Move key={to} asset={asset} to={to} text={text} />)}
-            {manage && <FormButton icon={Power} label={text.t("stage.operation")} form={{ path: `/assets/${asset.id}/operation`, fields: operationFields(text, words.data), initial: { to: asset.operation === "down" ? "up" : "down", at: localMoment(Date.now()) }, done: "stage.noted" }} />}
+            {moves && <FormButton icon={Power} label={text.t("stage.operation")} form={{ path: `/assets/${asset.id}/operation`, fields: operationFields(text, words.data), initial: { to: asset.operation === "down" ? "up" : "down", at: localMoment(Date.now()) }, done: "stage.noted" }} />}
           </div>
         </CardBlock>
         <States asset={asset.id} words={words.data} />
@@ -55,7 +55,7 @@ export function LifeTab(props: { asset: AssetLife }) {
       </div>
       <div>
         <Commissioning asset={asset.id} />
-        <Where asset={asset} manage={manage} />
+        <Where asset={asset} me={me} />
       </div>
     </div>
   );
@@ -160,19 +160,19 @@ function Downtime(props: { asset: string; words: Words | undefined }) {
 
 export type Stay = { site: { id: string; name: string } | null; person: { id: string; name: string } | null; place: string | null; reason: string | null; by: { name: string } | string | null; valid_from: string; valid_to: string | null };
 
-function Where(props: { asset: AssetLife; manage: boolean }) {
-  const { asset } = props;
+function Where(props: { asset: AssetLife; me: Me }) {
+  const { asset, me } = props;
   const text = useText();
   const moves = useList<Stay>(`/assets/${asset.id}/moves`);
   const reason: Field = { name: "reason", label: "order.reason", kind: "area", most: 500 };
   return (
     <CardBlock title={text.t("stage.where")}>
       <Facts rows={[[text.t("col.site"), asset.site?.name ?? "–"], [text.t("col.customer"), asset.customer?.name ?? "–"], [text.t("col.coordinates"), asset.latitude_deg != null && asset.longitude_deg != null ? <span className="mono">{asset.latitude_deg.toFixed(5)}, {asset.longitude_deg.toFixed(5)}</span> : "–"]]} />
-      {props.manage && (
+      {(may(me, "asset.move") || may(me, "asset.transfer")) && (
         <div className="row wrap" style={{ margin: "12px 0" }}>
-          <FormButton small icon={MapPinned} label={text.t("stage.move")} form={{ path: `/assets/${asset.id}/moves`, fields: [{ name: "site_id", label: "col.site", kind: "pick", of: SITES }, { name: "person_id", label: "stage.custodian", kind: "pick", of: PEOPLE }, { name: "place", label: "col.place", example: "3F / B-12" }, reason, { name: "at", label: "col.at", kind: "moment" }], initial: { at: localMoment(Date.now()) }, done: "stage.noted" }} />
-          <FormButton small icon={LocateFixed} label={text.t("stage.locate")} form={{ path: `/assets/${asset.id}/location`, method: "PUT", fields: [{ name: "latitude_deg", label: "col.latitude", kind: "number", min: -90, max: 90, decimals: 6, required: true, half: true }, { name: "longitude_deg", label: "col.longitude", kind: "number", min: -180, max: 180, decimals: 6, required: true, half: true }], initial: { latitude_deg: asset.latitude_deg ?? undefined, longitude_deg: asset.longitude_deg ?? undefined }, done: "stage.noted" }} />
-          <FormButton small icon={ArrowRightLeft} label={text.t("stage.transfer")} form={{ path: `/assets/${asset.id}/transfer`, fields: [{ name: "customer_id", label: "stage.new_owner", kind: "pick", of: CUSTOMERS, required: true }, { ...reason, required: true }], note: text.t("stage.transfer_note"), done: "stage.noted" }} />
+          {may(me, "asset.move") && <FormButton small icon={MapPinned} label={text.t("stage.move")} form={{ path: `/assets/${asset.id}/moves`, fields: [{ name: "site_id", label: "col.site", kind: "pick", of: SITES }, { name: "person_id", label: "stage.custodian", kind: "pick", of: PEOPLE }, { name: "place", label: "col.place", example: "3F / B-12" }, reason, { name: "at", label: "col.at", kind: "moment" }], initial: { at: localMoment(Date.now()) }, done: "stage.noted" }} />}
+          {may(me, "asset.move") && <FormButton small icon={LocateFixed} label={text.t("stage.locate")} form={{ path: `/assets/${asset.id}/location`, method: "PUT", fields: [{ name: "latitude_deg", label: "col.latitude", kind: "number", min: -90, max: 90, decimals: 6, required: true, half: true }, { name: "longitude_deg", label: "col.longitude", kind: "number", min: -180, max: 180, decimals: 6, required: true, half: true }], initial: { latitude_deg: asset.latitude_deg ?? undefined, longitude_deg: asset.longitude_deg ?? undefined }, done: "stage.noted" }} />}
+          {may(me, "asset.transfer") && <FormButton small icon={ArrowRightLeft} label={text.t("stage.transfer")} form={{ path: `/assets/${asset.id}/transfer`, fields: [{ name: "customer_id", label: "stage.new_owner", kind: "pick", of: CUSTOMERS, required: true }, { ...reason, required: true }], note: text.t("stage.transfer_note"), done: "stage.noted" }} />}
         </div>
       )}
       {(moves.data?.items ?? []).slice(0, 20).map((stay) => (

@@ -20,7 +20,7 @@ export function CalendarsPage() {
   const me = useOutletContext<Me>();
   const calendars = useList<Calendar>("/calendars");
   const [open, setOpen] = useState<Calendar | "new" | null>(null);
-  const manage = may(me, "asset.manage");
+  const manage = may(me, "calendar.manage");
   useTitle(text.t("nav.calendars"));
   const add = manage ? <Button leftSection={<Plus size={16} />} onClick={() => setOpen("new")}>{text.t("calendars.add")}</Button> : undefined;
   return (

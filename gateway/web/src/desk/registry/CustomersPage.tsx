@@ -23,7 +23,7 @@ export function CustomersPage() {
   const text = useText();
   const me = useOutletContext<Me>();
   const navigate = useNavigate();
-  const add = may(me, "asset.manage") ? <FormButton primary icon={Plus} label={text.t("customers.add")} form={{ path: "/customers", fields: customerFields, after: (made: { id: string }) => void navigate(`/customers/${made.id}`) }} /> : undefined;
+  const add = may(me, "customer.manage") ? <FormButton primary icon={Plus} label={text.t("customers.add")} form={{ path: "/customers", fields: customerFields, after: (made: { id: string }) => void navigate(`/customers/${made.id}`) }} /> : undefined;
   return (
     <ListPage<Customer>
       title={text.t("nav.customers")}

@@ -75,7 +75,7 @@ export function StockSettingsPage() {
       <StockTabs />
       <Loaded of={settings} skeleton={<Bones rows={4} />}>
         {(data) => (
-          <CardBlock title={text.code("stock_mode", data.mode)} right={(may(me, "stock.manage") || may(me, "settings.manage")) && <FormButton small icon={Pencil} label={text.t("action.edit")} form={{ title: text.t("stock.tab.settings"), submit: text.t("action.save"), path: "/stock-settings", method: "PUT", version: data.version, fields, initial: { ...data }, done: "form.saved" }} />}>
+          <CardBlock title={text.code("stock_mode", data.mode)} right={may(me, "settings.manage") && <FormButton small icon={Pencil} label={text.t("action.edit")} form={{ title: text.t("stock.tab.settings"), submit: text.t("action.save"), path: "/stock-settings", method: "PUT", version: data.version, fields, initial: { ...data }, done: "form.saved" }} />}>
             <div className="small" style={{ marginBottom: 14, maxWidth: "70ch" }}>{text.code("stock_mode_hint", data.mode)}</div>
             <div className="row wrap small muted" style={{ gap: "6px 28px" }}><span>{text.t("col.currency")}: {data.currency}</span><span>{text.t("stock.over_receipt")}: {text.number(data.over_receipt_percent)}%</span><span>{text.t("stock.old_part_days")}: {data.old_part_days}</span></div>
           </CardBlock>

@@ -78,7 +78,7 @@ function One(props: { order: Purchase & { receipts: Receipt[] } }) {
   const text = useText();
   const me = useOutletContext<Me>();
   const manage = may(me, "purchase.manage");
-  const receive = (manage || may(me, "stock.manage") || may(me, "stock.use")) && RECEIVES.includes(order.state);
+  const receive = may(me, "stock.manage") && RECEIVES.includes(order.state);
   return (
     <>
       <PageHead

@@ -102,7 +102,7 @@ export function ReplenishmentPage() {
   const accept = () => send.mutate({ path: "/replenishment-proposals/accept", body: { items: taken.map((row) => ({ part_id: row.part.id, location_id: row.location.id, quantity: row.quantity })) } }, { onSuccess: (made) => say(text.t("replenishment.done", { transfers: made.transfers.length, orders: made.purchase_orders.length })), onError: (error) => say(problemText(error, text), "bad") });
   return (
     <>
-      <PageHead title={text.t("stock.tab.replenishment")} sub={text.t("replenishment.sub")} right={(may(me, "purchase.manage") || may(me, "stock.manage")) && rows.length > 0 && <Button leftSection={<ShoppingCart size={16} />} disabled={taken.length === 0} loading={send.isPending} onClick={accept}>{text.t("replenishment.accept", { count: taken.length })}</Button>} />
+      <PageHead title={text.t("stock.tab.replenishment")} sub={text.t("replenishment.sub")} right={may(me, "purchase.manage") && rows.length > 0 && <Button leftSection={<ShoppingCart size={16} />} disabled={taken.length === 0} loading={send.isPending} onClick={accept}>{text.t("replenishment.accept", { count: taken.length })}</Button>} />
       <PurchaseTabs />
       <Rows of={proposals} columns={[
         { label: "col.part", cell: (row) => <span className="row top" style={{ gap: 10 }}><Checkbox aria-label={row.part.number} checked={!out.includes(keyOf(row))} onChange={(event) => setOut(event.currentTarget.checked ? out.filter((key) => key !== keyOf(row)) : [...out, keyOf(row)])} /><span><Part part={row.part} /></span></span> },

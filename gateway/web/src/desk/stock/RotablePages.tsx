@@ -52,7 +52,7 @@ export function TracePage(props: { kind: "serials" | "lots" }) {
   const me = useOutletContext<Me>();
   const one = useOne<Serial>(`/stock-${props.kind}/${id}`);
   useTitle(one.data?.serial ?? one.data?.lot ?? undefined);
-  const manage = may(me, "stock.manage") || may(me, "stock.use");
+  const manage = may(me, "stock.manage");
   return (
     <Loaded of={one} skeleton={<Bones rows={6} />}>
       {(data) => (
@@ -78,7 +78,7 @@ export type Repair = { id: string; number: string; part: PartRef; serial: string
 export function RepairsPage() {
   const text = useText();
   const me = useOutletContext<Me>();
-  const manage = may(me, "stock.manage") || may(me, "stock.use");
+  const manage = may(me, "stock.manage");
   return (
     <ListPage<Repair>
       title={text.t("stock.tab.repairs")}

@@ -29,7 +29,7 @@ export function ToolsPage() {
   const text = useText();
   const me = useOutletContext<Me>();
   const navigate = useNavigate();
-  const add = may(me, "part.manage") || may(me, "stock.manage") ? <FormButton primary icon={Plus} label={text.t("tools.add")} form={{ path: "/tools", fields: [
+  const add = may(me, "stock.manage") ? <FormButton primary icon={Plus} label={text.t("tools.add")} form={{ path: "/tools", fields: [
     { name: "number", label: "col.number", required: true, half: true, most: 60 }, { name: "serial", label: "col.serial", required: true, half: true },
     { name: "name_en", label: "col.name_en", required: true, half: true }, { name: "name_zh", label: "col.name_zh", required: true, half: true },
     { name: "hourly_rate", label: "tools.rate", kind: "number", min: 0, decimals: 2, half: true }, { name: "currency", label: "col.currency", half: true, most: 3 },

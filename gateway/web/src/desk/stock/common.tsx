@@ -48,14 +48,14 @@ export function money(value: number | null | undefined, currency: string | null 
   }
 }
 
-function tabsOf(places: [string, string][], label: string) {
+function tabsOf(places: [to: string, key: string, action?: string][], label: string) {
   return function Made() {
     const { t } = useText();
-    return <Tabs tabs={places.map(([to, key]) => ({ to, label: t(key) }))} label={t(label)} />;
+    return <Tabs tabs={places.map(([to, key, action]) => ({ to, label: t(key), action }))} label={t(label)} />;
   };
 }
 
 export const StockTabs = tabsOf([["/stock", "stock.tab.balances"], ["/stock/movements", "stock.tab.movements"], ["/stock/transfers", "stock.tab.transfers"], ["/stock/reservations", "stock.tab.reservations"], ["/stock/conflicts", "stock.tab.conflicts"], ["/stock/locations", "stock.tab.locations"], ["/stock/settings", "stock.tab.settings"]], "nav.stock");
-export const PartTabs = tabsOf([["/parts", "nav.parts"], ["/price-books", "stock.tab.price_books"]], "nav.parts");
-export const PurchaseTabs = tabsOf([["/purchase-orders", "nav.purchasing"], ["/purchase-orders/replenishment", "stock.tab.replenishment"], ["/purchase-orders/levels", "stock.tab.levels"]], "nav.purchasing");
+export const PartTabs = tabsOf([["/parts", "nav.parts"], ["/price-books", "stock.tab.price_books", "price.read"]], "nav.parts");
+export const PurchaseTabs = tabsOf([["/purchase-orders", "nav.purchasing", "price.read"], ["/purchase-orders/replenishment", "stock.tab.replenishment"], ["/purchase-orders/levels", "stock.tab.levels"]], "nav.purchasing");
 export const ToolTabs = tabsOf([["/tools", "nav.tools"], ["/tools/serials", "stock.tab.serials"], ["/tools/repairs", "stock.tab.repairs"], ["/tools/old-parts", "stock.tab.old_parts"]], "nav.tools");

@@ -8,7 +8,7 @@ import { useSend } from "../api/rows";
 import { useText, type Text } from "../i18n/useText";
 import { Pick, type Chosen, type Source } from "./Pick";
 import { say } from "./Providers";
-import { errorText, Notice } from "./states";
+import { errorText, hasReason, Notice } from "./states";
 
 export type Values = Record<string, unknown>;
 export type Field = {
@@ -130,7 +130,7 @@ export function FormModal(props: FormProps) {
 export function problemText(error: Error, text: Text): string {
   const said = errorText(error, text);
   const detail = error instanceof ApiError && error.status === 422 && error.message && !text.has(`error.${error.code}`) ? error.message : "";
-  const vague = error instanceof ApiError && ["invalid", "conflict"].includes(error.code) && error.message;
+  const vague = error instanceof ApiError && ["invalid", "conflict"].includes(error.code) && !hasReason(error, text) && error.message;
   return vague ? `${said} (${error.message})` : detail || said;
 }
 

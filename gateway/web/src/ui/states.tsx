@@ -27,9 +27,13 @@ export function Bones(props: { rows?: number; height?: number }) {
   );
 }
 
+/** Some refusals say in `reason` which one of several it was. */
+export const hasReason = (error: ApiError, text: Text): boolean => typeof error.params.reason === "string" && text.has(`error.because.${error.params.reason}`);
+
 export function errorText(error: Error | null, text: Text): string {
   if (error instanceof Unreachable) return text.t("error.unreachable");
   if (error instanceof ApiError) {
+    if (hasReason(error, text)) return text.t(`error.because.${String(error.params.reason)}`);
     if (error.code && text.has(`error.${error.code}`)) {
       const legal = error.params.legal;
       const moves = Array.isArray(legal) ? legal.map((move) => text.code("state", String(move))).join(", ") : "";

@@ -14,7 +14,7 @@ from assets.base.errors import Conflict, IllegalMove, Invalid, RuleError
 from assets.base.events import append_event
 from assets.registry import Asset, Customer
 from assets.warranty.cover import Cover, cover_at, span_of, terms_named
-from assets.warranty.customers import Match, match_or_create
+from assets.warranty.customers import Match, complete, match_or_create
 from assets.warranty.identities import normal_email, normal_phone
 from assets.warranty.known import card_of, known_of, zone_of
 from assets.warranty.periods import EARLIEST, local_day
@@ -63,7 +63,8 @@ def register(
     """Register an asset from its label: find or make the customer, issue the card.
 
     A machine that has a card keeps it; one that belongs to another customer keeps that one, and the registration waits
-    for the desk: whoever finds a label cannot take a machine over. Raises Invalid, TooManyRegistrations.
+    for the desk: whoever finds a label cannot take a machine over. So does one whose contact is new to the customer
+    that was found: the record changes when the desk accepts. Raises Invalid, TooManyRegistrations.
     """
     _check_person(name, phone, email, proof)
     # Two at once on one machine: the second finds the card of the first.
@@ -83,6 +84,8 @@ def register(
         card = _issue(session, asset, asset.customer_id, "label", purchased_on, proof, now, None)
     elif card.customer_id is None and theirs:
         card.customer_id = match.customer.id
+    # A card that was there keeps its day of purchase: another claim is for the desk to see.
+    settled = theirs and not match.adds and (first or purchased_on in (None, card.purchased_on))
     registration = WarrantyRegistration(
         organisation_id=asset.organisation_id,
         asset_id=asset.id,
@@ -94,8 +97,7 @@ def register(
         purchased_on=purchased_on,
         proof=(proof or "").strip() or None,
         matched=match.by,
-        # A card that was there keeps its day of purchase: another claim is for the desk to see.
-        state="done" if theirs and (first or purchased_on in (None, card.purchased_on)) else "review",
+        state="done" if settled else "review",
         address_hash=address_hash,
         created_at=now,
     )
@@ -162,7 +164,7 @@ def decide_registration(
     reason: str | None = None,
     by_id: UUID | None = None,
 ) -> None:
-    """Accept a registration that waited: the machine and its card become that customer's; or dismiss it."""
+    """Accept a registration that waited: machine and card become that customer's, its contact too; or dismiss it."""
     if registration.state != "review":
         raise Conflict("this registration does not wait", state=registration.state)
     words = (reason or "").strip()
@@ -174,7 +176,9 @@ def decide_registration(
     if accept and customer is not None:
         if customer.organisation_id != asset.organisation_id:
             raise Conflict("the machine belongs to another organisation: hand it over first", what="organisation")
-        asset.customer_id = customer.id
+        sent = registration
+        customer = complete(session, customer, name=sent.name, phone=sent.phone, email=sent.email, now=now, by_id=by_id)
+        asset.customer_id = registration.customer_id = customer.id
         asset.version += 1
         if card is not None:
             card.customer_id = customer.id

@@ -28,11 +28,11 @@ _KEPT_AS_WRITTEN = frozenset({"customers", "customer_merges"})
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The customer, how it was found (phone, email, created), and the record that was put into it meanwhile."""
+    """The customer, how it was found (phone, email, created), and whether what was sent would change its record."""
 
     customer: Customer
     by: str
-    merged: CustomerMerge | None = None
+    adds: bool = False
 
 
 def match_or_create(
@@ -47,17 +47,13 @@ def match_or_create(
 ) -> Match:
     """Return the organisation's customer with this phone or e-mail, or a new one. Raises Invalid without either.
 
-    A name alone matches nobody: two people of one name are two people. Phone and e-mail of two records that carry
-    this very name are one customer, and the younger record is put into the older.
+    A name alone matches nobody: two people of one name are two people. A record that is found stays as it is: whoever
+    knows somebody's number may be anybody. What was sent comes into it by `complete`, once a person has accepted it.
     """
     number, address = normal_phone(phone), normal_email(email)
     if number is None and address is None:
         raise Invalid("a phone number or an e-mail address is needed", field="phone")
-    for key in sorted(filter(None, (number and f"p {tail_of(number)}", address and f"e {address}"))):
-        # Two who register at once with one number become one customer.
-        session.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:s, 12))"), {"s": f"{organisation_id} {key}"}
-        )
+    _lock_contact(session, organisation_id, number, address)
     by_phone, by_email = _by_phone(session, organisation_id, number), _by_email(session, organisation_id, address)
     found = by_phone or by_email
     if found is None:  # a customer with an organisation of its own, somewhere below the same operator
@@ -79,14 +75,46 @@ def match_or_create(
         session.flush()
         _note(session, made, "customer.created", now, None, {"number": made.number, "from": "registration"})
         return Match(made, "created")
-    merged = None
-    if by_phone and by_email and by_phone.id != by_email.id and _surely_one(by_phone, by_email, name):
-        kept, other = sorted((by_phone, by_email), key=lambda each: each.id)
-        merged = merge(session, kept, other, now, because="registration", reason="same name, phone and e-mail")
-        found = kept
-    _fill(found, number if not by_phone else None, address if not by_email else None)
+    adds = bool((number and not by_phone and not found.phone) or (address and not by_email and not found.email))
+    if by_phone and by_email and by_phone.id != by_email.id:
+        adds = _surely_one(by_phone, by_email, name)
+    return Match(found, "phone" if by_phone else "email", adds)
+
+
+def complete(
+    session: Session,
+    customer: Customer,
+    *,
+    name: str,
+    phone: str | None,
+    email: str | None,
+    now: datetime,
+    by_id: UUID | None = None,
+) -> Customer:
+    """Take the contact that a person has accepted into the record, unless it is another's; return the record.
+
+    Phone and e-mail of two records that carry this very name are one customer: the younger is put into the older.
+    """
+    number, address = normal_phone(phone), normal_email(email)
+    _lock_contact(session, customer.organisation_id, number, address)
+    by_phone = _by_phone(session, customer.organisation_id, number)
+    by_email = _by_email(session, customer.organisation_id, address)
+    other = next((each for each in (by_phone, by_email) if each is not None and each.id != customer.id), None)
+    if other is not None and customer.merged_into_id is None and _surely_one(customer, other, name):
+        customer, younger = sorted((customer, other), key=lambda each: each.id)
+        reason = "same name, phone and e-mail"
+        merge(session, customer, younger, now, because="registration", reason=reason, by_id=by_id)
+    _fill(customer, number if not by_phone else None, address if not by_email else None)
     session.flush()
-    return Match(found, "phone" if by_phone else "email", merged)
+    return customer
+
+
+def _lock_contact(session: Session, organisation_id: UUID, number: str | None, address: str | None) -> None:
+    """Let two who register at once with one number or address become one customer."""
+    for key in sorted(filter(None, (number and f"p {tail_of(number)}", address and f"e {address}"))):
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:s, 12))"), {"s": f"{organisation_id} {key}"}
+        )
 
 
 def duplicates_of(session: Session, customer: Customer) -> list[tuple[Customer, list[str]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from assets.base.events import Event
 from assets.customers import add_customer
 from assets.people import Organisation
 from assets.registry import Asset, Customer, Site, add_asset
-from assets.warranty.customers import Match, duplicates_of, match_or_create, merge, undo_merge
+from assets.warranty.customers import Match, complete, duplicates_of, match_or_create, merge, undo_merge
 from assets.warranty.tables import CustomerMerge
 from tests.assets.conftest import Tree
 from tests.assets.one_database import migrated
@@ -48,8 +49,11 @@ def test_a_customer_is_found_by_phone_or_e_mail_in_any_spelling(database: Databa
         assert first.by == "created"
         again = register(session, tree, "Somebody", "+86-13800138000", "ANN@example.com")
         assert (again.customer.id, again.by) == (first.customer.id, "phone")
-        assert again.customer.email == "ann@example.com"  # what the record lacked
-        assert again.customer.name == "Ann"
+        assert (again.customer.name, again.customer.email, again.adds) == ("Ann", None, True)
+        typed: dict[str, Any] = {"name": "Somebody", "phone": "+86-13800138000", "email": "ANN@example.com"}
+        complete(session, first.customer, **typed, now=NOW)  # what the record lacked, once a person accepted it
+        assert (first.customer.name, first.customer.email) == ("Ann", "ann@example.com")
+        assert not register(session, tree, **typed).adds
         third = register(session, tree, email="ann@Example.com")
         assert (third.customer.id, third.by) == (first.customer.id, "email")
         other = register(session, tree, phone="139 0000 0000")  # a name alone is nobody
@@ -85,19 +89,24 @@ def test_two_registrations_at_once_make_one_customer(database: Database, tree: T
     assert len(set(found)) == 1
 
 
-def test_records_that_are_surely_one_are_merged_when_they_meet(database: Database, tree: Tree) -> None:
+def test_an_unknown_sender_changes_no_record_and_records_that_are_surely_one_are_merged_on_acceptance(
+    database: Database, tree: Tree
+) -> None:
     with database.as_service() as session:
-        by_phone = register(session, tree, "Li Lei", phone="13500000001")
-        by_email = register(session, tree, "LI LEI", email="li@example.com")
+        by_phone = register(session, tree, "Li Lei", phone="13500000001").customer
+        by_email = register(session, tree, "LI LEI", email="li@example.com").customer
         both = register(session, tree, "Li  Lei", "13500000001", "li@example.com")
-        assert both.merged is not None
-        assert both.customer.id == by_phone.customer.id
-        assert by_email.customer.merged_into_id == by_phone.customer.id
-        register(session, tree, "Eve", phone="13500000002")
-        han = register(session, tree, "Han", email="han@example.com")
-        mixed = register(session, tree, "Han", "13500000002", "han@example.com")
-        assert mixed.merged is None  # whoever types two people's contacts does not merge them
-        assert han.customer.merged_into_id is None
+        assert (both.customer.id, both.adds) == (by_phone.id, True)
+        assert (by_phone.email, by_email.phone, by_email.merged_into_id) == (None, None, None)
+        kept = complete(session, by_email, name="Li  Lei", phone="13500000001", email="li@example.com", now=NOW)
+        assert (kept.id, kept.email) == (by_phone.id, "li@example.com")
+        assert by_email.merged_into_id == by_phone.id
+        eve = register(session, tree, "Eve", phone="13500000002").customer
+        han = register(session, tree, "Han", email="han@example.com").customer
+        mixed: dict[str, Any] = {"name": "Han", "phone": "13500000002", "email": "han@example.com"}
+        assert not register(session, tree, **mixed).adds  # whoever types two people's contacts does not merge them
+        assert complete(session, han, **mixed, now=NOW).id == han.id
+        assert (eve.email, han.phone, han.merged_into_id) == (None, None, None)
 
 
 def test_a_merge_moves_what_refers_to_it_and_is_undone(database: Database, tree: Tree) -> None:

@@ -28,6 +28,7 @@ import assets.stock.rotables
 import assets.stock.tools
 import assets.warranty.tables
 import gateway.clock
+import gateway.customer_sign_in
 import gateway.idempotency
 import gateway.notify.models
 import gateway.sign_in

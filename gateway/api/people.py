@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -123,11 +124,13 @@ def create_person(body: NewPerson, here: Here) -> PersonItem:
         raise Invalid(f"language is one of {', '.join(LANGUAGES)}", field="language")
     organisation = named(here, Organisation, body.organisation_id, "organisation_id")
     roles = sorted(set(body.roles))
+    owner = organisation.id if organisation else here.actor.organisation_id
+    _check_customers(here, owner, roles)
     try:
         with here.session.begin_nested():
             person = add_person(
                 here.session,
-                organisation_id=organisation.id if organisation else here.actor.organisation_id,
+                organisation_id=owner,
                 name=body.name.strip(),
                 email=body.email,
                 roles=roles,
@@ -178,6 +181,7 @@ def set_person_roles(person_id: UUID, body: NewRoles, here: Here, if_match: IfMa
     wanted = set(body.roles)
     if Role.DEVICE in wanted:
         raise Invalid("a person is no device", field="roles")
+    _check_customers(here, person.organisation_id, wanted)
     _check_not_last(here, person, {str(role) for role in wanted})
     memberships = here.session.scalars(_memberships(person)).all()
     for membership in memberships:
@@ -204,6 +208,13 @@ def _item(person: Person, roles: list[str]) -> PersonItem:
         demo=person.demo,
         version=person.version,
     )
+
+
+def _check_customers(here: Context, organisation_id: UUID, roles: Collection[Role]) -> None:
+    """Raise Invalid for a customer among others: a customer sees all that the organisation owns."""
+    organisation = here.session.get(Organisation, organisation_id)
+    if Role.CUSTOMER in roles and (organisation is None or organisation.kind != "customer"):
+        raise Invalid("customers are people of a customer's organisation", field="roles", reason="not_a_customer")
 
 
 def _check_not_last(here: Context, person: Person, roles: set[str] | None) -> None:

@@ -27,6 +27,8 @@ SERVICE_ONLY = frozenset(
         "sign_in_failures",
         "sign_in_sessions",
         "sign_in_links",
+        "customer_links",
+        "customer_sessions",
         "label_keys",
         "search_entries",
         "api_tokens",

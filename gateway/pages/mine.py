@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import ColumnElement, Uuid, any_, func, literal, or_, select, tuple_
 
 from assets.base.access import Actor, Role, may
-from assets.base.db import SERVICE_ROLE, enter_actor
 from assets.base.errors import Invalid
-from assets.people import Membership, Person, normal_email
+from assets.people import Membership, Organisation, Person, normal_email
 from assets.registry import Asset, Site
 from gateway import texts
 from gateway.api.deps import COOKIE, SECURE_COOKIE, Context, Public
 from gateway.api.pages import cursor_of, read_cursor
+from gateway.customer_sign_in import (
+    customer_of,
+    make_customer_link,
+    records_of_session,
+    use_customer_link,
+    waiting_links,
+)
 from gateway.notify.email import NotSent, send_email
-from gateway.pages.customer import LOOKS, Reader, reader_of, render
+from gateway.pages.customer import LOOKS, Reader, plain_words, reader_of, render
 from gateway.pages.machine import load_customer_page
 from gateway.sign_in import (
     FAILURE_WINDOW,
@@ -37,6 +44,8 @@ router = APIRouter(include_in_schema=False)
 AT_ONCE = 25  # machines on one page; each is looked at as on its own page
 MAX_LINKS = 3  # that wait for one person, in a quarter of an hour
 MAX_FORM = 4096
+# Beside the session of a person: this one opens the list of machines and nothing else.
+MINE_COOKIE, SECURE_MINE_COOKIE = "forewarn_mine", "__Host-forewarn_mine"
 
 
 async def typed_address(request: Request) -> str:
@@ -46,7 +55,7 @@ async def typed_address(request: Request) -> str:
         body += chunk
         if len(body) > MAX_FORM:
             return ""
-    return parse_qs(body.decode(errors="replace")).get("email", [""])[0][:320]
+    return plain_words(parse_qs(body.decode(errors="replace")).get("email", [""])[0])[:320]
 
 
 @router.get("/a/sign-in", operation_id="customer_sign_in")
@@ -63,10 +72,9 @@ def customer_sign_in_link(
     reader = reader_of(request)
     if not here.settings.smtp_url:
         return _form(reader, here, "no_mail")
-    person = _customer(here, address)
-    if person is not None:
-        link = f"{here.settings.base_url}/a/sign-in/{make_link(here.session, person.id, here.now)}"
-        later.add_task(_send, here.settings.smtp_url, person.email or "", person.language, link)
+    if (found := _link(here, address, reader)) is not None:
+        to, language, token = found
+        later.add_task(_send, here.settings.smtp_url, to, language, f"{here.settings.base_url}/a/sign-in/{token}")
     answer = _form(reader, here, "sent")
     answer.background = later
     return answer
@@ -82,67 +90,105 @@ def customer_link(token: str, request: Request, here: Public) -> Response:
 def customer_enter(token: str, request: Request, here: Public) -> Response:
     """Use the link up and show the machines."""
     try:
-        person = use_link(here.session, token, here.now)
+        used = use_customer_link(here.session, token, here.now)
+        mine, person = used if used is not None else (None, use_link(here.session, token, here.now))
     except SignInFailed:
         return _form(reader_of(request), here, "used", 401)
     answer = RedirectResponse("/a/mine", status_code=303)
     secure = "https" in (request.url.scheme, urlsplit(here.settings.base_url).scheme)
-    answer.set_cookie(
-        SECURE_COOKIE if secure else COOKIE,
-        open_session(here.session, person, here.now),
-        max_age=int(SESSION_LIFE.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=secure,
-    )
+    opened = open_session(here.session, person, here.now) if person else None
+    # Whoever was signed in here before is not any more: two customers' machines are never one list.
+    for name, value in (
+        (SECURE_COOKIE if secure else COOKIE, opened),
+        (SECURE_MINE_COOKIE if secure else MINE_COOKIE, mine),
+    ):
+        age = int(SESSION_LIFE.total_seconds()) if value else 0
+        answer.set_cookie(name, value or "", max_age=age, httponly=True, samesite="lax", secure=secure)
     return answer
 
 
 @router.get("/a/mine", operation_id="customer_machines")
 def customer_machines(request: Request, here: Public, after: str | None = None) -> Response:
     """List the machines of whoever is signed in."""
-    cookie = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
-    actor = actor_of_session(here.session, cookie, here.now) if cookie else None
-    if actor is None or not may(actor, "asset.read"):
+    owned = _owned(request, here)
+    if not owned:
         return RedirectResponse("/a/sign-in", status_code=303)
     reader = reader_of(request)
-    rows, following = _machines(here, actor, after)
+    rows, following = _machines(here, or_(*owned), after)
     pages = [(load_customer_page(here.session, code, here.now), site) for code, site in rows]
     shown = [(page, LOOKS[page.state], site) for page, site in pages if page is not None]
     return render(reader, "mine.html", 200, None, machines=shown, following=following)
 
 
-def _machines(here: Context, actor: Actor, after: str | None) -> tuple[list[tuple[str, str | None]], str | None]:
-    """Return (code, site) of one page, under the actor's row policies."""
-    enter_actor(here.session, actor)
+def _owned(request: Request, here: Context) -> list[ColumnElement[bool]]:
+    """Return what makes a machine the reader's: the customer's record it is of, or the organisation it belongs to."""
+    owned: list[ColumnElement[bool]] = []
+    mine = request.cookies.get(SECURE_MINE_COOKIE) or request.cookies.get(MINE_COOKIE)
+    records = records_of_session(here.session, mine, here.now) if mine else []
+    if records:
+        owned.append(Asset.customer_id.in_(records))
+    cookie = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
+    actor = actor_of_session(here.session, cookie, here.now) if cookie else None
+    if actor is not None and may(actor, "asset.read") and not _is_outsider(here, actor):
+        below = literal(actor.organisation_id, Uuid()) == any_(Organisation.ancestors)
+        owned.append(Asset.organisation_id.in_(select(Organisation.id).where(below)))
+    return owned
+
+
+def _is_outsider(here: Context, actor: Actor) -> bool:
+    """Return whether this is a customer in an organisation of others: its machines are not theirs."""
+    return actor.roles <= {Role.CUSTOMER} and not _is_customers(here, actor.organisation_id)
+
+
+def _is_customers(here: Context, organisation_id: UUID) -> bool:
+    organisation = here.session.get(Organisation, organisation_id)
+    return organisation is not None and organisation.kind == "customer"
+
+
+def _machines(
+    here: Context, owned: ColumnElement[bool], after: str | None
+) -> tuple[list[tuple[str, str | None]], str | None]:
+    """Return (code, site) of one page."""
     found = select(Asset.code, Asset.name, Asset.id, Site.name.label("site")).outerjoin(Site, Site.id == Asset.site_id)
-    found = found.where(Asset.lifecycle.not_in(("retired", "scrapped"))).order_by(Asset.name, Asset.id)
+    found = found.where(owned, Asset.lifecycle.not_in(("retired", "scrapped"))).order_by(Asset.name, Asset.id)
     if after:
         try:
-            name, key = read_cursor(after, str, str)
+            name, key = read_cursor(after, plain_words, UUID)
             found = found.where(tuple_(Asset.name, Asset.id) > tuple_(name, key))
         except Invalid:
             pass  # a mistyped address begins at the beginning
     rows = here.session.execute(found.limit(AT_ONCE + 1)).all()
-    here.session.execute(text(f"SET LOCAL ROLE {SERVICE_ROLE}"))
     page = rows[:AT_ONCE]
     following = cursor_of(page[-1].name, page[-1].id) if len(rows) > AT_ONCE else None
     return [(row.code, row.site) for row in page], following
 
 
-def _customer(here: Context, address: str) -> Person | None:
-    """Return the customer of that address; nobody who may do more, and nobody to whom links went just now."""
+def _link(here: Context, address: str, reader: Reader) -> tuple[str, str, str] | None:
+    """Return (address, language, token) of a new link; None when the address is no customer's or was sent enough."""
+    person, customer = _person(here, address), customer_of(here.session, address)
+    if customer is not None and customer.email:
+        if waiting_links(here.session, customer, here.now) >= MAX_LINKS:
+            return None
+        token = make_customer_link(here.session, customer, person, here.now)
+        return customer.email, person.language if person else reader.language, token
+    if person is None or not person.email:
+        return None
+    fresh = SignInLink.expires_at > here.now + LINK_LIFE - FAILURE_WINDOW
+    waiting = select(func.count()).select_from(SignInLink).where(SignInLink.person_id == person.id, fresh)
+    if (here.session.scalar(waiting) or 0) >= MAX_LINKS:
+        return None
+    return person.email, person.language, make_link(here.session, person.id, here.now)
+
+
+def _person(here: Context, address: str) -> Person | None:
+    """Return the person of a customer's organisation with that address; nobody who may do more."""
     person = here.session.scalar(
         select(Person).where(Person.email == normal_email(address), Person.disabled_at.is_(None))
     )
     if person is None:
         return None
     roles = set(here.session.scalars(select(Membership.role).where(Membership.person_id == person.id)))
-    fresh = SignInLink.expires_at > here.now + LINK_LIFE - FAILURE_WINDOW
-    waiting = select(func.count()).select_from(SignInLink).where(SignInLink.person_id == person.id, fresh)
-    if roles != {Role.CUSTOMER} or (here.session.scalar(waiting) or 0) >= MAX_LINKS:
-        return None
-    return person
+    return person if roles == {Role.CUSTOMER} and _is_customers(here, person.organisation_id) else None
 
 
 def _send(smtp_url: str, address: str, language: str, link: str) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from assets.base.access import Role
 from assets.people import add_person
-from assets.registry import Asset
+from assets.registry import Asset, Customer
 from gateway.public_limit import Limiter
 from tests.gateway.conftest import Plant
 from tests.gateway.test_on_call import mailbox
@@ -57,6 +57,87 @@ def test_link_by_mail_opens_ones_own_machines_once(plant: Plant) -> None:
     assert "Ours" not in page
     assert plant.client().post(f"/a/sign-in/{found[1]}").status_code == 401
     assert client.get("/a/mine?after=nonsense").status_code == 200
+
+
+def machine(plant: Plant, serial: str, customer: Customer | None = None) -> str:
+    with plant.database.as_service() as session:
+        made = Asset(organisation_id=plant.operator.id, serial=serial, name=serial, created_at=datetime.now(UTC))
+        made.customer_id = customer.id if customer else None
+        session.add(made)
+        session.flush()
+        return made.code
+
+
+def link_to(plant: Plant, received: list[str], address: str) -> str:
+    """Ask for a link and return its token."""
+    before = len(received)
+    plant.client().post("/a/sign-in", data={"email": address})
+    assert len(received) == before + 1
+    found = re.search(r"/a/sign-in/(\S+)", body_of(received[-1]))
+    assert found is not None
+    return found[1]
+
+
+def test_who_registered_from_a_label_signs_in_and_sees_machines_of_that_record_alone(plant: Plant) -> None:
+    code, theirs = machine(plant, "Mine"), machine(plant, "Theirs")
+    machine(plant, "Ours")
+    for each, name, address in ((code, "Li Lei", "li@example.org"), (theirs, "Eve", "eve@example.org")):
+        sent = {"name": name, "email": address}
+        assert plant.client().post(f"/a/{each}/registration", json=sent).status_code == 201
+    # Another's machine: this waits for the desk, and shows Eve nothing.
+    plant.client().post(f"/a/{code}/registration", json={"name": "Eve", "email": "eve@example.org"})
+    client = plant.client()
+    with mailbox() as (url, received):
+        plant.app.state.settings.smtp_url = url
+        token = link_to(plant, received, " LI@example.org")
+        eve = link_to(plant, received, "eve@example.org")
+        for _ in range(4):
+            client.post("/a/sign-in", data={"email": "li@example.org"})
+        client.post("/a/sign-in", data={"email": "a\0b@example.org"})
+        assert len(received) == 4
+    page = client.post(f"/a/sign-in/{token}").text
+    assert ["Mine" in page, "Theirs" in page, "Ours" in page] == [True, False, False]
+    assert plant.client().post(f"/a/sign-in/{token}").status_code == 401
+    assert client.get("/api/v1/assets").status_code == 401  # the list of machines, and nothing else
+    hers = plant.client().post(f"/a/sign-in/{eve}").text
+    assert ["Mine" in hers, "Theirs" in hers, "Ours" in hers] == [False, True, False]
+
+
+def test_a_record_with_another_address_ends_what_the_one_before_opened(plant: Plant) -> None:
+    with plant.database.as_service() as session:
+        record = Customer(organisation_id=plant.operator.id, number="C1", name="Li", email="old@example.org")
+        session.add(record)
+    machine(plant, "Mine", record)
+    client = plant.client()
+    with mailbox() as (url, received):
+        plant.app.state.settings.smtp_url = url
+        first, second = (link_to(plant, received, "old@example.org") for _ in range(2))
+    assert "Mine" in client.post(f"/a/sign-in/{first}").text
+    with plant.database.as_service() as session:
+        session.get_one(Customer, record.id).email = "new@example.org"
+    assert client.get("/a/mine", follow_redirects=False).headers["location"] == "/a/sign-in"
+    assert plant.client().post(f"/a/sign-in/{second}").status_code == 401
+
+
+def test_a_person_who_registered_too_sees_both_and_a_customer_among_staff_sees_no_one_s(plant: Plant) -> None:
+    now = datetime.now(UTC)
+    with plant.database.as_service() as session:
+        for organisation, name in ((plant.customer, "carla"), (plant.operator, "otto")):
+            address = f"{name}@example.org"
+            add_person(
+                session, organisation_id=organisation.id, name=name, email=address, roles=[Role.CUSTOMER], now=now
+            )
+        session.add(Asset(organisation_id=plant.customer.id, serial="Works", name="Works", created_at=now))
+    code = machine(plant, "Home")
+    machine(plant, "Ours")
+    assert plant.client().post(f"/a/{code}/registration", json={"name": "C", "email": "carla@example.org"}).is_success
+    client = plant.client()
+    with mailbox() as (url, received):
+        plant.app.state.settings.smtp_url = url
+        page = client.post(f"/a/sign-in/{link_to(plant, received, 'carla@example.org')}").text
+        client.post("/a/sign-in", data={"email": "otto@example.org"})
+        assert len(received) == 1
+    assert ["Works" in page, "Home" in page, "Ours" in page] == [True, True, False]
 
 
 def test_an_address_that_asks_too_often_waits_and_others_do_not() -> None:

@@ -84,6 +84,19 @@ def test_link_for_nobody_is_not_found(plant: Plant) -> None:
     assert plant.administrator().post(f"/api/v1/people/{uuid4()}/sign-in-link").status_code == 404
 
 
+def test_customers_are_people_of_customers_organisations(plant: Plant) -> None:
+    ada = plant.administrator()
+    body = {"name": "Carla", "roles": ["customer"]}
+    refused = ada.post("/api/v1/people", json=body)
+    assert (refused.status_code, refused.json()["params"]["field"]) == (422, "roles")
+    made = ada.post("/api/v1/people", json={**body, "organisation_id": str(plant.customer.id)})
+    assert made.status_code == 201
+    assert ada.put(f"/api/v1/people/{made.json()['id']}/roles", json={"roles": ["customer"]}).status_code == 200
+    staff = ada.post("/api/v1/people", json={"name": "Tom", "roles": ["technician"]}).json()
+    changed = ada.put(f"/api/v1/people/{staff['id']}/roles", json={"roles": ["technician", "customer"]})
+    assert (changed.status_code, changed.json()["params"]["field"]) == (422, "roles")
+
+
 def test_customers_see_no_list_of_people(plant: Plant) -> None:
     assert plant.client(plant.token(plant.customer, Role.CUSTOMER)).get("/api/v1/people").status_code == 403
 

@@ -31,6 +31,8 @@ OLDEST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 2**30  # a day of a thousand readings per second takes about as much
 LARGEST_SKEW_SECONDS = 2.0  # above it, "received" seems to come before "measured"
 EARLIEST_SENSIBLE_TIME = 1_735_689_600  # 2025-01-01: a clock before it was never set
+UNSCORED_SECONDS = 1800  # readings so much newer than the detectors' saved state
+MOST_NAMED = 5
 CONNECT_SECONDS = 5
 CONNACK_REASONS = {1: "protocol refused", 2: "client id refused", 3: "not available", 4: "wrong password", 5: "refused"}
 
@@ -91,6 +93,7 @@ def _database(data: Path, given_url: str | None) -> list[Check]:
                 _guard("migrations", lambda: _migrations(url)),
                 _guard("database clock", lambda: _database_clock(connection)),
                 _guard("models", lambda: _models(connection)),
+                _guard("scoring", lambda: _scoring(connection)),
             ]
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[-1]
@@ -194,6 +197,28 @@ def _models(connection: psycopg.Connection) -> Check:
     if damaged:
         return Check("models", False, f"wrong hash, not used: {', '.join(damaged)}", fix)
     return Check("models", True, f"{len(rows)} stored, each with its right hash")
+
+
+def _scoring(connection: psycopg.Connection) -> Check:
+    """The detectors' state of an asset that reports is saved every ten minutes: an older one says that they fail."""
+    with connection.transaction():
+        known = connection.execute("SELECT to_regclass('scoring_states') IS NOT NULL").fetchone()
+        if known is None or not known[0]:
+            return Check("scoring", True, "no assets yet")
+        connection.execute(f"SET LOCAL ROLE {SERVICE_ROLE}")
+        rows = connection.execute(
+            "SELECT DISTINCT a.serial FROM streams t"
+            " JOIN asset_bindings b ON b.device_id = t.device_id AND b.channel = t.channel AND b.valid_to IS NULL"
+            " JOIN assets a ON a.id = b.asset_id LEFT JOIN scoring_states s ON s.asset_id = a.id"
+            " WHERE t.fresh_at > coalesce(s.updated_at, b.valid_from, a.created_at) + make_interval(secs => %s)"
+            " ORDER BY a.serial",
+            [UNSCORED_SECONDS],
+        ).fetchall()
+    if not rows:
+        return Check("scoring", True, "every asset that reports is scored")
+    named = ", ".join(row[0] for row in rows[:MOST_NAMED]) + (", …" if len(rows) > MOST_NAMED else "")
+    fix = "See why under `scoring failed` in the worker's log; they are tried again with each new reading."
+    return Check("scoring", False, f"{len(rows)} assets report and are not scored: {named}", fix)
 
 
 def plain_url(url: str) -> str:

@@ -108,6 +108,13 @@ class FleetScorer:
         if known:
             self.load(asset, kept)
 
+    def forget(self, asset: str) -> None:
+        """Drop all that is held of the asset."""
+        if asset in self._bank:
+            self._bank.remove(asset)
+        self._assets.pop(asset, None)
+        self._setups.pop(asset, None)
+
     def assets(self) -> tuple[str, ...]:
         return (*self._assets, *self._bank.assets())
 

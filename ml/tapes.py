@@ -72,7 +72,11 @@ class Tapes:
         snapshot = self._taken.pop((fact.asset, _key(fact)), None)
         if snapshot is None:
             return None
-        again = replay(snapshot.asset, snapshot.state, snapshot.fact, self._detectors)
+        try:
+            again = replay(snapshot.asset, snapshot.state, snapshot.fact, self._detectors)
+        except Exception:  # one asset's trouble: the findings of the others are to be saved
+            log.exception("asset %s: finding %s cannot be made again", fact.asset, fact.signature)
+            return None
         if again is None or stored.differing(snapshot.fact, again):
             log.warning("asset %s: finding %s cannot be made again, no snapshot is kept", fact.asset, fact.signature)
             return None
@@ -81,6 +85,11 @@ class Tapes:
     def forget(self, asset: str) -> None:
         """The detectors' state changes otherwise than by reading rows: what is on the tape no longer leads to it."""
         self._tapes.pop(asset, None)
+
+    def drop(self, asset: str) -> None:
+        """The asset begins again from what is stored: what it found since is found again, and taken again."""
+        self.forget(asset)
+        self._open.pop(asset, None)
 
     def clear(self) -> None:
         """Drop snapshots that nobody asked for."""

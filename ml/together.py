@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,10 @@ from sqlalchemy.orm import Session
 from ingest.store.many import Columns, Window, load_many, single_streams
 from maintenance.decisions import FindingFacts
 from ml.detectors.protocol import Block
+from ml.known_assets import DATABASE_ERRORS
 from ml.scoring import FleetScorer, Rows
+
+log = logging.getLogger(__name__)
 
 Places = NDArray[np.int64]
 
@@ -38,6 +42,7 @@ class Scored:
     found: dict[UUID, list[FindingFacts]] = field(default_factory=dict)
     until: dict[UUID, datetime] = field(default_factory=dict)
     left: set[UUID] = field(default_factory=set)
+    broken: set[UUID] = field(default_factory=set)  # failed with others: their state in the bank is not to be trusted
 
 
 class Together:
@@ -94,7 +99,16 @@ class Together:
         modes = None if many.modes is None else many.modes[rows]
         names = columns.mode_names
         batch = Rows(keys, many.of[rows], many.t[rows], columns.metrics, many.values[rows], modes, names)
-        for fact in self._fleet.feed_rows(batch, alone):
+        try:
+            found = self._fleet.feed_rows(batch, alone)
+        except DATABASE_ERRORS:
+            raise
+        except Exception:
+            own = {asset_id for asset_id, _ in members} - scored.left
+            log.exception("%d assets could not be scored together; each is scored by itself", len(own))
+            scored.broken |= own
+            return
+        for fact in found:
             scored.found.setdefault(by_key[fact.asset], []).append(fact)
         scored.until |= {asset_id: window.until for asset_id, window in members if asset_id not in scored.left}
 

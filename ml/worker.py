@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
 from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from assets.base.db import Database
 from assets.registry import Asset, AssetModel
-from ingest.store.happened import LONG_AGO, Happened, Heard, Place, events_after, events_in, events_missed, heard_of
+from ingest.store.happened import LONG_AGO, Happened, Heard, Place, events_after, events_in, heard_of
 from ingest.store.read import Source, known_healthy, load_block, sources_of_many
 from maintenance.decisions import FindingFacts
 from maintenance.findings import hold_decisions, save_findings
 from ml.blocks import blocks_of
-from ml.detectors.plain import StateUnreadable
-from ml.detectors.protocol import Block, Event, Learning
-from ml.detectors.setup import AssetSetup
+from ml.detectors.protocol import Block, Event
+from ml.known_assets import DATABASE_ERRORS, Known, Troubled
 from ml.late import note_late
 from ml.learned_scoring import LearnedScorer, Moved
-from ml.lessons import Lessons, weighed
+from ml.lessons import Lessons
 from ml.models import ScoringCursor, ScoringState
 from ml.replayed import live_again
 from ml.scoring import FleetScorer
 from ml.snapshot_keeping import keep_snapshots
+from ml.state_keeping import moment_of, restore_state, save_state
 from ml.tapes import Tapes
 from ml.together import Together
 from ml.told import (
@@ -39,7 +37,6 @@ from ml.told import (
     device_event,
     no_rows,
     note_told,
-    seen_by,
     untold_work,
     with_events,
     work_event,
@@ -47,6 +44,8 @@ from ml.told import (
 from ml.touched import SMALL_LAG, Touched, touched_by
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 NAME = "scoring"
 BATCHES, SAMPLES = 2_000, 20_000  # ingested per transaction at most: findings show while a backlog is scored
@@ -68,33 +67,12 @@ _WAITING = text(
 _MODELS = text("SELECT id, md5(metrics::text || detectors::text) FROM asset_models")
 
 
-@dataclass(slots=True)
-class _Known:
-    """What the scorer holds of an asset between rounds."""
-
-    key: str
-    organisation_id: UUID
-    detectors: frozenset[str]
-    set_up_at: datetime
-    saved_at: datetime
-    setup: AssetSetup
-    model: UUID | None
-    seen: datetime  # of its devices' events, those up to this time have been told
-
-    def allowed(self, found: Sequence[FindingFacts]) -> list[FindingFacts]:
-        """Those of the detectors that the asset's model lets speak."""
-        return [fact for fact in found if not self.detectors or fact.detector in self.detectors]
-
-    def weighed(self, facts: Sequence[FindingFacts]) -> list[FindingFacts]:
-        """The same as people should take them: what history says opens too many false orders goes to the watch list."""
-        return [weighed(fact, self.setup.openers) for fact in facts]
-
-
 class Scorer:
     """One per worker process, run by one job at a time."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._troubled = Troubled()
         self._forget_all()
 
     def _forget_all(self) -> None:
@@ -102,14 +80,15 @@ class Scorer:
         self._tapes = Tapes()
         self._learned = LearnedScorer()
         self._lessons = Lessons(tells=True)
-        self._known: dict[UUID, _Known] = {}
+        self._known: dict[UUID, Known] = {}
         self._together = Together(self._fleet)
         self._models: dict[UUID, str] = {}
         self._models_at: datetime | None = None
         self._upto = Place(0, 0)  # the last batch of the round
         self._heard = Heard(set(), set())
         self._work: dict[UUID, list[Work]] = {}
-        self._found: dict[UUID, list[tuple[_Known, list[FindingFacts], datetime]]] = {}  # by owner
+        self._found: dict[UUID, list[tuple[Known, list[FindingFacts], datetime]]] = {}  # by owner
+        self._aside: set[UUID] = set()  # of the round's assets, those that failed or wait after having failed
 
     def run(self, now: datetime) -> bool:
         """Score everything that waits; return whether a finding was saved."""
@@ -142,17 +121,46 @@ class Scorer:
         more, batches = enough < len(batches) or len(batches) == BATCHES, batches[:enough]
         self._upto = Place(batches[-1].xid, batches[-1].id)
         assets = touched_by(session, batches)
+        self._aside = {asset_id for asset_id in assets if self._troubled.waits(asset_id, now)}
         self._look_ahead(session, assets, now)
         self._tell_late(session, [batch.id for batch in batches], now)
-        left = set(assets) - self._score_together(session, assets, now)
-        sources, saved = sources_of_many(session, list(left)), False
-        for asset_id in (each for each in assets if each in left):
-            saved = self._score(session, asset_id, assets[asset_id], sources.get(asset_id, []), now) or saved
+        done, broken = self._score_together(session, assets, now)
+        left = [asset_id for asset_id in assets if asset_id not in done and asset_id not in self._aside]
+        sources, saved = sources_of_many(session, left), False
+        for asset_id in left:
+            own = assets[asset_id], sources.get(asset_id, []), now
+            saved = bool(self._apart(asset_id, now, self._score, session, asset_id, *own)) or saved
+            if asset_id not in self._aside:
+                self._troubled.recovered(asset_id)
+        if broken & self._aside:
+            self._troubled.release(broken)
         saved = self._save_found(session, now) or saved
         saved = self._apply_learned(session, assets, now) or saved
         self._tapes.clear()
         cursor.xid, cursor.batch_id = batches[-1].xid, batches[-1].id
         return more, saved
+
+    def _apart(self, asset_id: UUID, now: datetime, step: Callable[..., T], *given: Any) -> T | None:
+        """Do what concerns one asset alone; where it fails the asset is put aside, and the others go on.
+
+        It is tried again with its next rows, from its stored state: what is skipped now is read then.
+        """
+        try:
+            return step(*given)
+        except DATABASE_ERRORS:
+            raise
+        except Exception:
+            log.exception("asset %s: scoring failed, the others go on; tried again with its next rows", asset_id)
+            self._troubled.note(asset_id, now)
+            self._aside.add(asset_id)
+            self._drop(asset_id)
+            return None
+
+    def _drop(self, asset_id: UUID) -> None:
+        """Forget one asset: its detectors are made again from what is stored."""
+        self._known.pop(asset_id, None)
+        self._tapes.drop(str(asset_id))
+        self._fleet.forget(str(asset_id))
 
     def _look_ahead(self, session: Session, assets: Mapping[UUID, Touched], now: datetime) -> None:
         """Read in a few queries what making each of the assets ready would ask for one by one."""
@@ -178,34 +186,59 @@ class Scorer:
             return True
         return now - known.set_up_at > (HELD_SETUP_AGE if self._fleet.is_held(known.key) else SETUP_AGE)
 
-    def _score_together(self, session: Session, assets: Mapping[UUID, Touched], now: datetime) -> set[UUID]:
-        """Score the settled assets; return which are done."""
-        ready = {asset_id: known for asset_id in assets if (known := self._prepare(session, asset_id, now))}
+    def _score_together(
+        self, session: Session, assets: Mapping[UUID, Touched], now: datetime
+    ) -> tuple[set[UUID], set[UUID]]:
+        """Score the settled assets; return which are done, and which failed together and are to be scored alone."""
+        ready = self._ready(session, assets, now)
         self._listen(session, ready, assets, now)
         wanted: dict[UUID, datetime] = {}
         for asset_id, known in ready.items():
             touched, until = assets[asset_id], assets[asset_id].ready_until()
             if touched.replayed or not self._fleet.is_held(known.key) or self._is_told_more(asset_id, until):
                 continue
+            if self._troubled.is_alone(asset_id, now):
+                continue
             late = self._fleet.watermark(known.key) - touched.since.timestamp() > SMALL_LAG.total_seconds()
             if not late:
                 wanted[asset_id] = until
         scored = self._together.score(session, wanted, now, lambda block: self._feed_alone(block, now))
-        for asset_id in scored.until:
+        done = scored.until.keys() - self._aside
+        for asset_id in done:
             self._tapes.forget(str(asset_id))  # the rows that the bank took are on no tape
-        for asset_id, found in scored.found.items():
-            self._keep(asset_id, found, scored.until[asset_id])
-        old = [asset_id for asset_id in scored.until if now - self._known[asset_id].saved_at > KEEP_HELD]
+        for asset_id in scored.found.keys() & done:
+            self._keep(asset_id, scored.found[asset_id], scored.until[asset_id])
+        old = [asset_id for asset_id in done if now - self._known[asset_id].saved_at > KEEP_HELD]
         for asset_id in old[:SAVES]:
-            self._save(session, asset_id, self._known[asset_id], now)
-        return set(scored.until)
+            self._apart(asset_id, now, self._save, session, asset_id, self._known[asset_id], now)
+        if scored.broken:
+            self._begin_again(session, scored.broken, assets, now)
+        return done, scored.broken
+
+    def _ready(self, session: Session, wanted: Iterable[UUID], now: datetime) -> dict[UUID, Known]:
+        """Make these assets ready, but for those that are put aside."""
+        return {
+            asset_id: known
+            for asset_id in wanted
+            if asset_id not in self._aside
+            and (known := self._apart(asset_id, now, self._prepare, session, asset_id, now))
+        }
+
+    def _begin_again(self, session: Session, broken: set[UUID], assets: Mapping[UUID, Touched], now: datetime) -> None:
+        """Their stacked state may be half advanced: take the stored one, to be scored each by itself."""
+        self._troubled.keep_alone(broken, now)
+        for asset_id in broken:
+            self._drop(asset_id)
+        self._look_ahead(session, {asset_id: assets[asset_id] for asset_id in broken}, now)
+        self._ready(session, broken, now)
+        self._listen(session, {each: self._known[each] for each in assets if each in self._known}, assets, now)
 
     def _listen(
-        self, session: Session, ready: Mapping[UUID, _Known], assets: Mapping[UUID, Touched], now: datetime
+        self, session: Session, ready: Mapping[UUID, Known], assets: Mapping[UUID, Touched], now: datetime
     ) -> None:
         """Find out in two queries of which assets something is to be told that is no reading."""
         wanted = {asset_id: (known.seen, assets[asset_id].ready_until()) for asset_id, known in ready.items()}
-        scored_to = [at for known in ready.values() if (at := _moment(self._fleet.watermark(known.key)))]
+        scored_to = [at for known in ready.values() if (at := moment_of(self._fleet.watermark(known.key)))]
         self._heard = heard_of(session, wanted, min(scored_to, default=now))
         self._work = untold_work(session, list(ready))
 
@@ -219,15 +252,16 @@ class Scorer:
         for asset_id, happened in groupby(events_in(session, batches), key=lambda each: each.asset_id):
             known = self._known.get(asset_id)
             if known is not None:
-                self._tell(known, [each for each in happened if each.at <= known.seen], now)
+                late = [each for each in happened if each.at <= known.seen]
+                self._apart(asset_id, now, self._tell, known, late, now)
 
-    def _tell(self, known: _Known, happened: Sequence[Happened], now: datetime) -> None:
+    def _tell(self, known: Known, happened: Sequence[Happened], now: datetime) -> None:
         if happened:
             self._tapes.feed(
                 self._fleet, no_rows(known.key), known.setup, now.timestamp(), [device_event(each) for each in happened]
             )
 
-    def _due(self, session: Session, asset_id: UUID, known: _Known, until: datetime) -> tuple[list[Event], list[Work]]:
+    def _due(self, session: Session, asset_id: UUID, known: Known, until: datetime) -> tuple[list[Event], list[Work]]:
         """What is to be told with rows up to `until`, and the work among it."""
         work = [each for each in self._work.get(asset_id, ()) if each["at"] <= until.timestamp()]
         self._work[asset_id] = [each for each in self._work.get(asset_id, ()) if each not in work]
@@ -242,7 +276,8 @@ class Scorer:
         """Score what is not quiet; the rows that the bank took were on no tape."""
         if self._fleet.is_held(block.asset):
             self._tapes.forget(block.asset)
-        return self._feed(block, self._known[UUID(block.asset)], now)
+        asset_id = UUID(block.asset)
+        return self._apart(asset_id, now, self._feed, block, self._known[asset_id], now) or []
 
     def _keep(self, asset_id: UUID, found: Sequence[FindingFacts], watermark: datetime) -> None:
         """Put findings of live rows by until the round's are saved, all at once."""
@@ -271,11 +306,11 @@ class Scorer:
             return False
         key, saved, told = known.key, False, list[Work]()
         until, replayed = touched.ready_until(), touched.replayed
-        scored_to = _moment(self._fleet.watermark(key))
+        scored_to = moment_of(self._fleet.watermark(key))
         if scored_to is not None and not replayed and scored_to - touched.since > SMALL_LAG:
             self._note_late(session, asset_id, known, touched.since, min(until, scored_to), now)
         while True:
-            after = _moment(self._fleet.watermark(key))
+            after = moment_of(self._fleet.watermark(key))
             readings = load_block(session, asset_id, after, until, limit=ROWS, sources=sources)
             if len(readings.t) == 0:
                 break
@@ -300,14 +335,14 @@ class Scorer:
         return saved
 
     def _note_late(
-        self, session: Session, asset_id: UUID, known: _Known, since: datetime, until: datetime, now: datetime
+        self, session: Session, asset_id: UUID, known: Known, since: datetime, until: datetime, now: datetime
     ) -> None:
         """Rows came that are older than what was scored: their stretch is gone over by `ml.late`."""
         if not note_late(session, asset_id, since, until, now):
             self._save(session, asset_id, known, now)
             note_late(session, asset_id, since, until, now)
 
-    def _prepare(self, session: Session, asset_id: UUID, now: datetime) -> _Known | None:
+    def _prepare(self, session: Session, asset_id: UUID, now: datetime) -> Known | None:
         """Make the asset's detectors ready: restored, with the limits of its model, past its last repair."""
         known = self._known.get(asset_id)
         if known is None or self._is_due(asset_id, now):
@@ -324,7 +359,7 @@ class Scorer:
             if known and known.setup.taught is setup.taught and known.setup == setup:
                 setup = known.setup  # the same object: tapes go on
             detectors = frozenset(model.detectors if model else ())
-            known = _Known(key, asset.organisation_id, detectors, now, saved_at, setup, asset.asset_model_id, seen)
+            known = Known(key, asset.organisation_id, detectors, now, saved_at, setup, asset.asset_model_id, seen)
             self._known[asset_id] = known
             self._tell(known, missed, now)
         return known
@@ -334,7 +369,7 @@ class Scorer:
         moved = {
             asset_id: Moved(scored_to, touched.replayed)
             for asset_id, touched in assets.items()
-            if (scored_to := _moment(self._fleet.watermark(str(asset_id)))) is not None
+            if asset_id in self._known and (scored_to := moment_of(self._fleet.watermark(str(asset_id)))) is not None
         }
         try:
             with session.begin_nested():
@@ -343,55 +378,17 @@ class Scorer:
             log.exception("stored models could not be applied")
             return False
 
-    def _feed(self, block: Block, known: _Known, now: datetime, events: Sequence[Event] = ()) -> list[FindingFacts]:
+    def _feed(self, block: Block, known: Known, now: datetime, events: Sequence[Event] = ()) -> list[FindingFacts]:
         """Score rows and remember what begins from them."""
         return self._tapes.feed(self._fleet, block, known.setup, now.timestamp(), events)
 
     def _restore(self, session: Session, asset_id: UUID) -> tuple[datetime, list[Happened]]:
         """Load what the asset's detectors knew; return up to when they were told events, and those that they missed."""
-        row = session.get(ScoringState, asset_id)
-        if row is None:
-            return LONG_AGO, []
-        try:
-            self._fleet.load(str(asset_id), row.state)
-        except StateUnreadable as error:
-            # Learn anew from the stored readings rather than stop scoring this asset.
-            log.error("asset %s: %s; it learns anew", asset_id, error)
-            return LONG_AGO, []
-        seen = seen_by(row)
-        return seen.until, events_missed(session, asset_id, seen, self._upto)
+        return restore_state(session, self._fleet, asset_id, self._upto)
 
-    def _save(self, session: Session, asset_id: UUID, known: _Known, now: datetime) -> None:
-        key = str(asset_id)
-        learning = self._fleet.learning(key)
-        if known.detectors and "residual" not in known.detectors:
-            learning = Learning("ready", 1.0)  # limits need nothing of the asset's past
-        values: dict[str, Any] = {
-            "organisation_id": known.organisation_id,
-            "model_id": self._fleet.model_id(key),
-            "state": self._fleet.dump(key),
-            "watermark": _moment(self._fleet.watermark(key)) or now,
-            "learning": {
-                "state": learning.state,
-                "progress": round(learning.progress, 3),
-                "missing": {name: round(float(number), 3) for name, number in learning.missing.items()},
-            },
-            "events_until": None if known.seen == LONG_AGO else known.seen,
-            "events_xid": self._upto.xid,
-            "events_batch": self._upto.batch,
-            "updated_at": now,
-        }
-        session.execute(
-            insert(ScoringState)
-            .values(asset_id=asset_id, **values)
-            .on_conflict_do_update(index_elements=["asset_id"], set_=values)
-        )
-        known.saved_at = now
+    def _save(self, session: Session, asset_id: UUID, known: Known, now: datetime) -> None:
+        save_state(session, self._fleet, asset_id, known, self._upto, now)
 
 
 def _models_of(assets: Sequence[UUID]) -> Any:
     return select(Asset.asset_model_id).where(Asset.id.in_(assets), Asset.asset_model_id.is_not(None))
-
-
-def _moment(t: float) -> datetime | None:
-    return datetime.fromtimestamp(t, UTC) if np.isfinite(t) else None

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from assets.base.events import append_event
@@ -224,6 +225,10 @@ def test_a_scorer_takes_up_what_another_process_did_meanwhile(mill: Machines, he
     assert heard == [95, 45, 45], "its detectors as they are stored were not told of what came late to the other"
 
 
+def _no_database(*_: object, **__: object) -> None:
+    raise OperationalError("SELECT", {}, Exception("the connection is lost"))
+
+
 def test_a_round_that_fails_is_told_again_to_detectors_as_they_were_stored(
     mill: Machines, heard: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,8 +236,8 @@ def test_a_round_that_fails_is_told_again_to_detectors_as_they_were_stored(
     mill.scorer.run(NOW)
     some(mill, 600, 900, events=[655])
     with monkeypatch.context() as broken:
-        broken.setattr("ml.worker.load_block", lambda *_, **__: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
+        broken.setattr("ml.worker.load_block", _no_database)
+        with pytest.raises(OperationalError):
             mill.scorer.run(NOW)
     answer(mill, (START + 700, "planned", None))
     mill.scorer.run(NOW)

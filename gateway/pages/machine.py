@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from assets.labels.codes import labelled_asset
@@ -115,7 +115,7 @@ def load_customer_page(session: Session, code: str, now: datetime) -> CustomerPa
     asset = find_asset(session, code)
     if asset is None:
         return None
-    orders = _open_orders(session, asset.id)
+    orders = _open_orders(session, asset)
     episode = session.scalar(
         select(Episode).where(Episode.asset_id == asset.id, Episode.closed_at.is_(None)).order_by(Episode.opened_at)
     )
@@ -139,8 +139,8 @@ def load_customer_page(session: Session, code: str, now: datetime) -> CustomerPa
         ),
         noticed=noticed.noticed if noticed else None,
         since=since,
-        latest_visit=_latest_visit(session, asset.id),
-        history=_history(session, asset.id, model),
+        latest_visit=_latest_visit(session, asset),
+        history=_history(session, asset, model),
         warranty=warranty_of(session, asset, now),
         documents=public_documents(session, asset),
     )
@@ -168,8 +168,13 @@ def load_report(session: Session, code: str, tracking: str) -> Report | None:
     )
 
 
-def _open_orders(session: Session, asset_id: UUID) -> list[WorkOrder]:
-    wanted = select(WorkOrder).where(WorkOrder.asset_id == asset_id, WorkOrder.state.in_(OPEN_STATES))
+def _of_owner(asset: Asset) -> ColumnElement[bool]:
+    """Return what makes an order one of the machine's present owner: what the one before had done is his own."""
+    return and_(WorkOrder.asset_id == asset.id, WorkOrder.organisation_id == asset.organisation_id)
+
+
+def _open_orders(session: Session, asset: Asset) -> list[WorkOrder]:
+    wanted = select(WorkOrder).where(_of_owner(asset), WorkOrder.state.in_(OPEN_STATES))
     return list(session.scalars(wanted.order_by(WorkOrder.opened_at).limit(50)))
 
 
@@ -196,19 +201,19 @@ def _is_learning(session: Session, asset_id: UUID) -> bool:
     return not learning or learning.get("state", "learning") == "learning"
 
 
-def _latest_visit(session: Session, asset_id: UUID) -> datetime | None:
+def _latest_visit(session: Session, asset: Asset) -> datetime | None:
     visits = (
         select(Visit.finished_at)
         .join(WorkOrder, WorkOrder.id == Visit.work_order_id)
-        .where(WorkOrder.asset_id == asset_id, Visit.state == "completed", Visit.finished_at.is_not(None))
+        .where(_of_owner(asset), Visit.state == "completed", Visit.finished_at.is_not(None))
     )
     return session.scalar(visits.order_by(Visit.finished_at.desc()).limit(1))
 
 
-def _history(session: Session, asset_id: UUID, model: AssetModel | None) -> tuple[Done, ...]:
+def _history(session: Session, asset: Asset, model: AssetModel | None) -> tuple[Done, ...]:
     repairs = {code.get("code"): code for code in (model.repair_codes if model else [])}
     finished = select(WorkOrder).where(
-        WorkOrder.asset_id == asset_id, WorkOrder.state.in_(DONE_STATES), WorkOrder.outcome.is_not(None)
+        _of_owner(asset), WorkOrder.state.in_(DONE_STATES), WorkOrder.outcome.is_not(None)
     )
     rows = session.scalars(finished.order_by(WorkOrder.work_done_at.desc().nulls_last()).limit(HISTORY))
     return tuple(

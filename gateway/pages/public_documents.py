@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from assets.base.errors import NotFound
@@ -34,8 +34,8 @@ class PublicDocument:
 
 
 def public_documents(session: Session, asset: Asset) -> tuple[PublicDocument, ...]:
-    """Return what is public of the asset and of its model, by title."""
-    of = Document.asset_id == asset.id
+    """Return what is public of the asset and of its model, by title; not what an owner before had of it."""
+    of = and_(Document.asset_id == asset.id, Document.organisation_id == asset.organisation_id)
     wanted = or_(of, Document.asset_model_id == asset.asset_model_id) if asset.asset_model_id else of
     found = select(Document).where(wanted, Document.public, Document.archived_at.is_(None), Document.latest > 0)
     rows = session.scalars(found.order_by(Document.title, Document.id).limit(MAX_SHOWN))

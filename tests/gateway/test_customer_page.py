@@ -200,6 +200,23 @@ def test_history_says_what_was_done_but_not_by_whom(client: TestClient, world: W
     assert "更换轴承" in client.get(f"/a/{code_of(world)}?lang=zh").text
 
 
+def test_the_buyer_s_page_shows_nothing_of_the_seller_s_jobs(client: TestClient, world: World) -> None:
+    with world.database.as_service() as session:
+        asset = world.asset(session)
+        key = open_request(session, asset=asset, channel="phone", text=WORDS, contact={}, now=NOW).id
+    work(world, accept(world, key))
+    with world.database.as_service() as session:
+        before = load_customer_page(session, code_of(world), after(100))
+        world.asset(session).organisation_id = world.asset(session, world.other_pump).organisation_id
+        session.flush()
+        sold = load_customer_page(session, world.asset(session).code, after(100))
+    assert before is not None
+    assert before.history
+    assert before.latest_visit
+    assert sold is not None
+    assert (sold.history, sold.latest_visit, sold.state) == ((), None, "no_data")
+
+
 @pytest.mark.parametrize("outcome", ["confirmed", "wrong_mode", "sensor_fault"])
 def test_only_a_repair_code_lets_the_page_speak_of_a_repair(outcome: str) -> None:
     assert "repaired" in customer.outcome_in_words("en", outcome, True)

@@ -143,6 +143,25 @@ def test_labels_are_printed_bound_in_the_field_and_revoked(plant: Plant, asset_i
         assert broken_links(session, asset_id) == []
 
 
+def test_public_files_of_a_seller_leave_the_label_s_page_with_the_machine(plant: Plant, asset_id: UUID) -> None:
+    ours = add(plant, PDF, title="Ours alone", asset_id=asset_id, public="yes").json()["id"]
+    with plant.database.as_service() as session:
+        asset = session.get_one(Asset, asset_id)
+        model, code = asset.asset_model_id, asset.code
+    of_model = add(plant, PDF, title="Of the model", asset_model_id=model, public="yes").json()["id"]
+    public = plant.client()
+
+    def files() -> list[int]:
+        return [public.get(f"/a/{code}/documents/{key}").status_code for key in (ours, of_model)]
+
+    assert files() == [200, 200]
+    with plant.database.as_service() as session:
+        session.get_one(Asset, asset_id).organisation_id = plant.partner.id
+    assert files() == [404, 200]
+    page = public.get(f"/a/{code}").text
+    assert ("Ours alone" in page, "Of the model" in page) == (False, True)
+
+
 def test_customer_finds_only_public_documents_and_foreign_letters_are_no_code(plant: Plant, asset_id: UUID) -> None:
     add(plant, PDF, title="Hidden calibration", kind="manual", asset_id=asset_id)
     add(plant, picture(), title="Shown calibration", kind="manual", asset_id=asset_id, public="yes")

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from assets.base.db import Base, Identified, Owned
 
 # uploaded: waits for somebody; waiting: for a worker; checked: a dry run ended without a fault; refused: faults, and
-# nothing was stored; done: all is stored; failed: interrupted for a reason that is none of the file's.
+# nothing was stored; done: all is stored; failed: interrupted, by the server or by a row that cannot be stored after
+# others were; its fault says how far it came.
 STATES = ("uploaded", "waiting", "running", "checked", "refused", "done", "failed")
 STARTABLE = frozenset({"uploaded", "checked", "refused", "failed"})
 

@@ -24,7 +24,7 @@ from assets.imports import mapping
 from assets.imports.fields import normal
 from assets.imports.kinds import KINDS, kind_named
 from assets.imports.kinds.base import Kind, Origin
-from assets.imports.running import Job, Outcome, carry_out
+from assets.imports.running import Job, Outcome, Stopped, carry_out
 from assets.imports.runs import STARTABLE, ImportMapping, ImportRun
 from assets.imports.tables import Column, Table, headings_of
 
@@ -227,6 +227,12 @@ def _run_one(database: Database, files: FileStore, run_id: UUID, now: datetime) 
         outcome = carry_out(database, job, origin, lambda phase, rows: _progress(database, run_id, phase, rows))
     except OperationalError:
         raise  # the database is away: the run is taken up again
+    except Stopped as halfway:
+        code = "stopped" if halfway.reason else "broken_off"
+        code = code if halfway.row else f"{code}_at_the_end"
+        _progress(database, run_id, "storing", halfway.stored)
+        fault = {"row": halfway.row or 0, "column": None, "field": None, "code": code, "params": halfway.params}
+        _end(database, run_id, "failed", None, now, [fault])
     except RuleError as wrong:
         fault = {"row": 0, "column": None, "field": "file", "code": "unreadable", "params": {"reason": str(wrong)}}
         _end(database, run_id, "refused", None, now, [fault])

@@ -12,8 +12,11 @@ from openpyxl import load_workbook
 from sqlalchemy import func, select, text, update
 
 from assets.base.access import Role
+from assets.base.errors import Invalid
 from assets.base.events import Event, broken_links
 from assets.documents.store import DiskFiles
+from assets.imports import running
+from assets.imports.kinds.customers import Customers
 from assets.imports.service import run_waiting
 from assets.meter_models import Meter
 from assets.people import Organisation
@@ -221,6 +224,36 @@ def test_a_run_that_a_dead_worker_left_is_taken_up_again(plant: Plant) -> None:
         session.execute(text("UPDATE import_runs SET state = 'running'"))
     work(plant)
     assert counts(plant.administrator().get(f"/api/v1/imports/{run['id']}").json()) == ("done", 2, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"), [(Invalid("this one is taken"), "stopped"), (ValueError("secret"), "broken_off")]
+)
+def test_a_run_that_stops_halfway_says_how_much_is_stored(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, wrong: Exception, code: str
+) -> None:
+    write, kind = Customers.write, Customers
+
+    def until_the_third(self: Any, session: Any, stage: Any, origin: Any, first: int, end: int) -> None:
+        write(self, session, stage, origin, first, end)
+        if end > 3:
+            raise wrong
+
+    monkeypatch.setattr(kind, "write", until_the_third)
+    monkeypatch.setattr(running, "CHUNK_ROWS", 3)
+    run = carry_out(plant, CUSTOMERS)
+    assert run["state"] == "failed"
+    (fault,) = run["errors"]
+    assert (fault["code"], fault["row"], fault["params"]["stored"]) == (code, 3, 1)
+    assert "1 rows are stored; row 3" in fault["en"]
+    assert "secret" not in str(run)
+    with plant.database.as_service() as session:
+        assert list(session.scalars(select(Customer.number))) == ["C-1"]
+    monkeypatch.undo()
+    started = plant.administrator().post(f"/api/v1/imports/{run['id']}/start", json={"dry_run": False})
+    assert started.is_success
+    work(plant)
+    assert counts(plant.administrator().get(f"/api/v1/imports/{run['id']}").json()) == ("done", 1, 0, 1, 0)
 
 
 def test_who_may_import_and_see_imports(plant: Plant) -> None:

@@ -21,8 +21,8 @@ from ml.detectors.presence import GRACE, silent_device
 AWAY = ("offline", "stale")
 FROZEN = ("frozen", "repeats_only")  # a sensor's trouble rather than a connection's
 
-# Which series stand still is what layer 0 noticed; presence and pages show it with the device. A mark on the only
-# number of a stream is not taken back here: see `stillness`.
+# Which series stand still is what layer 0 noticed; presence and pages show it with the device. A mark on all
+# numbers of a stream is not taken back here: see `stillness`.
 _MARK_FROZEN = text("""
 WITH frozen AS (
   SELECT r.id, min(f.first_at) AS since
@@ -35,7 +35,7 @@ changed AS (
   SELECT coalesce(frozen.id, r.id) AS id, frozen.since
   FROM frozen FULL JOIN (
     SELECT m.id, m.frozen_since FROM series m WHERE m.frozen_since IS NOT NULL AND EXISTS (
-      SELECT FROM series o WHERE o.stream_id = m.stream_id AND o.kind = 'number' AND o.id <> m.id)
+      SELECT FROM series o WHERE o.stream_id = m.stream_id AND o.kind = 'number' AND o.frozen_since IS NULL)
   ) r ON r.id = frozen.id
   WHERE frozen.since IS DISTINCT FROM r.frozen_since)
 UPDATE series s SET frozen_since = changed.since FROM changed WHERE s.id = changed.id

@@ -1,27 +1,25 @@
 """A sensor that is alone in its device and repeats one value for longer than it ever did: frozen under fresh times.
 
 Where a machine has several sensors, those that move show that it runs (`data_quality`). A single one has only its own
-past: so this rule is strict, and says nothing where standing still may be what the machine does.
+past: so this rule is strict, and says nothing where standing still may be what the machine does. Where all of several
+freeze at once it is the same: see `still_together`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-LEAST_RUN = 30  # equal readings in a row
-TIMES = 20  # as many as the longest run so far
-LEAST_CHANGES = 60  # before standing still is news
-HISTORY = 5_000  # readings looked at; a run that fills them shows no past to compare with
+from ml.standing import HISTORY, standing_since
+from ml.still_together import StillTogether
+
 RECENT = 500  # readings looked at to see whether a frozen sensor moves again
 MOST_LOOKS = 200  # histories read in one turn
 EVERY = timedelta(seconds=20)
+NEWS = timedelta(hours=1)  # who had none since is silent rather than frozen
 
 _LONE = """
 SELECT t.id, r.id AS series_id, r.slot, r.frozen_since, t.latest[r.slot] AS value, t.latest_at,
@@ -42,30 +40,6 @@ WHERE stream_id = :stream AND values[:slot] IS NOT NULL AND measured_at >= :sinc
 """
 
 
-def standing_since(values: Sequence[float] | NDArray[np.float64]) -> int | None:
-    """Return where the sensor froze, as an index into its readings, oldest first; None: it did not, or cannot be told.
-
-    Not for what rests by its nature: what has seldom changed (switches, setpoints), what has stood as long before
-    (coarse steps), what only counts up, and what came to rest at nothing or at an end of its range, as a machine does
-    that is switched off.
-    """
-    x = np.asarray(values, dtype=np.float64)
-    steps = np.flatnonzero(np.diff(x) != 0)
-    if len(steps) < LEAST_CHANGES:
-        return None
-    begin = int(steps[-1]) + 1
-    before, value = x[:begin], x[-1]
-    runs = np.diff(np.concatenate([[-1], steps]))
-    if len(x) - begin < max(LEAST_RUN, TIMES * int(runs.max())):
-        return None
-    sizes = np.diff(before)
-    if value == 0 or not before.min() < value < before.max() or (sizes >= 0).all() or (sizes <= 0).all():
-        return None
-    if abs(value - before[-1]) > np.abs(sizes).max():  # it leapt to where it stands
-        return None
-    return begin
-
-
 @dataclass(slots=True)
 class _Watched:
     """Since when a series has its value, as far as was seen, and when its past is looked at (again)."""
@@ -76,10 +50,11 @@ class _Watched:
 
 
 class Stillness:
-    """Marks frozen sensors that are alone in their stream; remembers only whose past need not be read."""
+    """Marks frozen sensors that are alone in their stream, or froze with all others of it."""
 
     def __init__(self) -> None:
         self._watched: dict[int, _Watched] = {}
+        self._together = StillTogether()
         self._last: datetime | None = None
 
     def mark(self, session: Session, now: datetime) -> int:
@@ -87,9 +62,9 @@ class Stillness:
         if self._last is not None and timedelta() <= now - self._last < EVERY:
             return 0
         self._last = now
-        changed = looks = 0
+        changed, looks = self._together.mark(session, now - NEWS), 0
         seen: dict[int, _Watched] = {}
-        for row in session.execute(text(_LONE), {"since": now - timedelta(hours=1)}).all():
+        for row in session.execute(text(_LONE), {"since": now - NEWS}).all():
             if row.value is None:
                 continue
             if row.frozen_since is not None:

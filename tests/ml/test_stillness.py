@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from ingest.roll_call import update_presence
 from ingest.writer import Writer, prepare
 from ml.presence import mark_frozen
 from ml.recorded_fleet import read_telemetry
-from ml.stillness import HISTORY, LEAST_RUN, Stillness, standing_since
+from ml.standing import HISTORY, LEAST_RUN, standing_since
+from ml.still_together import MOST_NUMBERS, all_standing_since
+from ml.stillness import Stillness
 from tests.ingest.support import add_device
 
 _CHANCE = np.random.default_rng(34)
@@ -68,10 +70,13 @@ class _Lone:
         self.stillness = Stillness()
 
     def send(self, values: list[float]) -> None:
+        self.send_rows([{"a_celsius": value, "running": True} for value in values])
+
+    def send_rows(self, rows: Sequence[Mapping[str, float | bool]]) -> None:
         samples = []
-        for value in values:
+        for row in rows:
             self.at += timedelta(seconds=1)
-            samples.append({"t": int(self.at.timestamp() * 1000), "values": {"a_celsius": value, "running": True}})
+            samples.append({"t": int(self.at.timestamp() * 1000), "values": dict(row)})
         body = {"boot": "b", "seq": self.seq, "n": len(samples), "samples": samples}
         self.seq += 1
         message = Message("forewarn/v1/L-1/telemetry", json.dumps(body).encode(), int(self.at.timestamp() * 1e6))
@@ -127,6 +132,94 @@ def test_device_that_rests_at_nothing_is_not_called_frozen(lone: _Lone) -> None:
         assert lone.look() == ("online", "reporting")
 
 
+class _Gateway(_Lone):
+    """Its device has several sensors, a switch and a counter."""
+
+    def rows(self, count: int, chance: np.random.Generator) -> list[dict[str, float | bool]]:
+        return [
+            {"a_celsius": round(20 + chance.normal(), 2), "b_bar": round(5 + chance.normal() / 9, 3), "set": 50.0,
+             "c_mm_s": round(2 + chance.normal() / 5, 3), "starts": 12.0, "running": True}
+            for _ in range(count)
+        ]  # fmt: skip
+
+
+@pytest.fixture
+def gateway(database_url: str) -> Iterator[_Gateway]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SET ROLE forewarn_service")
+        made = _Gateway(database_url, connection)
+        yield made
+        made.database.dispose()
+
+
+def test_device_all_of_whose_sensors_freeze_at_once_is_stale_until_one_moves(gateway: _Gateway) -> None:
+    chance = np.random.default_rng(3)
+    gateway.send_rows(gateway.rows(200, chance))
+    assert gateway.look() == ("online", "reporting")
+    [last] = gateway.rows(1, chance)
+    for _ in range(4):
+        gateway.send_rows([last] * 25)
+        gateway.look()
+    assert gateway.look() == ("stale", "frozen")
+    assert gateway.look() == ("stale", "frozen"), "nothing takes the mark back"
+    restarted = Stillness()
+    gateway.send_rows([last] * 25)
+    assert gateway.look(restarted) == ("stale", "frozen")
+    gateway.send_rows([last | {"b_bar": 5.111}])
+    gateway.send_rows(gateway.rows(25, chance))
+    assert gateway.look(restarted) == ("online", "reporting")
+    count = gateway.connection.execute("SELECT count(*) FROM series WHERE frozen_since IS NOT NULL").fetchone()
+    assert count == (0,)
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"a_celsius": 0.0, "b_bar": 0.0, "c_mm_s": 0.0},
+        {"a_celsius": 20.05, "b_bar": 5.05, "c_mm_s": 0.0},
+        {"running": False},
+    ],
+)
+def test_machine_that_was_switched_off_is_not_called_frozen(gateway: _Gateway, off: dict[str, float]) -> None:
+    chance = np.random.default_rng(4)
+    gateway.send_rows(gateway.rows(200, chance))
+    last = gateway.rows(1, chance)[0] | off
+    for _ in range(6):
+        gateway.send_rows([last] * 30)
+        assert gateway.look() == ("online", "reporting")
+
+
+_TWO = np.column_stack([NOISE, np.random.default_rng(5).normal(3, 1, 400).round(3)])
+_THREE = np.column_stack([_TWO, np.linspace(1, 3, 400) + np.tile([0.0, 0.01], 200)])
+_STILL = np.tile([20.5, 3.25], (90, 1))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "modes", "begin"),
+    [
+        (np.vstack([_TWO, _STILL]), None, 400),
+        (np.vstack([_TWO, _STILL[:20]]), None, None),
+        (_TWO, None, None),
+        (np.vstack([_TWO, np.column_stack([np.full(90, 20.5), _TWO[:90, 1]])]), None, None),  # one moves
+        (np.vstack([_TWO, np.column_stack([np.full(90, 20.5), [*_TWO[:40, 1], *[3.25] * 50]])]), None, None),
+        (np.vstack([_TWO, _STILL * [1, 0]]), None, None),  # one is at nothing
+        (np.vstack([_TWO, _STILL * [1, 9]]), None, None),  # or beyond its range
+        (np.vstack([_TWO, _STILL]), [1.0] * 490, 400),
+        (np.vstack([_TWO, _STILL]), [*[1.0] * 399, *[0.0] * 91], None),  # it rests in this mode
+        (np.vstack([_TWO, _STILL]), [*[0.0] * 200, *[1.0] * 290], 400),  # in which it moved
+        (np.vstack([_TWO, _STILL]), [*[1.0] * 450, *[0.0] * 40], None),  # something is told
+        (np.vstack([_THREE, np.tile([20.5, 3.25, _THREE[-1, 2]], (90, 1))]), None, 400),  # one stopped at its highest
+        (np.vstack([_TWO, np.tile([20.5, max(_TWO[:, 1]) + 0.01], (90, 1))]), None, None),  # so did one of two
+        (np.vstack([_TWO, _STILL])[:, :1], None, None),  # of one number: see above
+    ],
+)
+def test_all_stand_still_against_their_habit_from_one_moment(
+    numbers: np.ndarray, modes: list[float] | None, begin: int | None
+) -> None:
+    others = np.zeros((len(numbers), 0)) if modes is None else np.array(modes)[:, None]
+    assert all_standing_since(numbers, others) == begin
+
+
 @pytest.mark.fleet
 @pytest.mark.parametrize(
     ("fleet", "frozen"),
@@ -154,3 +247,21 @@ def test_hardly_any_recorded_sensor_would_be_called_frozen_if_it_were_alone(
                 if standing_since(values[max(0, end - HISTORY) : end]) is not None:
                     called.add(file.name.partition(".")[0])
     assert called <= frozen
+
+
+@pytest.mark.fleet
+@pytest.mark.parametrize("fleet", ["skab", "wells", "bearings_femto"])
+def test_no_recorded_machine_would_be_called_frozen_as_a_whole(fleets: Path, fleet: str) -> None:
+    """Neither with all its sensors nor with any two of them."""
+    for file in sorted((fleets / fleet / "telemetry").glob("*.csv.gz")):
+        _, _, table = read_telemetry(file)
+        values = table.select_dtypes("number").to_numpy(dtype=float, na_value=np.nan)
+        many = values.shape[1]
+        for chosen in ([*range(min(many, MOST_NUMBERS))], *([i, j] for i in range(many) for j in range(i))):
+            rows = values[:, chosen]
+            rows = rows[np.isfinite(rows).all(axis=1)]
+            ends = np.append(np.flatnonzero((np.diff(rows, axis=0) != 0).any(axis=1)), len(rows) - 1) + 1
+            begins = np.append(0, ends[:-1])
+            for end in ends[ends - begins >= LEAST_RUN]:
+                part = rows[max(0, end - HISTORY) : end]
+                assert all_standing_since(part, np.zeros((len(part), 0))) is None, (file.name, chosen, end)

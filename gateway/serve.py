@@ -9,6 +9,7 @@ import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -35,21 +36,15 @@ def serve(app: FastAPI, settings: Settings) -> None:
     """Listen until SIGTERM or Ctrl-C. Raises SupervisorError when the certificate for HTTPS cannot be used."""
     host, port = settings.http_host.strip("[]"), settings.http_port
     if settings.https is None:
-        uvicorn.run(
-            app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S, server_header=False
-        )
+        uvicorn.run(app, host=host, port=port, **common(settings))
         return
     certificate, key = require_certificate(settings)
-    plain = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S, server_header=False
-    )
+    plain = uvicorn.Config(app, host=host, port=port, **common(settings))
     secure = uvicorn.Config(
         app,
+        **common(settings),
         host=settings.https_host.strip("[]"),
         port=settings.https_port,
-        log_level="warning",
-        timeout_graceful_shutdown=GRACE_S,
-        server_header=False,
         lifespan="off",  # the application starts and ends once, with the other listener
         ssl_certfile=certificate,
         ssl_keyfile=key,
@@ -57,6 +52,21 @@ def serve(app: FastAPI, settings: Settings) -> None:
     secure.load()
     assert secure.ssl is not None
     asyncio.run(_run([Listener(plain), Listener(secure)], secure.ssl, certificate, key))
+
+
+def common(settings: Settings) -> dict[str, Any]:
+    """Return what every listener is told.
+
+    Only proxies that are trusted say who asks: else everybody could be anybody. Behind one that is not, all would have
+    its address, and share what one address may ask for.
+    """
+    return {
+        "log_level": "warning",
+        "timeout_graceful_shutdown": GRACE_S,
+        "server_header": False,
+        "proxy_headers": True,
+        "forwarded_allow_ips": settings.trusted_proxies,
+    }
 
 
 async def _run(listeners: list[Listener], context: ssl.SSLContext, certificate: Path, key: Path) -> None:

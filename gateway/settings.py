@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ class Settings(BaseSettings):
     https: str | None = None  # host:port to listen on with TLS too; `up --lan` sets 0.0.0.0:8443
     tls_certificate: Path | None = None  # both, or neither: then `up` makes one of its own authority
     tls_key: Path | None = None
+    trusted_proxies: str = "127.0.0.1,::1"  # addresses and networks whose X-Forwarded-For and -Proto are believed
     public_url: str | None = None
     public_broker: str | None = None
     public_broker_tls: str | None = None  # mqtts://HOST:PORT; with it devices get certificates
@@ -44,6 +46,15 @@ class Settings(BaseSettings):
         if value is not None and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise ValueError("must be HOST:PORT, for example 127.0.0.1:8080")
         return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        named = [each.strip() for each in value.split(",") if each.strip()]
+        try:
+            return ",".join(str(ip_network(each) if "/" in each else ip_address(each)) for each in named)
+        except ValueError as wrong:
+            raise ValueError(f"must be addresses or networks such as 10.0.0.0/8, by commas: {wrong}") from None
 
     @field_validator("database_url")
     @classmethod

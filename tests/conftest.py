@@ -26,7 +26,15 @@ from tests.timescale_tree import TreeCluster, TreeUnavailable, cache_folder, ens
 ROOT = Path(__file__).resolve().parent.parent
 EMPTY = "forewarn_empty"
 TEMPLATE = "forewarn_template"
-QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+# Without what a standby would need, a copy of a database takes a quarter of the time.
+QUICK = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
 _numbers = itertools.count(1)
 
 # The same examples in every run: what fails belongs to the change that is tested. `--hypothesis-profile=default` goes

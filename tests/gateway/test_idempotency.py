@@ -203,4 +203,4 @@ def test_repeat_by_somebody_else_gets_nothing_of_the_first_answer(plant: Plant) 
 
 def test_body_above_the_bound_is_refused(client: TestClient, plant: Plant) -> None:
     answer = plant.administrator().post("/api/v1/people", content=b"[" * (9 * 1024 * 1024))
-    assert (answer.status_code, answer.json()["code"]) == (413, "http_413")
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")

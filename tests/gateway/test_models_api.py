@@ -210,7 +210,11 @@ def test_training_says_what_it_had_too_little_of(
 ) -> None:
     code, said = forewarn("train")
     assert code == 0
-    assert [(each["what"], each["code"]) for each in said["outcomes"]] == [("all", "too_few_assets")]
+    assert [(each["what"], each["code"]) for each in said["outcomes"]] == [
+        ("all", "too_few_assets"),
+        ("wear", "nothing_known_of_wear"),
+        ("openers", "too_few_incidents"),
+    ]
     [run] = plant.administrator().get("/api/v1/training-runs").json()["items"]
     assert run["outcomes"][0]["en"].startswith("Too few machines to learn from: 0 of")
 

@@ -169,22 +169,6 @@ def test_a_label_that_somebody_finds_does_not_take_the_machine_over(shop: Shop) 
     assert (card["customer"]["name"], card["starts_on"]) == ("Eve", "2020-01-01")
 
 
-def test_an_e_mail_sent_with_somebody_s_number_comes_to_the_record_on_acceptance_alone(shop: Shop) -> None:
-    created(shop.register())
-    created(shop.register(email="eve@example.com"))
-
-    def record() -> Customer:
-        with shop.plant.database.as_service() as session:
-            asset = session.get_one(Asset, shop.asset_id)
-            return session.get_one(Customer, asset.customer_id)
-
-    assert record().email is None
-    (waiting,) = fine(shop.ada.get("/api/v1/warranty-registrations?state=review"))["items"]
-    decision = f"/api/v1/warranty-registrations/{waiting['id']}/decision"
-    fine(shop.ada.post(decision, json={"accept": True, "reason": "called back"}))
-    assert record().email == "eve@example.com"
-
-
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": " "}, "name"),
     ({"phone": "no"}, "phone"),

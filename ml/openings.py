@@ -17,7 +17,7 @@ from ml.openers import choose, passed_on, settings_for
 from ml.spread import Spread
 from ml.store.artefacts import seal, versions
 from ml.store.tables import CHALLENGER, OPENERS, WEAR
-from ml.store.versions import Draft, Reason, add_model, promote
+from ml.store.versions import Draft, Reason, add_model, is_held, promote_unless_held
 from ml.stored_fleet import StoredFleet
 from ml.walking import Learned
 from ml.wear_training import WearLessons, wear_lessons
@@ -57,7 +57,7 @@ def learn_openings(
 def store_openings(
     session: Session, organisation_id: UUID, fleet: StoredFleet, openings: Openings, now: datetime
 ) -> Iterator[dict[str, Any]]:
-    """Store both as versions that serve at once; yield what came of each.
+    """Store both as versions that serve at once, unless a person went back to an older one; yield what came of each.
 
     They were chosen on history by recall within the budget, each asset judged by what the others taught; there is
     no shadow in which two beliefs could be compared on the same alarms.
@@ -103,8 +103,8 @@ def _store(
     draft = Draft(kind, kind, f"{kind}-{seal(state).digest[:12]}", state, card)
     model = add_model(session, organisation_id, draft, now)
     if model.state == CHALLENGER:
-        promote(session, model, Reason("learned_anew", {"assets": len(serials)}), now)
-    code = "unchanged" if model.created_at != now else model.state
+        promote_unless_held(session, model, Reason("learned_anew", {"assets": len(serials)}), now)
+    code = "held_by_rollback" if is_held(model) else "unchanged" if model.created_at != now else model.state
     return {"what": kind, "code": code, "params": {"version": model.version} | figures, "model_id": str(model.id)}
 
 

@@ -31,7 +31,7 @@ from gateway.wording import Words, words
 from maintenance.models import EpisodeFinding, Finding, WorkLink
 from ml.store.shadow import compare, model_and_rival
 from ml.store.tables import CHALLENGER, RETIRED, StoredModel, TrainingRun
-from ml.store.versions import get_model, roll_back, verify
+from ml.store.versions import get_model, is_held, roll_back, verify
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 
@@ -147,7 +147,7 @@ def get_model_detail(model_id: UUID, here: Here) -> ModelDetail:
         .where(Finding.model_id == model.code)
     )
     used_by = UsedBy(findings=here.session.scalar(findings) or 0, work_orders=here.session.scalar(orders) or 0)
-    can = ModelCan(rollback=model.state == RETIRED and item.content == "stored")
+    can = ModelCan(rollback=(model.state == RETIRED or is_held(model)) and item.content == "stored")
     return ModelDetail(**item.model_dump(), card=model.card, used_by=used_by, history=history_of(here, model), can=can)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,8 @@ from ml.store.artefacts import ModelDamaged, ModelUnreadable, digest_of, seal, u
 from ml.store.tables import CHALLENGER, CHAMPION, REJECTED, RETIRED, ModelContent, StoredModel
 
 SUBJECT = "model"
+ROLLED_BACK, HELD = "rolled_back", "held_by_rollback"  # reasons
+HOLD = timedelta(days=90)  # so long a person's roll-back stands against what is learned anew
 
 
 class ContentForgotten(NotFound):
@@ -168,15 +170,17 @@ def verify(session: Session, model: StoredModel) -> Verdict:
 
 
 def roll_back(session: Session, model: StoredModel, reason: str, now: datetime, by: Actor | None = None) -> StoredModel:
-    """Make a retired version the champion again, the present one retired. Twice changes nothing.
+    """Make a retired version the champion again, the present one retired. Twice changes nothing. The same lets a
+    challenger serve that waits because of an earlier roll-back.
 
-    Raise IllegalMove unless it was champion once, ContentForgotten or ModelUnusable when it cannot serve.
+    Raise IllegalMove unless it is one of these, ContentForgotten or ModelUnusable when it cannot serve.
     """
     _lock(session, model.organisation_id, model.name)
     session.refresh(model)
     if model.state == CHAMPION:
         return model
-    if model.state != RETIRED:
+    held = is_held(model)
+    if model.state != RETIRED and not held:
         raise IllegalMove(
             f"{model.name} version {model.version} is {model.state}; only a version that was champion comes back",
             state=model.state,
@@ -187,8 +191,39 @@ def roll_back(session: Session, model: StoredModel, reason: str, now: datetime, 
         load_state(session, model)  # a version that cannot be read must not take over
     except (ModelDamaged, ModelUnreadable) as error:
         raise ModelUnusable(f"{model.name} version {model.version} cannot serve: {error}", name=model.name) from error
-    _take_over(session, model, Reason("rolled_back", {"reason": reason}), now, by)
+    _take_over(session, model, Reason("released" if held else ROLLED_BACK, {"reason": reason}), now, by)
     return model
+
+
+def is_held(model: StoredModel) -> bool:
+    """Does this challenger wait because a person went back to an older version?"""
+    return model.state == CHALLENGER and model.state_reason["code"] == HELD
+
+
+def promote_unless_held(session: Session, challenger: StoredModel, reason: Reason, now: datetime) -> None:
+    """Make the challenger the champion, but where the champion stands by a person's roll-back: for 90 days from then
+    it waits, and says so, until a person lets it serve."""
+    _lock(session, challenger.organisation_id, challenger.name)
+    session.refresh(challenger)
+    champion = _standing(session, challenger.organisation_id, challenger.name, CHAMPION)
+    if challenger.state != CHALLENGER or champion is None or not _went_back(session, champion, now):
+        promote(session, challenger, reason, now)
+    elif not is_held(challenger):
+        params = {"version": champion.version, "until": (champion.state_since + HOLD).date().isoformat()}
+        _move(session, challenger, CHALLENGER, Reason(HELD, params), now, None)
+
+
+def _went_back(session: Session, champion: StoredModel, now: datetime) -> bool:
+    """Who goes back and then forward again to the newest that served holds nothing up."""
+    if champion.state_reason["code"] != ROLLED_BACK or now - champion.state_since >= HOLD:
+        return False
+    newer = select(StoredModel.id).where(
+        StoredModel.organisation_id == champion.organisation_id,
+        StoredModel.name == champion.name,
+        StoredModel.state == RETIRED,
+        StoredModel.version > champion.version,
+    )
+    return session.scalar(newer.limit(1)) is not None
 
 
 def previous_champion(session: Session, organisation_id: UUID, name: str) -> StoredModel:

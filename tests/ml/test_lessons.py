@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from assets.registry import Asset, AssetModel
+from gateway.wording import words
 from ingest.store.hourly import rows_an_hour
 from maintenance.decisions import WATCH, Policy, decide
 from maintenance.feedback_settings import Feedback, save_feedback
@@ -21,8 +22,19 @@ from ml.detectors.setup import AssetSetup
 from ml.detectors.wear import COARSE_ROWS
 from ml.detectors.wear_belief import WearBelief, template
 from ml.lessons import FRESH, Choice, Lessons, weighed
-from ml.store.tables import CHALLENGER, OPENERS, WEAR, StoredModel
-from ml.store.versions import Draft, Reason, add_model, previous_champion, promote, roll_back
+from ml.store.tables import CHALLENGER, CHAMPION, OPENERS, REJECTED, RETIRED, WEAR, StoredModel
+from ml.store.versions import (
+    HELD,
+    HOLD,
+    Draft,
+    Reason,
+    add_model,
+    is_held,
+    previous_champion,
+    promote,
+    promote_unless_held,
+    roll_back,
+)
 from tests.maintenance.evidence import hot_bearing
 from tests.ml.stored import NOW, Machines
 
@@ -79,6 +91,46 @@ def test_the_belief_that_serves_is_told_and_one_that_is_taken_back_gives_way(pum
         roll_back(session, previous_champion(session, pumps.owner, WEAR), "too quiet", NOW)
         again = setup_of(session, pumps, lessons, "slow", 4 * FRESH)
         assert digest_of(again) == belief(1.0).digest()
+
+
+def learn(session: Session, machines: Machines, level: float, now: datetime) -> StoredModel:
+    """Store a belief about wear as the weekly training does."""
+    draft = Draft(WEAR, WEAR, WEAR, {"belief": belief(level).to_plain()}, {"asset_models": ["pump"]})
+    model = add_model(session, machines.owner, draft, now)
+    if model.state == CHALLENGER:
+        promote_unless_held(session, model, Reason("learned_anew", {"assets": 2}), now)
+    return model
+
+
+def test_what_is_learned_anew_waits_while_a_roll_back_stands(pumps: Machines) -> None:
+    with pumps.database.as_service() as session:
+        first, second = learn(session, pumps, 1.0, NOW), learn(session, pumps, 2.0, NOW)
+        assert (first.state, second.state) == (RETIRED, CHAMPION)
+        roll_back(session, first, "too quiet", NOW)
+        third = learn(session, pumps, 3.0, NOW + timedelta(days=7))
+        fourth = learn(session, pumps, 4.0, NOW + timedelta(days=14))
+        assert learn(session, pumps, 4.0, NOW + timedelta(days=21)) is fourth
+        assert [each.state for each in (first, second, third, fourth)] == [CHAMPION, RETIRED, REJECTED, CHALLENGER]
+        assert is_held(fourth)
+        assert fourth.state_reason["params"] == {"version": 1, "until": (NOW + HOLD).date().isoformat()}
+        assert "went back to version 1" in words("model.reason.", HELD, fourth.state_reason["params"]).en
+        assert learn(session, pumps, 4.0, NOW + HOLD).state == CHAMPION
+        assert first.state == RETIRED
+
+
+def test_a_person_lets_it_serve_earlier(pumps: Machines) -> None:
+    with pumps.database.as_service() as session:
+        first, second = learn(session, pumps, 1.0, NOW), learn(session, pumps, 2.0, NOW)
+        roll_back(session, first, "too quiet", NOW)
+        third = learn(session, pumps, 3.0, NOW)
+        assert roll_back(session, third, "looked at it", NOW).state == CHAMPION
+        assert learn(session, pumps, 4.0, NOW).state == CHAMPION
+        roll_back(session, second, "back", NOW)
+        fifth = learn(session, pumps, 5.0, NOW)
+        assert is_held(fifth)
+        newest = session.scalars(select(StoredModel).where(StoredModel.version == 4)).one()
+        roll_back(session, newest, "and forward again", NOW)
+        assert learn(session, pumps, 6.0, NOW).state == CHAMPION
 
 
 @pytest.mark.parametrize("damage", ["content || 'x'", "decode('00', 'hex')"])

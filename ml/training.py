@@ -56,31 +56,48 @@ def train_models(database: Database, now: datetime, spread: Spread | None = None
 
 
 def _train(database: Database, organisation_id: UUID, now: datetime, spread: Spread) -> UUID:
-    with database.as_service() as session:
-        fleet = stored_fleet(session, organisation_id, now, feedback_for(session, organisation_id).budget_per_month)
-        paces = {name: rows_an_hour(session, UUID(name)) for name in fleet.assets}
-        run = TrainingRun(
-            id=uuid7(),
-            organisation_id=organisation_id,
-            started_at=now,
-            asset_models=_asset_models(session, fleet),
-            assets=len(fleet.assets),
-            incidents=len(fleet.incidents),
-            outcomes=[],
-        )
-        session.add(run)
+    run_id = uuid7()
     try:
+        with database.as_service() as session:
+            fleet = stored_fleet(session, organisation_id, now, feedback_for(session, organisation_id).budget_per_month)
+            paces = {name: rows_an_hour(session, UUID(name)) for name in fleet.assets}
+            models, sizes = _asset_models(session, fleet), (len(fleet.assets), len(fleet.incidents))
+            _begin(session, run_id, organisation_id, now, models, *sizes)
         taught = train_all(fleet, spread, _say)
         openings = learn_openings(fleet, taught, paces, spread, _say)
         with database.as_service() as session:
             outcomes = list(store_taught(session, organisation_id, fleet, taught, now))
             outcomes += store_openings(session, organisation_id, fleet, openings, now)
-            _finish(session, run.id, now, outcomes)
+            _finish(session, run_id, now, outcomes)
     except Exception:  # the next organisation's turn comes all the same
         log.exception("training for organisation %s failed", organisation_id)
         with database.as_service() as session:
-            _finish(session, run.id, now, [{"what": "all", "code": "failed", "params": {}, "model_id": None}])
-    return run.id
+            if session.get(TrainingRun, run_id) is None:  # not even its history could be read
+                _begin(session, run_id, organisation_id, now, [], 0, 0)
+            _finish(session, run_id, now, [{"what": "all", "code": "failed", "params": {}, "model_id": None}])
+    return run_id
+
+
+def _begin(
+    session: Session,
+    run_id: UUID,
+    organisation_id: UUID,
+    now: datetime,
+    asset_models: list[dict[str, Any]],
+    assets: int,
+    incidents: int,
+) -> None:
+    run = TrainingRun(
+        id=run_id,
+        organisation_id=organisation_id,
+        started_at=now,
+        asset_models=asset_models,
+        assets=assets,
+        incidents=incidents,
+        outcomes=[],
+    )
+    session.add(run)
+    session.flush()
 
 
 def _say(line: str) -> None:

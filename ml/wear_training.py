@@ -73,12 +73,6 @@ def wear_lessons(training: TrainingSet) -> WearLessons | None:
     return WearLessons(learned_from(training, traces), without, elsewhere)
 
 
-def learn_wear(training: TrainingSet) -> WearBelief | None:
-    """The belief for assets like these, leaning on the template; None where history says nothing about slow wear."""
-    traces = _traces(training)
-    return learned_from(training, traces) if traces else None
-
-
 def _traces(training: TrainingSet) -> list[Trace]:
     return [each for asset in history(training) if (each := trace_of(training, asset)) is not None]
 

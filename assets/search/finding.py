@@ -31,21 +31,12 @@ class Found:
 
 def find(session: Session, asked: str, kinds: Sequence[str], limit: int, *, public_only: bool = False) -> list[Found]:
     """Return what was found of each kind, at most `limit` of each, best first; `public_only`: of documents."""
-    if not asked.strip("%_ \t\r\n\0") and not asked.strip():
-        return []
     said = asked.replace("\0", "").strip()[:200]
+    if not said:
+        return []
     searches = KINDS | {"document": _rows("document", _PUBLIC_DOCUMENT)} if public_only else KINDS
     found = [each for kind in kinds for each in searches[kind](session, said, limit)]
     return sorted(found, key=lambda each: each.place)
-
-
-def matching_assets(session: Session, asked: str, limit: int = 1000) -> dict[UUID, int]:
-    """Return the assets that the actor may see and that fit, with their places, at most a thousand."""
-    found = session.execute(
-        text("SELECT found, place FROM forewarn_search_assets(:asked, :most)"),
-        {"asked": asked.replace("\0", ""), "most": limit},
-    )
-    return {asset: place for asset, place in found}
 
 
 def like_patterns(asked: str) -> list[str]:

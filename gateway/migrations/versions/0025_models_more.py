@@ -1,0 +1,14 @@
+"""More of the models."""
+
+from __future__ import annotations
+
+revision = "0025"
+down_revision = "0024"
+
+
+def upgrade() -> None:
+    """Apply."""
+
+
+def downgrade() -> None:
+    """Take back."""

@@ -1,0 +1,14 @@
+"""Service reports and generated documents."""
+
+from __future__ import annotations
+
+revision = "0027"
+down_revision = "0026"
+
+
+def upgrade() -> None:
+    """Apply."""
+
+
+def downgrade() -> None:
+    """Take back."""

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Sequence, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, Text, func, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assets.base.db import Base, Executed, Identified, Owned
@@ -20,7 +21,8 @@ class WorkOrder(Identified, Executed, Base):
     """Work on one asset. Why it exists: `origin` and `origin_ref` (an id in a room above, hence no foreign key).
 
     The title is a code with parameters, rendered in the reader's language; `title_text` is what a person wrote.
-    `noticed` is a snapshot of the finding that opened it, None for other origins.
+    `noticed` is a snapshot of the finding that opened it, None for other origins. `required_skills` holds
+    {skill: code, level: least level} each. `hold_reason` and `cannot_complete_reason` hold only while the state does.
     """
 
     __tablename__ = "work_orders"
@@ -48,6 +50,26 @@ class WorkOrder(Identified, Executed, Base):
     outcome_note: Mapped[str | None] = mapped_column(Text)
     repair_code: Mapped[str | None] = mapped_column(Text)
     noticed: Mapped[dict[str, Any] | None]
+    case_id: Mapped[UUID | None] = mapped_column(index=True)
+    service_type_id: Mapped[UUID | None] = mapped_column(index=True)
+    team_id: Mapped[UUID | None] = mapped_column(index=True)
+    # What planning needs: who can do it, how long it takes, in [window_from, window_until) and by when.
+    required_skills: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
+    duration_minutes: Mapped[int | None]
+    window_from: Mapped[datetime | None]
+    window_until: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    hold_reason: Mapped[str | None] = mapped_column(Text)
+    cannot_complete_reason: Mapped[str | None] = mapped_column(Text)
+    review_state: Mapped[str] = mapped_column(Text, default="none", server_default="none")
+    review_reason: Mapped[str | None] = mapped_column(Text)
+    reviewed_at: Mapped[datetime | None]
+    reviewed_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    # Where it comes from: split off, or a follow-up of what was found; and where its work went on.
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("work_orders.id", ondelete="SET NULL"), index=True)
+    parent_relation: Mapped[str | None] = mapped_column(Text)
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("work_orders.id", ondelete="SET NULL"), index=True)
+    reopened_no: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     replayed: Mapped[bool] = mapped_column(default=False)
     demo: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column()
@@ -61,8 +83,19 @@ class WorkOrder(Identified, Executed, Base):
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
 
+# A technician is in one place at a time. What has ended, or has no planned time, stands in nobody's way.
+LIVE_AND_PLANNED = (
+    "state IN ('scheduled', 'travelling', 'in_progress', 'on_break') "
+    "AND planned_start IS NOT NULL AND planned_end IS NOT NULL"
+)
+
+
 class Visit(Identified, Executed, Base):
-    """One technician's trip for a work order; visits move their order (`ticketing.visits.work_order_state`)."""
+    """One technician's trip for a work order; visits move their order (`ticketing.visits.work_order_state`).
+
+    Planned for [planned_start, planned_end); without them it is done when its technician comes to it. Who is checked
+    in stood so many metres from the asset.
+    """
 
     __tablename__ = "visits"
 
@@ -73,8 +106,34 @@ class Visit(Identified, Executed, Base):
     travelling_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    planned_start: Mapped[datetime | None]
+    planned_end: Mapped[datetime | None]
+    pinned: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # plans leave it where it is
+    travel_minutes: Mapped[int | None]
+    position_in_route: Mapped[int | None]
+    appointment_id: Mapped[UUID | None] = mapped_column(index=True)
+    cannot_complete_reason: Mapped[str | None] = mapped_column(Text)
+    checked_in_at: Mapped[datetime | None]
+    checked_in_latitude_deg: Mapped[float | None]
+    checked_in_longitude_deg: Mapped[float | None]
+    checked_in_distance_m: Mapped[float | None]
+    checked_out_at: Mapped[datetime | None]
+    checked_out_latitude_deg: Mapped[float | None]
+    checked_out_longitude_deg: Mapped[float | None]
+    checked_out_distance_m: Mapped[float | None]
     version: Mapped[int] = mapped_column()
 
+    __table_args__ = (
+        ExcludeConstraint(
+            ("technician_id", "="),
+            (func.tstzrange(text("planned_start"), text("planned_end")), "&&"),
+            name="visits_never_overlap",
+            using="gist",
+            where=text(LIVE_AND_PLANNED),
+        ),
+        CheckConstraint("planned_start < planned_end", name="planned_forward"),
+        Index("ix_visits_planned", "planned_start"),
+    )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
 

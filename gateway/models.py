@@ -32,6 +32,7 @@ import gateway.customer_sign_in
 import gateway.idempotency
 import gateway.notify.models
 import gateway.sign_in
+import ingest.burst_models
 import ingest.identity_models
 import ingest.mapping_models
 import ingest.models
@@ -44,6 +45,8 @@ import maintenance.remaining_lives
 import ml.models
 import ml.store.tables
 import ticketing.models
+import ticketing.sla.tables
+import ticketing.people.tables
 from assets.base.db import Base
 
 metadata = Base.metadata

@@ -66,6 +66,9 @@ READ_ONLY = frozenset(
         "planner_verdicts",
         # What the entries of movements add up to; a trigger on those writes it.
         "stock_balances",
+        # What events say of service levels, written by whoever reads the log.
+        "sla_subjects",
+        "sla_clocks",
     }
 )
 
@@ -82,6 +85,11 @@ HIDDEN_FROM_READER = {
     "warranty_cards": frozenset({"proof"}),
     "warranty_registrations": frozenset({"name", "phone", "email", "proof", "address_hash"}),
     "customer_merges": frozenset({"before"}),
+    "technician_profiles": frozenset({"home_address", "home_latitude_deg", "home_longitude_deg"}),
+    "absences": frozenset({"reason", "note", "decision_reason"}),
+    "partner_applications": frozenset(
+        {"contact_name", "email", "phone", "address", "message", "confirmation_hash", "address_hash"}
+    ),
 }
 
 

@@ -44,9 +44,10 @@ import maintenance.models
 import maintenance.remaining_lives
 import ml.models
 import ml.store.tables
+import ticketing.cases.tables
 import ticketing.models
-import ticketing.sla.tables
 import ticketing.people.tables
+import ticketing.sla.tables
 from assets.base.db import Base
 
 metadata = Base.metadata

@@ -46,6 +46,8 @@ import ml.models
 import ml.store.tables
 import ticketing.cases.tables
 import ticketing.models
+import ticketing.order_models
+import ticketing.procedures.models
 import ticketing.people.tables
 import ticketing.sla.tables
 from assets.base.db import Base

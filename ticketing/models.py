@@ -70,6 +70,8 @@ class WorkOrder(Identified, Executed, Base):
     parent_relation: Mapped[str | None] = mapped_column(Text)
     merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("work_orders.id", ondelete="SET NULL"), index=True)
     reopened_no: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    # Counts how often the work began anew (sent back, reopened, tried again): visits of earlier rounds decide nothing.
+    round: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     replayed: Mapped[bool] = mapped_column(default=False)
     demo: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column()
@@ -113,6 +115,9 @@ class Visit(Identified, Executed, Base):
     position_in_route: Mapped[int | None]
     appointment_id: Mapped[UUID | None] = mapped_column(index=True)
     cannot_complete_reason: Mapped[str | None] = mapped_column(Text)
+    round: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    break_since: Mapped[datetime | None]
+    break_seconds: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     checked_in_at: Mapped[datetime | None]
     checked_in_latitude_deg: Mapped[float | None]
     checked_in_longitude_deg: Mapped[float | None]
@@ -130,6 +135,9 @@ class Visit(Identified, Executed, Base):
             name="visits_never_overlap",
             using="gist",
             where=text(LIVE_AND_PLANNED),
+            # Checked at once; whoever exchanges the times of several visits asks for the check at the end.
+            deferrable=True,
+            initially="IMMEDIATE",
         ),
         CheckConstraint("planned_start < planned_end", name="planned_forward"),
         Index("ix_visits_planned", "planned_start"),
@@ -140,13 +148,25 @@ class Visit(Identified, Executed, Base):
 class Request(Identified, Owned, Base):
     """What somebody asked for about an asset. `contact` is personal: {name, phone, email}.
 
-    Several requests may lead to one work order; the link stands here alone.
+    Several requests may lead to one work order; the link stands here alone. Each belongs to a case; one that came
+    by phone or mail may not know its asset yet. `answers`: what the form of its service type asked for.
     """
 
     __tablename__ = "requests"
 
     number: Mapped[str] = mapped_column(Text, unique=True)
-    asset_id: Mapped[UUID] = mapped_column(ForeignKey("assets.id"), index=True)
+    asset_id: Mapped[UUID | None] = mapped_column(ForeignKey("assets.id"), index=True)
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="SET NULL"), index=True)
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id", ondelete="SET NULL"), index=True)
+    # Stays when cases are merged: what was said before in the other case was not said to this sender.
+    first_case_id: Mapped[UUID | None]
+    service_type_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("service_types.id", ondelete="SET NULL"), index=True
+    )
+    service_version_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("service_type_versions.id", ondelete="SET NULL"), index=True
+    )
+    answers: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
     channel: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
     contact: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -135,17 +135,17 @@ $$
 """
 
 # A scalar sub-select is evaluated once per statement; a bare call would run for every row.
-_VISIBLE = "((SELECT forewarn_visible_organisations())::uuid[])"
-OWNED = f"organisation_id = ANY ({_VISIBLE})"
-EXECUTED = f"({OWNED} OR executing_organisation_id = ANY ({_VISIBLE}))"
-ORGANISATION = f"id = ANY ({_VISIBLE})"
+VISIBLE = "((SELECT forewarn_visible_organisations())::uuid[])"
+OWNED = f"organisation_id = ANY ({VISIBLE})"
+EXECUTED = f"({OWNED} OR executing_organisation_id = ANY ({VISIBLE}))"
+ORGANISATION = f"id = ANY ({VISIBLE})"
 
 # The executor sees the asset, site and contact of its order while it is open and 30 days after. The owners must
 # agree: otherwise a row of one's own that names somebody else's asset or site would open it.
 ASSET_READ = f"""
 {OWNED} OR EXISTS (
   SELECT 1 FROM work_orders w WHERE w.asset_id = assets.id AND w.organisation_id = assets.organisation_id
-  AND w.executing_organisation_id = ANY ({_VISIBLE})
+  AND w.executing_organisation_id = ANY ({VISIBLE})
   AND (w.closed_at IS NULL OR w.closed_at > now() - interval '30 days'))
 """
 SITE_READ = f"""

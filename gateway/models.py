@@ -47,8 +47,8 @@ import ml.store.tables
 import ticketing.cases.tables
 import ticketing.models
 import ticketing.order_models
-import ticketing.procedures.models
 import ticketing.people.tables
+import ticketing.procedures.models
 import ticketing.sla.tables
 from assets.base.db import Base
 

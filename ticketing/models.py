@@ -50,9 +50,11 @@ class WorkOrder(Identified, Executed, Base):
     outcome_note: Mapped[str | None] = mapped_column(Text)
     repair_code: Mapped[str | None] = mapped_column(Text)
     noticed: Mapped[dict[str, Any] | None]
-    case_id: Mapped[UUID | None] = mapped_column(index=True)
-    service_type_id: Mapped[UUID | None] = mapped_column(index=True)
-    team_id: Mapped[UUID | None] = mapped_column(index=True)
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id", ondelete="SET NULL"), index=True)
+    service_type_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("service_types.id", ondelete="SET NULL"), index=True
+    )
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id", ondelete="SET NULL"), index=True)
     # What planning needs: who can do it, how long it takes, in [window_from, window_until) and by when.
     required_skills: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
     duration_minutes: Mapped[int | None]

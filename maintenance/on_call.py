@@ -11,7 +11,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from assets.base.calendars import is_open
+from assets.base.calendars import is_open, working_time
 from assets.base.errors import Invalid
 from assets.base.events import append_event
 from assets.base.ids import uuid7
@@ -20,7 +20,7 @@ from assets.registry import Asset
 from maintenance.alarm_models import Escalation, OnCallList
 from maintenance.holds import hold_of, standing_holds
 from maintenance.models import Episode
-from maintenance.windows import assets_in_windows, working_time
+from maintenance.windows import assets_in_windows
 
 SEVERITIES = ("info", "warning", "critical")  # rising
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 60, 86_400

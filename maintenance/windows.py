@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from assets.base.calendars import WorkingTime
+from assets.base.calendars import working_time
 from assets.base.errors import Invalid
 from assets.people import Organisation
 from assets.registry import Asset
@@ -24,7 +23,6 @@ from maintenance.models import Finding
 
 REASON = "maintenance_window"
 LOOK_AGAIN_S = 3600.0  # windows are changed by people; a change wakes what it held back, this is for the rest
-MAX_SPANS = 12  # a day
 
 
 class Span(NamedTuple):
@@ -32,30 +30,6 @@ class Span(NamedTuple):
 
     start: datetime
     end: datetime
-
-
-def working_time(hours: Mapping[str, Any], time_zone: str) -> WorkingTime:
-    """Return stored hours ({"0": [["08:00", "17:00"]], …}, 0 = Monday) as a calendar. Raises Invalid."""
-    try:
-        zone = ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Invalid(f"no time zone {time_zone!r}", field="time_zone") from error
-    read: dict[int, list[tuple[time, time]]] = {}
-    for day, spans in hours.items():
-        if day not in "0123456" or len(day) != 1 or not isinstance(spans, list) or len(spans) > MAX_SPANS:
-            raise Invalid('hours are {"0": [["08:00", "17:00"], …], …} with "0" for Monday', field="hours")
-        read[int(day)] = [_clock_span(span) for span in spans]
-    return WorkingTime(zone, read)
-
-
-def _clock_span(span: object) -> tuple[time, time]:
-    try:
-        begins, ends = (time.fromisoformat(str(word)) for word in span)  # type: ignore[attr-defined]
-    except (TypeError, ValueError) as error:
-        raise Invalid('a span is two clock times such as ["22:00", "02:00"]', field="hours") from error
-    if begins.tzinfo or ends.tzinfo:
-        raise Invalid("clock times have no zone of their own", field="hours")
-    return begins, ends
 
 
 def check_window(window: MaintenanceWindow) -> None:

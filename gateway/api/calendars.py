@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Annotated
 from uuid import UUID
@@ -11,12 +11,10 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import select, tuple_
 
-from assets.base.calendars import Calendar, WorkingTime, is_open
-from assets.base.errors import Invalid
+from assets.base.calendars import Calendar, calendar_of, is_open
 from gateway.api.deps import Here
 from gateway.api.edits import IfMatch, Name, locked, seen
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
-from maintenance.windows import working_time
 
 router = APIRouter(prefix="/api/v1", tags=["calendars"])
 
@@ -93,7 +91,7 @@ def create_calendar(body: NewCalendar, here: Here) -> CalendarItem:
     """Add a calendar."""
     here.require("calendar.manage")
     row = Calendar(organisation_id=here.actor.organisation_id, **body.model_dump())
-    _read(row)
+    calendar_of(row)
     here.session.add(row)
     here.session.flush()
     return _item(row)
@@ -115,7 +113,7 @@ def change_calendar(calendar_id: UUID, body: CalendarChange, here: Here, if_matc
         for field in body.model_fields_set:
             if (value := getattr(body, field)) is not None:
                 setattr(row, field, value)
-        _read(row)
+        calendar_of(row)
     row.version += 1
     here.session.flush()
     return _item(row)
@@ -133,7 +131,7 @@ def delete_calendar(calendar_id: UUID, here: Here, if_match: IfMatch = None) -> 
 def get_calendar_open(calendar_id: UUID, here: Here, at: Annotated[AwareDatetime | None, Query()] = None) -> Openness:
     """Whether the calendar is open at a moment (left out: now)."""
     here.require("asset.read")
-    calendar, moment = _read(seen(here, Calendar, calendar_id, "calendar")), at or here.now
+    calendar, moment = calendar_of(seen(here, Calendar, calendar_id, "calendar")), at or here.now
     if not is_open(calendar, moment):
         opens = next((start for start, _ in calendar.spans(moment) if start > moment), None)
         return Openness(at=moment, open=False, next_change_at=opens)
@@ -143,18 +141,6 @@ def get_calendar_open(calendar_id: UUID, here: Here, at: Annotated[AwareDatetime
             break
         closes = max(closes, end)
     return Openness(at=moment, open=True, next_change_at=closes)
-
-
-def _read(row: Calendar) -> WorkingTime:
-    """Return the stored calendar as rules read it. Raises Invalid."""
-    plain = working_time(row.hours, row.time_zone)
-    exceptions = {}
-    for day, spans in row.exceptions.items():
-        try:
-            exceptions[date.fromisoformat(day)] = working_time({"0": spans}, row.time_zone).hours[0]
-        except ValueError:
-            raise Invalid(f"there is no day {day!r}", field="exceptions") from None
-    return WorkingTime(plain.zone, plain.hours, exceptions)
 
 
 def _item(row: Calendar) -> CalendarItem:

@@ -68,8 +68,9 @@ class SlaSubject(Identified, Executed, Base):
 class SlaClock(Identified, Executed, Base):
     """What the events of a subject say about one of its clocks, for searches; shown are the events themselves.
 
-    Moments, not running numbers: `at_risk_at` and `breached_at` lie ahead while the clock runs, and are None while it
-    is paused before they were reached. The seconds are those of a clock that has ended.
+    Moments, not running numbers: `due_at`, `at_risk_at` and `breached_at` lie ahead while the clock runs, and are None
+    while it is paused before they were reached, or was not late when it ended. The seconds are those of a clock that
+    has ended. A clock that has ended keeps the promise that held then.
     """
 
     __tablename__ = "sla_clocks"
@@ -87,6 +88,7 @@ class SlaClock(Identified, Executed, Base):
     pauses: Mapped[list[Any]] = mapped_column(default=list)
     state: Mapped[str] = mapped_column(Text)
     started_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
     at_risk_at: Mapped[datetime | None]
     breached_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

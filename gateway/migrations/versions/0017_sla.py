@@ -1,4 +1,4 @@
-"""Service levels and their clocks."""
+"""Service levels and their clocks; what the days of calendars are called."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _READ_ONLY = ("sla_subjects", "sla_clocks")  # what events say, written by the s
 
 def upgrade() -> None:
     """Apply."""
+    op.add_column("calendars", sa.Column("day_names", JSON, server_default=sa.text("'{}'"), nullable=False))
+    op.add_column("calendars", sa.Column("holidays", JSON))
     _policies()
     _targets()
     _subjects()
@@ -38,6 +40,8 @@ def downgrade() -> None:
     """Take back."""
     for table in reversed((*_OWNED, *_EXECUTED)):
         op.drop_table(table)
+    op.drop_column("calendars", "holidays")
+    op.drop_column("calendars", "day_names")
 
 
 def _identity(table: str, *, executed: bool = False) -> list[sa.schema.SchemaItem]:
@@ -128,7 +132,7 @@ def _clocks() -> None:
         sa.Column("target_s", sa.BigInteger(), nullable=False),
         sa.Column("pauses", JSON, nullable=False),
         sa.Column("started_at", TIME, nullable=False),
-        *(sa.Column(name, TIME) for name in ("at_risk_at", "breached_at", "finished_at")),
+        *(sa.Column(name, TIME) for name in ("due_at", "at_risk_at", "breached_at", "finished_at")),
         *(sa.Column(name, sa.Float()) for name in ("used_s", "paused_s", "outside_s")),
         key("sla_clocks", "policy_id", "sla_policies", "SET NULL"),
         key("sla_clocks", "contract_id", "contracts", "SET NULL"),

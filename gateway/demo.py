@@ -13,25 +13,26 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select, text, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assets.base.access import Role
-from assets.base.events import Event, append_event
+from assets.base.events import Event
 from assets.base.units import unit_of_metric
+from assets.documents.store import FileStore
 from assets.failure_modes import FailureMode, add_failure_mode
 from assets.instrumentation import asset_bindings, bind
-from assets.people import Organisation, add_organisation, add_person
+from assets.people import Organisation, Person, add_organisation, add_person
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
 from gateway.demo_failure_modes import FAILURE_MODES
 from gateway.demo_models import MODELS
+from gateway.demo_papers import load_files, load_meters, load_papers
+from gateway.demo_stock import load_stock
 from gateway.demo_warranty import UNDER_CONTRACT, load_contract, load_terms
 from gateway.first_run import Identity, device_by_serial, identify, provision
-from gateway.models import metadata
 from ingest.commands import send_command
 from ingest.devices import register_device
 from ingest.models import Device
-from ingest.store.rollup_schema import LEVELS
 from maintenance.decisions import policy_of_recording
 from maintenance.models import PolicyRow
 from ticketing.models import WorkOrder
@@ -67,26 +68,28 @@ _PEOPLE = (
     ("Paula Planner", "planner@demo.forewarn.example", [Role.PLANNER, Role.DISPATCHER], "en"),
     ("Tom Technician", "tom@demo.forewarn.example", [Role.TECHNICIAN], "en"),
     ("Li Wei 李伟", "liwei@demo.forewarn.example", [Role.TECHNICIAN], "zh"),
+    ("Sam Storekeeper", "store@demo.forewarn.example", [Role.STOREKEEPER], "en"),
 )
+_CUSTOMER_PERSON = ("Rita Rivers", "rita@riverside.demo.forewarn.example")
 
 
-def load(session: Session, operator: Organisation, now: datetime) -> Iterator[tuple[Identity, str]]:
-    """Make what is missing of the demo; yield each new machine's identity and its agent's sensor table."""
+def load(
+    session: Session, operator: Organisation, now: datetime, files: FileStore | None = None
+) -> Iterator[tuple[Identity, str]]:
+    """Make what is missing of the demo; yield each new machine's identity and its agent's sensor table.
+
+    Without a store of files there are no documents.
+    """
     if session.scalar(select(Asset.id).where(Asset.serial == _MACHINES[0].serial)):
         return
-    for name, email, roles, language in _PEOPLE:
-        add_person(
-            session,
-            organisation_id=operator.id,
-            name=name,
-            email=email,
-            roles=roles,
-            language=language,
-            now=now,
-            demo=True,
-        )
+    people = {
+        name: _person(session, operator, name, email, roles, language, now) for name, email, roles, language in _PEOPLE
+    }
     sites = {name: _customer(session, operator, number, name, now) for number, name in enumerate(_CUSTOMERS, 1)}
+    first = next(iter(sites.values()))
+    _person(session, first[0], *_CUSTOMER_PERSON, [Role.CUSTOMER], "en", now)
     models = {kind: _model(session, operator, kind, now) for kind in MODELS}
+    assets: dict[str, Asset] = {}
     for machine in _MACHINES:
         owner, customer, site = sites[machine.site]
         asset = Asset(
@@ -101,10 +104,23 @@ def load(session: Session, operator: Organisation, now: datetime) -> Iterator[tu
             created_at=now,
             demo=True,
         )
-        add_asset(session, asset, now)
+        assets[machine.serial] = add_asset(session, asset, now)
         if machine.kind == UNDER_CONTRACT:
             load_contract(session, operator, customer, asset, now)
+        load_meters(session, asset, now)
+        load_papers(session, asset, customer, site, now)
         yield provision(session, owner, asset, machine.kind, now), _sensor(machine)
+    load_stock(session, operator, people, models, now)
+    if files is not None:
+        load_files(session, files, first[2], assets, now)
+
+
+def _person(
+    session: Session, owner: Organisation, name: str, email: str, roles: list[Role], language: str, now: datetime
+) -> Person:
+    return add_person(
+        session, organisation_id=owner.id, name=name, email=email, roles=roles, language=language, now=now, demo=True
+    )
 
 
 def _customer(
@@ -313,79 +329,3 @@ def _columns(folder: Path, asset: str) -> list[str]:
 def _recorded_metric(metric: str) -> dict[str, Any]:
     label = metric.replace("_", " ")
     return {"unit": unit_of_metric(metric), "label_en": label, "label_zh": label, "role": "health"}
-
-
-# ---- removal --------------------------------------------------------------------------------------------------------
-
-# In this order: what refers to something goes before it. `:assets`, `:devices` and `:organisations` are the demo's.
-_REMOVE = (
-    "DELETE FROM work_links WHERE work_order_id IN (SELECT id FROM work_orders WHERE asset_id = ANY(:assets))",
-    "DELETE FROM labels WHERE asset_id = ANY(:assets)",
-    "DELETE FROM predicted_jobs WHERE asset_id = ANY(:assets)",
-    "DELETE FROM episodes WHERE asset_id = ANY(:assets)",
-    "DELETE FROM findings WHERE asset_id = ANY(:assets)",
-    "DELETE FROM requests WHERE asset_id = ANY(:assets)",
-    "DELETE FROM work_orders WHERE asset_id = ANY(:assets)",
-    "DELETE FROM scoring_states WHERE asset_id = ANY(:assets)",
-    "DELETE FROM samples WHERE stream_id IN (SELECT id FROM streams WHERE device_id = ANY(:devices))",
-    *(
-        f"DELETE FROM {level.table} WHERE stream_id IN (SELECT id FROM streams WHERE device_id = ANY(:devices))"
-        for level in LEVELS
-    ),
-    "DELETE FROM ingest_batches WHERE device_id = ANY(:devices)",
-    "DELETE FROM quarantine WHERE device_id = ANY(:devices)",
-    "DELETE FROM bindings WHERE device_id = ANY(:devices)",
-    "DELETE FROM devices WHERE id = ANY(:devices)",
-    "DELETE FROM events WHERE asset_id = ANY(:assets) OR subject_id = ANY(:devices)"
-    " OR organisation_id = ANY(:organisations)",
-    # What people of their own made with the help of the demo stays, without it.
-    "UPDATE assets SET parent_id = NULL WHERE parent_id = ANY(:assets)",
-    "DELETE FROM assets WHERE id = ANY(:assets)",
-    "UPDATE asset_models SET demo = false WHERE demo AND id IN (SELECT asset_model_id FROM assets)",
-    "UPDATE assets SET site_id = NULL WHERE site_id IN (SELECT id FROM sites WHERE demo)",
-    "UPDATE work_orders SET site_id = NULL WHERE site_id IN (SELECT id FROM sites WHERE demo)",
-    "DELETE FROM asset_models WHERE demo",
-    "DELETE FROM sites WHERE demo",
-    "DELETE FROM customers WHERE demo",
-    "DELETE FROM quarantine WHERE organisation_id = ANY(:organisations)",
-    "DELETE FROM retention_policies WHERE organisation_id = ANY(:organisations)",
-    "DELETE FROM people WHERE demo OR organisation_id = ANY(:organisations)",
-)
-
-
-def _remove_organisations(session: Session, organisations: list[UUID]) -> None:
-    """Remove the organisations with all that is still theirs, whatever table a person put it in."""
-    for table in reversed(metadata.sorted_tables):
-        if table.name == "events":  # gone already, and nobody changes one
-            continue
-        executor = table.c.get("executing_organisation_id")
-        if executor is not None:  # work of others that they were to carry out stays, with its owner
-            session.execute(update(table).where(executor.in_(organisations)).values({executor.name: None}))
-        owner = table.c.get("organisation_id")
-        if owner is not None:
-            session.execute(delete(table).where(owner.in_(organisations)))
-    session.execute(delete(Organisation).where(Organisation.demo))
-
-
-def remove(session: Session, operator_id: UUID, actor_id: UUID | None, now: datetime) -> int:
-    """Remove every demo row; return how many assets went. Needs the service role: it crosses organisations."""
-    organisations = list(session.scalars(select(Organisation.id).where(Organisation.demo)))
-    # A demo customer takes along everything of theirs, marked or not.
-    assets = list(session.scalars(select(Asset.id).where(or_(Asset.demo, Asset.organisation_id.in_(organisations)))))
-    devices = session.scalars(select(Device.id).where(or_(Device.demo, Device.organisation_id.in_(organisations))))
-    values = {"assets": assets, "devices": list(devices), "organisations": organisations}
-    for statement in _REMOVE:
-        session.execute(text(statement), values)
-    _remove_organisations(session, organisations)
-    append_event(
-        session,
-        "demo.removed",
-        at=now,
-        organisation_id=operator_id,
-        subject_kind="organisation",
-        subject_id=operator_id,
-        actor_kind="person" if actor_id else "system",
-        actor_id=actor_id,
-        payload={"assets": len(assets)},
-    )
-    return len(assets)

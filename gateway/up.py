@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from assets.base.access import Role
 from assets.base.db import Database
 from assets.base.errors import RuleError
+from assets.documents.store import DiskFiles
 from assets.people import Organisation
 from gateway import agents, demo, first_run
 from gateway.ca import Authority
@@ -187,7 +188,7 @@ class Service:
             if self.options.demo and demo.was_removed(session):
                 say("The demo was removed earlier and stays away; an empty data folder would bring it again.")
             elif self.options.demo:
-                for identity, sensor in demo.load(session, operator, now):
+                for identity, sensor in demo.load(session, operator, now, DiskFiles(self.settings.data)):
                     agents.write_config(folder, identity, self.public_broker, sensor)
             if self.options.replay:
                 identity = load_fleet(session, operator, self.options.replay, now)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from assets.base.errors import NotFound
 from assets.people import root_organisation
 from assets.registry import Asset
-from gateway import demo
+from gateway import demo_removal
 from gateway.api.cards import AssetCard, make_cards
 from gateway.api.deps import Context, Here
 from ticketing.models import WorkOrder
@@ -78,4 +78,4 @@ def remove_demo(here: Here) -> Removed:
     operator = root_organisation(here.session)
     if operator is None or operator.id != here.actor.organisation_id:
         raise NotFound("only the operator has a demo to remove")
-    return Removed(assets=demo.remove(here.session, operator.id, here.actor.person_id, here.now))
+    return Removed(assets=demo_removal.remove(here.session, operator.id, here.actor.person_id, here.now))

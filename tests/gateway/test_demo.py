@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -12,9 +13,11 @@ from assets.base.access import Role
 from assets.base.calendars import Calendar
 from assets.base.events import broken_links
 from assets.base.seals import broken_seals, seal_heads
+from assets.documents.store import DiskFiles
 from assets.people import Organisation
 from assets.positions import Position
 from assets.registry import Asset
+from assets.stock.ledger import replay_differences
 from gateway import demo, first_run
 from tests.gateway.conftest import Plant
 
@@ -51,6 +54,23 @@ def demo_ids(plant: Plant, table: str) -> UUID:
 def test_everything_of_the_demo_is_marked(loaded: Plant) -> None:
     assert marked(loaded).keys() == set(TABLES)
     assert loaded.administrator().get("/api/v1/me").json()["demo"] is True
+
+
+def test_demo_holds_stock_meters_cards_and_papers_and_leaves_none_of_them(plant: Plant, tmp_path: Path) -> None:
+    with plant.database.as_service() as session:
+        operator = session.get_one(Organisation, plant.operator.id)
+        assert len(list(demo.load(session, operator, NOW, DiskFiles(tmp_path)))) == 5
+    client = plant.administrator()
+    lists = "stock-balances purchase-orders stock-transfers replenishment-proposals tools warranty-cards documents"
+    for path in lists.split():
+        assert client.get(f"/api/v1/{path}").json()["items"], path
+    with plant.database.as_service() as session:
+        assert replay_differences(session) == []
+        assert session.scalar(text("SELECT count(*) FROM meters WHERE value IS NOT NULL")) == 5
+    assert client.delete("/api/v1/demo").status_code == 200
+    with plant.database.as_service() as session:
+        for table in ("stock_entries", "stock_balances", "parts", "tools", "meters", "documents", "warranty_cards"):
+            assert session.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
 
 
 def test_loading_again_adds_nothing(loaded: Plant) -> None:

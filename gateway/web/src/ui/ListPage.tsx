@@ -9,6 +9,7 @@ import { query } from "../api/client";
 import { may, useList, useRows, useSend, type Asked } from "../api/rows";
 import type { Me } from "../api/types";
 import { useText } from "../i18n/useText";
+import { Filters } from "./Filters";
 import { problemText } from "./Form";
 import { PageHead, useTitle } from "./parts";
 import { Pick, type Chosen, type Source } from "./Pick";
@@ -59,15 +60,14 @@ export function ListPage<T extends { id: string | number }>(props: ListProps<T>)
       {props.tabs}
       {props.above}
       {(props.search || (props.filters?.length ?? 0) > 0) && (
-        <div className="row wrap filters">
-          {props.search && <SearchBox value={set.q ?? ""} change={(value) => change("q", value)} placeholder={text.t(props.search)} />}
+        <Filters set={(props.filters ?? []).filter((filter) => set[filter.name]).length} search={props.search && <SearchBox value={set.q ?? ""} change={(value) => change("q", value)} placeholder={text.t(props.search)} />}>
           {props.filters?.map((filter) => filter.of ? (
             <div key={filter.name} className="filter"><Pick of={filter.of} value={params.get(filter.name) ? { id: params.get(filter.name)!, label: params.get(`${filter.name}.label`) ?? params.get(filter.name)! } : null} change={(one) => change(filter.name, one?.id ?? null, one?.label)} placeholder={text.t(filter.label)} /></div>
           ) : (
             <Select key={filter.name} className="filter" aria-label={text.t(filter.label)} placeholder={text.t(filter.label)} value={params.get(filter.name)} onChange={(value) => change(filter.name, value)} data={filter.options ?? []} clearable searchable={(filter.options?.length ?? 0) > 8} />
           ))}
           <SavedFilters page={props.path.replace(/^\//, "")} me={me} now={new URLSearchParams([...params].filter(([name]) => names.includes(name.replace(/\.label$/, ""))))} apply={(next) => setParams(next, { replace: true })} narrowed={narrowed} />
-        </div>
+        </Filters>
       )}
       <Rows
         of={rows}

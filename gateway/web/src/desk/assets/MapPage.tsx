@@ -4,6 +4,7 @@ import { lazy, Suspense, useState } from "react";
 
 import { useList } from "../../api/rows";
 import { useText } from "../../i18n/useText";
+import { Filters } from "../../ui/Filters";
 import { Pick, type Chosen } from "../../ui/Pick";
 import { PageHead, useTitle } from "../../ui/parts";
 import { Bones, Empty, Loaded } from "../../ui/states";
@@ -22,7 +23,7 @@ export function MapPage() {
     <>
       <PageHead title={text.t("nav.assets")} sub={text.t("map.sub")} />
       <AssetTabs />
-      <div className="row wrap filters"><div className="filter"><Pick of={SITES} value={site} change={setSite} placeholder={text.t("col.site")} /></div></div>
+      <Filters set={site ? 1 : 0}><div className="filter"><Pick of={SITES} value={site} change={setSite} placeholder={text.t("col.site")} /></div></Filters>
       <Loaded of={spots} skeleton={<Bones rows={8} height={40} />}>
         {(page) => {
           const placed = page.items.filter((spot) => spot.latitude_deg !== null && spot.longitude_deg !== null);

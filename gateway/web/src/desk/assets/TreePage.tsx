@@ -10,6 +10,7 @@ import { rowsOf } from "../../api/rows";
 import type { AssetCard, Page } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { StateChip } from "../../ui/chips";
+import { Filters } from "../../ui/Filters";
 import { Pick, type Chosen } from "../../ui/Pick";
 import { PageHead, useTitle } from "../../ui/parts";
 import { Bones, Empty, Failure } from "../../ui/states";
@@ -45,10 +46,10 @@ export function TreePage() {
     <>
       <PageHead title={text.t("nav.assets")} sub={text.t("tree.sub")} />
       <AssetTabs />
-      <div className="row wrap filters">
+      <Filters set={(site ? 1 : 0) + (customer ? 1 : 0)}>
         <div className="filter"><Pick of={SITES} value={site} change={setSite} placeholder={text.t("col.site")} /></div>
         <div className="filter"><Pick of={CUSTOMERS} value={customer} change={setCustomer} placeholder={text.t("col.customer")} /></div>
-      </div>
+      </Filters>
       {!tops.data ? (tops.isPending ? <Bones rows={8} /> : <Failure error={tops.error} retry={() => void tops.refetch()} />) : rows.length === 0 ? (
         <Empty icon={Network} sentence={text.t("tree.empty")} example={text.t("tree.example")} />
       ) : (

@@ -11,6 +11,7 @@ import { metricLabel } from "../../text/metrics";
 import { ActButton, FormButton } from "../../ui/Act";
 import { FormModal, type Field } from "../../ui/Form";
 import { PageHead, useTitle } from "../../ui/parts";
+import { Filters } from "../../ui/Filters";
 import { Pick, type Chosen } from "../../ui/Pick";
 import { Rows } from "../../ui/Rows";
 import { Empty } from "../../ui/states";
@@ -28,7 +29,7 @@ export function FailureModesPage() {
     <>
       <PageHead title={text.t("nav.failure_modes")} sub={text.t("modes.sub")} />
       <KindTabs />
-      <div className="row wrap filters"><div className="filter"><Pick of={MODELS} value={model} change={setModel} placeholder={text.t("col.model")} /></div></div>
+      <Filters set={model ? 1 : 0}><div className="filter"><Pick of={MODELS} value={model} change={setModel} placeholder={text.t("col.model")} /></div></Filters>
       <FailureModes model={model?.id} />
     </>
   );

@@ -15,6 +15,7 @@ from assets.base.units import unit_code
 from assets.meter_rules import MeterFacts, check_meter
 
 MAX_METRICS = 500
+MAX_SPEED_HZ = 2_000.0  # of a shaft
 MAX_DEFINITIONS = 100
 MAX_CHOICES = 200
 MAX_TEXT = 2000
@@ -54,7 +55,34 @@ def _metric(name: str, about: Mapping[str, Any]) -> dict[str, Any]:
         interval = _number(kept["expected_interval_s"], f"{where}.expected_interval_s")
         if not 0 < interval <= LONGEST_INTERVAL_S:
             raise Invalid("an interval is above zero and at most 400 days", field=f"{where}.expected_interval_s")
+    if (bearing := kept.get("bearing")) is not None:
+        kept["bearing"] = check_bearing(bearing, f"{where}.bearing")
+    if "speed_hz" in kept and not 0 < _number(kept["speed_hz"], f"{where}.speed_hz") <= MAX_SPEED_HZ:
+        raise Invalid(f"above zero and at most {MAX_SPEED_HZ:g} turns a second", field=f"{where}.speed_hz")
+    if "speed_metric" in kept and not (
+        isinstance(kept["speed_metric"], str) and _METRIC.fullmatch(kept["speed_metric"])
+    ):
+        raise Invalid("the name of a metric", field=f"{where}.speed_metric")
     return kept
+
+
+def check_bearing(bearing: Any, where: str) -> dict[str, float]:
+    """Return the geometry of a rolling bearing: elements, diameters of one unit, contact angle in degrees."""
+    if not isinstance(bearing, Mapping):
+        raise Invalid("a bearing is an object", field=where)
+    elements = _number(bearing.get("elements"), f"{where}.elements")
+    if not 3 <= elements <= 500 or elements != int(elements):
+        raise Invalid("3 to 500 elements", field=f"{where}.elements")
+    element = _number(bearing.get("element_diameter"), f"{where}.element_diameter")
+    pitch = _number(bearing.get("pitch_diameter"), f"{where}.pitch_diameter")
+    if not 0 < element < pitch:
+        raise Invalid("an element is smaller than the pitch diameter", field=f"{where}.element_diameter")
+    angle = _number(bearing.get("contact_angle_degrees", 0.0), f"{where}.contact_angle_degrees")
+    if not 0 <= angle < 90:
+        raise Invalid("from 0 to below 90 degrees", field=f"{where}.contact_angle_degrees")
+    return {
+        "elements": int(elements), "element_diameter": element, "pitch_diameter": pitch, "contact_angle_degrees": angle
+    }  # fmt: skip
 
 
 def check_fields(fields: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

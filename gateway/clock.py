@@ -22,6 +22,7 @@ LOCK = 7_301_946  # one worker at a time holds it and ticks
 TIMETABLE: dict[str, float] = {
     "score_readings": 1,
     "decide_findings": 1,
+    "read_bursts": 2,
     "consume_events": 1,
     "update_presence": 5,
     "repair_clocks": 15,

@@ -17,6 +17,7 @@ from gateway.notify.outbox import send_waiting
 from gateway.settings import Settings
 from gateway.training import start_training
 from gateway.wiring import CONSUMERS
+from ingest.bursts import forget_bursts
 from ingest.clones import end_suspicions
 from ingest.held import release_held
 from ingest.identity import tend_identities as renew_and_retire
@@ -31,6 +32,7 @@ from maintenance.budget import reckon_all
 from maintenance.episodes import decide_pending
 from maintenance.feedback import end_expired
 from maintenance.on_call import escalate as ask_next
+from ml.bursts import read_bursts as read_waiting_bursts
 from ml.counted import count_readings
 from ml.late import amend_history as go_over_late_rows
 from ml.learned_scoring import LearnedScorer
@@ -71,6 +73,14 @@ def score_readings(database: Database, now: datetime) -> None:
         _scorer = Scorer(database)
     if _scorer.run(now):
         decide_findings(database, now)
+
+
+def read_bursts(database: Database, now: datetime) -> None:
+    """Turn bursts of fast sensors into readings."""
+    for _ in range(MAX_ROUNDS):
+        with database.as_service() as session:
+            if not read_waiting_bursts(session, now):
+                return
 
 
 def amend_history(database: Database, now: datetime) -> None:
@@ -223,6 +233,7 @@ def forget_old_rows(database: Database, now: datetime) -> None:
     with database.as_service() as session:
         session.execute(text(_FORGET_QUARANTINE), {"t": now - KEEP_QUARANTINE, "held": now - KEEP_HELD})
         session.execute(text(_FORGET_BATCHES), {"t": now - KEEP_BATCHES})
+        forget_bursts(session, now)
         session.execute(text("DELETE FROM sign_in_failures WHERE at < :t"), {"t": now - timedelta(days=1)})
         session.execute(text("DELETE FROM idempotency_keys WHERE created_at < :t"), {"t": now - timedelta(days=1)})
 
@@ -236,6 +247,7 @@ JOBS: dict[str, Job] = {
     job.__name__: job
     for job in (
         score_readings,
+        read_bursts,
         amend_history,
         decide_findings,
         count_evidence,

@@ -14,6 +14,7 @@ from edge_agent.wire import (
     DESCRIBE,
     MAX_BATCH_BYTES,
     STATUS,
+    WAVEFORM,
     CommandResult,
     Metric,
     Status,
@@ -25,6 +26,7 @@ from edge_agent.wire import (
     parse_topic,
 )
 from ingest.adoption import adopt_channels
+from ingest.bursts import receive_message
 from ingest.clones import note_arrival
 from ingest.commands import find_command, finish_command, resend_commands
 from ingest.formats.decoded import Decoded, Problem, Reason
@@ -73,6 +75,8 @@ def _apply(session: Session, device: Device, leaf: str, message: Message) -> Non
         apply_status(session, device, decode_status(message.payload), now, is_live=not message.retained)
     elif leaf == DESCRIBE:
         _apply_describe(session, device, message.payload, now)
+    elif leaf == WAVEFORM:
+        receive_message(session, device, message)
     elif leaf == CONFIG_REPORTED:
         pass  # configuration from the server comes later; until then there is nothing to compare it with
     elif command_id is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from assets.base.errors import RuleError
 from edge_agent.wire import ROOT, TELEMETRY
 from ingest.adoption import adopt_channels
 from ingest.faults import blames_payload
-from ingest.messages import Message, Receipt, moment
+from ingest.messages import Message, Prepared, Receipt, moment
 from ingest.models import Device
 from ingest.passwords import verify_password
 from ingest.writer import Writer, prepare, refused
@@ -68,18 +69,34 @@ def accept_telemetry(
 
     In the caller's transaction, which must have the service role.
     """
-    each = prepare(Message(f"{ROOT}/{device.serial}/{leaf}", payload, received_us))
+    return accept_together(session, [(device.serial, payload)], received_us, leaf)[0]
+
+
+def accept_together(
+    session: Session, payloads: Sequence[tuple[str, bytes]], received_us: int, leaf: str = TELEMETRY
+) -> list[Accepted]:
+    """Store payloads of several devices, named by their serials, in one go; return what became of each."""
+    group = [prepare(Message(f"{ROOT}/{serial}/{leaf}", payload, received_us)) for serial, payload in payloads]
     connection: Any = session.connection().connection.driver_connection
     writer = Writer()
     try:
         with connection.transaction():
-            receipts = writer.store(connection, [each])
+            receipts = writer.store(connection, group)
     except Exception as error:
         if not blames_payload(error):
             raise
         writer.forget()
-        each = refused(each, f"{type(error).__name__}: {error}")
-        receipts = writer.store(connection, [each])
+        if len(group) > 1:  # one of them is to blame: each for itself
+            return [each for one in payloads for each in accept_together(session, [one], received_us, leaf)]
+        group = [refused(group[0], f"{type(error).__name__}: {error}")]
+        receipts = writer.store(connection, group)
     for device_id, channels in writer.take_unbound().items():
         adopt_channels(session, device_id, channels, moment(received_us))
-    return Accepted(receipts, [str(problem.reason) for problem in each.problems])
+    return [
+        Accepted([r for r in receipts if _is_of(r, each)], [str(problem.reason) for problem in each.problems])
+        for each in group
+    ]
+
+
+def _is_of(receipt: Receipt, each: Prepared) -> bool:
+    return receipt == (each.serial, each.decoded.boot, each.decoded.seq)

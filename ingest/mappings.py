@@ -28,7 +28,9 @@ from ingest.topic_filters import covers, is_filter, overlaps, rank
 
 DEVICE_MODEL = "mapping"  # of the devices that stand for mappings
 RESERVED = ("forewarn", "spBv1.0")  # first levels that are read otherwise
-_DEVICE_LEAVES = ("telemetry", "senml", "status", "describe", "config/reported", "command/+/result", "time", "ack")
+_DEVICE_LEAVES = (
+    "telemetry", "senml", "waveform", "status", "describe", "config/reported", "command/+/result", "time", "ack",
+)  # fmt: skip
 MAX_MAPPINGS = 200  # per organisation; each is a subscription and is looked at for new topics
 MAX_HEARD = 10  # messages kept of each
 MAX_NAME_CHARS = 120

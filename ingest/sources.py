@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
-from edge_agent.wire import ROOT, TELEMETRY
+from edge_agent.wire import ROOT, TELEMETRY, WAVEFORM
 from ingest.commands import publish_commands
 from ingest.control import handle_control
 from ingest.listeners import BEAT_S, beat
@@ -81,6 +81,7 @@ class Source(Protocol):
 _DEVICES: tuple[tuple[str, bool], ...] = (
     (TELEMETRY, False),
     ("senml", False),
+    (WAVEFORM, False),
     ("status", True),
     ("describe", True),
     ("config/reported", True),

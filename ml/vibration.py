@@ -10,7 +10,9 @@ from ml.detectors.protocol import Floats
 
 G = 9.80665  # m/s2
 VELOCITY_BAND_HZ = (10.0, 1000.0)  # of ISO 20816
+BANDS_HZ = ((10, 100), (100, 1000), (1000, 5000), (5000, 20000))  # shaft, gears, impacts ringing, lack of grease
 MIN_SAMPLES = 256
+TINY = 1e-12  # below any sensor: what is left of a constant once its mean is gone
 HARMONICS = 3
 LINE_TOLERANCE = 0.02  # of the rate: rolling elements slip a little
 
@@ -40,27 +42,61 @@ def features(
 ) -> dict[str, float]:
     """Named features of one recording [n] of acceleration in g.
 
-    `defect_*` are how far the envelope's lines at a bearing's rates stand above their surroundings (1: not at all);
-    they need `speed_hz` and `bearing`. Raise ValueError for less than MIN_SAMPLES finite samples.
+    `rms_A_B_hz_g` are the energies of bands that rate and length cover, as root mean squares, `envelope_rms` that of
+    the upper band's envelope; `defect_*` are how far its lines at a bearing's rates stand above their surroundings
+    (1: not at all); they need `speed_hz` and `bearing`. Raise ValueError for less than MIN_SAMPLES finite samples.
     """
-    x = np.asarray(acceleration_g, dtype=float)
+    x = _checked(acceleration_g, sample_hz)
+    rms = float(np.sqrt((x**2).mean()))
+    told = {"rms_g": rms, "peak_g": float(np.abs(x).max())}
+    if _covers(len(x), sample_hz, VELOCITY_BAND_HZ):
+        told["velocity_rms_mm_s"] = velocity_rms_mm_s(x, sample_hz)
+    told |= {f"rms_{low}_{high}_hz_g": part for (low, high), part in band_rms(x, sample_hz).items()}
+    return told | _shape(x, rms, sample_hz, speed_hz, bearing)
+
+
+def features_of_any(
+    values: Floats, sample_hz: float, speed_hz: float | None = None, bearing: Bearing | None = None
+) -> dict[str, float]:
+    """The features that need no unit of acceleration, for any other fast signal: `rms` and `peak` are in its unit."""
+    x = _checked(values, sample_hz)
+    rms = float(np.sqrt((x**2).mean()))
+    return {"rms": rms, "peak": float(np.abs(x).max())} | _shape(x, rms, sample_hz, speed_hz, bearing)
+
+
+def _checked(values: Floats, sample_hz: float) -> Floats:
+    x = np.asarray(values, dtype=float)
     x = x[np.isfinite(x)]
     if len(x) < MIN_SAMPLES or sample_hz <= 0:
         raise ValueError(f"a recording needs {MIN_SAMPLES} samples and a rate, not {len(x)} at {sample_hz} Hz")
-    x = x - x.mean()
-    rms = float(np.sqrt((x**2).mean()))
-    peak = float(np.abs(x).max())
-    told = {
-        "rms_g": rms,
-        "peak_g": peak,
-        "crest_factor": peak / rms if rms > 0 else 0.0,
-        "kurtosis": float((x**4).mean() / rms**4) if rms > 0 else 0.0,
-        "velocity_rms_mm_s": velocity_rms_mm_s(x, sample_hz),
-    }
+    return np.asarray(x - x.mean(), dtype=float)
+
+
+def _shape(
+    x: Floats, rms: float, sample_hz: float, speed_hz: float | None, bearing: Bearing | None
+) -> dict[str, float]:
+    """How impulsive, and how much of it repeats. A sensor that shows nothing has no shape: left out, not zero."""
+    if rms <= TINY:
+        return {}
+    told = {"crest_factor": float(np.abs(x).max()) / rms, "kurtosis": float((x**4).mean() / rms**4)}
+    lines, envelope = envelope_spectrum(x, sample_hz), envelope_of(x, sample_hz)
+    told["envelope_rms"] = float(np.sqrt((envelope**2).mean()))
     if speed_hz and bearing is not None:
-        lines = envelope_spectrum(x, sample_hz)
         told |= {f"defect_{name}": _line(lines, rate * speed_hz) for name, rate in bearing.rates().items()}
     return told
+
+
+def band_rms(acceleration: Floats, sample_hz: float) -> dict[tuple[int, int], float]:
+    """Root mean square within each of BANDS_HZ that rate and length cover, in the unit of the recording (Parseval)."""
+    n = len(acceleration)
+    hz = np.fft.rfftfreq(n, 1 / sample_hz)
+    power = 2 * np.abs(np.fft.rfft(acceleration)) ** 2 / n**2
+    known = [band for band in BANDS_HZ if _covers(n, sample_hz, band)]
+    return {(low, high): float(np.sqrt(power[(hz >= low) & (hz < high)].sum())) for low, high in known}
+
+
+def _covers(n: int, sample_hz: float, band_hz: tuple[float, float]) -> bool:
+    return band_hz[1] <= sample_hz / 2 and band_hz[0] >= sample_hz / n
 
 
 def velocity_rms_mm_s(acceleration_g: Floats, sample_hz: float) -> float:
@@ -73,14 +109,19 @@ def velocity_rms_mm_s(acceleration_g: Floats, sample_hz: float) -> float:
 
 
 def envelope_spectrum(acceleration_g: Floats, sample_hz: float) -> tuple[Floats, Floats]:
-    """Frequencies and amplitudes of the envelope above a quarter of the band, where impacts ring (Randall, 2011)."""
+    """Frequencies and amplitudes of the envelope (Randall, 2011)."""
     n = len(acceleration_g)
-    spectrum = np.fft.fft(acceleration_g)
-    hz = np.fft.fftfreq(n, 1 / sample_hz)
-    analytic = np.fft.ifft(np.where(hz > sample_hz / 8, 2 * spectrum, 0.0))
-    envelope = np.abs(analytic)
+    envelope = envelope_of(acceleration_g, sample_hz)
     lines = np.abs(np.fft.rfft((envelope - envelope.mean()) * np.hanning(n))) / n
     return np.asarray(np.fft.rfftfreq(n, 1 / sample_hz), dtype=float), np.asarray(lines, dtype=float)
+
+
+def envelope_of(acceleration_g: Floats, sample_hz: float) -> Floats:
+    """The envelope [n] above a quarter of the band, where impacts ring."""
+    spectrum = np.fft.fft(acceleration_g)
+    hz = np.fft.fftfreq(len(acceleration_g), 1 / sample_hz)
+    analytic = np.fft.ifft(np.where(hz > sample_hz / 8, 2 * spectrum, 0.0))
+    return np.asarray(np.abs(analytic), dtype=float)
 
 
 def _line(spectrum: tuple[Floats, Floats], rate_hz: float) -> float:

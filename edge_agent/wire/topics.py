@@ -29,6 +29,7 @@ Value = float | int | bool | str
 
 TELEMETRY = "telemetry"
 SENML = "senml"
+WAVEFORM = "waveform"  # one burst of a fast sensor
 ACK = "ack"
 STATUS = "status"
 DESCRIBE = "describe"

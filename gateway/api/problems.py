@@ -20,6 +20,7 @@ from assets.warranty.cards import TooManyRegistrations
 from gateway.api.bodies import TooLarge, WrongMediaType
 from gateway.api.deps import NotSignedIn
 from gateway.sign_in import SignInFailed, TooManyFailures
+from ingest.bursts import TooManyBursts
 from ingest.identity import TooManyAttempts
 from ticketing.work_orders import StaleVersion
 
@@ -31,6 +32,7 @@ STATUS: tuple[tuple[type[RuleError], int, str], ...] = (
     (TooManyFailures, 429, "Too many failed attempts"),
     (TooManyAttempts, 429, "Too many attempts"),
     (TooManyRegistrations, 429, "Too many registrations"),
+    (TooManyBursts, 429, "Too many bursts"),
     (Forbidden, 403, "Not allowed"),
     (NotFound, 404, "Not found"),
     (StaleVersion, 412, "Changed in the meantime"),

@@ -49,7 +49,7 @@ def post_telemetry(
     if leaf is None:
         accepted = [each for each in LEAVES if "json" in each or "cbor" in each]
         raise WrongMediaType(f"send one of: {', '.join(accepted)}", accepted=accepted)
-    password = _password(request.headers.get("authorization", ""), serial)
+    password = password_of(request.headers.get("authorization", ""), serial)
     try:
         device = authenticate_device(here.session, serial, password)
     except NotThisDevice as error:
@@ -63,7 +63,8 @@ def post_telemetry(
     )
 
 
-def _password(authorization: str, serial: str) -> str:
+def password_of(authorization: str, serial: str) -> str:
+    """Return the password that a device shows. Raises NotSignedIn."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer" and value:
         return value.strip()

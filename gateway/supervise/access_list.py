@@ -10,7 +10,7 @@ SERVICE_USER = "forewarn-service"
 USERNAME = re.compile(r"[^\s:+#/$%\x00-\x1f\x7f][^:+#/\x00-\x1f\x7f]{0,127}")
 
 # What contract.md promises: a device's own subtree, each branch in one direction.
-DEVICE_WRITES = ("telemetry", "senml", "status", "describe", "config/reported", "command/+/result", "time")
+DEVICE_WRITES = ("telemetry", "senml", "waveform", "status", "describe", "config/reported", "command/+/result", "time")
 DEVICE_READS = ("ack", "config", "command/+", "time/reply")
 
 

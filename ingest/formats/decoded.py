@@ -42,6 +42,8 @@ class Reason(StrEnum):
     UNKNOWN_ALIAS = "unknown_alias"  # a metric sent by its number alone, which no birth certificate explains
     NO_BIRTH = "no_birth"  # a message that waited in vain for the birth certificate that explains it
     BAD_EVENT = "bad_event"  # a device event without code or time
+    BAD_WAVEFORM = "bad_waveform"  # a burst whose rate, unit or samples cannot be used
+    TOO_MANY_FILES = "too_many_files"  # more bursts than a device may send
     REFUSED = "refused"  # the database or a rule refused it; detail says how
 
 

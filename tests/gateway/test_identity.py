@@ -26,7 +26,7 @@ from tests.gateway.place import Place, config_of, now, open_place
 from tests.ingest.support import query, wait_until
 
 OWN = "forewarn/v1"
-MAY_WRITE = ["telemetry", "senml", "status", "describe", "config/reported", "command/42/result", "time"]
+MAY_WRITE = ["telemetry", "senml", "waveform", "status", "describe", "config/reported", "command/42/result", "time"]
 MAY_READ = ["ack", "config", "command/42", "time/reply"]
 REVOKED_S = 10.0
 

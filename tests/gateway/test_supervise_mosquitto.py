@@ -113,7 +113,7 @@ def data() -> Iterator[Path]:
 
 
 OWN = "forewarn/v1/pump-1"
-MAY_WRITE = ["telemetry", "senml", "status", "describe", "config/reported", "command/42/result", "time"]
+MAY_WRITE = ["telemetry", "senml", "waveform", "status", "describe", "config/reported", "command/42/result", "time"]
 MAY_READ = ["ack", "config", "command/42", "time/reply"]
 
 

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from assets.base.access import Actor, Role
 from assets.base.db import Database
 from assets.people import add_organisation
-from gateway.api import devices, identity, problems, readings, telemetry
+from gateway.api import device_files, devices, identity, problems, readings, telemetry
 from gateway.api.deps import Context, context, service_context
 from gateway.settings import Settings
 from tests.ingest.support import PASSWORD, add_device, batch, now_ms, query
@@ -35,7 +35,7 @@ class Api:
         self.actor = Actor("person", self.root, frozenset({Role.ADMINISTRATOR}))
         app = FastAPI()
         problems.install(app)
-        for module in (identity, devices, telemetry, readings):
+        for module in (identity, devices, telemetry, readings, device_files):
             app.include_router(module.router)
         settings = Settings(broker_url="mqtt://secret:account@broker.example:2883", public_url="https://fw.example")
         app.state.database, app.state.settings = self.database, settings

@@ -53,4 +53,16 @@ def test_too_short_a_recording_is_refused_and_gaps_are_left_out() -> None:
 
 
 def test_a_dead_sensor_has_no_impacts() -> None:
-    assert features(np.zeros(1000), HZ)["crest_factor"] == 0.0
+    assert not {"crest_factor", "kurtosis"} & features(np.zeros(1000), HZ).keys()
+
+
+def test_bands_hold_the_whole_energy_and_only_those_that_the_recording_covers() -> None:
+    tone = 0.1 * np.sin(2 * np.pi * 50 * T) + 0.2 * np.sin(2 * np.pi * 2500 * T)
+    told = features(tone, HZ)
+    assert told["rms_10_100_hz_g"] == pytest.approx(0.1 / np.sqrt(2), rel=1e-6)
+    assert told["rms_1000_5000_hz_g"] == pytest.approx(0.2 / np.sqrt(2), rel=1e-6)
+    assert told["rms_100_1000_hz_g"] == pytest.approx(0.0, abs=1e-9)
+    short = features(tone[:400], HZ)  # 20 ms: nothing can be said of 10 Hz
+    assert "rms_10_100_hz_g" not in short
+    assert "velocity_rms_mm_s" not in short
+    assert "rms_5000_20000_hz_g" not in told  # beyond half the rate

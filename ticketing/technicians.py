@@ -157,5 +157,5 @@ def planned_minutes(
     return found
 
 
-def _sent() -> Select[tuple[UUID]]:
+def _sent() -> Select[UUID]:
     return select(Membership.person_id).where(Membership.role.in_(SENT))

@@ -1,0 +1,1 @@
+"""Rules of people at work."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ForeignKey, Text, UniqueConstraint, Uuid, select
+from sqlalchemy import ARRAY, ForeignKey, Index, Text, UniqueConstraint, Uuid, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from assets.base.access import Actor, Role
@@ -24,6 +24,8 @@ class Organisation(Identified, Versioned, Base):
     ancestors: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     demo: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_organisations_ancestors", "ancestors", postgresql_using="gin"),)
 
 
 class Person(Identified, Owned, Versioned, Base):

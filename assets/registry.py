@@ -54,6 +54,7 @@ class Site(Identified, Owned, Versioned, Base):
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(Text)
     address: Mapped[str | None] = mapped_column(Text)
+    region: Mapped[str | None] = mapped_column(Text)
     time_zone: Mapped[str] = mapped_column(Text, default="UTC")
     latitude_deg: Mapped[float | None]
     longitude_deg: Mapped[float | None]

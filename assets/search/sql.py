@@ -137,3 +137,36 @@ def triggers() -> list[str]:
             f" FOR EACH ROW WHEN ({differs}) EXECUTE FUNCTION forewarn_search_changed()"
         )
     return made
+
+
+# For lists, which have an order and filters of their own: the ids of all that hold the words, NULL if over `most`.
+MATCHING = r"""
+CREATE OR REPLACE FUNCTION forewarn_search_ids(asked text, most integer) RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+DECLARE
+  patterns text[] := forewarn_search_patterns(asked);
+  pieces text[] := forewarn_grams(forewarn_fold(left(asked, 200)));
+  latin text := (SELECT word FROM unnest(patterns) AS word WHERE word ~ '[\x21-\x7e]{5}'
+                 ORDER BY length(word) DESC LIMIT 1);
+  statement text := 'SELECT array_agg(asset_id) FROM (SELECT e.asset_id FROM public.search_entries e
+    WHERE (e.organisation_id = ANY ($3) OR e.asset_id = ANY ($4)) AND e.words LIKE ALL ($2)';
+  found uuid[];
+BEGIN
+  IF pieces <> '{}' THEN statement := statement || ' AND e.grams @> $1'; END IF;
+  IF latin IS NOT NULL THEN statement := statement || ' AND e.words LIKE $5'; END IF;
+  EXECUTE statement || ' LIMIT $6) AS s' INTO found
+    USING pieces, patterns, forewarn_visible_organisations(), forewarn_reached_assets(), latin, most + 1;
+  IF cardinality(found) > most THEN RETURN NULL; END IF;
+  RETURN coalesce(found, '{}');
+END $$
+"""
+PATTERNS = r"""
+CREATE OR REPLACE FUNCTION forewarn_search_patterns(asked text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(array_agg('%' || word || '%'), '{%}') FROM unnest(string_to_array(replace(replace(replace(
+    btrim(public.forewarn_fold(left(asked, 200))), '\', '\\'), '%', '\%'), '_', '\_'), ' ')) AS word
+$$
+"""
+LIST_FUNCTIONS = {
+    "forewarn_search_patterns(text)": PATTERNS,
+    "forewarn_search_ids(text, integer)": MATCHING,
+}

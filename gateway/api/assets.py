@@ -12,17 +12,19 @@ from sqlalchemy import func, or_, select, tuple_
 
 from assets.base.errors import Invalid
 from assets.base.events import append_event
+from assets.base.reach import narrowed
 from assets.customers import check_place
 from assets.definitions import check_custom
 from assets.meters import add_model_meters
 from assets.people import Organisation
 from assets.places import move
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
+from assets.search.finding import matching
 from assets.tree import set_parent
 from gateway.api.asset_detail import AssetDetail, asset_detail
 from gateway.api.cards import AssetCard, make_cards
 from gateway.api.deps import Context, Here
-from gateway.api.edits import IfMatch, Moment, Name, contains, locked_asset, named, seen
+from gateway.api.edits import IfMatch, Moment, Name, locked_asset, named, seen
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from maintenance.models import Episode
 from ml.curves import expected_curve
@@ -142,11 +144,12 @@ def list_assets(
     limit: Limit = 100,
     after: After = None,
 ) -> AssetPage:
-    """List assets by name; `q` looks in name and serial, `parent_id=none` finds what is no part of anything."""
+    """List assets by name; `q` finds what the search finds, `parent_id=none` finds what is no part of anything."""
     here.require("asset.read")
     statement = select(Asset).order_by(Asset.name, Asset.id).limit(limit + 1)
+    statement = narrowed(here.session, statement, "assets")
     if q:
-        statement = statement.where(or_(Asset.name.ilike(contains(q)), Asset.serial.ilike(contains(q))))
+        statement = statement.where(matching(here.session, q))
     if parent_id is not None:
         of_it = Asset.parent_id.is_(None) if parent_id == "none" else Asset.parent_id == parent_id
         statement = statement.where(of_it)
@@ -199,7 +202,7 @@ def get_asset_map(here: Here, site_id: UUID | None = None) -> Marks:
     )
     if site_id is not None:
         query = query.where(Asset.site_id == site_id)
-    rows = here.session.execute(query).all()
+    rows = here.session.execute(narrowed(here.session, query, "assets")).all()
     return Marks(items=[_mark(*row) for row in rows[:MAX_MARKS]], truncated=len(rows) > MAX_MARKS)
 
 

@@ -24,6 +24,7 @@ TIMETABLE: dict[str, float] = {
     "decide_findings": 1,
     "read_bursts": 2,
     "consume_events": 1,
+    "watch_service_levels": 1,
     "update_presence": 5,
     "repair_clocks": 15,
     "count_evidence": 15,

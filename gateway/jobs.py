@@ -43,6 +43,7 @@ from ml.store.retention import forget_models
 from ml.store.shadow import settle_trials
 from ml.taught import teach_peers
 from ml.worker import Scorer
+from ticketing.sla_watch import watch
 
 Job = Callable[[Database, datetime], None]
 
@@ -120,6 +121,14 @@ def consume_events(database: Database, now: datetime) -> None:
         for _ in range(MAX_ROUNDS):
             if not run_consumer(database, consumer, now):
                 break
+
+
+def watch_service_levels(database: Database, now: datetime) -> None:
+    """Count the clocks of what changed, and tell people what is due soon or late."""
+    for _ in range(MAX_ROUNDS):
+        with database.as_service() as session:
+            if not watch(session, now):
+                return
 
 
 def update_presence(database: Database, now: datetime) -> None:
@@ -254,6 +263,7 @@ JOBS: dict[str, Job] = {
         escalate_alarms,
         send_notifications,
         consume_events,
+        watch_service_levels,
         update_presence,
         repair_clocks,
         tend_identities,

@@ -14,7 +14,12 @@ from maintenance.outcomes import KINDS, close_episode
 from ml import owners as scoring_owners
 from ml.labels import KINDS as LABEL_KINDS
 from ml.labels import store_label
-from ticketing.requests import REQUESTS_FOLLOW_ORDERS
+from ticketing.intake import CASES_FOLLOW_WORK
+from ticketing.order_blocks import follow_blocking
+from ticketing.order_procedures import ANSWER_KINDS, follow_answer
+from ticketing.requests import REQUESTS_FOLLOW_CASES
+from ticketing.sla_watch import SLA_FOLLOWS_RULES, SLA_FOLLOWS_WORK
+from ticketing.work_orders import STATE_EVENTS
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -25,7 +30,12 @@ CONSUMERS: tuple[Consumer, ...] = (
         KINDS,
         close_episode,
     ),
-    REQUESTS_FOLLOW_ORDERS,
+    CASES_FOLLOW_WORK,
+    REQUESTS_FOLLOW_CASES,
+    SLA_FOLLOWS_WORK,
+    SLA_FOLLOWS_RULES,
+    Consumer("ticketing.order_blocks", STATE_EVENTS, follow_blocking),
+    Consumer("ticketing.order_procedures", ANSWER_KINDS, follow_answer),
     Consumer("ml.labels", LABEL_KINDS, store_label),
     Consumer("maintenance.feedback", ORDER_KINDS, learn_from_order),
     Consumer("maintenance.verdicts", VERDICT_KINDS, store_verdict),
@@ -73,6 +83,7 @@ def routers() -> list[APIRouter]:
         lifecycle,
         live,
         maintenance_windows,
+        map_tiles,
         mappings,
         meters,
         model_performance,
@@ -148,6 +159,7 @@ def routers() -> list[APIRouter]:
         episodes,
         alarm_holds,
         maintenance_windows,
+        map_tiles,
         policies,
         on_call,
         suppressors,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -40,11 +40,8 @@ CASE_KINDS = frozenset(
         "taken_over",
         "replied",
         "moved",
-        "waiting_customer",
-        "customer_answered",
-        "approval_asked",
-        "approved",
-        "sent_back",
+        "waiting",
+        "resumed",
         "rejected",
         "closed",
         "reopened",
@@ -57,8 +54,10 @@ SLA_KINDS = frozenset({"sla.paused", "sla.resumed"})
 KINDS = REQUEST_KINDS | ORDER_KINDS | VISIT_KINDS | CASE_KINDS | SLA_KINDS
 
 _ENDED = frozenset({"completed", "documented", "closed", "cancelled"})
+_STATES = _ENDED | {"unscheduled", "scheduled", "in_progress", "on_hold", "cannot_complete"}
 _FINISHED = frozenset({"completed", "documented"})
 _BEGUN = frozenset({"scheduled", "in_progress"})
+_WAITING = {"waiting_customer": "customer", "waiting_approval": "approval"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +77,16 @@ Marks = dict[str, list[Mark]]
 
 
 @dataclass(slots=True)
+class Told:
+    """A pause that somebody wrote down."""
+
+    start: datetime
+    until: datetime | None
+    reason: str
+    clocks: Sequence[str]
+
+
+@dataclass(slots=True)
 class _Reader:
     """Goes through the events of one subject in order of time."""
 
@@ -87,6 +96,7 @@ class _Reader:
     visited: bool = False
     open_orders: set[UUID] = field(default_factory=set)
     held: dict[UUID, str] = field(default_factory=dict)
+    told: dict[str, Told] = field(default_factory=dict)
     waiting: bool = False  # a case none of whose open orders can go on
 
     def mark(self, clocks: Iterable[str], event: Happened, what: Any, reason: str = "", key: str = "") -> None:
@@ -120,33 +130,22 @@ class _Reader:
             self.mark(CLOCKS, event, "start")
         if self.kind != "case":
             return
-        if word in ("claimed", "taken_over", "replied", "child_added", "approval_asked", "waiting_customer"):
+        if word in ("claimed", "taken_over", "replied", "child_added", "waiting"):
             self.mark(["response"], event, "stop")
-        if word == "waiting_customer":
-            self.mark(CLOCKS, event, "pause", "customer", "customer")
-        elif word == "approval_asked":
-            self.mark(CLOCKS, event, "pause", "approval", "approval")
-        elif word == "customer_answered":
-            self.mark(CLOCKS, event, "resume", key="customer")
-        elif word in ("approved", "sent_back"):
-            self.mark(CLOCKS, event, "resume", key="approval")
-        elif word == "moved":
-            self._case_moved(event)
+        if word == "waiting":
+            reason = _WAITING.get(str(event.payload.get("to"))) or _reason(event, "reason")
+            self.mark(CLOCKS, event, "pause", reason, "waiting")
+        elif word == "resumed":
+            self.mark(CLOCKS, event, "resume", key="waiting")
+        elif word == "moved" and event.payload.get("to") == "in_progress":
+            self.mark(CLOCKS, event, "resume", key="waiting")
+            self.mark(["response"], event, "stop")
         elif word in ("closed", "rejected"):
             self._end_case(event, rejected=word == "rejected")
         elif word == "merged":
             self.mark(CLOCKS, event, "cancel")
         elif word == "reopened":
             self.mark(["restoration", "closing"], event, "reopen")
-
-    def _case_moved(self, event: Happened) -> None:
-        to = event.payload.get("to")
-        if to != "waiting_customer":
-            self.mark(CLOCKS, event, "resume", key="customer")
-        if to != "waiting_approval":
-            self.mark(CLOCKS, event, "resume", key="approval")
-        if to == "in_progress":
-            self.mark(["response"], event, "stop")
 
     def _end_case(self, event: Happened, *, rejected: bool) -> None:
         self.mark(["response", "closing"], event, "stop")
@@ -161,17 +160,16 @@ class _Reader:
         if self.kind == "case":
             self._order_of_case(event, word)
             return
-        before, to = event.payload.get("from"), event.payload.get("to")
+        before, to = event.payload.get("from"), _state(event)
         if word == "opened":
             self.mark(CLOCKS, event, "start")
         elif word == "assigned" and event.payload.get("person_id"):
             self.mark(["response"], event, "stop")
-        if word == "reopened" or (before in _ENDED and to is not None and to not in _ENDED):
+        papers = word == "sent_back" and to == "in_progress"  # which undoes no repair
+        if word == "reopened" or (before in _ENDED and to is not None and to not in _ENDED and not papers):
             self.mark(["restoration", "closing"], event, "reopen")
-        if word == "merged" and "into" in event.payload:
-            self.mark(CLOCKS, event, "cancel")
-        elif to is not None:
-            self._order_moved(event, str(to))
+        if to is not None:
+            self._order_moved(event, to)
 
     def _order_moved(self, event: Happened, to: str) -> None:
         if to == "on_hold":
@@ -199,7 +197,7 @@ class _Reader:
             self.mark(["arrival"], event, "stop")
 
     def _order_of_case(self, event: Happened, word: str) -> None:
-        to = event.payload.get("to")
+        to = _state(event)
         if word in ("opened", "reopened"):
             self.open_orders.add(event.subject_id)
         if to is not None:
@@ -212,9 +210,6 @@ class _Reader:
                 self.held[event.subject_id] = _reason(event)
             if to == "in_progress" and not self.visited:
                 self.mark(["arrival"], event, "stop")
-        if word == "merged" and "into" in event.payload:
-            self.open_orders.discard(event.subject_id)
-            self.held.pop(event.subject_id, None)
         # A case waits when nothing that it led to can go on.
         waiting = bool(self.held) and self.open_orders == set(self.held)
         if waiting:
@@ -226,18 +221,23 @@ class _Reader:
     # ---- pauses that somebody wrote down ----
 
     def pause(self, event: Happened, word: str) -> None:
-        """A pause by hand, with its own moments: it may be written down later than it was."""
-        key = f"told:{event.payload.get('pause')}"
-        clocks = [each for each in CLOCKS if each in (event.payload.get("clocks") or CLOCKS)]
+        """A pause by hand, with its own moments: it may be written down later than it was. The last end holds."""
+        key = str(event.payload.get("pause"))
         if word == "paused":
-            reason = _reason(event, "reason")
             start = _moment(event.payload.get("from")) or event.at
-            for clock in clocks:
-                self.marks[clock].append(Mark(start, "pause", reason, key))
-        until = _moment(event.payload.get("until")) or (event.at if word == "resumed" else None)
-        if until is not None:
-            for clock in clocks:
-                self.marks[clock].append(Mark(until, "resume", key=key))
+            clocks = [each for each in CLOCKS if each in (event.payload.get("clocks") or CLOCKS)]
+            self.told[key] = Told(start, _moment(event.payload.get("until")), _reason(event, "reason"), clocks)
+        elif key in self.told:
+            self.told[key].until = _moment(event.payload.get("until")) or event.at
+
+    def finish(self) -> Marks:
+        """Return all marks."""
+        for key, told in self.told.items():
+            for clock in told.clocks:
+                self.marks[clock].append(Mark(told.start, "pause", told.reason, f"told:{key}"))
+                if told.until is not None:
+                    self.marks[clock].append(Mark(told.until, "resume", key=f"told:{key}"))
+        return self.marks
 
 
 def marks_of(kind: str, subject_id: UUID, events: Iterable[Happened]) -> Marks:
@@ -260,7 +260,13 @@ def marks_of(kind: str, subject_id: UUID, events: Iterable[Happened]) -> Marks:
             reader.order(event, word)
         elif room == "visit":
             reader.visit(event, word)
-    return reader.marks
+    return reader.finish()
+
+
+def _state(event: Happened) -> str | None:
+    """Return the state that an order came into; other changes have a "to" as well."""
+    to = event.payload.get("to")
+    return to if to in _STATES else None
 
 
 def _reason(event: Happened, field_name: str = "hold_reason") -> str:

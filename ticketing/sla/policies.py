@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from assets.base.errors import Invalid
 from ticketing.sla.words import ANY, CLOCKS, OF_CONTRACT, PRIORITIES, REASONS, TELL
@@ -29,6 +30,12 @@ MAX_WARNINGS = 10
 MAX_TOLD = 20
 MAX_REPEATS = 20
 SHORTEST_REPEAT = 5  # minutes
+# Who is told of what a contract promises where no policy says so.
+USUAL_WARNINGS: Sequence[Mapping[str, Any]] = (
+    {"percent": 50, "tell": [{"to": "assignee"}]},
+    {"percent": 80, "tell": [{"to": "assignee"}, {"to": "dispatchers"}]},
+    {"percent": 100, "tell": [{"to": "dispatchers"}, {"to": "planners"}], "repeat_minutes": 60, "repeats": 5},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +82,19 @@ class PolicyRow:
 
 @dataclass(frozen=True, slots=True)
 class ContractRow:
-    """A contract that holds for the asset when the work began."""
+    """A contract of the asset; both of its days count, where it counts them."""
 
     id: UUID
     precedence: int
     response_times: Sequence[Mapping[str, Any]]
     made_at: datetime
+    starts_on: date
+    ends_on: date
+    time_zone: str
+
+    def holds(self, at: datetime) -> bool:
+        """Return whether the contract holds at a moment."""
+        return self.starts_on <= at.astimezone(ZoneInfo(self.time_zone)).date() <= self.ends_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,8 @@ class Promise:
     policy_id: UUID | None
     contract_id: UUID | None
     since: datetime
-    warnings: Sequence[Mapping[str, Any]] = field(default=())
+    organisation_id: UUID  # whose people are told
+    warnings: Sequence[Mapping[str, Any]]
 
 
 def choose(policies: Iterable[PolicyRow], work: Work) -> PolicyRow | None:
@@ -116,6 +131,7 @@ def promises(policy: PolicyRow | None, contracts: Sequence[ContractRow], work: W
     holds too, unless the policy promises more: urgent work is not slower than what was agreed for normal work.
     """
     found: dict[str, Promise] = {}
+    contracts = [each for each in contracts if each.holds(work.opened_at)]
     for clock in CLOCKS:
         of_policy = _of_policy(policy, clock, work.priority)
         agreed = _of_contracts(contracts, clock, work.priority)
@@ -137,7 +153,8 @@ def promises(policy: PolicyRow | None, contracts: Sequence[ContractRow], work: W
             policy.id if policy else None,
             contract.id,
             contract.made_at if policy is None else max(contract.made_at, policy.changed_at),
-            tuple(policy.warnings) if policy else (),
+            policy.organisation_id if policy else work.ancestors[0],
+            policy.warnings if policy else USUAL_WARNINGS,
         )
     return found
 
@@ -158,7 +175,8 @@ def _of_policy(policy: PolicyRow | None, clock: str, priority: str) -> Promise |
         policy.id,
         None,
         policy.changed_at,
-        tuple(policy.warnings),
+        policy.organisation_id,
+        policy.warnings,
     )
 
 

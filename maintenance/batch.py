@@ -23,6 +23,7 @@ from maintenance.alarm_models import AlarmHold, MaintenanceWindow
 from maintenance.feedback_models import AlarmBudget, HeldBack, Suppressor
 from maintenance.models import Episode, EpisodeFinding, Finding, PredictedJob, WorkLink
 from ticketing.models import WorkOrder
+from ticketing.order_merge import surviving
 
 LOOK_BACK = timedelta(days=8)  # longer than any work pauses an asset, or a window's grace lasts
 _KEY = "maintenance.batch"
@@ -163,4 +164,4 @@ def orders_of(session: Session, episodes: Sequence[UUID]) -> Mapping[UUID, WorkO
         .ext(distinct_on(WorkLink.episode_id))
         .order_by(WorkLink.episode_id, WorkLink.linked_at.desc(), WorkOrder.id.desc())
     )
-    return {episode_id: order for episode_id, order in session.execute(newest)}
+    return {episode_id: surviving(session, order) for episode_id, order in session.execute(newest)}

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
-from assets.base.events import append_event
+from assets.base.events import Event, append_event
 from assets.failure_modes import FailureMode
 from assets.registry import Asset, set_operation
 from maintenance import noticed
@@ -22,6 +22,7 @@ from maintenance.similar import similar_orders
 from maintenance.suppressors import is_audited
 from maintenance.watch_list import Reason, close_watching, watch
 from ticketing.models import WorkOrder
+from ticketing.order_merge import surviving
 from ticketing.work_orders import (
     OPEN_STATES,
     PRIORITY_OF_SEVERITY,
@@ -189,8 +190,30 @@ def reopen_episode(
     return order
 
 
+def resume_episode(session: Session, asset: Asset, episode: Episode, order: WorkOrder, event: Event) -> None:
+    """Open an episode again because its order was sent back or reopened; who did that has seen the trouble."""
+    lasting = (
+        select(Finding.id)
+        .join(EpisodeFinding, EpisodeFinding.finding_id == Finding.id)
+        .where(EpisodeFinding.episode_id == episode.id, Finding.cleared_at.is_(None))
+    )
+    lasts = session.scalar(lasting.limit(1)) is not None
+    episode.state, episode.closed_at, episode.outcome = "open" if lasts else "cleared", None, None
+    if lasts:
+        episode.cleared_at = None
+    if episode.acknowledged_at is None:
+        episode.acknowledged_at, episode.acknowledged_by_id = event.at, event.actor_id
+    jobs = update(PredictedJob).where(PredictedJob.episode_id == episode.id, PredictedJob.work_order_id == order.id)
+    session.execute(jobs.where(PredictedJob.state == "done").values(state="opened"))
+    session.flush()
+    facts = {"work_order": order.number, "reason": event.kind.replace(".", "_")}
+    _log(session, episode, "episode.reopened", event.at, None, facts)
+    if lasts:
+        _degrade(session, asset, episode, event.at)
+
+
 def work_order_of(session: Session, episode_id: UUID) -> WorkOrder | None:
-    """Return the episode's current work order: the newest one linked."""
+    """Return the episode's current work order: the newest one linked, or the one that it was merged into."""
     newest = (
         select(WorkOrder)
         .join(WorkLink, WorkLink.work_order_id == WorkOrder.id)
@@ -198,7 +221,8 @@ def work_order_of(session: Session, episode_id: UUID) -> WorkOrder | None:
         .order_by(WorkLink.linked_at.desc(), WorkOrder.id.desc())
         .limit(1)
     )
-    return session.scalar(newest)
+    found = session.scalar(newest)
+    return surviving(session, found) if found is not None else None
 
 
 def _open_order(

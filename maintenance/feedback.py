@@ -26,11 +26,9 @@ from maintenance.likeness import strength
 from maintenance.models import EpisodeFinding, Finding, PredictedJob, WorkLink
 from maintenance.suppressors import active, is_alike
 from ticketing.models import WorkOrder
-from ticketing.work_orders import WORK_DONE_STATES
+from ticketing.work_orders import STATE_EVENTS, WORK_DONE_STATES
 
-ORDER_KINDS = frozenset(
-    {"work_order.completed", "work_order.closed", "work_order.cancelled", "work_order.state_changed"}
-)
+ORDER_KINDS = STATE_EVENTS | {"work_order.amended", "work_order.result_edited"}
 VERDICT_KINDS = frozenset({"predicted_job.accepted", "predicted_job.dismissed"})
 
 NO_FAULT, DISMISSED = "no_fault_found", "dismissed"

@@ -15,13 +15,15 @@ from maintenance.models import Episode, EpisodeFinding, Finding
 from ml.models import Label
 from ml.told import put_work, take_back, work_done
 from ticketing.models import WorkOrder
-from ticketing.work_orders import WORK_DONE_STATES
+from ticketing.work_orders import STATE_EVENTS, WORK_DONE_STATES
 
-KINDS = frozenset({"work_order.completed", "work_order.closed", "work_order.cancelled", "work_order.state_changed"})
+KINDS = STATE_EVENTS | {"work_order.amended", "work_order.result_edited"}
 
 
 def store_label(session: Session, event: Event, now: datetime) -> None:
     """Make an order's label what its present state says: stored, corrected, or withdrawn when it was sent back.
+
+    A duplicate teaches nothing: the order that it was merged into does, also about the finding of the duplicate.
 
     A second call for the same event changes nothing.
     """
@@ -29,7 +31,7 @@ def store_label(session: Session, event: Event, now: datetime) -> None:
     if order is None:
         return
     label = session.scalar(select(Label).where(Label.work_order_id == order.id))
-    if order.outcome is None or order.state not in WORK_DONE_STATES:
+    if order.outcome is None or order.state not in WORK_DONE_STATES or order.merged_into_id is not None:
         if label is not None:
             if work := work_done(label.outcome, label.repair_code):
                 take_back(session, order.asset_id, label.id, work)
@@ -59,7 +61,8 @@ def store_label(session: Session, event: Event, now: datetime) -> None:
 
 
 def _insert(session: Session, order: WorkOrder, done_at: datetime, now: datetime) -> UUID | None:
-    episode = session.get(Episode, order.origin_ref) if order.origin == "finding" and order.origin_ref else None
+    told_by = _told_by(session, order)
+    episode = session.get(Episode, told_by) if told_by else None
     finding = _first_finding(session, episode.id) if episode else None
     statement = insert(Label).values(
         id=uuid7(),
@@ -81,6 +84,14 @@ def _insert(session: Session, order: WorkOrder, done_at: datetime, now: datetime
         created_at=now,
     )
     return session.scalar(statement.on_conflict_do_nothing(index_elements=["work_order_id"]).returning(Label.id))
+
+
+def _told_by(session: Session, order: WorkOrder) -> UUID | None:
+    """Return the episode that opened the order, or the first duplicate that was merged into it."""
+    if order.origin == "finding":
+        return order.origin_ref
+    merged = select(WorkOrder.origin_ref).where(WorkOrder.merged_into_id == order.id, WorkOrder.origin == "finding")
+    return session.scalar(merged.order_by(WorkOrder.id).limit(1))
 
 
 def _first_finding(session: Session, episode_id: UUID) -> Finding | None:

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from assets.base.access import DESK, Actor
-from assets.base.errors import Conflict, Forbidden, IllegalMove, Invalid
+from assets.base.access import Actor
+from assets.base.errors import Conflict, IllegalMove, Invalid
 from assets.people import Person
 from ticketing.models import Visit, WorkOrder
+from ticketing.order_people import check_hands, is_helper
 from ticketing.visits import move_visit, schedule_visit, visits_of
 from ticketing.work_orders import LIVE_VISITS, OPEN_STATES, OUTCOMES, assign, illegal
 
@@ -22,15 +23,17 @@ def accept(session: Session, order: WorkOrder, person: Person, now: datetime, *,
     if order.state not in OPEN_STATES:
         raise illegal(order, "accepted")
     if order.assignee_id not in (None, person.id):
-        raise Conflict(f"{order.number} belongs to somebody else", what="assignee")
-    assign(session, order, person, now, by=by)
+        if not is_helper(session, order, person.id):
+            raise Conflict(f"{order.number} belongs to somebody else", what="assignee")
+    else:
+        assign(session, order, person, now, by=by)
     schedule_visit(session, order, person, now, by=by)
     return order
 
 
 def start(session: Session, order: WorkOrder, person: Person, now: datetime, *, by: Actor | None = None) -> WorkOrder:
     """Begin the work on site; an order not yet accepted is accepted on the way."""
-    check_hands(order, person, by)
+    check_hands(session, order, person, by)
     visit = _my_visit(session, order, person)
     if visit is None:
         accept(session, order, person, now, by=by)
@@ -56,7 +59,7 @@ def finish(
 
     Raises IllegalMove when the work was never begun, Invalid on an unknown outcome.
     """
-    check_hands(order, person, by)
+    check_hands(session, order, person, by)
     if outcome not in OUTCOMES:
         raise Invalid(f"outcome is one of {', '.join(OUTCOMES)}", field="outcome", allowed=list(OUTCOMES))
     if order.state == "completed" and order.outcome == outcome:
@@ -69,13 +72,6 @@ def finish(
         raise IllegalMove(text, state=order.state, to="completed", legal=["in_progress"])
     move_visit(session, order, visit, "completed", now, by=by, outcome=outcome, note=note, repair_code=repair_code)
     return order
-
-
-def check_hands(order: WorkOrder, person: Person, by: Actor | None) -> None:
-    """Raise Forbidden when a technician touches somebody else's order; the desk may."""
-    mine = order.assignee_id in (None, person.id)
-    if not mine and (by is None or not by.roles & DESK):
-        raise Forbidden(f"{order.number} belongs to somebody else", action="visit.perform")
 
 
 def _my_visit(session: Session, order: WorkOrder, person: Person) -> Visit | None:

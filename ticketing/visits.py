@@ -10,10 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
-from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound
+from assets.base.errors import Conflict, IllegalMove, NotFound
 from assets.people import Person
 from ticketing.models import Visit, WorkOrder
-from ticketing.work_orders import LIVE_VISITS, OPEN_STATES, illegal, move, record_outcome, set_visit
+from ticketing.order_lines import count_visit
+from ticketing.order_people import add_helper, may_see
+from ticketing.order_states import reason_code
+from ticketing.visit_plans import Planned, check_overlap, never_overlapping, plan_visit
+from ticketing.work_orders import LIVE_VISITS, OPEN_STATES, assign, illegal, move, record_outcome, set_visit
 
 LEGAL_MOVES: dict[str, tuple[str, ...]] = {
     "scheduled": ("travelling", "in_progress", "cannot_complete", "cancelled"),
@@ -65,33 +69,54 @@ def schedule_visit(
     now: datetime,
     *,
     scheduled_at: datetime | None = None,
+    planned: Planned | None = None,
     by: Actor | None = None,
 ) -> Visit:
-    """Plan a technician's visit; the same technician's live visit is returned as it is.
+    """Plan a technician's visit; the same technician's live visit is kept, and moved when `planned` says so.
 
-    Raises IllegalMove when the order is not open any more.
+    An order that nobody has is theirs from now on; with one that somebody else has they help. Raises IllegalMove when
+    the order is not open any more, VisitOverlap when they are somewhere else then.
     """
     if order.state not in OPEN_STATES:
         raise illegal(order, "scheduled")
     present = visits_of(session, order)
     for visit in present:
         if visit.technician_id == technician.id and visit.state in LIVE_VISITS:
-            return visit
+            return plan_visit(session, order, visit, now, planned=planned, by=by) if planned else visit
     if len(present) >= MAX_VISITS:
         raise Conflict(f"{order.number} has {MAX_VISITS} visits already", limit=MAX_VISITS)
+    if planned is not None:
+        check_overlap(session, technician.id, planned)
+    _take_on(session, order, technician, now, by, present)
+    if order.state == "cannot_complete":
+        order.round += 1  # tried again: what could not be done then decides nothing now
     visit = Visit(
         organisation_id=order.organisation_id,
         executing_organisation_id=order.executing_organisation_id,
         work_order_id=order.id,
         technician_id=technician.id,
         state="new",
-        scheduled_at=scheduled_at or now,
+        scheduled_at=planned[0] if planned else scheduled_at or now,
+        planned_start=planned[0] if planned else None,
+        planned_end=planned[1] if planned else None,
+        round=order.round,
     )
-    session.add(visit)
-    set_visit(session, order, visit, "scheduled", now, by)
+    with never_overlapping(session):
+        session.add(visit)
+        set_visit(session, order, visit, "scheduled", now, by)
     order.scheduled_at = visit.scheduled_at
     follow_visits(session, order, now, by)
     return visit
+
+
+def _take_on(
+    session: Session, order: WorkOrder, technician: Person, now: datetime, by: Actor | None, present: list[Visit]
+) -> None:
+    # Assigning ends the visits of others: whoever is on the way already stays so.
+    if order.assignee_id is None and not any(visit.state in LIVE_VISITS for visit in present):
+        assign(session, order, technician, now, by=by)
+    elif order.assignee_id != technician.id and may_see(session, order, technician):
+        add_helper(session, order, technician, now, by=by)
 
 
 def move_visit(
@@ -103,6 +128,7 @@ def move_visit(
     *,
     by: Actor | None = None,
     reason: str | None = None,
+    code: str | None = None,
     outcome: str | None = None,
     note: str | None = None,
     repair_code: str | None = None,
@@ -117,21 +143,26 @@ def move_visit(
     if to not in legal:
         text = f"the visit is {visit.state}; it cannot become {to}, only: {', '.join(legal) or 'nothing'}"
         raise IllegalMove(text, state=visit.state, to=to, legal=legal)
-    if to == "cannot_complete" and not (reason or "").strip():
-        raise Invalid("cannot_complete needs a reason", field="reason")
+    chosen = reason_code(to, code, reason)
     record_outcome(order, outcome, note, repair_code)
-    set_visit(session, order, visit, to, now, by, reason)
-    follow_visits(session, order, now, by, reason)
+    set_visit(session, order, visit, to, now, by, reason, chosen)
+    count_visit(session, order, visit, now)
+    follow_visits(session, order, now, by, reason, chosen)
     return visit
 
 
 def follow_visits(
-    session: Session, order: WorkOrder, now: datetime, by: Actor | None = None, reason: str | None = None
+    session: Session,
+    order: WorkOrder,
+    now: datetime,
+    by: Actor | None = None,
+    reason: str | None = None,
+    code: str | None = None,
 ) -> None:
-    """Give the order the state that its visits say."""
+    """Give the order the state that the visits of its present round say."""
     if order.state not in OPEN_STATES:
         return
-    to = work_order_state([visit.state for visit in visits_of(session, order)])
+    to = work_order_state([visit.state for visit in visits_of(session, order) if visit.round == order.round])
     if to == order.state:
         return
     if to == "completed":
@@ -139,4 +170,12 @@ def follow_visits(
             move(session, order, "in_progress", now, by=by)
         if order.outcome is None:
             order.outcome = "unknown"
-    move(session, order, to, now, by=by, reason=reason)
+    if to == "cannot_complete":
+        code = code or _why_not(session, order)
+    move(session, order, to, now, by=by, reason=reason, code=code if to == "cannot_complete" else None)
+
+
+def _why_not(session: Session, order: WorkOrder) -> str | None:
+    """Return the newest visit's reason, when the visit that ended last was another one."""
+    told = [one.cannot_complete_reason for one in visits_of(session, order) if one.cannot_complete_reason]
+    return told[-1] if told else None

@@ -11,67 +11,83 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor, may
-from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound
-from assets.base.events import append_event
+from assets.base.errors import Conflict, Invalid, NotFound
 from assets.people import Organisation, Person
 from assets.registry import Asset
 from ticketing.models import REQUEST_NUMBERS, WORK_ORDER_NUMBERS, Visit, WorkOrder
+from ticketing.order_blocks import check_free
+from ticketing.order_lines import count_visit
+from ticketing.order_log import log_order, log_visit, set_visit
+from ticketing.order_states import (
+    ACTION_OF_MOVE,
+    CANNOT_COMPLETE_REASONS,
+    HOLD_REASONS,
+    KINDS,
+    LEGAL_MOVES,
+    LIVE_VISITS,
+    MAX_CODE,
+    MAX_NOTE,
+    MAX_TITLE,
+    OPEN_STATES,
+    ORIGINS,
+    OUTCOMES,
+    PRIORITIES,
+    PRIORITY_OF_SEVERITY,
+    WORK_DONE_STATES,
+    StaleVersion,
+    bounded,
+    illegal,
+    legal_moves,
+    one_of,
+    reason_code,
+)
+from ticketing.procedures.matching import attach_matching
+from ticketing.procedures.runs import check_complete
 
-ORIGINS = ("finding", "request", "plan", "inspection", "manual")
-OUTCOMES = ("confirmed", "wrong_mode", "no_fault_found", "sensor_fault", "planned", "prevented", "unknown")
-PRIORITIES = ("low", "normal", "high", "urgent")  # rising
-KINDS = ("machine", "sensor", "connection", "general")
-PRIORITY_OF_SEVERITY = {"critical": "urgent", "warning": "high", "info": "normal"}
+__all__ = [
+    "ACTION_OF_MOVE",
+    "CANNOT_COMPLETE_REASONS",
+    "HOLD_REASONS",
+    "KINDS",
+    "LEGAL_MOVES",
+    "LIVE_VISITS",
+    "MAX_CODE",
+    "MAX_NOTE",
+    "MAX_TITLE",
+    "OPEN_STATES",
+    "ORIGINS",
+    "OUTCOMES",
+    "PRIORITIES",
+    "PRIORITY_OF_SEVERITY",
+    "STATE_EVENTS",
+    "WORK_DONE_STATES",
+    "StaleVersion",
+    "assign",
+    "get_work_order",
+    "illegal",
+    "legal_moves",
+    "log_order",
+    "log_visit",
+    "move",
+    "next_number",
+    "open_work_order",
+    "raise_priority",
+    "record_outcome",
+    "set_visit",
+    "transition",
+    "update_noticed",
+]
 
-# State -> what may come next. completed and documented go back when a review rejects them or the fault returns.
-LEGAL_MOVES: dict[str, tuple[str, ...]] = {
-    "unscheduled": ("scheduled", "in_progress", "on_hold", "cannot_complete", "cancelled"),
-    "scheduled": ("unscheduled", "in_progress", "on_hold", "cannot_complete", "cancelled"),
-    "in_progress": ("unscheduled", "scheduled", "on_hold", "completed", "cannot_complete", "cancelled"),
-    "on_hold": ("unscheduled", "scheduled", "in_progress", "cannot_complete", "cancelled"),
-    "completed": ("documented", "closed", "in_progress", "unscheduled"),
-    "documented": ("closed", "in_progress", "unscheduled"),
-    "cannot_complete": ("unscheduled", "scheduled", "in_progress", "closed", "cancelled"),
-    "closed": (),
-    "cancelled": (),
-}
-# Somebody still has to do something about these; completed ones wait for the review only.
-OPEN_STATES = ("unscheduled", "scheduled", "in_progress", "on_hold", "cannot_complete")
-WORK_DONE_STATES = ("completed", "documented", "closed", "cancelled")
-LIVE_VISITS = ("scheduled", "travelling", "in_progress", "on_break")
-
-# Target state -> the action that a person needs to ask for it.
-ACTION_OF_MOVE: dict[str, str] = {
-    "unscheduled": "work_order.assign",
-    "scheduled": "work_order.assign",
-    "in_progress": "visit.perform",
-    "on_hold": "visit.perform",
-    "completed": "visit.perform",
-    "documented": "visit.perform",
-    "cannot_complete": "visit.perform",
-    "closed": "work_order.review",
-    "cancelled": "work_order.cancel",
-}
 _EVENT_OF_MOVE = {
     "completed": "work_order.completed",
     "closed": "work_order.closed",
     "cancelled": "work_order.cancelled",
 }
-MAX_NOTE = 4000  # characters: a page of text
-MAX_TITLE = 200
-MAX_CODE = 100
-
-
-class StaleVersion(Conflict):
-    """The edit was based on an older version; params: `expected`, `version`."""
-
-    code = "stale_version"
-
-
-def legal_moves(order: WorkOrder, actor: Actor | None = None) -> list[str]:
-    """Return the states that may come next; with an actor, only those that they may ask for."""
-    moves = LEGAL_MOVES[order.state]
-    return [to for to in moves if actor is None or may(actor, ACTION_OF_MOVE[to])]
+# Every kind of event after which an order may be in another state.
+STATE_EVENTS = frozenset(
+    {*_EVENT_OF_MOVE.values(), "work_order.state_changed", "work_order.sent_back", "work_order.reopened"}
+)
+_DONE_BUT_OPEN = ("completed", "documented")
 
 
 def next_number(session: Session, prefix: str) -> str:
@@ -98,14 +114,17 @@ def open_work_order(
     noticed: dict[str, Any] | None = None,
     replayed: bool = False,
     by: Actor | None = None,
+    **plan: Any,
 ) -> WorkOrder:
-    """Open a work order on an asset; it belongs to the asset's owner.
+    """Open a work order on an asset; it belongs to the asset's owner, and gets the procedures that fit.
 
-    `opened_at` is event time for replayed evidence, else `now`. Raises Invalid on words that are not stored words.
+    `opened_at` is event time for replayed evidence, else `now`. `plan` are columns that planning needs (case_id,
+    service_type_id, required_skills, duration_minutes, window_from, due_at, parent_id, …), as checked by
+    `ticketing.order_edits`. Raises Invalid on words that are not stored words.
     """
-    _one_of("origin", origin, ORIGINS)
-    _one_of("kind", kind, KINDS)
-    _one_of("priority", priority, PRIORITIES)
+    one_of("origin", origin, ORIGINS)
+    one_of("kind", kind, KINDS)
+    one_of("priority", priority, PRIORITIES)
     order = WorkOrder(
         organisation_id=asset.organisation_id,
         number=next_number(session, "WO"),
@@ -116,7 +135,7 @@ def open_work_order(
         kind=kind,
         title_code=title_code,
         title_params=title_params or {},
-        title_text=_bounded("title", title_text, MAX_TITLE),
+        title_text=bounded("title", title_text, MAX_TITLE),
         priority=priority,
         state="unscheduled",
         opened_at=opened_at or now,
@@ -124,11 +143,22 @@ def open_work_order(
         noticed=noticed,
         replayed=replayed,
         demo=asset.demo,
+        **plan,
     )
     session.add(order)
     session.flush()
     facts = {"kind": kind, "priority": priority, "title_code": title_code, "replayed": replayed}
     log_order(session, order, "work_order.opened", order.opened_at, by, facts, first=True)
+    attach_matching(
+        session,
+        asset=asset,
+        subject_kind="work_order",
+        subject_id=order.id,
+        failure_modes=[mode["code"] for mode in (noticed or {}).get("failure_modes", []) if mode.get("code")],
+        service_type_id=order.service_type_id,
+        now=order.opened_at,
+        by=by,
+    )
     return order
 
 
@@ -156,48 +186,99 @@ def transition(
     *,
     by: Actor | None = None,
     reason: str | None = None,
+    code: str | None = None,
     outcome: str | None = None,
     note: str | None = None,
     repair_code: str | None = None,
 ) -> WorkOrder:
     """Move an order; visits that are still alive follow it. Moving to the present state changes nothing.
 
-    Raises IllegalMove, which names the legal moves; Invalid when 'completed' lacks its outcome or
-    'cannot_complete' and 'cancelled' their reason.
+    Raises IllegalMove, which names the legal moves; Invalid when 'completed' lacks its outcome or a state that needs
+    a reason its reason; StepsMissing when it cannot count as documented yet; Blocked when other work comes first.
     """
     if to == order.state:
         return order
-    _check_move(order, to, outcome, reason)
+    if to not in LEGAL_MOVES[order.state]:
+        raise illegal(order, to)
+    if to == "completed" and not (outcome or order.outcome):
+        raise Invalid("completing needs an outcome", field="outcome", allowed=list(OUTCOMES))
+    if to == "cancelled" and not (reason or "").strip():
+        raise Invalid("cancelled needs a reason", field="reason")
+    chosen = reason_code(to, code, reason)
     record_outcome(order, outcome, note, repair_code)
-    _end_visits(session, order, to, now, by)
-    return move(session, order, to, now, by=by, reason=reason)
+    if to in ("unscheduled", "scheduled", "in_progress") and order.state in (*_DONE_BUT_OPEN, "cannot_complete"):
+        order.round += 1
+    _end_visits(session, order, to, now, by, chosen)
+    return move(session, order, to, now, by=by, reason=reason, code=chosen)
 
 
 def move(
-    session: Session, order: WorkOrder, to: str, now: datetime, *, by: Actor | None = None, reason: str | None = None
+    session: Session,
+    order: WorkOrder,
+    to: str,
+    now: datetime,
+    *,
+    by: Actor | None = None,
+    reason: str | None = None,
+    code: str | None = None,
 ) -> WorkOrder:
-    """Set a legal state, its moments and its event; the visits are the caller's business."""
+    """Set a legal state, its moments and its event; the visits are the caller's business.
+
+    Raises IllegalMove, StepsMissing, or Blocked.
+    """
     if to not in LEGAL_MOVES[order.state]:
         raise illegal(order, to)
-    before, order.state = order.state, to
-    _stamp(order, to, now)
-    facts: dict[str, Any] = {"from": before, "to": to, "reason": _bounded("reason", reason, MAX_NOTE)}
-    if to in ("completed", "closed", "cancelled"):
-        facts |= {"outcome": order.outcome, "note": order.outcome_note, "repair_code": order.repair_code}
-    session.flush()
-    log_order(session, order, _EVENT_OF_MOVE.get(to, "work_order.state_changed"), now, by, facts)
+    if to in ("documented", "closed") and order.state in _DONE_BUT_OPEN:
+        check_complete(session, order.id, order.number)
+    if to == "in_progress" and order.state in OPEN_STATES:
+        check_free(session, order)
+    kind = _EVENT_OF_MOVE.get(to, "work_order.state_changed")
+    if order.state in _DONE_BUT_OPEN and to in OPEN_STATES:
+        _send_back(order, now, by, reason)
+        kind = "work_order.sent_back"
+    enter_state(session, order, to, now, kind, by=by, reason=reason, code=code)
     return order
+
+
+def enter_state(
+    session: Session,
+    order: WorkOrder,
+    to: str,
+    now: datetime,
+    kind: str,
+    *,
+    by: Actor | None,
+    reason: str | None = None,
+    code: str | None = None,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Write a state, its moments and its event; whether it may be entered is the caller's business."""
+    before, order.state = order.state, to
+    _stamp(order, before, to, now)
+    order.hold_reason = code if to == "on_hold" else None
+    order.cannot_complete_reason = code if to == "cannot_complete" else None
+    if to == "documented":
+        order.review_state = "waiting"
+    elif to == "closed" and before in _DONE_BUT_OPEN:
+        _reviewed(order, "approved", now, by, None)
+    said: dict[str, Any] = {"from": before, "to": to, "reason": bounded("reason", reason, MAX_NOTE)}
+    if code is not None:
+        said["reason_code"] = code
+    if to in ("completed", "closed", "cancelled"):
+        said |= {"outcome": order.outcome, "note": order.outcome_note, "repair_code": order.repair_code}
+    session.flush()
+    log_order(session, order, kind, now, by, said | (facts or {}))
 
 
 def record_outcome(order: WorkOrder, outcome: str | None, note: str | None, repair_code: str | None) -> None:
     """Write down what was found; None leaves what is there. Raises Invalid."""
     if outcome is not None:
-        _one_of("outcome", outcome, OUTCOMES)
+        one_of("outcome", outcome, OUTCOMES)
         order.outcome = outcome
     if note is not None:
-        order.outcome_note = _bounded("note", note.strip(), MAX_NOTE)
+        order.outcome_note = bounded("note", note.strip(), MAX_NOTE)
     if repair_code is not None:
-        order.repair_code = _bounded("repair_code", repair_code, MAX_CODE)
+        order.repair_code = bounded("repair_code", repair_code, MAX_CODE)
 
 
 def assign(
@@ -215,12 +296,12 @@ def assign(
         if visit.state == "in_progress":
             raise Conflict(f"{order.number} is being worked on", state=order.state)
         set_visit(session, order, visit, "cancelled", now, by)
-    order.assignee_id = person.id if person else None
+    before, order.assignee_id = order.assignee_id, person.id if person else None
     order.executing_organisation_id = _executor(session, order, person)
     if order.state == "scheduled":
         move(session, order, "unscheduled", now, by=by, reason="reassigned")
     session.flush()
-    facts = {"person_id": str(person.id) if person else None}
+    facts = {"person_id": str(person.id) if person else None, "from_person_id": str(before) if before else None}
     log_order(session, order, "work_order.assigned", now, by, facts)
     return order
 
@@ -245,102 +326,34 @@ def update_noticed(session: Session, order_id: UUID, noticed: dict[str, Any]) ->
     session.execute(statement, execution_options={"synchronize_session": "evaluate"})
 
 
-def set_visit(
-    session: Session,
-    order: WorkOrder,
-    visit: Visit,
-    to: str,
-    now: datetime,
-    by: Actor | None,
-    reason: str | None = None,
-) -> None:
-    """Set a visit's state with its moment and event; whether the move is legal is `ticketing.visits`' business."""
-    before, visit.state = visit.state, to
-    if to == "travelling":
-        visit.travelling_at = now
-    elif to == "in_progress" and visit.started_at is None:
-        visit.started_at = now
-    elif to not in LIVE_VISITS:
-        visit.finished_at = now
-    session.flush()
-    append_event(
-        session,
-        "visit.state_changed",
-        at=now,
-        organisation_id=visit.organisation_id,
-        executing_organisation_id=visit.executing_organisation_id,
-        subject_kind="visit",
-        subject_id=visit.id,
-        asset_id=order.asset_id,
-        actor_kind=by.kind if by else "system",
-        actor_id=by.person_id if by else None,
-        payload={"from": before, "to": to, "reason": reason, "number": order.number, "work_order_id": str(order.id)},
-    )
-
-
-def log_order(
-    session: Session,
-    order: WorkOrder,
-    kind: str,
-    at: datetime,
-    by: Actor | None,
-    facts: dict[str, Any],
-    *,
-    first: bool = False,
-) -> None:
-    """Append an event about an order; every one carries its number and origin."""
-    append_event(
-        session,
-        kind,
-        at=at,
-        organisation_id=order.organisation_id,
-        executing_organisation_id=order.executing_organisation_id,
-        subject_kind="work_order",
-        subject_id=order.id,
-        asset_id=order.asset_id,
-        actor_kind=by.kind if by else "system",
-        actor_id=by.person_id if by else None,
-        payload={
-            "number": order.number,
-            "origin": order.origin,
-            "origin_ref": str(order.origin_ref) if order.origin_ref else None,
-            **facts,
-        },
-        first=first,
-    )
-
-
-def illegal(order: WorkOrder, to: str) -> IllegalMove:
-    """Return the error for a move that the table does not hold; it names the legal ones."""
-    legal = list(LEGAL_MOVES[order.state])
-    text = f"{order.number} is {order.state}; it cannot become {to}, only: {', '.join(legal) or 'nothing'}"
-    return IllegalMove(text, state=order.state, to=to, legal=legal)
-
-
-def _check_move(order: WorkOrder, to: str, outcome: str | None, reason: str | None) -> None:
-    if to not in LEGAL_MOVES[order.state]:
-        raise illegal(order, to)
-    if to == "completed" and not (outcome or order.outcome):
-        raise Invalid("completing needs an outcome", field="outcome", allowed=list(OUTCOMES))
-    if to in ("cannot_complete", "cancelled") and not (reason or "").strip():
-        raise Invalid(f"{to} needs a reason", field="reason")
-
-
-def _stamp(order: WorkOrder, to: str, now: datetime) -> None:
+def _stamp(order: WorkOrder, before: str, to: str, now: datetime) -> None:
     if to == "scheduled":
         order.scheduled_at = order.scheduled_at or now
     elif to == "in_progress":
         order.started_at = order.started_at or now
     elif to == "completed":
         order.work_done_at = now
-    elif to == "documented":
+    elif to == "documented" or (to == "closed" and before == "completed"):
         order.documented_at = now
     if to in ("unscheduled", "in_progress"):  # sent back or returned: not done after all
         order.work_done_at = order.documented_at = None
     order.closed_at = now if to in ("closed", "cancelled") else None
 
 
-def _end_visits(session: Session, order: WorkOrder, to: str, now: datetime, by: Actor | None) -> None:
+def _send_back(order: WorkOrder, now: datetime, by: Actor | None, reason: str | None) -> None:
+    """Note that finished work is not; when who did it takes it up again, nobody has reviewed it."""
+    if by is not None and may(by, "work_order.review"):
+        _reviewed(order, "sent_back", now, by, reason)
+    else:
+        order.review_state = "none"
+
+
+def _reviewed(order: WorkOrder, state: str, now: datetime, by: Actor | None, reason: str | None) -> None:
+    order.review_state, order.review_reason = state, bounded("reason", reason, MAX_NOTE)
+    order.reviewed_at, order.reviewed_by = now, by.person_id if by else None
+
+
+def _end_visits(session: Session, order: WorkOrder, to: str, now: datetime, by: Actor | None, code: str | None) -> None:
     if to in ("in_progress", "scheduled", "on_hold"):
         return
     for visit in _live_visits(session, order):
@@ -351,7 +364,8 @@ def _end_visits(session: Session, order: WorkOrder, to: str, now: datetime, by: 
             end = "cannot_complete" if to == "cannot_complete" else "partially_completed"
         else:
             end = "cancelled"
-        set_visit(session, order, visit, end, now, by)
+        set_visit(session, order, visit, end, now, by, code=code if end == "cannot_complete" else None)
+        count_visit(session, order, visit, now)
 
 
 def _live_visits(session: Session, order: WorkOrder) -> Sequence[Visit]:
@@ -365,14 +379,3 @@ def _executor(session: Session, order: WorkOrder, person: Person | None) -> UUID
     owner = session.get(Organisation, order.organisation_id)
     inside = owner is not None and person.organisation_id in owner.ancestors
     return None if inside else person.organisation_id
-
-
-def _one_of(field: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise Invalid(f"{field} is one of {', '.join(allowed)}", field=field, allowed=list(allowed))
-
-
-def _bounded(field: str, value: str | None, limit: int) -> str | None:
-    if value is not None and len(value) > limit:
-        raise Invalid(f"{field} has at most {limit} characters", field=field, limit=limit)
-    return value or None

@@ -18,7 +18,8 @@ from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.work_order_rows import WorkOrderDetail, WorkOrders, detail_of, items_of
 from ticketing import field
 from ticketing.models import WorkOrder
-from ticketing.technicians import assignable, technicians
+from ticketing.order_people import check_hands
+from ticketing.technicians import assignable
 from ticketing.work_orders import (
     ACTION_OF_MOVE,
     MAX_CODE,
@@ -67,21 +68,6 @@ class Finish(BaseModel):
     outcome: str
     note: str | None = Field(default=None, max_length=MAX_NOTE)
     repair_code: str | None = Field(default=None, max_length=MAX_CODE)
-
-
-class TechnicianItem(BaseModel):
-    """Somebody who can be sent."""
-
-    person_id: UUID
-    name: str
-    open_work_orders: int
-
-
-class Technicians(BaseModel):
-    """Everybody who can be sent."""
-
-    items: list[TechnicianItem]
-    next: str | None = None
 
 
 @router.get("/work-orders", operation_id="list_work_orders")
@@ -165,7 +151,7 @@ def move_work_order(work_order_id: UUID, body: Move, here: Here, if_match: IfMat
     here.require(action)
     order = _locked(here, work_order_id, if_match)
     if action == "visit.perform" and not here.actor.roles & DESK:
-        field.check_hands(order, _caller(here), here.actor)
+        check_hands(here.session, order, _caller(here), here.actor)
     transition(
         here.session,
         order,
@@ -212,19 +198,6 @@ def finish_work_order(work_order_id: UUID, body: Finish, here: Here, if_match: I
         by=here.actor,
     )
     return detail_of(here, order)
-
-
-@router.get("/technicians", operation_id="list_technicians")
-def list_technicians(here: Here) -> Technicians:
-    """List who can be sent, the least busy first."""
-    here.require("people.read")
-    found = technicians(here.session)
-    return Technicians(
-        items=[
-            TechnicianItem(person_id=one.person_id, name=one.name, open_work_orders=one.open_work_orders)
-            for one in found
-        ]
-    )
 
 
 def id_of_cursor(after: str) -> UUID:

@@ -56,6 +56,7 @@ def test_accept_start_finish_completes_the_order_with_its_outcome(world: World) 
             "work_order.assigned",
             "work_order.state_changed",
             "work_order.state_changed",
+            "work_order.line_recorded",
             "work_order.completed",
         ]
         done = session.scalars(select(Event).where(Event.kind == "work_order.completed")).one()

@@ -1,0 +1,171 @@
+"""Checklists of work orders: whose hands answer, what an answer sets off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from assets.base.access import Actor
+from assets.base.errors import Conflict, IllegalMove, RuleError
+from assets.base.events import Event
+from assets.meter_models import Meter
+from assets.meter_rules import Told
+from assets.meters import read_meter
+from assets.registry import Asset
+from ticketing.models import WorkOrder
+from ticketing.order_log import log_order
+from ticketing.order_states import OPEN_STATES
+from ticketing.procedures.library import version_in
+from ticketing.procedures.models import Procedure, ProcedureAnswer, ProcedureRun
+from ticketing.procedures.runs import answer_step, attach, log_run, step_of
+from ticketing.procedures.steps import Step
+from ticketing.work_orders import open_work_order
+
+_ANSWERABLE = (*OPEN_STATES, "completed")  # what is documented is what was reviewed
+
+
+def attach_procedure(
+    session: Session, order: WorkOrder, procedure: Procedure, now: datetime, *, by: Actor | None = None
+) -> ProcedureRun:
+    """Keep a procedure's published version with an order; one that has it keeps the version that it has.
+
+    Raises IllegalMove when the order is documented, Conflict when nothing is published.
+    """
+    _check_answerable(order)
+    version = version_in(session, procedure.id, "published")
+    if version is None or procedure.retired_at is not None:
+        raise Conflict(f"{procedure.code} has no published version", code=procedure.code)
+    return attach(
+        session,
+        procedure,
+        version,
+        organisation_id=order.organisation_id,
+        asset_id=order.asset_id,
+        subject_kind="work_order",
+        subject_id=order.id,
+        executing_organisation_id=order.executing_organisation_id,
+        now=now,
+        by=by,
+    )
+
+
+def answer(
+    session: Session,
+    order: WorkOrder,
+    run: ProcedureRun,
+    step_key: str,
+    value: Any,
+    now: datetime,
+    *,
+    evidence_ids: Sequence[UUID] = (),
+    note: str | None = None,
+    answered_at: datetime | None = None,
+    answer_id: UUID | None = None,
+    by: Actor | None = None,
+) -> ProcedureAnswer:
+    """Answer a step of an order's checklist; what the answer sets off, `follow_answer` does a moment later.
+
+    The same `answer_id` again changes nothing. Raises as `answer_step` does, and IllegalMove for a documented order.
+    """
+    if answer_id is None or session.get(ProcedureAnswer, answer_id) is None:
+        _check_answerable(order)
+    return answer_step(
+        session,
+        run,
+        step_key,
+        value,
+        now,
+        evidence_ids=evidence_ids,
+        note=note,
+        answered_at=answered_at,
+        answer_id=answer_id,
+        executing_organisation_id=order.executing_organisation_id,
+        by=by,
+    )
+
+
+def follow_answer(session: Session, event: Event, now: datetime) -> None:
+    """Read the meter that an answer is about, and open the order that an answer out of limits demands.
+
+    A consumer: the partner's technician who answers may neither read the owner's meters nor open work. Twice changes
+    nothing.
+    """
+    run = session.get(ProcedureRun, event.subject_id)
+    given = session.get(ProcedureAnswer, UUID(event.payload["answer_id"]))
+    order = session.get(WorkOrder, run.subject_id) if run else None
+    if run is None or given is None or order is None:
+        return
+    step = step_of(run, given.step_key)
+    if step["kind"] == "meter":
+        _read_meter(session, order, run, step, given, now)
+    if given.out_of_limit and step.get("follow_up"):
+        _follow_up(session, order, run, step, given, now)
+
+
+ANSWER_KINDS = frozenset({"procedure_run.answered", "procedure_run.out_of_limit"})
+
+
+def _check_answerable(order: WorkOrder) -> None:
+    if order.state not in _ANSWERABLE:
+        text = f"{order.number} is {order.state}: its checklists are closed"
+        raise IllegalMove(text, state=order.state, to="answered", legal=[])
+
+
+def _read_meter(
+    session: Session, order: WorkOrder, run: ProcedureRun, step: Step, given: ProcedureAnswer, now: datetime
+) -> None:
+    """Book the value as a reading of the asset's meter; what the meter refuses is said, and the answer stays."""
+    known = select(Meter).where(Meter.asset_id == order.asset_id, Meter.archived_at.is_(None))
+    named = step.get("meter")
+    found = session.scalars((known.where(Meter.name == named) if named else known).limit(2).with_for_update()).all()
+    if len(found) != 1:
+        return
+    told, at = Told(float(given.value)), min(given.answered_at, now)
+    try:
+        with session.begin_nested():
+            read_meter(session, found[0], told, at, now, by_id=given.answered_by, work_order_id=order.id)
+    except RuleError as refused:
+        facts = {"step": step["key"], "meter": found[0].name, "problem": refused.code}
+        log_run(session, run, "procedure_run.meter_refused", now, None, facts, order.executing_organisation_id)
+
+
+def _follow_up(
+    session: Session, order: WorkOrder, run: ProcedureRun, step: Step, given: ProcedureAnswer, now: datetime
+) -> None:
+    """Open the order that this step demands, once for each work order and step."""
+    params = {
+        "number": order.number,
+        "step": step["key"],
+        "title_en": step["follow_up"]["title_en"],
+        "title_zh": step["follow_up"]["title_zh"],
+        "value": given.value,
+        "unit": step.get("unit"),
+    }
+    there = select(WorkOrder.id).where(
+        WorkOrder.parent_id == order.id,
+        WorkOrder.parent_relation == "follow_up",
+        WorkOrder.origin_ref == run.id,
+        WorkOrder.title_params["step"].astext == step["key"],
+    )
+    if session.scalar(there.limit(1)) is not None:
+        return
+    made = open_work_order(
+        session,
+        asset=session.get_one(Asset, order.asset_id),
+        origin="inspection",
+        origin_ref=run.id,
+        kind=order.kind,
+        title_code="follow_up",
+        title_params=params,
+        priority=step["follow_up"]["priority"],
+        now=now,
+        case_id=order.case_id,
+        parent_id=order.id,
+        parent_relation="follow_up",
+    )
+    log_order(session, order, "work_order.follow_up_opened", now, None, {"part": made.number, "part_id": str(made.id)})

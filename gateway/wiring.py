@@ -54,6 +54,7 @@ def routers() -> list[APIRouter]:
     """Return the route files; imported here so that workers do without the HTTP side."""
     from gateway import download
     from gateway.api import (
+        absences,
         alarm_holds,
         asset_models,
         asset_tree,
@@ -91,6 +92,7 @@ def routers() -> list[APIRouter]:
         on_call,
         organisations,
         overview,
+        partner_applications,
         parts,
         people,
         policies,
@@ -105,7 +107,9 @@ def routers() -> list[APIRouter]:
         retention,
         search,
         session,
+        shifts,
         sites,
+        skills,
         sparkplug,
         starter,
         stock_conflicts,
@@ -115,8 +119,12 @@ def routers() -> list[APIRouter]:
         stock_transfers,
         stock_work,
         suppressors,
+        teams,
+        technicians,
         telemetry,
+        territories,
         timeline,
+        timesheets,
         tools,
         visits,
         warranties,
@@ -124,7 +132,7 @@ def routers() -> list[APIRouter]:
         warranty_terms,
         work_orders,
     )
-    from gateway.pages import customer, mine, public_documents, registration, trust
+    from gateway.pages import customer, mine, partner, public_documents, registration, trust
 
     api = (
         session,
@@ -132,6 +140,14 @@ def routers() -> list[APIRouter]:
         overview,
         organisations,
         people,
+        technicians,
+        skills,
+        teams,
+        shifts,
+        absences,
+        territories,
+        timesheets,
+        partner_applications,
         customers,
         sites,
         calendars,
@@ -197,4 +213,5 @@ def routers() -> list[APIRouter]:
         labels,
         starter,
     )
-    return [module.router for module in (*api, mine, public_documents, customer, registration, trust, download)]
+    pages = (mine, partner, public_documents, customer, registration, trust, download)
+    return [module.router for module in (*api, *pages)]

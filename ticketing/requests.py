@@ -1,4 +1,4 @@
-"""Requests: opened by customers or the desk, accepted into a work order or rejected, followed by a tracking code."""
+"""Requests: what somebody asked for, each part of a case, followed by a tracking code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
@@ -15,17 +15,21 @@ from assets.base.consumers import Consumer
 from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound
 from assets.base.events import Event, append_event
 from assets.base.ids import new_code
-from assets.registry import Asset
+from assets.registry import Asset, Customer
+from ticketing.cases.cases import ENDED, get_case, living, move_case, open_case, open_children
+from ticketing.cases.forms import check_answers
+from ticketing.cases.service_types import version_in_force
+from ticketing.cases.tables import Case, CaseChild, ServiceType
 from ticketing.models import Request, WorkOrder
-from ticketing.work_orders import OPEN_STATES, WORK_DONE_STATES, next_number, open_work_order
+from ticketing.numbers import next_number
 
-CHANNELS = ("qr_page", "portal", "phone", "e_mail", "desk")
+CHANNELS = ("qr_page", "portal", "phone", "e_mail", "desk", "field")
 CONTACT_FIELDS = ("name", "phone", "email")
 LEGAL_MOVES: dict[str, tuple[str, ...]] = {
     "new": ("accepted", "rejected"),
-    "accepted": ("done", "new"),
+    "accepted": ("done", "new", "rejected"),
     "rejected": (),
-    "done": (),
+    "done": ("accepted", "new"),
 }
 TRACKING_LENGTH = 24  # 118 bits: nobody guesses a link
 MAX_TEXT = 4000
@@ -50,42 +54,83 @@ _PROGRESS_OF_ORDER = {
 def open_request(
     session: Session,
     *,
-    asset: Asset,
     channel: str,
     text: str,
     contact: Mapping[str, str | None],
     now: datetime,
+    asset: Asset | None = None,
+    customer: Customer | None = None,
+    organisation_id: UUID | None = None,
     by: Actor | None = None,
+    service_type: ServiceType | None = None,
+    answers: Mapping[str, Any] | None = None,
+    case: Case | None = None,
+    priority: str | None = None,
 ) -> Request:
-    """Open a request on an asset; `tracking_code` of the result is the secret in the customer's link.
+    """Open a request with a case of its own, or in one that is there; `tracking_code` is the secret in its link.
 
-    Raises Invalid on empty or too long input, Conflict when too many already wait for this asset.
+    It belongs to the owner of the asset, else of the customer's record, else to `organisation_id`; one that came by
+    phone or mail may not know its asset yet. Raises Invalid on empty or too long input or answers that do not fit the
+    service type's form, Conflict when too many already wait for this asset.
     """
     if channel not in CHANNELS:
         raise Invalid(f"channel is one of {', '.join(CHANNELS)}", field="channel", allowed=list(CHANNELS))
     words = text.strip()
     if not 1 <= len(words) <= MAX_TEXT:
         raise Invalid(f"text has 1 to {MAX_TEXT} characters", field="text", limit=MAX_TEXT)
-    waiting = select(func.count()).where(Request.asset_id == asset.id, Request.state == "new")
-    if (session.scalar(waiting) or 0) >= MAX_WAITING:
-        raise Conflict("too many requests wait for this asset already", what="too_many_requests", limit=MAX_WAITING)
+    owner = asset.organisation_id if asset else customer.organisation_id if customer else organisation_id
+    if owner is None:
+        raise Invalid("name an asset, a customer or an organisation", field="asset_id")
+    if asset is not None:
+        _check_flood(session, asset)
+    version = version_in_force(session, service_type)
+    given = check_answers(version.form, dict(answers or {})) if version and answers is not None else {}
+    kept = _contact(contact)
+    if case is None:
+        case = open_case(
+            session,
+            organisation_id=owner,
+            channel=channel,
+            text=words,
+            now=now,
+            by=by,
+            asset=asset,
+            customer=customer,
+            service_type=service_type,
+            contact=kept,
+            answers=given,
+            priority=priority,
+        )
+    case = _fitting(session, case, owner, asset)
     request = Request(
-        organisation_id=asset.organisation_id,
+        organisation_id=owner,
         number=next_number(session, "RQ"),
-        asset_id=asset.id,
+        asset_id=asset.id if asset else None,
+        customer_id=customer.id if customer else asset.customer_id if asset else None,
+        case_id=case.id,
+        first_case_id=case.id,
+        service_type_id=service_type.id if service_type else None,
+        service_version_id=version.id if version else None,
+        answers=given,
         channel=channel,
         text=words,
-        contact=_contact(contact),
+        contact=kept,
         state="new",
         tracking_code=new_code(TRACKING_LENGTH),
         created_at=now,
-        demo=asset.demo,
+        demo=asset.demo if asset else False,
     )
     session.add(request)
     session.flush()
     personal = {"text": words, "contact": request.contact}
-    _log(session, request, "request.opened", now, by, {"channel": channel}, personal)
+    log_request(session, request, "request.opened", now, by, {"channel": channel, "case": case.number}, personal)
     return request
+
+
+def case_of(session: Session, request: Request) -> Case | None:
+    """Return the case that a request is part of, the living one when it was put into another."""
+    case = session.get(Case, request.case_id) if request.case_id else None
+    return living(session, case) if case is not None else None
 
 
 def get_request(session: Session, request_id: UUID, *, lock: bool = False) -> Request:
@@ -105,7 +150,10 @@ def find_by_tracking(session: Session, asset_id: UUID, tracking_code: str) -> Re
 def follow(session: Session, request: Request) -> str:
     """Return the text code of a request's progress, for whoever holds its link."""
     order = session.get(WorkOrder, request.work_order_id) if request.work_order_id else None
-    return progress(request.state, order.state if order else None)
+    said = progress(request.state, order.state if order else None)
+    if said == "done" and request.state != "done" and _more_under_way(session, request):
+        return "in_progress"  # one of several things is done
+    return said
 
 
 def progress(request_state: str, order_state: str | None) -> str:
@@ -117,88 +165,114 @@ def progress(request_state: str, order_state: str | None) -> str:
     return _PROGRESS_OF_ORDER[order_state]
 
 
-def accept_request(
-    session: Session,
-    request: Request,
-    now: datetime,
-    *,
-    by: Actor | None = None,
-    priority: str = "normal",
-    into: WorkOrder | None = None,
-) -> WorkOrder:
-    """Accept a request: open a work order that keeps its words, or join one already open on the asset.
-
-    Accepting twice returns the first order. Raises IllegalMove, or Conflict when `into` does not fit.
-    """
-    if request.state == "accepted" and request.work_order_id:
-        return session.get_one(WorkOrder, request.work_order_id)
-    _check_move(request, "accepted")
-    if into is not None and (into.asset_id != request.asset_id or into.state not in OPEN_STATES):
-        raise Conflict(f"{into.number} is not an open order of this asset", what="work_order")
-    order = into or open_work_order(
-        session,
-        asset=session.get_one(Asset, request.asset_id),
-        origin="request",
-        origin_ref=request.id,
-        kind="general",
-        title_code="customer_request",
-        title_params={"number": request.number},
-        title_text=request.text.splitlines()[0][:120],
-        priority=priority,
-        since=request.created_at,
-        now=now,
-        by=by,
-    )
-    request.state, request.work_order_id, request.decided_at = "accepted", order.id, now
-    session.flush()
-    _log(session, request, "request.accepted", now, by, {"work_order": order.number})
-    return order
-
-
 def reject_request(
     session: Session, request: Request, reason: str, now: datetime, *, by: Actor | None = None
 ) -> Request:
     """Reject a request with the reason that its sender will read. Rejecting twice changes nothing."""
     if request.state == "rejected":
         return request
-    _check_move(request, "rejected")
+    check_move(request, "rejected")
     words = reason.strip()
     if not 1 <= len(words) <= MAX_REASON:
         raise Invalid(f"reason has 1 to {MAX_REASON} characters", field="reason", limit=MAX_REASON)
     request.state, request.decision_reason, request.decided_at = "rejected", words, now
     session.flush()
-    _log(session, request, "request.rejected", now, by, {"reason": words})
+    log_request(session, request, "request.rejected", now, by, {"reason": words})
+    _reject_case(session, request, words, now, by)
     return request
 
 
-def _follow_order(session: Session, event: Event, now: datetime) -> None:
-    """Finish the requests of a finished order; give those of a cancelled one back to the desk, so that none is lost.
-
-    A consumer, because a partner's technician who finishes the order may not see the customer's request.
-    """
-    order = session.get(WorkOrder, event.subject_id)
-    if order is None or order.state not in WORK_DONE_STATES:
-        return
-    state, kind = ("new", "request.returned") if order.state == "cancelled" else ("done", "request.done")
-    waiting = select(Request).where(Request.work_order_id == order.id, Request.state == "accepted")
-    for request in session.scalars(waiting.order_by(Request.id).with_for_update()):
-        request.state = state
+def follow_case(session: Session, case: Case, now: datetime) -> None:
+    """Bring a case's requests to where the case is; calling it again changes nothing."""
+    wanted = select(Request).where(Request.case_id == case.id).order_by(Request.id).with_for_update()
+    for request in session.scalars(wanted, execution_options={"populate_existing": True}):
+        order = session.get(WorkOrder, request.work_order_id) if request.work_order_id else None
+        facts = {"work_order": order.number} if order else {"case": case.number}
+        to = state_in(case.state, request.state, order.state if order else None)
+        if to == request.state:
+            continue
+        before, request.state = request.state, to
+        if to == "rejected":
+            request.decision_reason, request.decided_at = (case.resolution_note or "—")[:MAX_REASON], now
+            facts["reason"] = request.decision_reason
         session.flush()
-        _log(session, request, kind, now, None, {"work_order": order.number})
+        log_request(session, request, _event_of(before, to), now, None, facts)
 
 
-REQUESTS_FOLLOW_ORDERS = Consumer(
-    "ticketing.requests",
-    frozenset({"work_order.completed", "work_order.closed", "work_order.cancelled"}),
-    _follow_order,
+def state_in(case_state: str, request_state: str, order_state: str | None) -> str:
+    """Return the state of a request in a case of this state, with an order of this one (None: no order)."""
+    if request_state == "rejected" or case_state == "merged":
+        return request_state
+    if case_state in ("closed", "rejected"):
+        return "done" if case_state == "closed" else "rejected"
+    if order_state == "cancelled" and request_state == "accepted":
+        return "new"  # so that none is lost
+    if request_state == "done":
+        return "accepted" if order_state else "new"
+    return request_state
+
+
+def _follow_case(session: Session, event: Event, now: datetime) -> None:
+    case = session.get(Case, event.subject_id)
+    if case is not None:
+        follow_case(session, case, now)
+
+
+REQUESTS_FOLLOW_CASES = Consumer(
+    "ticketing.cases", frozenset({"case.closed", "case.rejected", "case.reopened"}), _follow_case
 )
 
 
-def _check_move(request: Request, to: str) -> None:
+def check_move(request: Request, to: str) -> None:
+    """Raise IllegalMove, which names the legal moves."""
     legal = list(LEGAL_MOVES[request.state])
     if to not in legal:
         text = f"{request.number} is {request.state}; it cannot become {to}, only: {', '.join(legal) or 'nothing'}"
         raise IllegalMove(text, state=request.state, to=to, legal=legal)
+
+
+def _event_of(before: str, to: str) -> str:
+    if before == "done":
+        return "request.reopened"
+    return {"done": "request.done", "rejected": "request.rejected", "new": "request.returned"}[to]
+
+
+def _fitting(session: Session, case: Case, owner: UUID, asset: Asset | None) -> Case:
+    case = living(session, case)
+    if case.organisation_id != owner:
+        raise Conflict("this case is somebody else's", what="case_owner")
+    if asset is not None and case.asset_id not in (None, asset.id):
+        raise Conflict("this case is about another asset", what="case_asset")
+    if case.state in ENDED:
+        raise IllegalMove(f"{case.number} is {case.state}", state=case.state, to="request", legal=[])
+    return case
+
+
+def _check_flood(session: Session, asset: Asset) -> None:
+    waiting = select(func.count()).where(Request.asset_id == asset.id, Request.state == "new")
+    if (session.scalar(waiting) or 0) >= MAX_WAITING:
+        raise Conflict("too many requests wait for this asset already", what="too_many_requests", limit=MAX_WAITING)
+
+
+def _more_under_way(session: Session, request: Request) -> bool:
+    under_way = exists().where(
+        CaseChild.case_id == request.case_id,
+        CaseChild.state == "open",
+        CaseChild.subject_id.is_distinct_from(request.work_order_id),
+    )
+    return bool(session.scalar(select(under_way)))
+
+
+def _reject_case(session: Session, request: Request, reason: str, now: datetime, by: Actor | None) -> None:
+    """A case of which nobody wants anything any more is rejected too."""
+    if request.case_id is None:
+        return
+    others = exists().where(Request.case_id == request.case_id, Request.state.in_(("new", "accepted")))
+    if session.scalar(select(others)):
+        return
+    case = get_case(session, request.case_id, lock=True)
+    if case.state not in ENDED and not open_children(session, case):
+        move_case(session, case, "rejected", now, by=by, reason=reason)
 
 
 def _contact(contact: Mapping[str, str | None]) -> dict[str, Any]:
@@ -212,7 +286,7 @@ def _contact(contact: Mapping[str, str | None]) -> dict[str, Any]:
     return kept
 
 
-def _log(
+def log_request(
     session: Session,
     request: Request,
     kind: str,
@@ -221,6 +295,7 @@ def _log(
     facts: dict[str, Any],
     personal: dict[str, Any] | None = None,
 ) -> None:
+    """Append an event of the request."""
     append_event(
         session,
         kind,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -10,18 +11,19 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from assets.base.errors import NotFound
-from assets.registry import Asset
+from assets.registry import Asset, Customer
 from gateway.api.deps import Context, Here
-from gateway.api.edits import named_assets
+from gateway.api.edits import named, named_assets
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_order_rows import WorkOrderDetail, detail_of
 from gateway.api.work_orders import id_of_cursor
+from ticketing.cases.tables import Case, ServiceType
+from ticketing.intake import accept_request
 from ticketing.models import Request, WorkOrder
 from ticketing.requests import (
     MAX_CONTACT,
     MAX_REASON,
     MAX_TEXT,
-    accept_request,
     get_request,
     open_request,
     reject_request,
@@ -47,12 +49,23 @@ class WorkOrderOfRequest(BaseModel):
     state: str
 
 
-class RequestItem(BaseModel):
-    """A request as the desk sees it."""
+class CaseOfRequest(BaseModel):
+    """The case that a request is part of."""
 
     id: UUID
     number: str
-    asset: AssetOfRequest
+    state: str
+
+
+class RequestItem(BaseModel):
+    """A request as the desk sees it; one that came by phone or mail may not know its asset yet."""
+
+    id: UUID
+    number: str
+    asset: AssetOfRequest | None
+    case: CaseOfRequest | None
+    service_type_id: UUID | None
+    answers: dict[str, Any]
     channel: str
     text: str
     contact_name: str | None
@@ -76,7 +89,12 @@ class Requests(BaseModel):
 class NewRequest(BaseModel):
     """A request that somebody of the organisation enters, for example after a call."""
 
-    asset_id: UUID
+    asset_id: UUID | None = None
+    customer_id: UUID | None = None
+    case_id: UUID | None = None
+    service_type_id: UUID | None = None
+    answers: dict[str, Any] | None = None
+    priority: str | None = None
     text: str = Field(min_length=1, max_length=MAX_TEXT)
     channel: str = "desk"
     contact_name: str | None = Field(default=None, max_length=MAX_CONTACT)
@@ -87,7 +105,7 @@ class NewRequest(BaseModel):
 class Acceptance(BaseModel):
     """How urgent it is, and the open work order to join instead of opening one."""
 
-    priority: str = "normal"
+    priority: str | None = None
     work_order_id: UUID | None = None
 
 
@@ -102,6 +120,7 @@ def list_requests(
     here: Here,
     state: str | None = None,
     asset_id: UUID | None = None,
+    case_id: UUID | None = None,
     number: str | None = None,
     limit: Limit = 100,
     after: After = None,
@@ -113,6 +132,8 @@ def list_requests(
         query = query.where(Request.state == state)
     if asset_id is not None:
         query = query.where(Request.asset_id == asset_id)
+    if case_id is not None:
+        query = query.where(Request.case_id == case_id)
     if number is not None:
         query = query.where(Request.number == number)
     if after is not None:
@@ -133,13 +154,20 @@ def get_one_request(request_id: UUID, here: Here) -> RequestItem:
 def create_request(body: NewRequest, here: Here) -> RequestItem:
     """Enter a request."""
     here.require("request.open")
-    asset = here.session.get(Asset, body.asset_id)
-    if asset is None:
+    session = here.session
+    asset = session.get(Asset, body.asset_id) if body.asset_id else None
+    if body.asset_id is not None and asset is None:
         raise NotFound("no such asset", kind="asset")
     contact = {"name": body.contact_name, "phone": body.contact_phone, "email": body.contact_email}
     request = open_request(
-        here.session,
+        session,
         asset=asset,
+        customer=named(here, Customer, body.customer_id, "customer_id"),
+        organisation_id=here.actor.organisation_id,
+        case=named(here, Case, body.case_id, "case_id"),
+        service_type=named(here, ServiceType, body.service_type_id, "service_type_id"),
+        answers=body.answers,
+        priority=body.priority,
         channel=body.channel,
         text=body.text,
         contact=contact,
@@ -170,17 +198,30 @@ def reject_one_request(request_id: UUID, body: Rejection, here: Here) -> Request
 
 def _items(here: Context, requests: list[Request]) -> list[RequestItem]:
     session = here.session
-    assets = named_assets(here, (r.asset_id for r in requests))
+    assets = named_assets(here, (r.asset_id for r in requests if r.asset_id))
     wanted = {r.work_order_id for r in requests if r.work_order_id}
     orders = {o.id: o for o in session.scalars(select(WorkOrder).where(WorkOrder.id.in_(wanted)))}
-    return [_item(r, assets[r.asset_id], orders.get(r.work_order_id) if r.work_order_id else None) for r in requests]
+    of_cases = {r.case_id for r in requests if r.case_id}
+    cases = {c.id: c for c in session.scalars(select(Case).where(Case.id.in_(of_cases)))}
+    return [
+        _item(
+            r,
+            assets[r.asset_id] if r.asset_id else None,
+            orders.get(r.work_order_id) if r.work_order_id else None,
+            cases.get(r.case_id) if r.case_id else None,
+        )
+        for r in requests
+    ]
 
 
-def _item(request: Request, asset: Asset, order: WorkOrder | None) -> RequestItem:
+def _item(request: Request, asset: Asset | None, order: WorkOrder | None, case: Case | None) -> RequestItem:
     return RequestItem(
         id=request.id,
         number=request.number,
-        asset=AssetOfRequest(id=asset.id, name=asset.name, serial=asset.serial),
+        asset=AssetOfRequest(id=asset.id, name=asset.name, serial=asset.serial) if asset else None,
+        case=CaseOfRequest(id=case.id, number=case.number, state=case.state) if case else None,
+        service_type_id=request.service_type_id,
+        answers=request.answers,
         channel=request.channel,
         text=request.text,
         contact_name=request.contact.get("name"),

@@ -19,8 +19,9 @@ from gateway.pages.machine import OpenJob, load_customer_page, state_in_words
 from gateway.settings import Settings
 from tests.ticketing.world import NOW, World, after, make_world
 from ticketing import field
+from ticketing.intake import accept_request
 from ticketing.models import Request, WorkOrder
-from ticketing.requests import MAX_TEXT, MAX_WAITING, accept_request, open_request, reject_request
+from ticketing.requests import MAX_TEXT, MAX_WAITING, open_request, reject_request
 
 WORDS = "It is louder than last week"
 

@@ -24,8 +24,9 @@ from maintenance.models import Finding, PredictedJob
 from maintenance.predicted_jobs import dismiss_job
 from tests.gateway.conftest import Plant
 from tests.maintenance.evidence import hot_bearing
+from ticketing.intake import accept_request
 from ticketing.models import WorkOrder
-from ticketing.requests import accept_request, open_request
+from ticketing.requests import open_request
 from ticketing.work_orders import transition
 
 NOW = datetime.now(UTC).replace(microsecond=0)

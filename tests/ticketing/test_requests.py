@@ -11,11 +11,10 @@ from assets.base.errors import Conflict, IllegalMove, Invalid
 from assets.base.events import Event
 from tests.ticketing.world import NOW, World, after
 from ticketing import field
+from ticketing.intake import CASES_FOLLOW_WORK, accept_request
 from ticketing.models import Request, WorkOrder
 from ticketing.requests import (
     MAX_WAITING,
-    REQUESTS_FOLLOW_ORDERS,
-    accept_request,
     find_by_tracking,
     follow,
     open_request,
@@ -85,7 +84,7 @@ def test_customer_follows_until_done(world: World) -> None:
         seen.append(follow(session, request))
         assert seen == ["received", "accepted", "scheduled", "in_progress", "done"]
         request_id = request.id
-    run_consumer(world.database, REQUESTS_FOLLOW_ORDERS, after(10))
+    run_consumer(world.database, CASES_FOLLOW_WORK, after(10))
     with world.database.as_service() as session:
         assert session.get_one(Request, request_id).state == "done"
 
@@ -95,7 +94,7 @@ def test_request_of_a_cancelled_order_comes_back_to_the_desk(world: World) -> No
         request = asked(session, world)
         request_id, order = request.id, accept_request(session, request, NOW)
         transition(session, order, "cancelled", after(5), reason="wrong asset")
-    run_consumer(world.database, REQUESTS_FOLLOW_ORDERS, after(10))
+    run_consumer(world.database, CASES_FOLLOW_WORK, after(10))
     with world.database.as_service() as session:
         request = session.get_one(Request, request_id)
         assert request.state == "new"

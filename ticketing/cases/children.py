@@ -25,6 +25,7 @@ DETAIL_FIELDS: dict[str, tuple[str, ...]] = {
     "shipment": ("part_id", "part", "quantity", "carrier", "tracking_number", "address", "shipped_on", "expected_on"),
     "quality_analysis": ("question", "sample", "laboratory", "result", "cause"),
 }
+_FROM_AFAR = ("fixed_remotely", "no_fault")  # what ends orders that nobody had begun
 _SHORT = {"shipment": "S", "quality_analysis": "Q", "remote_diagnosis": "R", "visit": "V", "work_order": "W"}
 
 
@@ -38,7 +39,7 @@ def resolution_of(children: Sequence[tuple[str, str, str | None]]) -> str | None
     done = [(kind, outcome) for kind, state, outcome in children if state == "done"]
     if not done:
         return None
-    if any(kind in ("work_order", "visit") for kind, _ in done):
+    if any(kind in ("work_order", "visit") and outcome not in _FROM_AFAR for kind, outcome in done):
         return "work_done"
     last_remote = next((outcome for kind, outcome in reversed(done) if kind == "remote_diagnosis"), None)
     if last_remote in ("visit_needed", "unreachable") and all(kind == "remote_diagnosis" for kind, _ in done):

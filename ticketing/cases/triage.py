@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from ticketing.cases.tables import Case, CaseChild, ThreadMessage
@@ -62,7 +62,7 @@ def rank_of(priority: str) -> int:
 
 def after(rank: int, case_id: UUID) -> ColumnElement[bool]:
     """Return the condition for what comes after a place in a list."""
-    return or_(rank > _RANK, and_(rank == _RANK, Case.id > case_id))
+    return or_(literal(rank) > _RANK, and_(literal(rank) == _RANK, Case.id > case_id))
 
 
 def counts(session: Session, now: datetime, person_id: UUID | None) -> dict[str, int]:

@@ -44,7 +44,7 @@ def make_app(settings: Settings, database: Database) -> FastAPI:
     app.state.settings, app.state.database, app.state.broadcaster = settings, database, broadcaster
     app.add_middleware(IdempotencyMiddleware, database=database)
     app.add_middleware(PublicLimit)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, pictures=settings.map_origin)
     problems.install(app)
     for router in routers():
         app.include_router(router)

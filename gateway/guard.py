@@ -19,15 +19,17 @@ HEADERS = {
     # Sign-in and tracking links carry their secret in the address.
     "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "frame-ancestors 'none'; base-uri 'self'; object-src 'none'; form-action 'self'",
 }
+POLICY = "frame-ancestors 'none'; base-uri 'self'; object-src 'none'; form-action 'self'; img-src 'self' data: blob:"
 
 
 class Guard:
     """Refuses bodies above the bound with 413 and adds the headers to every answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, pictures: str | None = None) -> None:
+        """`pictures`: where else pages may load pictures from, such as the tiles of a map."""
         self._app = app
+        self._headers = HEADERS | {"Content-Security-Policy": f"{POLICY} {pictures}" if pictures else POLICY}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -37,7 +39,7 @@ class Guard:
         most = max_body(scope["path"])
         told = dict(scope["headers"]).get(b"content-length", b"")
         if told.isdigit() and int(told[:20]) > most:  # refused before a byte of it is read
-            await _too_large(most)(scope, receive, send)
+            await _too_large(most, self._headers)(scope, receive, send)
             return
         seen = 0
 
@@ -52,7 +54,7 @@ class Guard:
         async def careful(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -64,7 +66,7 @@ def max_body(path: str) -> int:
     return next((most for start, most in MAX_FILE_BODIES if path == start or path.startswith(f"{start}/")), MAX_BODY)
 
 
-def _too_large(most: int) -> JSONResponse:
+def _too_large(most: int, careful: dict[str, str]) -> JSONResponse:
     body = {
         "type": "urn:forewarn:problem:too_large",
         "title": "Too large",
@@ -73,5 +75,5 @@ def _too_large(most: int) -> JSONResponse:
         "code": "too_large",
         "params": {"most": most},
     }
-    headers = {**HEADERS, "Connection": "close"}
+    headers = {**careful, "Connection": "close"}
     return JSONResponse(body, 413, headers, media_type="application/problem+json")

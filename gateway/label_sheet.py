@@ -69,7 +69,7 @@ def label_sheet(language: str, layout: Layout, labels: Sequence[LabelText], skip
 def _draw(canvas: Canvas, language: str, layout: Layout, label: LabelText, x: float, y: float) -> None:
     margin = 2.5 * mm
     side = min(layout.height_mm * mm - 2 * margin, layout.width_mm * mm * 0.5)
-    _square(canvas, label.url, x + margin, y + (layout.height_mm * mm - side) / 2, side)
+    square(canvas, label.url, x + margin, y + (layout.height_mm * mm - side) / 2, side)
     start = x + margin + side + 1.5 * mm
     room = layout.width_mm * mm - side - 2 * margin - 1.5 * mm
     line = y + layout.height_mm * mm - margin - 9
@@ -99,7 +99,7 @@ def _lines(words: str, size: float, room: float) -> list[str]:
     return lines
 
 
-def _square(canvas: Canvas, url: str, x: float, y: float, side: float) -> None:
+def square(canvas: Canvas, url: str, x: float, y: float, side: float) -> None:
     modules = qr_modules(url)
     unit = side / (len(modules) + 2 * QUIET)
     for row, line in enumerate(modules):

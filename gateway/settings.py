@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -37,6 +39,9 @@ class Settings(BaseSettings):
     sparkplug_host_id: str = Field(default="forewarn", min_length=1, max_length=120, pattern=r"^[^/+#\s]+$")
     sparkplug_reorder_s: float = Field(default=2.0, gt=0, le=60)  # how long a message may be overtaken by others
     smtp_url: str | None = None
+    map_tiles: str | None = None  # https://HOST/{z}/{x}/{y}.png; without it maps show the bundled outlines alone
+    map_attribution: str = Field(default="", max_length=200)  # what the tiles' makers want to be said on the map
+    map_datum: Literal["wgs84", "gcj02"] = "wgs84"  # Chinese tiles are shifted by law
     ready_file: Path | None = None  # written by a role when it can do its work; `up` waits for it
 
     @field_validator("http", "https")
@@ -62,6 +67,24 @@ class Settings(BaseSettings):
         if value and not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise ValueError("must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
         return value or None
+
+    @field_validator("map_tiles")
+    @classmethod
+    def _is_tiles(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        place = urlsplit(value)
+        # The host goes into a header and must be one address: a wildcard or a blank there would open more than it.
+        named = place.scheme in ("https", "http") and re.fullmatch(r"[A-Za-z0-9.\-\[\]:]+", place.netloc)
+        if not named or not all(each in value for each in ("{z}", "{x}", "{y}")) or not value.isprintable():
+            raise ValueError("must be such as https://tiles.example.com/{z}/{x}/{y}.png")
+        return value
+
+    @property
+    def map_origin(self) -> str | None:
+        """Where map tiles come from; pages may load pictures from there."""
+        place = urlsplit(self.map_tiles or "")
+        return f"{place.scheme}://{place.netloc}" if self.map_tiles else None
 
     @property
     def http_host(self) -> str:

@@ -27,7 +27,7 @@ from assets.stock.places import (
 from assets.stock.replenishment import StockLevel
 from assets.stock.tables import StockBalance, StockLot, StockSerial
 from assets.stock.text import containing, folded
-from assets.stock.words import MADE_BY_ITSELF, NETTABLE
+from assets.stock.words import MADE_BY_ITSELF, MADE_BY_PEOPLE, NETTABLE
 from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.stock_rows import (
@@ -196,10 +196,11 @@ def list_stock_locations(
     parent_id: UUID | None = None,
     person_id: UUID | None = None,
     active: bool | None = None,
+    own: bool = False,
     limit: Limit = 100,
     after: After = None,
 ) -> Locations:
-    """List places by code."""
+    """List places by code; `own`: without the accounts that are made by themselves."""
     here.require("stock.read")
     query = select(StockLocation).order_by(StockLocation.code, StockLocation.id).limit(limit + 1)
     for word in folded(q).split()[:8] if q else ():
@@ -214,6 +215,8 @@ def list_stock_locations(
     ):
         if value is not None:
             query = query.where(column == value)
+    if own:
+        query = query.where(StockLocation.kind.in_(MADE_BY_PEOPLE))
     if after:
         query = query.where(tuple_(StockLocation.code, StockLocation.id) > tuple_(*read_cursor(after, str, UUID)))
     rows = list(here.session.scalars(query))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import or_, select
 
@@ -27,6 +28,7 @@ from gateway.api.warranty_rows import (
     everything_known,
     require_above,
 )
+from gateway.card_file import card_pdf, facts_of
 
 router = APIRouter(prefix="/api/v1", tags=["warranty"])
 
@@ -147,6 +149,22 @@ def get_card(card_id: UUID, here: Here) -> CardItem:
     if card is None:
         raise NotFound("no such warranty card", kind="warranty_card")
     return card_items(here, [card])[0]
+
+
+@router.get("/warranty-cards/{card_id}/file", operation_id="get_warranty_card_file", response_class=Response)
+def get_card_file(card_id: UUID, here: Here, language: Literal["en", "zh"] = "en") -> Response:
+    """The card as a PDF to print or to send."""
+    here.require("warranty.read")
+    card = here.session.get(WarrantyCard, card_id)
+    if card is None or card.state == "revoked":
+        raise NotFound("no such warranty card", kind="warranty_card")
+    asset = asset_seen(here, card.asset_id)
+    customer = here.session.get(Customer, card.customer_id) if card.customer_id else None
+    with everything_known(here):
+        facts = facts_of(here, asset, language, customer.name if customer else None)
+    name = f"warranty-{card.number}.pdf"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(card_pdf(language, facts), media_type="application/pdf", headers=headers)
 
 
 @router.post("/assets/{asset_id}/warranty-card", operation_id="issue_warranty_card", status_code=201)

@@ -16,8 +16,11 @@ from assets.documents.models import Document
 from assets.documents.store import DiskFiles
 from assets.labels.codes import labelled_asset
 from assets.registry import Asset
+from assets.warranty.known import card_of
 from gateway.api.deps import Public
 from gateway.api.documents import file_of
+from gateway.card_file import card_pdf, facts_of
+from gateway.texts import choose_language
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,3 +55,19 @@ def customer_document(code: str, document_id: UUID, here: Public, request: Reque
     if revision is None:
         raise NotFound("no such document")
     return file_of(DiskFiles(here.settings.data), revision)
+
+
+@router.get("/a/{code}/warranty-card", operation_id="customer_warranty_card")
+def customer_warranty_card(code: str, here: Public, request: Request) -> Response:
+    """The machine's warranty card as a PDF, without the customer's name: a label is open to everybody."""
+    asset = labelled_asset(here.session, code)
+    if asset is None or card_of(here.session, asset.id) is None:
+        raise NotFound("no such warranty card")
+    asked, accepted = request.query_params.get("lang"), request.headers.get("accept-language")
+    language = choose_language(asked, request.cookies.get("forewarn_language"), accepted)
+    facts = facts_of(here, asset, language)
+    headers = {
+        "Content-Disposition": f'attachment; filename="warranty-{facts.warranty.number}.pdf"',
+        "Cache-Control": "no-store",
+    }
+    return Response(card_pdf(language, facts), media_type="application/pdf", headers=headers)

@@ -5,7 +5,7 @@ import type * as commissioning from "../desk/assets/Commissioning";
 import type * as life from "../desk/assets/LifeTab";
 import type * as meters from "../desk/assets/MetersTab";
 import type * as parts from "../desk/assets/PartsTab";
-import type * as map from "../desk/assets/PointMap";
+import type * as map from "../desk/assets/mapDraw";
 import type * as position from "../desk/assets/PositionPage";
 import type * as positions from "../desk/assets/PositionsPage";
 import type * as imports from "../desk/files/ImportsPage";

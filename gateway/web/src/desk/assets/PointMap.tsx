@@ -1,99 +1,87 @@
-/** A map drawn on one canvas: outlines of countries, points gathered where they would cover each other. */
-import { useEffect, useMemo, useRef, useState, type PointerEvent, type WheelEvent } from "react";
+/** A map drawn on one canvas, once a frame: moved and zoomed by mouse, wheel, one finger or two. */
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 
-import type { AssetState } from "../../api/types";
 import { useText } from "../../i18n/useText";
-import { STATE_LOOK, StateChip } from "../../ui/chips";
-import { TONES } from "../../ui/theme";
-import { outlines } from "./outlines";
+import { StateChip } from "../../ui/chips";
+import { around, draw, gather, onScreen, place, type Group, type Size, type Spot, type View } from "./mapDraw";
+import type { Tiles } from "./mapTiles";
 
-export type Spot = { id: string; name: string; serial: string; latitude_deg: number | null; longitude_deg: number | null; state?: AssetState | null };
-export type View = { x: number; y: number; scale: number }; // middle in the unit square of the Mercator map; pixels per its side
-export type Group = { x: number; y: number; spots: Spot[]; worst: AssetState };
+export type { Spot } from "./mapDraw";
 
-const REACH = 30; // pixels within which points are one
-const CLOSEST = 2 ** 25;
-const RANK: AssetState[] = ["trouble", "watch", "no_data", "learning", "ok"];
-const MAX_LATITUDE = 85;
+const CLOSEST = 2 ** 27; // pixels around the earth: a street's width fills the screen
+const NEAR = 26; // pixels around a point that hit it
+const SHOWN = 50;
 
-export const mercator = (lat: number, lon: number): [number, number] => {
-  const y = Math.min(MAX_LATITUDE, Math.max(-MAX_LATITUDE, lat)) * (Math.PI / 180);
-  return [(lon + 180) / 360, 0.5 - Math.log(Math.tan(Math.PI / 4 + y / 2)) / (2 * Math.PI)];
-};
+type Finger = { x: number; y: number };
 
-function around(points: [number, number][], width: number, height: number): View {
-  const xs = points.map(([x]) => x);
-  const ys = points.map(([, y]) => y);
-  const [left, right, top, bottom] = [xs.reduce((a, b) => Math.min(a, b)), xs.reduce((a, b) => Math.max(a, b)), ys.reduce((a, b) => Math.min(a, b)), ys.reduce((a, b) => Math.max(a, b))];
-  const scale = Math.min(width / Math.max(right - left, 0.004), height / Math.max(bottom - top, 0.004)) * 0.8;
-  return { x: (left + right) / 2, y: (top + bottom) / 2, scale };
-}
-
-function gather(spots: { spot: Spot; at: [number, number] }[], view: View, width: number, height: number): Group[] {
-  const cells = new Map<string, { x: number; y: number; spots: Spot[] }>();
-  for (const { spot, at } of spots) {
-    const x = (at[0] - view.x) * view.scale + width / 2;
-    const y = (at[1] - view.y) * view.scale + height / 2;
-    if (x < -REACH || y < -REACH || x > width + REACH || y > height + REACH) continue;
-    // Cells stand on the map, not on the screen: groups must not dance while it is moved.
-    const key = `${Math.floor((at[0] * view.scale) / REACH)},${Math.floor((at[1] * view.scale) / REACH)}`;
-    const cell = cells.get(key);
-    if (cell) { cell.x += x; cell.y += y; cell.spots.push(spot); } else cells.set(key, { x, y, spots: [spot] });
-  }
-  return [...cells.values()].map((cell) => ({ x: cell.x / cell.spots.length, y: cell.y / cell.spots.length, spots: cell.spots, worst: RANK.find((state) => cell.spots.some((spot) => (spot.state ?? "no_data") === state)) ?? "no_data" }));
-}
-
-export function PointMap(props: { spots: Spot[] }) {
+export function PointMap(props: { spots: Spot[]; tiles: Tiles | null }) {
   const text = useText();
   const navigate = useNavigate();
-  const canvas = useRef<HTMLCanvasElement>(null);
   const box = useRef<HTMLDivElement>(null);
-  const [size, setSize] = useState({ width: 0, height: 520 });
-  const [view, setView] = useState<View | null>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
   const [chosen, setChosen] = useState<Spot[]>([]);
-  const placed = useMemo(() => props.spots.map((spot) => ({ spot, at: mercator(spot.latitude_deg!, spot.longitude_deg!) })), [props.spots]);
+  const [height, setHeight] = useState(520);
+  const { tiles } = props;
+  const placed = useMemo(() => props.spots.map((spot) => place(spot, tiles?.datum === "gcj02")), [props.spots, tiles]);
+  // What changes with every frame stands outside of React: drawing must not wait for it.
+  const held = useRef<{ view: View | null; size: Size; groups: Group[]; of: typeof placed | null; scale: number; frame: number }>({ view: null, size: { width: 0, height: 0 }, groups: [], of: null, scale: 0, frame: 0 });
+
+  const later = useCallback(() => {
+    const now = held.current;
+    now.frame ||= requestAnimationFrame(() => {
+      now.frame = 0;
+      if (!canvas.current || !now.size.width) return;
+      now.view ??= around(placed, now.size);
+      if (now.of !== placed || now.scale !== now.view.scale) { now.groups = gather(placed, now.view.scale); now.of = placed; now.scale = now.view.scale; }
+      draw(canvas.current, now.view, now.groups, now.size, tiles, later);
+    });
+  }, [placed, tiles]);
+
+  const zoom = useCallback((factor: number, at?: Finger) => {
+    const { view, size } = held.current;
+    if (!view) return;
+    const [x, y] = [(at?.x ?? size.width / 2) - size.width / 2, (at?.y ?? size.height / 2) - size.height / 2];
+    const scale = Math.min(CLOSEST, Math.max(size.width, view.scale * factor));
+    held.current.view = { scale, x: x / view.scale + view.x - x / scale, y: y / view.scale + view.y - y / scale };
+    later();
+  }, [later]);
+
+  const hit = useCallback((at: Finger) => {
+    const { view, size, groups } = held.current;
+    if (!view) return;
+    let best: Group | null = null;
+    let far = NEAR;
+    for (const group of groups) {
+      const [x, y] = onScreen(group, view, size);
+      const away = Math.hypot(x - at.x, y - at.y);
+      if (away <= far) [best, far] = [group, away];
+    }
+    if (!best) return setChosen([]);
+    if (best.spots.length > 1 && view.scale < CLOSEST / 8) return zoom(4, at);
+    setChosen(best.spots.slice(0, SHOWN));
+  }, [zoom]);
+
   useEffect(() => {
     if (!box.current) return;
-    const watch = new ResizeObserver(([entry]) => setSize({ width: entry!.contentRect.width, height: Math.max(360, Math.min(620, window.innerHeight - 330)) }));
+    const watch = new ResizeObserver(([entry]) => {
+      const size = { width: entry!.contentRect.width, height: Math.max(360, Math.min(620, window.innerHeight - 330)) };
+      held.current.size = size;
+      setHeight(size.height);
+      later();
+    });
     watch.observe(box.current);
     return () => watch.disconnect();
-  }, []);
-  const { width, height } = size;
-  const shown = view ?? (width ? around(placed.map((one) => one.at), width, height) : null);
-  const groups = useMemo(() => (shown ? gather(placed, shown, width, height) : []), [placed, shown?.x, shown?.y, shown?.scale, width, height]);
-  useEffect(() => { if (shown && canvas.current) draw(canvas.current, shown, groups, width, height); });
-  const drag = useRef<{ x: number; y: number; view: View; moved: boolean } | null>(null);
-  const zoom = (factor: number, x = width / 2, y = height / 2) => {
-    if (!shown) return;
-    const scale = Math.min(CLOSEST, Math.max(width, shown.scale * factor));
-    const [mapX, mapY] = [(x - width / 2) / shown.scale + shown.x, (y - height / 2) / shown.scale + shown.y];
-    setView({ scale, x: mapX - (x - width / 2) / scale, y: mapY - (y - height / 2) / scale });
-  };
-  const wheel = (event: WheelEvent<HTMLCanvasElement>) => { const at = event.currentTarget.getBoundingClientRect(); zoom(event.deltaY < 0 ? 1.35 : 1 / 1.35, event.clientX - at.left, event.clientY - at.top); };
-  const down = (event: PointerEvent<HTMLCanvasElement>) => { if (shown) { drag.current = { x: event.clientX, y: event.clientY, view: shown, moved: false }; event.currentTarget.setPointerCapture(event.pointerId); } };
-  const move = (event: PointerEvent<HTMLCanvasElement>) => {
-    const held = drag.current;
-    if (!held) return;
-    const [dx, dy] = [event.clientX - held.x, event.clientY - held.y];
-    if (Math.abs(dx) + Math.abs(dy) > 4) held.moved = true;
-    if (held.moved) setView({ ...held.view, x: held.view.x - dx / held.view.scale, y: held.view.y - dy / held.view.scale });
-  };
-  const up = (event: PointerEvent<HTMLCanvasElement>) => {
-    const held = drag.current;
-    drag.current = null;
-    if (!held || held.moved || !shown) return;
-    const at = event.currentTarget.getBoundingClientRect();
-    const [x, y] = [event.clientX - at.left, event.clientY - at.top];
-    const hit = groups.map((group) => ({ group, far: Math.hypot(group.x - x, group.y - y) })).sort((a, b) => a.far - b.far)[0];
-    if (!hit || hit.far > 26) return setChosen([]);
-    if (hit.group.spots.length > 1 && shown.scale < CLOSEST / 8) return zoom(4, x, y);
-    setChosen(hit.group.spots.slice(0, 50));
-  };
+  }, [later]);
+  useEffect(later, [later, height]);
+  useEffect(() => () => cancelAnimationFrame(held.current.frame), []);
+  useEffect(() => (canvas.current ? fingers(canvas.current, { view: () => held.current.view, move: (view) => { held.current.view = view; later(); }, zoom, hit }) : undefined), [later, zoom, hit]);
+
   return (
     <div ref={box} className="card" style={{ overflow: "hidden", position: "relative" }}>
-      <canvas ref={canvas} style={{ width: "100%", height, display: "block", touchAction: "none", cursor: "grab" }} role="img" aria-label={text.t("map.label", { count: props.spots.length })} onWheel={wheel} onPointerDown={down} onPointerMove={move} onPointerUp={up} />
-      <div className="mapbuttons"><button type="button" aria-label={text.t("map.in")} onClick={() => zoom(2)}>+</button><button type="button" aria-label={text.t("map.out")} onClick={() => zoom(0.5)}>−</button><button type="button" aria-label={text.t("map.all")} onClick={() => setView(null)}>⤢</button></div>
+      <canvas ref={canvas} style={{ width: "100%", height, display: "block", touchAction: "none", cursor: "grab" }} role="img" aria-label={text.t("map.label", { count: props.spots.length })} />
+      <div className="mapbuttons"><button type="button" aria-label={text.t("map.in")} onClick={() => zoom(2)}>+</button><button type="button" aria-label={text.t("map.out")} onClick={() => zoom(0.5)}>−</button><button type="button" aria-label={text.t("map.all")} onClick={() => { held.current.view = null; later(); }}>⤢</button></div>
+      {tiles?.attribution && <div className="mapby">{tiles.attribution}</div>}
       {chosen.length > 0 && (
         <div className="mapbox">{chosen.map((spot) => <button key={spot.id} type="button" className="plainbutton line row" style={{ width: "100%", gap: 10 }} onClick={() => void navigate(`/assets/${spot.id}`)}><span className="grow"><span className="break" style={{ fontWeight: 600 }}>{spot.name}</span><span className="mono small muted" style={{ display: "block" }}>{spot.serial}</span></span><StateChip state={spot.state ?? "no_data"} small /></button>)}</div>
       )}
@@ -101,36 +89,45 @@ export function PointMap(props: { spots: Spot[] }) {
   );
 }
 
-function draw(canvas: HTMLCanvasElement, view: View, groups: Group[], width: number, height: number): void {
-  const ratio = window.devicePixelRatio || 1;
-  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio); }
-  const pen = canvas.getContext("2d")!;
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  pen.fillStyle = "#e9f1f4";
-  pen.fillRect(0, 0, width, height);
-  pen.lineWidth = 1;
-  for (const ring of outlines()) {
-    if ((ring.right - view.x) * view.scale < -width / 2 || (ring.left - view.x) * view.scale > width / 2 || (ring.bottom - view.y) * view.scale < -height / 2 || (ring.top - view.y) * view.scale > height / 2) continue;
-    pen.beginPath();
-    ring.points.forEach(([x, y], index) => { const [px, py] = [(x - view.x) * view.scale + width / 2, (y - view.y) * view.scale + height / 2]; if (index) pen.lineTo(px, py); else pen.moveTo(px, py); });
-    pen.closePath();
-    pen.fillStyle = "#fbfcfd";
-    pen.fill();
-    pen.strokeStyle = "#c9d5dc";
-    pen.stroke();
-  }
-  pen.textAlign = "center";
-  pen.textBaseline = "middle";
-  for (const group of groups) {
-    const many = group.spots.length > 1;
-    const radius = many ? 11 + Math.min(10, Math.log2(group.spots.length) * 1.6) : 7;
-    pen.beginPath();
-    pen.arc(group.x, group.y, radius, 0, 2 * Math.PI);
-    pen.fillStyle = TONES[STATE_LOOK[group.worst].tone].ink;
-    pen.fill();
-    pen.lineWidth = 2;
-    pen.strokeStyle = "#fff";
-    pen.stroke();
-    if (many) { pen.fillStyle = "#fff"; pen.font = "600 11px 'Inter Variable', sans-serif"; pen.fillText(group.spots.length > 999 ? `${Math.round(group.spots.length / 100) / 10}k` : String(group.spots.length), group.x, group.y); }
-  }
+type Moved = { view: () => View | null; move: (view: View) => void; zoom: (factor: number, at: Finger) => void; hit: (at: Finger) => void };
+
+/** One finger moves, two zoom around their middle; what has not moved was a tap. Returns how to stop listening. */
+function fingers(canvas: HTMLCanvasElement, map: Moved): () => void {
+  const down = new Map<number, Finger>();
+  let begun: Finger | null = null; // where a tap began; null once it has moved
+  const where = (event: MouseEvent): Finger => { const at = canvas.getBoundingClientRect(); return { x: event.clientX - at.left, y: event.clientY - at.top }; };
+  const press = (event: PointerEvent) => {
+    canvas.setPointerCapture(event.pointerId);
+    down.set(event.pointerId, where(event));
+    begun = down.size === 1 ? where(event) : null;
+  };
+  const move = (event: PointerEvent) => {
+    const before = down.get(event.pointerId);
+    const view = map.view();
+    if (!before || !view) return;
+    const now = where(event);
+    if (begun && Math.hypot(now.x - begun.x, now.y - begun.y) <= 4) return;
+    begun = null;
+    const other = [...down].find(([id]) => id !== event.pointerId)?.[1];
+    down.set(event.pointerId, now);
+    if (!other) return map.move({ ...view, x: view.x - (now.x - before.x) / view.scale, y: view.y - (now.y - before.y) / view.scale });
+    const apart = Math.hypot(before.x - other.x, before.y - other.y);
+    if (apart > 0) map.zoom(Math.hypot(now.x - other.x, now.y - other.y) / apart, { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 });
+  };
+  const lift = (event: PointerEvent) => {
+    if (down.delete(event.pointerId) && begun && event.type === "pointerup") map.hit(where(event));
+    begun = null;
+  };
+  const wheel = (event: WheelEvent) => {
+    event.preventDefault(); // the page must not run away below the map
+    map.zoom(2 ** (-Math.max(-100, Math.min(100, event.deltaY)) / 220), where(event));
+  };
+  const stop = new AbortController();
+  const { signal } = stop;
+  canvas.addEventListener("pointerdown", press, { signal });
+  canvas.addEventListener("pointermove", move, { signal });
+  canvas.addEventListener("pointerup", lift, { signal });
+  canvas.addEventListener("pointercancel", lift, { signal });
+  canvas.addEventListener("wheel", wheel, { signal, passive: false });
+  return () => stop.abort();
 }

@@ -1,7 +1,7 @@
 /** Outlines of the countries, read once from the bundled atlas (Natural Earth, public domain). */
 import atlas from "world-atlas/countries-110m.json";
 
-import { mercator } from "./PointMap";
+import { mercator } from "./mercator";
 
 export type Ring = { points: [number, number][]; left: number; right: number; top: number; bottom: number };
 export type Topology = { arcs: number[][][]; transform: { scale: [number, number]; translate: [number, number] }; objects: { countries: { geometries: { type: string; arcs: unknown }[] } } };

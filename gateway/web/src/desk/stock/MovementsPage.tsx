@@ -8,7 +8,7 @@ import { useText } from "../../i18n/useText";
 import { FormButton } from "../../ui/Act";
 import { Chip } from "../../ui/chips";
 import { ListPage } from "../../ui/ListPage";
-import { amount, Order, Part, PARTS, Place, PLACES, StockTabs, type OrderRef, type PartRef, type PlaceRef, type Ref } from "./common";
+import { amount, Order, Part, PARTS, ANY_PLACES, Place, StockTabs, type OrderRef, type PartRef, type PlaceRef, type Ref } from "./common";
 import { KINDS } from "./movement";
 
 export type Movement = { id: string; kind: string; occurred_at: string; received_at: string; offline: boolean; by: Ref | null; work_order: OrderRef | null; asset: { id: string; name: string; serial: string } | null; reference: { kind: string; id: string; number: string | null } | null; reason: string | null; note: string | null; lines: { part: PartRef; quantity: number; from: PlaceRef | null; to: PlaceRef | null; lot: string | null; serial: string | null }[] };
@@ -29,7 +29,7 @@ export function MovementsPage() {
       path="/stock-movements"
       search="stock.search"
       exports="stock-movements"
-      filters={[{ name: "kind", label: "col.kind", options: [...KINDS, "receipt", "transfer_ship", "transfer_receive"].map((word) => ({ value: word, label: text.code("movement", word) })) }, { name: "location_id", label: "col.location", of: PLACES }, { name: "part_id", label: "col.part", of: PARTS }]}
+      filters={[{ name: "kind", label: "col.kind", options: [...KINDS, "receipt", "transfer_ship", "transfer_receive"].map((word) => ({ value: word, label: text.code("movement", word) })) }, { name: "location_id", label: "col.location", of: ANY_PLACES }, { name: "part_id", label: "col.part", of: PARTS }]}
       columns={[
         { label: "col.at", width: "150px", cell: (row) => <>{text.moment(row.occurred_at)}{row.offline && <span className="tiny muted row" style={{ gap: 4 }}><WifiOff size={12} aria-hidden />{text.t("stock.offline")}</span>}</> },
         { label: "col.kind", width: "130px", phone: "side", cell: (row) => <Chip tone="quiet" small>{text.code("movement", row.kind)}</Chip> },

@@ -8,7 +8,7 @@ import { useText } from "../../i18n/useText";
 import { FormButton } from "../../ui/Act";
 import { Chip } from "../../ui/chips";
 import { ListPage } from "../../ui/ListPage";
-import { amount, LOCATION_KINDS, Part, PARTS, Place, PLACES, StockTabs, type PartRef, type PlaceRef } from "./common";
+import { amount, LOCATION_KINDS, Part, PARTS, ANY_PLACES, Place, StockTabs, type PartRef, type PlaceRef } from "./common";
 import { movementForm } from "./movement";
 
 export type Row = { id: string; part: PartRef; location: PlaceRef; lot: string | null; serial: string | null; condition: string | null; quantity: number; updated_at: string | null };
@@ -25,7 +25,7 @@ export function StockPage() {
       path="/stock-balances"
       search="stock.search"
       exports="stock-balances"
-      filters={[{ name: "location_id", label: "col.location", of: PLACES }, { name: "part_id", label: "col.part", of: PARTS }, { name: "kind", label: "stock.location_kind", options: LOCATION_KINDS.map((word) => ({ value: word, label: text.code("location_kind", word) })) }, { name: "below_minimum", label: "stock.low", options: [{ value: "true", label: text.t("stock.below_minimum") }] }]}
+      filters={[{ name: "location_id", label: "col.location", of: ANY_PLACES }, { name: "part_id", label: "col.part", of: PARTS }, { name: "kind", label: "stock.location_kind", options: LOCATION_KINDS.map((word) => ({ value: word, label: text.code("location_kind", word) })) }, { name: "below_minimum", label: "stock.low", options: [{ value: "true", label: text.t("stock.below_minimum") }] }]}
       columns={[
         { label: "col.part", width: "30%", cell: (row) => <Part part={row.part} /> },
         { label: "col.location", width: "26%", cell: (row) => <Place place={row.location} /> },

@@ -14,7 +14,9 @@ export const LOCATION_KINDS = ["warehouse", "bin", "van", "person", "customer", 
 export const OWN_KINDS = ["warehouse", "bin", "van", "person", "quarantine", "repair_shop"];
 
 export const PARTS: Source = { path: "/parts", label: (row, language) => `${row.number} · ${(language === "zh" && row.name_zh) || row.name_en}` };
-export const PLACES: Source = { path: "/stock-locations", label: (row) => `${row.code} · ${row.name}` };
+export const ANY_PLACES: Source = { path: "/stock-locations", label: (row) => `${row.code} · ${row.name}` };
+/** Where things lie; the accounts that things come from and go to are nobody's choice in a form. */
+export const PLACES: Source = { ...ANY_PLACES, asked: { own: true } };
 export const ORDERS: Source = { path: "/work-orders", asked: { open: true }, local: true, label: (row) => [row.number, row.asset?.name].filter(Boolean).join(" · ") };
 
 export const partName = (part: { name_en: string; name_zh: string }, text: Text): string => (text.language === "zh" && part.name_zh) || part.name_en;

@@ -1,5 +1,6 @@
 /** What is covered until when, machine by machine; and the cards and registrations behind it. */
-import { BadgeCheck, ShieldCheck, Inbox } from "lucide-react";
+import { Button } from "@mantine/core";
+import { BadgeCheck, FileDown, ShieldCheck, Inbox } from "lucide-react";
 import { Link, useOutletContext } from "react-router";
 
 import { may } from "../../api/rows";
@@ -66,12 +67,19 @@ export function CardsPage() {
         { label: "fact.purchased_on", phone: "hide", cell: (card) => text.day(card.purchased_on) },
         { label: "col.to", phone: "named", cell: (card) => text.day(card.ends_on) },
         { label: "col.state", phone: "side", cell: (card) => <CoverChip state={card.state} /> },
-        { label: "col.act", cell: (card) => <Moves card={card} /> },
+        { label: "col.act", cell: (card) => <span className="row wrap"><CardFile card={card} /><Moves card={card} /></span> },
       ]}
       to={(card) => `/assets/${card.asset.id}/warranty`}
       empty={{ icon: BadgeCheck, sentence: "warranty.no_cards", example: "warranty.no_cards_example" }}
     />
   );
+}
+
+/** The card to print or to send on. */
+export function CardFile(props: { card: Card }) {
+  const text = useText();
+  if (props.card.state === "revoked") return null;
+  return <Button size="compact-sm" variant="default" leftSection={<FileDown size={14} />} component="a" href={`/api/v1/warranty-cards/${props.card.id}/file?language=${text.language}`} download>{text.t("warranty.card_file")}</Button>;
 }
 
 export function Moves(props: { card: Card }) {

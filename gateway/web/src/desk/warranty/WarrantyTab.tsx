@@ -14,7 +14,7 @@ import { CUSTOMERS } from "../assets/look";
 import { VerdictLines } from "./Lines";
 import { clauseText, CoverChip, metersText, scopeText } from "./look";
 import { FACTS, type AssetWarranty, type Cover, type Coverage, type Facts } from "./types";
-import { Moves } from "./WarrantiesPage";
+import { CardFile, Moves } from "./WarrantiesPage";
 
 export function WarrantyTab(props: { asset: AssetDetail }) {
   const { asset } = props;
@@ -54,7 +54,7 @@ export function WarrantyTab(props: { asset: AssetDetail }) {
                 [text.t("col.to"), text.day(warranty.data.card.ends_on)],
                 [text.t("warranty.proof"), warranty.data.card.proof ?? "–"],
               ]} />
-              {manage && <div style={{ marginTop: 12 }}><Moves card={warranty.data.card} /></div>}
+              <div className="row wrap" style={{ marginTop: 12 }}><CardFile card={warranty.data.card} />{manage && <Moves card={warranty.data.card} />}</div>
             </>
           ) : (
             <div className="stack" style={{ gap: 10 }}>

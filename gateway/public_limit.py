@@ -40,17 +40,23 @@ class Limiter:
 
 
 class PublicLimit:
-    """Answers 429 below /a once an address has asked too often."""
+    """Answers 429 below /a, and to applications, once an address has asked too often."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app, self._limiter = app, Limiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        public = scope["type"] == "http" and (scope["path"] == "/a" or scope["path"].startswith("/a/"))
+        public = scope["type"] == "http" and _is_public(scope)
         if public and not self._limiter.allows((scope.get("client") or ("unknown", 0))[0]):
             said = " · ".join(texts.text(language, "page.too_often") for language in texts.LANGUAGES)
             headers = {"Retry-After": str(self._limiter.wait_s()), "Cache-Control": "no-store"}
             await HTMLResponse(f"<!doctype html><meta charset=utf-8><p>{said}</p>", 429, headers)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _is_public(scope: Scope) -> bool:
+    path = scope["path"]
+    applies = scope["method"] == "POST" and path.startswith("/api/v1/partner-applications")
+    return bool(path == "/a" or path.startswith("/a/") or applies)

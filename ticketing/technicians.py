@@ -64,7 +64,7 @@ def technicians(session: Session) -> list[Technician]:
     rows = session.execute(
         select(Person.id, Person.name, load)
         .outerjoin(busy, busy.c.assignee_id == Person.id)
-        .where(Person.disabled_at.is_(None), Person.id.in_(_sent()))
+        .where(Person.disabled_at.is_(None), Person.id.in_(sent_people()))
         .order_by(load, Person.name, Person.id)
         .limit(MAX_LIST)
     )
@@ -96,7 +96,7 @@ def resources(
     Of all visible ones, or of those named, of a team's members at `start`, of some organisations; a job that sees
     everybody's rows must say which. Those who do not work in that time are there too, without spans.
     """
-    query = select(Person).where(Person.disabled_at.is_(None), Person.id.in_(_sent()))
+    query = select(Person).where(Person.disabled_at.is_(None), Person.id.in_(sent_people()))
     if person_ids is not None:
         query = query.where(Person.id.in_(set(person_ids)))
     if team_id is not None:
@@ -157,5 +157,6 @@ def planned_minutes(
     return found
 
 
-def _sent() -> Select[UUID]:
+def sent_people() -> Select[UUID]:
+    """Return the query for the ids of everybody with a role that goes to machines."""
     return select(Membership.person_id).where(Membership.role.in_(SENT))

@@ -22,6 +22,7 @@ from gateway.api.deps import NotSignedIn
 from gateway.sign_in import SignInFailed, TooManyFailures
 from ingest.bursts import TooManyBursts
 from ingest.identity import TooManyAttempts
+from ticketing.people.applications import TooManyApplications
 from ticketing.work_orders import StaleVersion
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ STATUS: tuple[tuple[type[RuleError], int, str], ...] = (
     (TooManyFailures, 429, "Too many failed attempts"),
     (TooManyAttempts, 429, "Too many attempts"),
     (TooManyRegistrations, 429, "Too many registrations"),
+    (TooManyApplications, 429, "Too many applications"),
     (TooManyBursts, 429, "Too many bursts"),
     (Forbidden, 403, "Not allowed"),
     (NotFound, 404, "Not found"),

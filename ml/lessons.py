@@ -120,7 +120,7 @@ class Lessons:
         key = (peers, worn, budget)
         if key not in self._taught:
             taught = dict(self._page(session, peers, _peers) or NOTHING) if peers else {}
-            belief = self._page(session, worn, _belief) if worn else None
+            belief = self._page(session, worn, belief_of) if worn else None
             if belief is None and budget != BUDGET_PER_MONTH:
                 belief = self._for_budget(budget)
             self._taught[key] = (taught | {"wear": belief} if belief is not None else taught) or NOTHING
@@ -204,7 +204,7 @@ def _peers(state: State) -> Mapping[str, State]:
     return {str(name): taught for name, taught in state["taught"].items()}
 
 
-def _belief(state: State) -> State:
+def belief_of(state: State) -> State:
     """Raise ValueError where it was written for other features: a detector must never meet it."""
     plain: State = state["belief"]
     WearBelief.from_plain(plain)

@@ -14,10 +14,21 @@ from ml.detectors.wear import COARSE_ROWS
 from ml.learning import Say, Taught
 from ml.lessons import Choice
 from ml.openers import choose, passed_on, settings_for
+from ml.opening_trials import can_be_tried
 from ml.spread import Spread
 from ml.store.artefacts import seal, versions
 from ml.store.tables import CHALLENGER, OPENERS, WEAR
-from ml.store.versions import Draft, Reason, add_model, is_held, promote_unless_held
+from ml.store.versions import (
+    Draft,
+    Reason,
+    add_model,
+    is_held,
+    on_trial,
+    promote_unless_held,
+    serving_of,
+    verify,
+    went_back,
+)
 from ml.stored_fleet import StoredFleet
 from ml.walking import Learned
 from ml.wear_training import WearLessons, wear_lessons
@@ -57,22 +68,28 @@ def learn_openings(
 def store_openings(
     session: Session, organisation_id: UUID, fleet: StoredFleet, openings: Openings, now: datetime
 ) -> Iterator[dict[str, Any]]:
-    """Store both as versions that serve at once, unless a person went back to an older one; yield what came of each.
+    """Store both as versions; yield what came of each.
 
-    They were chosen on history by recall within the budget, each asset judged by what the others taught; there is
-    no shadow in which two beliefs could be compared on the same alarms.
+    Where the fleet shows enough for a trial (`ml.opening_trials`) the one that serves goes on until figures on what
+    came afterwards say otherwise, and nothing younger is stored meanwhile. Elsewhere a version serves at once, unless
+    a person went back to an older one: it was chosen on history by recall within the budget, each asset judged by
+    what the others taught, and a trial would only keep it away.
     """
     if openings.worn is None:
         yield _refused(WEAR, "nothing_known_of_wear", {"assets": len(fleet.assets)})
     else:
         belief = openings.worn.belief
         figures = {"level": belief.level, "assets": len(openings.worn.without)}
-        yield _store(session, organisation_id, WEAR, {"belief": belief.to_plain()}, fleet, figures, now)
+        state = {"belief": belief.to_plain()}
+        tried = can_be_tried(openings.judged)
+        yield _store(session, organisation_id, WEAR, state, fleet, figures, now, tried=tried)
     if openings.choice is None:
         yield _refused(OPENERS, "too_few_incidents", {"incidents": len(openings.judged.incidents)})
     else:
         state = openings.choice.plain()
-        yield _store(session, organisation_id, OPENERS, state, openings.judged, {"opens": openings.choice.opens}, now)
+        figures = {"opens": openings.choice.opens}
+        tried = can_be_tried(openings.judged)
+        yield _store(session, organisation_id, OPENERS, state, openings.judged, figures, now, tried=tried)
 
 
 def _store(
@@ -83,7 +100,16 @@ def _store(
     fleet: StoredFleet,
     figures: dict[str, Any],
     now: datetime,
+    *,
+    tried: bool,
 ) -> dict[str, Any]:
+    champion, trial = serving_of(session, organisation_id, kind), on_trial(session, organisation_id, kind)
+    budget = fleet.settings.budget_per_month
+    # A belief for another budget cannot be compared with this one, and was asked for by whoever changed it.
+    tried = tried and champion is not None and champion.card.get("settings", {}).get("budget_per_month") == budget
+    tried = tried and champion is not None and verify(session, champion).ok
+    if tried and trial is not None and not is_held(trial):
+        return {"what": kind, "code": "trial_goes_on", "params": {"version": trial.version}, "model_id": str(trial.id)}
     serials = sorted(fleet.serials[name] for name in fleet.assets)
     card: dict[str, Any] = {
         "name": kind,
@@ -97,12 +123,12 @@ def _store(
             "whole": fleet.whole,
         },
         "figures": figures,
-        "settings": {"budget_per_month": fleet.settings.budget_per_month},
+        "settings": {"budget_per_month": budget},
         "versions": versions(),
     }
     draft = Draft(kind, kind, f"{kind}-{seal(state).digest[:12]}", state, card)
     model = add_model(session, organisation_id, draft, now)
-    if model.state == CHALLENGER:
+    if model.state == CHALLENGER and (is_held(model) or not tried or went_back(session, champion, now)):
         promote_unless_held(session, model, Reason("learned_anew", {"assets": len(serials)}), now)
     code = "held_by_rollback" if is_held(model) else "unchanged" if model.created_at != now else model.state
     return {"what": kind, "code": code, "params": {"version": model.version} | figures, "model_id": str(model.id)}

@@ -19,10 +19,12 @@ from ingest.store.hourly import rows_an_hour
 from maintenance.feedback_settings import feedback_for
 from ml.detectors.protocol import State
 from ml.learning import Taught, train_all
+from ml.opening_trials import families_of, note_replayed, replay, trials_of
 from ml.openings import learn_openings, store_openings
 from ml.spread import Spread
 from ml.store.artefacts import versions
 from ml.store.life_trials import settle_life
+from ml.store.shadow import settle_trials
 from ml.store.tables import FAILURE, LIFE, TrainingRun
 from ml.store.versions import Draft, add_model, on_trial
 from ml.stored_fleet import StoredFleet, stored_fleet
@@ -65,6 +67,12 @@ def _train(database: Database, organisation_id: UUID, now: datetime, spread: Spr
             _begin(session, run_id, organisation_id, now, models, *sizes)
         taught = train_all(fleet, spread, _say)
         openings = learn_openings(fleet, taught, paces, spread, _say)
+        with database.as_service() as session:
+            trials, families = trials_of(session, organisation_id), families_of(session, organisation_id)
+        replayed = replay(openings.judged, trials, families, spread)
+        with database.as_service() as session:
+            note_replayed(session, organisation_id, replayed)
+            settle_trials(session, now)
         with database.as_service() as session:
             outcomes = list(store_taught(session, organisation_id, fleet, taught, now))
             outcomes += store_openings(session, organisation_id, fleet, openings, now)

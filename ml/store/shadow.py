@@ -16,14 +16,25 @@ from assets.base.ids import uuid7
 from maintenance.decisions import FindingFacts
 from maintenance.feedback_settings import feedback_for
 from ml import figures
-from ml.store.tables import CHALLENGER, CHAMPION, FAILURE, LearnedState, ShadowFinding, StoredModel
-from ml.store.versions import Reason, get_model, promote, reject, verify
+from ml.store.tables import (
+    CHALLENGER,
+    CHAMPION,
+    FAILURE,
+    OPENERS,
+    WEAR,
+    LearnedState,
+    ShadowFinding,
+    StoredModel,
+)
+from ml.store.versions import Reason, get_model, is_held, promote, promote_unless_held, reject, verify
 from ml.stored_fleet import settings_of, told_of
 from ml.training_set import HISTORY, Asset, Incident, Settings, Span
 
 ENOUGH_MONTHS = 30.0  # asset-months: fewer cannot tell 0.1 false orders a month from none
 ENOUGH_INCIDENTS = 5
 LONGEST_TRIAL = timedelta(days=400)
+LONGEST_REPLAYED = timedelta(days=180)  # of what is learned anew each week and tried on history alone
+TRIED = (FAILURE, WEAR, OPENERS)
 MAX_ORDERS = 500  # listed to people
 
 CAUGHT, LATE, IGNORED, FALSE, OPEN = "caught", "late", "ignored", "false", "open"
@@ -153,10 +164,12 @@ def compare(session: Session, challenger: StoredModel, now: datetime) -> Compari
 
 
 def settle_trials(session: Session, now: datetime) -> int:
-    """Promote or reject the challengers of failure models that have been compared enough; return how many."""
+    """Promote or reject the challengers that have been compared enough; return how many."""
     settled = 0
-    waiting = select(StoredModel).where(StoredModel.state == CHALLENGER, StoredModel.kind == FAILURE)
+    waiting = select(StoredModel).where(StoredModel.state == CHALLENGER, StoredModel.kind.in_(TRIED))
     for challenger in session.scalars(waiting.order_by(StoredModel.id)).all():
+        if challenger.kind != FAILURE and is_held(challenger):
+            continue  # it waits for a person, not for figures
         if (problem := verify(session, challenger).problem) is not None:
             # It never scores: waiting for its trial would keep every younger version of its name away.
             reject(session, challenger, Reason("unusable", {"problem": problem}), now)
@@ -166,7 +179,9 @@ def settle_trials(session: Session, now: datetime) -> int:
         if not found.enough:
             continue
         settled += 1
-        if found.verdict.code in PROMOTES:
+        if found.verdict.code in PROMOTES and challenger.kind != FAILURE:
+            promote_unless_held(session, challenger, found.verdict, now)
+        elif found.verdict.code in PROMOTES:
             promote(session, challenger, found.verdict, now)
         else:
             reject(session, challenger, found.verdict, now)
@@ -183,7 +198,8 @@ def _verdict(scores: Mapping[str, Score], budget: float, challenger: StoredModel
     params |= {f"challenger_{name}": value for name, value in new.plain().items()}
     params |= {f"champion_{name}": value for name, value in (old.plain() if old else {}).items()}
     if new.asset_months < ENOUGH_MONTHS or new.incidents < ENOUGH_INCIDENTS or new.false_rate is None:
-        if now - challenger.state_since > LONGEST_TRIAL:
+        longest = LONGEST_TRIAL if challenger.kind == FAILURE else LONGEST_REPLAYED
+        if now - challenger.state_since > longest:
             return Reason("trial_too_long", params)
         needed = {"needed_months": ENOUGH_MONTHS, "needed_incidents": ENOUGH_INCIDENTS}
         return Reason("not_enough_yet", params | needed)

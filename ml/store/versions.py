@@ -112,6 +112,11 @@ def on_trial(session: Session, organisation_id: UUID, name: str) -> StoredModel 
     return _standing(session, organisation_id, name, CHALLENGER)
 
 
+def serving_of(session: Session, organisation_id: UUID, name: str) -> StoredModel | None:
+    """Return the champion of this name, if there is one."""
+    return _standing(session, organisation_id, name, CHAMPION)
+
+
 def get_model(session: Session, model_id: UUID) -> StoredModel:
     """Return the version. Raise NotFound."""
     model = session.get(StoredModel, model_id)
@@ -206,16 +211,19 @@ def promote_unless_held(session: Session, challenger: StoredModel, reason: Reaso
     _lock(session, challenger.organisation_id, challenger.name)
     session.refresh(challenger)
     champion = _standing(session, challenger.organisation_id, challenger.name, CHAMPION)
-    if challenger.state != CHALLENGER or champion is None or not _went_back(session, champion, now):
+    if challenger.state != CHALLENGER or champion is None or not went_back(session, champion, now):
         promote(session, challenger, reason, now)
     elif not is_held(challenger):
         params = {"version": champion.version, "until": (champion.state_since + HOLD).date().isoformat()}
         _move(session, challenger, CHALLENGER, Reason(HELD, params), now, None)
 
 
-def _went_back(session: Session, champion: StoredModel, now: datetime) -> bool:
-    """Who goes back and then forward again to the newest that served holds nothing up."""
-    if champion.state_reason["code"] != ROLLED_BACK or now - champion.state_since >= HOLD:
+def went_back(session: Session, champion: StoredModel | None, now: datetime) -> bool:
+    """Does the champion stand by a person's roll-back that still holds?
+
+    Who goes back and then forward again to the newest that served holds nothing up.
+    """
+    if champion is None or champion.state_reason["code"] != ROLLED_BACK or now - champion.state_since >= HOLD:
         return False
     newer = select(StoredModel.id).where(
         StoredModel.organisation_id == champion.organisation_id,

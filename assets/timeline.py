@@ -17,7 +17,7 @@ from assets.base.events import Event, chain_hash, personal_holds
 GROUPS: dict[str, tuple[str, ...]] = {
     "telemetry": ("device.", "command.", "meter.", "asset.operation_changed"),
     "findings": ("finding.", "episode.", "alarm.", "suppressor.", "predicted_job.", "label.", "maintenance_window."),
-    "work": ("work_order.", "visit.", "request."),
+    "work": ("work_order.", "visit.", "request.", "procedure_run."),
     "parts": ("part.", "component.", "tool.", "stock."),
     "documents": ("document.", "tag."),
     "warranty": ("warranty.", "contract."),

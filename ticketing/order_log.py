@@ -12,6 +12,31 @@ from assets.base.events import append_event
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_states import LIVE_VISITS
 
+# What is the business of those who do the work: who helps, what it cost, how it is planned. Customers do not read it.
+INSIDE_KINDS = frozenset(
+    {
+        "work_order.person_added",
+        "work_order.person_removed",
+        "work_order.line_recorded",
+        "work_order.line_changed",
+        "work_order.line_removed",
+        "work_order.line_decided",
+        "work_order.edited",
+        "work_order.result_edited",
+        "work_order.amended",
+        "work_order.sent_back",
+        "work_order.blocked",
+        "work_order.unblocked",
+        "visit.planned",
+        "procedure_run.attached",
+        "procedure_run.removed",
+        "procedure_run.answered",
+        "procedure_run.out_of_limit",
+        "procedure_run.completed",
+        "procedure_run.meter_refused",
+    }
+)
+
 
 def log_order(
     session: Session,

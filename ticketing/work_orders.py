@@ -264,6 +264,8 @@ def enter_state(
     said: dict[str, Any] = {"from": before, "to": to, "reason": bounded("reason", reason, MAX_NOTE)}
     if code is not None:
         said["reason_code"] = code
+        if to == "on_hold":
+            said["hold_reason"] = code
     if to in ("completed", "closed", "cancelled"):
         said |= {"outcome": order.outcome, "note": order.outcome_note, "repair_code": order.repair_code}
     session.flush()

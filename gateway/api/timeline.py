@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import Select, select, tuple_
 
+from assets.base.access import Role
 from assets.base.events import Event
 from assets.people import Person
 from assets.registry import Asset, AssetModel, Customer, Site
@@ -25,6 +26,7 @@ from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.history_files import MAX_PDF_ROWS, HistoryOf, HistoryRow, history_csv, history_pdf
 from gateway.wording import words
 from ticketing.models import WorkOrder
+from ticketing.order_log import INSIDE_KINDS
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])
 
@@ -94,7 +96,7 @@ def get_timeline(
     """Everything that happened to the asset, newest first."""
     here.require("event.read")
     seen(here, Asset, asset_id, "asset")
-    statement = _wanted(asset_id, group, kind, since, until).limit(limit + 1)
+    statement = _wanted(here, asset_id, group, kind, since, until).limit(limit + 1)
     if after:
         at, number = read_cursor(after, datetime.fromisoformat, int)
         statement = statement.where(tuple_(Event.at, Event.id) < tuple_(at, number))
@@ -135,7 +137,7 @@ def export_timeline(
     here.require("event.read")
     asset = seen(here, Asset, asset_id, "asset")
     most = MAX_PDF_ROWS + 1 if format == "pdf" else MAX_CHECKED
-    events = list(here.session.scalars(_wanted(asset_id, group, kind, since, until).limit(most)))
+    events = list(here.session.scalars(_wanted(here, asset_id, group, kind, since, until).limit(most)))
     hashes = {event.id: event.hash.hex() for event in events}
     rows = [
         _row(item, language, hashes[item.id])
@@ -151,10 +153,11 @@ def export_timeline(
 
 
 def _wanted(
-    asset_id: UUID, group: str | None, kind: str | None, since: datetime | None, until: datetime | None
+    here: Context, asset_id: UUID, group: str | None, kind: str | None, since: datetime | None, until: datetime | None
 ) -> Select[Event]:
     groups = [each.strip() for each in (group or "").split(",") if each.strip()]
-    return timeline_of(asset_id, groups=groups, kind=kind, since=since, until=until)
+    wanted = timeline_of(asset_id, groups=groups, kind=kind, since=since, until=until)
+    return wanted.where(Event.kind.not_in(INSIDE_KINDS)) if here.actor.roles <= {Role.CUSTOMER} else wanted
 
 
 def timeline_items(here: Context, events: Sequence[Event]) -> list[TimelineItem]:

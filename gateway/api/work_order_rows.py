@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
 from sqlalchemy import select
 
 from assets.base.access import Role
@@ -17,229 +15,69 @@ from assets.people import Person
 from assets.registry import Asset, AssetModel, Site
 from gateway.api.deps import Context
 from gateway.api.edits import named_assets
-from gateway.wording import Words, words
+from gateway.api.work_order_related import related
+from gateway.api.work_order_shapes import (
+    AssetOfWork,
+    EventActor,
+    ExplanationKept,
+    Noticed,
+    NoticedContribution,
+    PersonOfWork,
+    RepairCode,
+    RequestOfWork,
+    SimilarKept,
+    Title,
+    VisitItem,
+    WorkOrderDetail,
+    WorkOrderEvent,
+    WorkOrderItem,
+    WorkOrderOfEvent,
+    WorkOrders,
+)
+from gateway.wording import words
 from ticketing.models import Request, Visit, WorkOrder
+from ticketing.order_log import INSIDE_KINDS
+from ticketing.procedures.models import ProcedureRun
+from ticketing.visits import LEGAL_MOVES as VISIT_MOVES
 from ticketing.work_orders import legal_moves
 
+__all__ = [
+    "NoticedContribution",
+    "PersonOfWork",
+    "SimilarKept",
+    "VisitItem",
+    "WorkOrderDetail",
+    "WorkOrderItem",
+    "WorkOrders",
+    "detail_of",
+    "items_of",
+    "only_customer",
+    "people_by_id",
+    "person_of",
+    "visit_item",
+]
+
 MAX_EVENTS = 200
+_PLANNED = (
+    "case_id",
+    "service_type_id",
+    "team_id",
+    "required_skills",
+    "duration_minutes",
+    "window_from",
+    "window_until",
+    "due_at",
+    "hold_reason",
+    "cannot_complete_reason",
+    "review_state",
+    "reviewed_at",
+    "reopened_no",
+    "parent_id",
+    "parent_relation",
+    "merged_into_id",
+)
 # What customers do not read in events: internal words, and who exactly did it.
 _INTERNAL = frozenset({"note", "reason", "person_id", "repair_code"})
-
-
-class AssetOfWork(BaseModel):
-    """The asset that work is about."""
-
-    id: UUID
-    name: str
-    serial: str
-    site_name: str | None
-    code: str
-
-
-class PersonOfWork(BaseModel):
-    """A person by name."""
-
-    id: UUID
-    name: str
-
-
-class Title(BaseModel):
-    """A title as code and parameters, rendered in the reader's language."""
-
-    code: str
-    params: dict[str, Any]
-
-
-class NoticedContribution(BaseModel):
-    """One sensor's share, expected against seen."""
-
-    metric: str
-    unit_label: str
-    label_en: str
-    label_zh: str
-    expected: float | None
-    seen: float | None
-    deviation: float
-    share: float
-    note: str
-
-
-class Check(BaseModel):
-    """A suggested check in both languages."""
-
-    en: str
-    zh: str
-
-
-class EvidenceLine(BaseModel):
-    """One more finding of the same trouble."""
-
-    finding_id: UUID
-    signature: str
-    first_at: datetime
-    cleared_at: datetime | None
-    peak: float
-    severity: str
-
-
-class SimilarKept(BaseModel):
-    """A past order whose evidence looked like this one's, as known when this one was opened."""
-
-    work_order_id: UUID
-    number: str
-    asset_id: UUID
-    asset_name: str
-    same_asset: bool
-    opened_at: datetime
-    outcome: str | None
-    repair_code: str | None
-    note: str | None
-    similarity: float
-    shared: list[str]
-
-
-class ExplanationKept(BaseModel):
-    """Why the order was opened, as it was said then, and what the finding can be made from again."""
-
-    lines: list[Words]
-    snapshot_ref: str | None
-
-
-class ModeNoticed(BaseModel):
-    """A trouble that the order is for; without a code it is the default failure mode."""
-
-    key: str
-    code: str | None
-    name_en: str | None
-    name_zh: str | None
-
-
-class Noticed(BaseModel):
-    """What the models noticed when the order was opened, and what came since."""
-
-    finding_id: UUID
-    signature: str
-    since: datetime
-    severity: str
-    regime: str
-    model_id: str
-    detector: str
-    layer: str
-    contributions: list[NoticedContribution]
-    checks: list[Check]
-    score: float
-    limit_open: float
-    confidence: float
-    evidence_count: int
-    evidence: list[EvidenceLine]
-    recurrence_of: str | None = None
-    recurrence_no: int | None = None
-    failure_modes: list[ModeNoticed] = []
-    similar: list[SimilarKept] = []
-    audit: bool = False
-    explanation: ExplanationKept | None = None
-
-
-class RequestOfWork(BaseModel):
-    """The request that the work answers."""
-
-    id: UUID
-    number: str
-    text: str
-
-
-class VisitItem(BaseModel):
-    """One technician's visit."""
-
-    id: UUID
-    work_order_id: UUID
-    technician: PersonOfWork | None
-    state: str
-    scheduled_at: datetime | None
-    travelling_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    version: int
-
-
-class EventActor(BaseModel):
-    """Who did it; the name only for those who may read it."""
-
-    kind: str
-    name: str | None
-
-
-class WorkOrderOfEvent(BaseModel):
-    """The order that an event belongs to."""
-
-    id: UUID
-    number: str
-
-
-class WorkOrderEvent(BaseModel):
-    """One thing that happened to a work order or its visits."""
-
-    id: int
-    at: datetime
-    kind: str
-    actor: EventActor
-    payload: dict[str, Any]
-    work_order: WorkOrderOfEvent
-
-
-class WorkOrderItem(BaseModel):
-    """A work order in a list."""
-
-    id: UUID
-    number: str
-    origin: str
-    origin_ref: UUID | None
-    state: str
-    priority: str
-    kind: str
-    asset: AssetOfWork
-    title: Title
-    title_text: str | None
-    opened_at: datetime
-    since: datetime | None
-    scheduled_at: datetime | None
-    started_at: datetime | None
-    work_done_at: datetime | None
-    documented_at: datetime | None
-    closed_at: datetime | None
-    assignee: PersonOfWork | None
-    outcome: str | None
-    outcome_note: str | None
-    repair_code: str | None
-    replayed: bool
-    demo: bool
-    noticed: Noticed | None
-    request: RequestOfWork | None
-    visits: list[VisitItem]
-    legal_moves: list[str]
-    version: int
-
-
-class RepairCode(BaseModel):
-    """A repair that people of this asset model choose from."""
-
-    code: str
-    en: str
-    zh: str
-
-
-class WorkOrderDetail(WorkOrderItem):
-    """A work order with what happened to it, newest first, and the repairs to choose from."""
-
-    events: list[WorkOrderEvent]
-    repair_codes: list[RepairCode]
-
-
-class WorkOrders(BaseModel):
-    """A page of work orders."""
-
-    items: list[WorkOrderItem]
-    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +110,7 @@ def detail_of(here: Context, order: WorkOrder) -> WorkOrderDetail:
         **_fields(here, order, around),
         events=_events(here, order, around.visits.get(order.id, [])),
         repair_codes=_repair_codes(here, around.assets[order.asset_id]),
+        **related(here, order),
     )
 
 
@@ -286,6 +125,18 @@ def visit_item(visit: Visit, people: dict[UUID, Person]) -> VisitItem:
         travelling_at=visit.travelling_at,
         started_at=visit.started_at,
         finished_at=visit.finished_at,
+        planned_start=visit.planned_start,
+        planned_end=visit.planned_end,
+        pinned=visit.pinned,
+        travel_minutes=visit.travel_minutes,
+        position_in_route=visit.position_in_route,
+        appointment_id=visit.appointment_id,
+        cannot_complete_reason=visit.cannot_complete_reason,
+        checked_in_at=visit.checked_in_at,
+        checked_in_distance_m=visit.checked_in_distance_m,
+        checked_out_at=visit.checked_out_at,
+        checked_out_distance_m=visit.checked_out_distance_m,
+        legal_moves=list(VISIT_MOVES[visit.state]),
         version=visit.version,
     )
 
@@ -358,6 +209,8 @@ def _fields(here: Context, order: WorkOrder, around: _Around) -> dict[str, Any]:
         "noticed": _noticed(order, customer),
         "request": RequestOfWork(id=request.id, number=request.number, text=request.text) if request else None,
         "visits": [visit_item(visit, around.people) for visit in around.visits.get(order.id, [])],
+        **{name: getattr(order, name) for name in _PLANNED},
+        "review_reason": None if customer else order.review_reason,
         "legal_moves": legal_moves(order, here.actor),
         "version": order.version,
     }
@@ -385,10 +238,12 @@ def _repair_codes(here: Context, asset: Asset) -> list[RepairCode]:
 
 
 def _events(here: Context, order: WorkOrder, visits: Sequence[Visit]) -> list[WorkOrderEvent]:
-    subjects = [order.id, *(visit.id for visit in visits)]
-    newest = select(Event).where(Event.subject_id.in_(subjects)).order_by(Event.id.desc()).limit(MAX_EVENTS)
-    events = here.session.scalars(newest).all()
     customer = only_customer(here)
+    subjects = [order.id, *(visit.id for visit in visits)]
+    if not customer:
+        subjects += here.session.scalars(select(ProcedureRun.id).where(ProcedureRun.subject_id == order.id)).all()
+    newest = select(Event).where(Event.subject_id.in_(subjects)).order_by(Event.id.desc()).limit(MAX_EVENTS)
+    events = here.session.scalars(newest.where(Event.kind.not_in(INSIDE_KINDS)) if customer else newest).all()
     people = {} if customer else people_by_id(here, {event.actor_id for event in events})
     hidden = _INTERNAL if customer else frozenset[str]()
     return [

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
 from assets.base.access import DESK
 from assets.base.errors import Invalid, NotFound
 from assets.people import Person
 from assets.registry import Asset
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Moment, named
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.work_order_rows import WorkOrderDetail, WorkOrders, detail_of, items_of
 from ticketing import field
+from ticketing.cases.tables import ServiceType
 from ticketing.models import WorkOrder
-from ticketing.order_people import check_hands
+from ticketing.order_edits import PLANNED, checked_plan, edit_order
+from ticketing.order_models import WorkOrderPerson
+from ticketing.order_people import check_hands, check_owner
+from ticketing.people.tables import Team
 from ticketing.technicians import assignable
 from ticketing.work_orders import (
     ACTION_OF_MOVE,
@@ -26,6 +32,7 @@ from ticketing.work_orders import (
     MAX_NOTE,
     MAX_TITLE,
     OPEN_STATES,
+    StaleVersion,
     assign,
     get_work_order,
     open_work_order,
@@ -37,13 +44,39 @@ router = APIRouter(prefix="/api/v1", tags=["work orders"])
 IfMatch = Annotated[str | None, Header(description="the version that the change is based on")]
 
 
-class NewWorkOrder(BaseModel):
+class Skill(BaseModel):
+    """A skill that the work needs, with the least level."""
+
+    skill: str = Field(min_length=1, max_length=MAX_CODE)
+    level: int = Field(default=1, ge=1, le=5)
+
+
+class Plan(BaseModel):
+    """How the work is planned."""
+
+    required_skills: list[Skill] = Field(default=[], max_length=20)
+    duration_minutes: int | None = None
+    window_from: Moment | None = None
+    window_until: Moment | None = None
+    due_at: Moment | None = None
+    team_id: UUID | None = None
+    service_type_id: UUID | None = None
+
+
+class NewWorkOrder(Plan):
     """Work that a person asks for."""
 
     asset_id: UUID
     title: str = Field(min_length=1, max_length=MAX_TITLE)
     priority: str = "normal"
     origin: str = "manual"
+
+
+class OrderEdit(Plan):
+    """What changes; fields that are left out stay as they are."""
+
+    title_text: str = Field(default="", max_length=MAX_TITLE)
+    priority: str = "normal"
 
 
 class Assignment(BaseModel):
@@ -57,6 +90,7 @@ class Move(BaseModel):
 
     to: str
     reason: str | None = Field(default=None, max_length=MAX_NOTE)
+    reason_code: str | None = Field(default=None, max_length=MAX_CODE)
     outcome: str | None = None
     note: str | None = Field(default=None, max_length=MAX_NOTE)
     repair_code: str | None = Field(default=None, max_length=MAX_CODE)
@@ -79,6 +113,10 @@ def list_work_orders(
     assignee: Annotated[str | None, Query(description="'me', 'nobody' or a person's id")] = None,
     open_only: Annotated[bool, Query(alias="open")] = False,
     number: str | None = None,
+    review: str | None = None,
+    case_id: UUID | None = None,
+    team_id: UUID | None = None,
+    service_type_id: UUID | None = None,
     limit: Limit = 100,
     after: After = None,
 ) -> WorkOrders:
@@ -90,13 +128,17 @@ def list_work_orders(
         (WorkOrder.origin, origin),
         (WorkOrder.asset_id, asset_id),
         (WorkOrder.number, number),
+        (WorkOrder.review_state, review),
+        (WorkOrder.case_id, case_id),
+        (WorkOrder.team_id, team_id),
+        (WorkOrder.service_type_id, service_type_id),
     ):
         if value is not None:
             query = query.where(column == value)
     if open_only:
         query = query.where(WorkOrder.state.in_(OPEN_STATES))
     if assignee is not None:
-        query = query.where(WorkOrder.assignee_id == _assignee(here, assignee))
+        query = query.where(_whose(_assignee(here, assignee)))
     if after is not None:
         query = query.where(WorkOrder.id < id_of_cursor(after))
     found = list(here.session.scalars(query))
@@ -131,15 +173,26 @@ def create_work_order(body: NewWorkOrder, here: Here) -> WorkOrderDetail:
         priority=body.priority,
         now=here.now,
         by=here.actor,
+        **checked_plan(plan_of(here, body)),
     )
     return detail_of(here, order)
+
+
+@router.patch("/work-orders/{work_order_id}", operation_id="edit_work_order")
+def edit_work_order(work_order_id: UUID, body: OrderEdit, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
+    """Change how a work order is planned; 412 shows what both sides say."""
+    here.require("work_order.edit")
+    changes = plan_of(here, body)
+    order = locked_order(here, work_order_id, if_match, changes)
+    check_owner(here.session, order, here.actor)
+    return detail_of(here, edit_order(here.session, order, changes, here.now, by=here.actor))
 
 
 @router.post("/work-orders/{work_order_id}/assign", operation_id="assign_work_order")
 def assign_work_order(work_order_id: UUID, body: Assignment, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
     """Give a work order to a technician."""
     here.require("work_order.assign")
-    order = _locked(here, work_order_id, if_match)
+    order = locked_order(here, work_order_id, if_match)
     person = assignable(here.session, body.person_id) if body.person_id else None
     return detail_of(here, assign(here.session, order, person, here.now, by=here.actor))
 
@@ -149,9 +202,9 @@ def move_work_order(work_order_id: UUID, body: Move, here: Here, if_match: IfMat
     """Move a work order to another state; 409 names the legal moves."""
     action = ACTION_OF_MOVE.get(body.to, "work_order.assign")
     here.require(action)
-    order = _locked(here, work_order_id, if_match)
+    order = locked_order(here, work_order_id, if_match)
     if action == "visit.perform" and not here.actor.roles & DESK:
-        check_hands(here.session, order, _caller(here), here.actor)
+        check_hands(here.session, order, caller(here), here.actor)
     transition(
         here.session,
         order,
@@ -159,6 +212,7 @@ def move_work_order(work_order_id: UUID, body: Move, here: Here, if_match: IfMat
         here.now,
         by=here.actor,
         reason=body.reason,
+        code=body.reason_code,
         outcome=body.outcome,
         note=body.note,
         repair_code=body.repair_code,
@@ -170,15 +224,15 @@ def move_work_order(work_order_id: UUID, body: Move, here: Here, if_match: IfMat
 def accept_work_order(work_order_id: UUID, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
     """Take a work order: it becomes the caller's, with a visit."""
     here.require("visit.perform")
-    order = _locked(here, work_order_id, if_match)
-    return detail_of(here, field.accept(here.session, order, _caller(here), here.now, by=here.actor))
+    order = locked_order(here, work_order_id, if_match)
+    return detail_of(here, field.accept(here.session, order, caller(here), here.now, by=here.actor))
 
 
 @router.post("/work-orders/{work_order_id}/start", operation_id="start_work_order")
 def start_work_order(work_order_id: UUID, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
     """Begin the work."""
     here.require("visit.perform")
-    order = _locked(here, work_order_id, if_match)
+    order = locked_order(here, work_order_id, if_match)
     return detail_of(here, field.start(here.session, order, _hands(here, order), here.now, by=here.actor))
 
 
@@ -186,7 +240,7 @@ def start_work_order(work_order_id: UUID, here: Here, if_match: IfMatch = None) 
 def finish_work_order(work_order_id: UUID, body: Finish, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
     """End the work with its outcome."""
     here.require("visit.perform")
-    order = _locked(here, work_order_id, if_match)
+    order = locked_order(here, work_order_id, if_match)
     field.finish(
         here.session,
         order,
@@ -214,11 +268,42 @@ def uuid_of(value: Any, name: str) -> UUID:
         raise Invalid(f"{name} is no id", field=name) from None
 
 
-def _locked(here: Context, work_order_id: UUID, if_match: str | None) -> WorkOrder:
-    version = (if_match or "").strip().strip('"')
-    if version and not version.isdigit():
+def locked_order(
+    here: Context, work_order_id: UUID, if_match: str | None, changes: Mapping[str, Any] | None = None
+) -> WorkOrder:
+    """Return an order locked for a change.
+
+    Raises StaleVersion when it is no longer at the version in If-Match; with `changes` it says what both sides hold.
+    """
+    told = (if_match or "").strip().removeprefix("W/").strip('"')
+    order = get_work_order(here.session, work_order_id, lock=True)
+    if not told or told == "*":
+        return order
+    if not told.isdecimal() or len(told) > 9:
         raise Invalid("If-Match holds a version number", field="If-Match")
-    return get_work_order(here.session, work_order_id, lock=True, expected_version=int(version) if version else None)
+    if int(told) != order.version:
+        both: dict[str, Any] = {"state": order.state}
+        if changes:
+            both = {"yours": dict(changes), "current": {name: getattr(order, name, None) for name in changes}}
+        text = f"{order.number} changed in the meantime"
+        raise StaleVersion(text, expected=int(told), version=order.version, **both)
+    return order
+
+
+def plan_of(here: Context, body: Plan) -> dict[str, Any]:
+    """Return the columns of planning that a body names. Raises Invalid for a team or a service type not there."""
+    plan = {name: value for name, value in body.model_dump(exclude_unset=True).items() if name in PLANNED}
+    named(here, Team, plan.get("team_id"), "team_id")
+    named(here, ServiceType, plan.get("service_type_id"), "service_type_id")
+    return plan
+
+
+def _whose(person_id: UUID | None) -> ColumnElement[bool]:
+    """Return the condition for the orders of somebody: theirs, and those where they help."""
+    if person_id is None:
+        return WorkOrder.assignee_id.is_(None)
+    helps = select(WorkOrderPerson.work_order_id).where(WorkOrderPerson.person_id == person_id)
+    return or_(WorkOrder.assignee_id == person_id, WorkOrder.id.in_(helps))
 
 
 def _assignee(here: Context, assignee: str) -> UUID | None:
@@ -229,7 +314,8 @@ def _assignee(here: Context, assignee: str) -> UUID | None:
     return here.actor.person_id or UUID(int=0)  # a token has no work of its own
 
 
-def _caller(here: Context) -> Person:
+def caller(here: Context) -> Person:
+    """Return who asks, as a person. Raises Invalid for a token."""
     person = here.session.get(Person, here.actor.person_id) if here.actor.person_id else None
     if person is None:
         raise Invalid("a token cannot take work: sign in as a person", field="person")
@@ -240,4 +326,4 @@ def _hands(here: Context, order: WorkOrder) -> Person:
     """Return whose hands do the work: the assignee's when the desk presses the button, else the caller's."""
     if order.assignee_id and here.actor.roles & DESK:
         return here.session.get_one(Person, order.assignee_id)
-    return _caller(here)
+    return caller(here)

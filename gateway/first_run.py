@@ -18,6 +18,7 @@ from gateway.sign_in import make_link, people_with_role
 from ingest.devices import register_device, set_password
 from ingest.models import Device
 from ingest.passwords import new_password
+from ticketing.cases.service_types import ensure_service_types
 
 HOST_METRICS: dict[str, dict[str, object]] = {
     "cpu_percent": {"unit": "%", "label_en": "CPU load", "label_zh": "处理器负载", "role": "control"},
@@ -79,6 +80,7 @@ class Identity:
 def ensure_operator(session: Session, now: datetime, name: str = "My service company") -> tuple[Organisation, Person]:
     """Return the operator's organisation and its first administrator, made when missing."""
     operator = root_organisation(session) or add_organisation(session, kind="operator", name=name, now=now)
+    ensure_service_types(session, operator.id, now)
     administrators = people_with_role(session, Role.ADMINISTRATOR)
     own = [person for person in administrators if not person.demo]
     if own:

@@ -187,6 +187,14 @@ def _attach(session: Session, case: Case, order: WorkOrder, now: datetime, by: A
     )
 
 
+def follow_work_order(session: Session, case: Case, order: WorkOrder) -> None:
+    """Let an order that is there name its case, and a case that does not know its machine learn it."""
+    order.case_id = order.case_id or case.id
+    if case.asset_id is None:
+        case.asset_id, case.site_id = order.asset_id, order.site_id
+    session.flush()
+
+
 def _plan(session: Session, case: Case) -> dict[str, Any]:
     """What the service type says about its work, for planning."""
     kind = session.get(ServiceType, case.service_type_id) if case.service_type_id else None

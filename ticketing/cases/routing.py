@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from assets.base.db import service_rights
 from assets.registry import Site
 from ticketing.cases.tables import Case, RoutingRule, ServiceType
-from ticketing.people.tables import TerritoryCover
+from ticketing.people.tables import Team, TerritoryCover
 from ticketing.people.territories import territories_of
 
 MAX_RULES = 500
@@ -108,7 +108,14 @@ def route_case(session: Session, case: Case) -> UUID | None:
                 TerritoryCover.territory_id == territories[0], TerritoryCover.team_id.is_not(None)
             )
             case.team_id = session.scalar(covers.order_by(TerritoryCover.id).limit(1))
+        case.executing_organisation_id = executor_of(case, session.get(Team, case.team_id) if case.team_id else None)
         return rule.id if rule else None
+
+
+def executor_of(case: Case, team: Team | None) -> UUID | None:
+    """Return the organisation of an outsourced team: it carries the case out, and sees it while it does."""
+    outside = team is not None and team.kind == "outsourced" and team.organisation_id != case.desk_organisation_id
+    return team.organisation_id if team is not None and outside else None
 
 
 def rules_of(session: Session, desk_id: UUID) -> list[RoutingRule]:

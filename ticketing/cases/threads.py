@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -130,18 +130,24 @@ def mark_read(session: Session, case: Case, message_id: UUID, reader: Actor, now
     )
 
 
-def unread(session: Session, case: Case, reader: Actor) -> int:
-    """Return how many messages of others a person has not read."""
-    if reader.person_id is None:
-        return 0
-    read = select(ThreadRead.message_id).where(ThreadRead.case_id == case.id, ThreadRead.person_id == reader.person_id)
-    seen = session.scalar(read)
-    counted = select(func.count()).where(
-        ThreadMessage.case_id == case.id,
-        ThreadMessage.author_id.is_distinct_from(reader.person_id),
-        *_readable(session, case, reader),
+def unread(session: Session, case_ids: Collection[UUID], reader: Actor, *, public_only: bool) -> dict[UUID, int]:
+    """Return how many messages of others a person has not read, by case; cases without any are left out."""
+    if reader.person_id is None or not case_ids:
+        return {}
+    mine = and_(ThreadRead.case_id == ThreadMessage.case_id, ThreadRead.person_id == reader.person_id)
+    counted = (
+        select(ThreadMessage.case_id, func.count())
+        .outerjoin(ThreadRead, mine)
+        .where(
+            ThreadMessage.case_id.in_(case_ids),
+            ThreadMessage.author_id.is_distinct_from(reader.person_id),
+            or_(ThreadRead.message_id.is_(None), ThreadMessage.id > ThreadRead.message_id),
+        )
+        .group_by(ThreadMessage.case_id)
     )
-    return session.scalar(counted if seen is None else counted.where(ThreadMessage.id > seen)) or 0
+    if public_only:
+        counted = counted.where(ThreadMessage.visibility == "public")
+    return {case_id: count for case_id, count in session.execute(counted)}
 
 
 def readers_of(session: Session, case: Case) -> list[tuple[UUID, UUID, datetime]]:

@@ -124,13 +124,18 @@ ACTIONS: dict[str, frozenset[Role]] = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a person, a service account or nobody signed in (`kind` 'public')."""
+    """Who acts: a person, a service account or nobody signed in (`kind` 'public').
+
+    `bound`: a customer in an organisation that is no customer's sees the machines of these customer records and nothing
+    else that it owns.
+    """
 
     kind: str
     organisation_id: UUID
     roles: frozenset[Role]
     person_id: UUID | None = None
     name: str = ""
+    bound: frozenset[UUID] | None = None
 
 
 def may(actor: Actor, action: str) -> bool:

@@ -2,7 +2,7 @@
 import { Button, Loader } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { ChevronRight, Network } from "lucide-react";
-import { useState } from "react";
+import { memo, useState } from "react";
 import { Link } from "react-router";
 
 import { api, query } from "../../api/client";
@@ -53,24 +53,25 @@ export function TreePage() {
       {!tops.data ? (tops.isPending ? <Bones rows={8} /> : <Failure error={tops.error} retry={() => void tops.refetch()} />) : rows.length === 0 ? (
         <Empty icon={Network} sentence={text.t("tree.empty")} example={text.t("tree.example")} />
       ) : (
-        <div className="card tree" role="tree" aria-label={text.t("assets.tab.tree")}><Level rows={rows} of={tops} depth={0} asked={asked} /></div>
+        <div className="card tree" role="tree" aria-label={text.t("assets.tab.tree")}><Level rows={rows} of={tops} depth={0} /></div>
       )}
     </>
   );
 }
 
-function Level(props: { rows: Node[]; of: ReturnType<typeof useLevel>; depth: number; asked: Narrowed }) {
+function Level(props: { rows: Node[]; of: ReturnType<typeof useLevel>; depth: number }) {
   const { t } = useText();
   const { of } = props;
   return (
     <>
-      {props.rows.map((node) => <Branch key={node.id} node={node} depth={props.depth} asked={props.asked} />)}
+      {props.rows.map((node) => <Branch key={node.id} node={node} depth={props.depth} />)}
       {of.hasNextPage && <div style={{ padding: `6px 14px 6px ${14 + props.depth * INDENT}px` }}><Button size="compact-sm" variant="default" loading={of.isFetchingNextPage} onClick={() => void of.fetchNextPage()}>{t("list.more")}</Button></div>}
     </>
   );
 }
 
-function Branch(props: { node: Node; depth: number; asked: Narrowed }) {
+/** Made once: the next hundred rows of a level must not draw those above them anew. */
+const Branch = memo(function Branch(props: { node: Node; depth: number }) {
   const text = useText();
   const { node, depth } = props;
   const [open, setOpen] = useState(false);
@@ -89,7 +90,7 @@ function Branch(props: { node: Node; depth: number; asked: Narrowed }) {
         <span className="hide-phone"><StateChip state={node.state} small plain /></span>
       </div>
       {open && parts.error && <div className="small" style={{ padding: "4px 14px", color: "#b3261e" }}>{text.t("error.unreachable")}</div>}
-      {open && rows.length > 0 && <Level rows={rows} of={parts} depth={depth + 1} asked={{}} />}
+      {open && rows.length > 0 && <Level rows={rows} of={parts} depth={depth + 1} />}
     </>
   );
-}
+});

@@ -77,5 +77,7 @@ def finish(
 def _my_visit(session: Session, order: WorkOrder, person: Person) -> Visit | None:
     live = [visit for visit in visits_of(session, order) if visit.state in LIVE_VISITS]
     mine = [visit for visit in live if visit.technician_id == person.id]
+    if mine or is_helper(session, order, person.id):
+        return mine[-1] if mine else None  # who helps has visits of their own
     # The desk may press the buttons for the one technician who has no phone at hand.
-    return mine[-1] if mine else (live[-1] if len(live) == 1 else None)
+    return live[-1] if len(live) == 1 else None

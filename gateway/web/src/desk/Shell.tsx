@@ -3,7 +3,7 @@ import { Burger, Drawer, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import {
-  BellRing, Boxes, BrainCircuit, Building2, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, LogOut, MessageSquareText, Package, Radar,
+  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, LogOut, MessageSquareText, Package, Radar,
   Shapes, ShieldCheck, SlidersHorizontal, Smartphone, Truck, UsersRound, Warehouse, Wrench, type LucideIcon,
 } from "lucide-react";
 import { Suspense, useEffect } from "react";
@@ -38,6 +38,7 @@ function usePlaces(): Group[] {
       { to: "/alarms", key: "nav.alarms", icon: BellRing, tally: unseen, hot: true, action: "finding.read" },
       { to: "/planner", key: "nav.planner", icon: Radar, action: "finding.read" },
       { to: "/requests", key: "nav.requests", icon: MessageSquareText, tally: fresh, hot: true, action: "request.read" },
+      { to: "/service-levels", key: "nav.service_levels", icon: AlarmClock, action: "sla.read" },
       { to: "/models", key: "nav.models", icon: BrainCircuit, action: "finding.read" },
     ] },
     { key: "nav.group.assets", places: [

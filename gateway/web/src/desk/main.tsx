@@ -51,6 +51,9 @@ const CustomerPage = lazy(() => import("./registry/CustomerPage").then((made) =>
 const SitesPage = lazy(() => import("./registry/SitesPage").then((made) => ({ default: made.SitesPage })));
 const SitePage = lazy(() => import("./registry/SitePage").then((made) => ({ default: made.SitePage })));
 const OrganisationsPage = lazy(() => import("./registry/OrganisationsPage").then((made) => ({ default: made.OrganisationsPage })));
+const LatePage = lazy(() => import("./sla/LatePage").then((made) => ({ default: made.LatePage })));
+const WarningsPage = lazy(() => import("./sla/LatePage").then((made) => ({ default: made.WarningsPage })));
+const SlaPoliciesPage = lazy(() => import("./sla/PoliciesPage").then((made) => ({ default: made.SlaPoliciesPage })));
 const CalendarsPage = lazy(() => import("./registry/CalendarsPage").then((made) => ({ default: made.CalendarsPage })));
 const AssetModelsPage = lazy(() => import("./registry/AssetModelsPage").then((made) => ({ default: made.AssetModelsPage })));
 const AssetModelPage = lazy(() => import("./registry/AssetModelPage").then((made) => ({ default: made.AssetModelPage })));
@@ -116,6 +119,9 @@ createRoot(document.getElementById("root")!).render(
           <Route path="sites/:id" element={<SitePage />} />
           <Route path="organisations" element={<OrganisationsPage />} />
           <Route path="calendars" element={<CalendarsPage />} />
+          <Route path="service-levels" element={<LatePage />} />
+          <Route path="service-levels/warnings" element={<WarningsPage />} />
+          <Route path="service-levels/policies" element={<SlaPoliciesPage />} />
           <Route path="documents" element={<DocumentsPage />} />
           <Route path="imports" element={<ImportsPage />} />
           <Route path="imports/:id" element={<ImportPage />} />

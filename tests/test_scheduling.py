@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scheduling import _LONGEST, DEMO, group_of
+from tests.scheduling import _LONGEST, DEMO, QUIET, group_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,7 +20,7 @@ def test_what_shares_the_demo_or_timescaledb_is_one_group(request: pytest.Fixtur
 
 
 def test_groups_are_named_after_files_that_are_there() -> None:
-    for name in (*DEMO, *_LONGEST):
+    for name in (*DEMO, *_LONGEST, *QUIET):
         assert name in ("demo", "timescale") or (ROOT / name).is_file(), name
     assert group_of("tests/ingest/test_store.py::test_a[timescaledb-1]") == "timescale"
     assert group_of("tests/ingest/test_store.py::test_a[postgresql-1]") == "tests/ingest/test_store.py"

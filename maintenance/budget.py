@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -18,10 +18,11 @@ from assets.registry import Asset
 from maintenance.answers import RIGHT, UNANSWERED, WRONG, answer
 from maintenance.batch import batch_of
 from maintenance.decisions import WATCH, Policy
-from maintenance.feedback_models import AlarmBudget, HeldBack, ObservedMonth, PlannerVerdict
+from maintenance.feedback_models import AlarmBudget, ObservedMonth, PlannerVerdict
 from maintenance.feedback_settings import Feedback, feedback_for
 from maintenance.findings import facts_of
 from maintenance.guarded import Guarded
+from maintenance.held_back import Held, held_of
 from maintenance.likeness import strength, strength_of
 from maintenance.models import EpisodeFinding, Finding, WorkLink
 from maintenance.suppressors import AUDITED, BUDGET, SUPPRESSED, drawn, is_audited, note_held_back
@@ -94,10 +95,11 @@ def factor_of(own: Counts, peers: Counts, budget_per_month: float) -> Factor:
     """Return by how much an asset's level is raised so that its false orders meet the budget.
 
     The rate of false orders at the usual level is a Gamma-Poisson estimate, shrunk to the peers' and through them to
-    the budget; alarms that were held back count as orders, or success would look like no need. What counts is the
-    rate that is exceeded nearly for certain: one false order is bad luck (and its signature is suppressed anyway),
-    and a level raised after each would make deaf. False evidence thins out exponentially with its strength, so a
-    rate `r` above the budget `b` needs 1 + scale * ln(r / b).
+    the budget; alarms that were held back count as orders, or success would look like no need. Whether to raise is
+    decided by the rate that is exceeded nearly for certain: one false order is bad luck (and its signature is
+    suppressed anyway), and a level raised after each would make deaf. How far, by the rate that is expected: once it
+    is clear that the budget is exceeded, a cautious rate would leave it exceeded. False evidence thins out
+    exponentially with its strength, so a rate `r` above the budget `b` needs 1 + scale * ln(r / b).
     """
     peers_share = peers.wrong_share(0.5)
     peers_rate = _false(peers, peers_share) / peers.months if peers.months else None
@@ -115,7 +117,7 @@ def factor_of(own: Counts, peers: Counts, budget_per_month: float) -> Factor:
         return Factor(1.0, rate, own_rate, peers_rate, "budget.kept", params)
     wrong = [*own.strengths_wrong, *peers.strengths_wrong]
     scale = (sum(max(0.0, min(MOST, s) - 1.0) for s in wrong) + PRIOR_SCALE * PRIOR_COUNT) / (len(wrong) + PRIOR_COUNT)
-    wanted = min(MOST, 1.0 + scale * math.log(certain / budget_per_month))
+    wanted = min(MOST, 1.0 + scale * math.log(rate / budget_per_month))
     ceiling = _ceiling([*own.strengths_right, *peers.strengths_right])
     chosen = max(1.0, min(wanted, ceiling))
     limited = chosen < wanted
@@ -193,13 +195,8 @@ def counts_of(session: Session, assets: Sequence[UUID], now: datetime) -> dict[U
     )
     for asset_id, count in session.execute(said_no.group_by(PlannerVerdict.asset_id)):
         tallies[asset_id].dismissed = count
-    # One alarm a day at most: evidence that flaps below the level would have been one order.
-    days = func.count(distinct(func.date_trunc("day", HeldBack.at)))
-    held = select(HeldBack.asset_id, days).where(
-        HeldBack.asset_id.in_(assets), HeldBack.reason == BUDGET, HeldBack.result == SUPPRESSED, HeldBack.at > since
-    )
-    for asset_id, count in session.execute(held.group_by(HeldBack.asset_id)):
-        tallies[asset_id].held_back = count
+    for asset_id, found in held_of(session, assets, since).items():
+        tallies[asset_id].held(found)
     return {asset_id: tally.counts() for asset_id, tally in tallies.items()}
 
 
@@ -222,6 +219,13 @@ class _Tally:
         elif verdict == WRONG:
             self.wrong += 1
             self.strengths[WRONG].append(strong)
+
+    def held(self, found: Held) -> None:
+        """Missed troubles are right ones: else only those strong enough to pass would say how strong true ones get,
+        and each rise of the level would allow the next."""
+        self.held_back = found.days
+        self.right += len(found.missed)
+        self.strengths[RIGHT] += found.missed
 
     def counts(self) -> Counts:
         return Counts(

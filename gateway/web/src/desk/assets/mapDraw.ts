@@ -13,7 +13,7 @@ export type Group = { x: number; y: number; spots: Spot[]; worst: AssetState }; 
 export type Placed = { spot: Spot; x: number; y: number };
 export type Size = { width: number; height: number };
 
-const REACH = 30; // pixels within which points are one
+const REACH = 44; // pixels within which points are one
 const RANK: AssetState[] = ["trouble", "watch", "no_data", "learning", "ok"];
 
 /** Where a spot is on the map; on tiles that are shifted the points are shifted with them. */

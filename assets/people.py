@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ForeignKey, Index, Text, UniqueConstraint, Uuid, select
+from sqlalchemy import ARRAY, ForeignKey, Index, Text, UniqueConstraint, Uuid, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from assets.base.access import Actor, Role
@@ -113,7 +114,29 @@ def actor_of(session: Session, person: Person) -> Actor:
             Membership.person_id == person.id, Membership.organisation_id == person.organisation_id
         )
     )
-    return Actor("person", person.organisation_id, frozenset(Role(role) for role in roles), person.id, person.name)
+    actor = Actor("person", person.organisation_id, frozenset(Role(role) for role in roles), person.id, person.name)
+    return bind_customer(session, actor, person.email)
+
+
+# Customer records of the organisation and those below it that bear an address; one that was merged counts no more.
+_RECORDS = text(
+    "SELECT c.id FROM customers c JOIN organisations o ON o.id = c.organisation_id"
+    " WHERE lower(c.email) = :email AND c.merged_into_id IS NULL AND o.ancestors @> ARRAY[CAST(:mine AS uuid)]"
+)
+
+
+def bind_customer(session: Session, actor: Actor, email: str | None) -> Actor:
+    """Return the actor, bound to the customer records of their address when they are a customer among others.
+
+    In a customer's own organisation all that it owns is theirs; in an operator's it is the whole fleet.
+    """
+    if not actor.roles or not actor.roles <= {Role.CUSTOMER}:
+        return actor
+    organisation = session.get(Organisation, actor.organisation_id)
+    if organisation is not None and organisation.kind == "customer":
+        return actor
+    asked = {"email": normal_email(email), "mine": actor.organisation_id} if email else None
+    return replace(actor, bound=frozenset(session.scalars(_RECORDS, asked) if asked else ()))
 
 
 def root_organisation(session: Session) -> Organisation | None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from assets.base.access import Actor, Role
 from assets.base.db import Base, Identified
 from assets.base.errors import Invalid, RuleError
-from assets.people import Membership, Person, actor_of, normal_email
+from assets.people import Membership, Person, actor_of, bind_customer, normal_email
 
 SESSION_LIFE = timedelta(days=14)
 LINK_LIFE = timedelta(hours=24)
@@ -201,7 +201,8 @@ def actor_of_token(session: Session, token: str) -> Actor | None:
     )
     if found is None:
         return None
-    return Actor("token", found.organisation_id, frozenset({Role(found.role)}), None, f"token:{found.role}")
+    actor = Actor("token", found.organisation_id, frozenset({Role(found.role)}), None, f"token:{found.role}")
+    return bind_customer(session, actor, None)
 
 
 def people_with_role(session: Session, role: Role) -> list[Person]:

@@ -19,6 +19,7 @@ from assets.base.ids import uuid7
 APP_ROLE = "forewarn_app"
 SERVICE_ROLE = "forewarn_service"
 READER_ROLE = "forewarn_reader"
+NOWHERE = UUID(int=0)  # an organisation that owns nothing
 CONNECT_S = 10  # a server that does not answer is away; without a limit libpq waits for minutes
 
 NAMING = {
@@ -124,9 +125,14 @@ def enter_actor(session: Session, actor: Actor) -> None:
     session.execute(
         text(
             "SELECT set_config('forewarn.organisation_id', :organisation, true),"
-            " set_config('forewarn.person_id', :person, true)"
+            " set_config('forewarn.person_id', :person, true),"
+            " set_config('forewarn.customer_ids', :customers, true)"
         ),
-        {"organisation": str(actor.organisation_id), "person": str(actor.person_id or "")},
+        {
+            "organisation": str(actor.organisation_id if actor.bound is None else NOWHERE),
+            "person": str(actor.person_id or ""),
+            "customers": ",".join(sorted(map(str, actor.bound or ()))),
+        },
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from assets.base.access import ACTIONS, Role
+from assets.base.db import service_rights
 from assets.base.errors import Conflict, Invalid, NotFound
 from assets.base.events import append_event
 from assets.people import Membership, Organisation, Person, actor_of
@@ -127,7 +128,8 @@ def sign_out(
 @router.get("/me", operation_id="get_me")
 def get_me(here: Here) -> Me:
     """Who is signed in."""
-    person = here.session.get(Person, here.actor.person_id) if here.actor.person_id else None
+    with service_rights(here.session):  # a bound customer sees nothing of the organisation, but themselves
+        person = here.session.get(Person, here.actor.person_id) if here.actor.person_id else None
     return _me(here.session, person, here.actor.organisation_id, sorted(here.actor.roles))
 
 

@@ -146,6 +146,7 @@ def list_stock_serials(
 @router.get("/parts/{part_id}/serials", operation_id="list_part_serials")
 def list_part_serials(part_id: UUID, here: Here, limit: Limit = 100, after: After = None) -> Serials:
     """List the pieces of an item."""
+    _part(here, part_id)
     return list_stock_serials(here, part_id=part_id, limit=limit, after=after)
 
 
@@ -186,12 +187,19 @@ def _trace(here: Context, condition: object) -> list[MovementItem]:
 def list_part_lots(part_id: UUID, here: Here, limit: Limit = 100, after: After = None) -> Lots:
     """List the lots of an item, newest first."""
     here.require("stock.read")
+    _part(here, part_id)
     query = select(StockLot).where(StockLot.part_id == part_id).order_by(StockLot.id.desc()).limit(limit + 1)
     if after:
         query = query.where(StockLot.id < id_of_cursor(after))
     rows = list(here.session.scalars(query))
     page = rows[:limit]
     return Lots(items=_lots(here, page), next=cursor_of(page[-1].id) if len(rows) > limit else None)
+
+
+def _part(here: Context, part_id: UUID) -> None:
+    here.require("stock.read")
+    if here.session.get(Part, part_id) is None:
+        raise NotFound("no such part", kind="part")
 
 
 @router.get("/stock-lots/{lot_id}", operation_id="get_stock_lot")

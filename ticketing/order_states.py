@@ -38,10 +38,10 @@ ACTION_OF_MOVE: dict[str, str] = {
     "unscheduled": "work_order.assign",
     "scheduled": "work_order.assign",
     "in_progress": "visit.perform",
-    "on_hold": "visit.perform",
+    "on_hold": "work_order.record",
     "completed": "visit.perform",
-    "documented": "visit.perform",
-    "cannot_complete": "visit.perform",
+    "documented": "work_order.record",
+    "cannot_complete": "work_order.record",
     "closed": "work_order.review",
     "cancelled": "work_order.cancel",
 }

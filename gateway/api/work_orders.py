@@ -203,7 +203,7 @@ def move_work_order(work_order_id: UUID, body: Move, here: Here, if_match: IfMat
     action = ACTION_OF_MOVE.get(body.to, "work_order.assign")
     here.require(action)
     order = locked_order(here, work_order_id, if_match)
-    if action == "visit.perform" and not here.actor.roles & DESK:
+    if action in ("visit.perform", "work_order.record") and not here.actor.roles & DESK:
         check_hands(here.session, order, caller(here), here.actor)
     transition(
         here.session,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from assets.registry import Asset, AssetModel
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 FRESH = timedelta(seconds=60)  # how soon a roll-back is obeyed
 MAX_DUE = 500  # assets of which it is asked what suits them in one call
 MAX_SILENT = 10_000  # of them in one call
+STOPPED = timedelta(days=1)  # without readings for so long: what its devices tell is all that there is
 BUDGET_S = 0.5  # of one call: scoring must not wait longer; the other assets are taken in the next
 RECHECK = timedelta(hours=1)  # an asset that no model suits is looked at again so often
 ROLLED_UP = timedelta(minutes=70)  # until the hour in which a moment falls has ended and is rolled up
@@ -287,7 +288,8 @@ def _save(
 def silent_assets(
     session: Session, serving_now: Sequence[Serving], now: datetime, after: UUID | None = None
 ) -> dict[UUID, Moved]:
-    """The next assets of which nothing is measured, for models that read logs alone: their time is the clock's."""
+    """The next assets of which nothing is measured, or nothing any more, for models that read logs alone: their time
+    is the clock's."""
     codes = {code for each in serving_now if not each.model.words.metrics for code in each.model.family}
     if not codes:
         return {}
@@ -295,7 +297,8 @@ def silent_assets(
         select(Asset.id)
         .join(AssetModel, AssetModel.id == Asset.asset_model_id)
         .outerjoin(ScoringState, ScoringState.asset_id == Asset.id)
-        .where(AssetModel.code.in_(codes), Asset.lifecycle == "in_service", ScoringState.asset_id.is_(None))
+        .where(AssetModel.code.in_(codes), Asset.lifecycle == "in_service")
+        .where(or_(ScoringState.asset_id.is_(None), ScoringState.watermark < now - STOPPED))
         .order_by(Asset.id)
         .limit(MAX_SILENT)
     )

@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 from sqlalchemy.orm import Session
 
+from assets import registry
 from gateway.supervise.postgres import EmbeddedPostgres
 from ml import learned_scoring
 from ml.features import GRID_PER_HORIZON, Record, Vocabulary, moments_of, pace_s, vocabulary
-from ml.learned_scoring import Due, LearnedScorer, Moved
+from ml.learned_scoring import Due, LearnedScorer, Moved, silent_assets
+from ml.models import ScoringState
 from ml.training import train_models
 from ml.training_set import Asset, Event, Span
 from tests.conftest import _database_maker
@@ -83,6 +85,21 @@ def test_a_look_at_the_same_moment_adds_nothing(presses: Machines) -> None:
     first = looked_at(presses, LearnedScorer(), NOW)
     assert looked_at(presses, LearnedScorer(), NOW) == first
     assert {name for name, _ in first} == {"ill"}
+
+
+def test_a_machine_that_stopped_sending_readings_is_looked_at_by_its_log(presses: Machines) -> None:
+    ill = presses.ids["ill"]
+    for stopped, seen in ((NOW - timedelta(hours=2), False), (NOW - 20 * DAY, True)):
+        with presses.database.as_service() as session:
+            owner = session.get_one(registry.Asset, ill).organisation_id
+            state = ScoringState(asset_id=ill, organisation_id=owner, model_id="", state=b"", watermark=stopped)
+            state.updated_at = stopped
+            session.add(state)
+            session.flush()
+            scorer = LearnedScorer()
+            scorer._refresh(session, NOW)
+            assert (ill in silent_assets(session, scorer._serving, NOW)) is seen
+            session.rollback()
 
 
 def test_all_silent_machines_get_their_turn_however_many_there_are(

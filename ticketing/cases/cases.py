@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -216,12 +217,11 @@ def log_case(
     internal: bool = False,
 ) -> None:
     """Append an event of the case; it stands on the timeline of its asset. An internal one the desk alone sees."""
-    append_event(
+    written = partial(
+        append_event,
         session,
         kind,
         at=now,
-        organisation_id=case.desk_organisation_id if internal else case.organisation_id,
-        executing_organisation_id=None if internal else case.executing_organisation_id,
         subject_kind="case",
         subject_id=case.id,
         asset_id=case.asset_id,
@@ -231,6 +231,11 @@ def log_case(
         personal={key: value for key, value in (personal or {}).items() if value} or None,
         first=first,
     )
+    if internal:
+        with service_rights(session):  # a customer who opens a case does not see the desk that it is sent to
+            written(organisation_id=case.desk_organisation_id)
+    else:
+        written(organisation_id=case.organisation_id, executing_organisation_id=case.executing_organisation_id)
 
 
 def _check_move(session: Session, case: Case, to: str, reason: str | None, resolution: str | None) -> None:

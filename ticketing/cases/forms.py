@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
@@ -90,9 +91,9 @@ def check_answers(form: dict[str, Any], answers: dict[str, Any], *, partly: bool
         wanted.pop("required", None)
     wanted.setdefault("additionalProperties", False)
     validator = _Validator(wanted, registry=_NOWHERE, format_checker=_FORMATS)
-    errors = sorted(validator.iter_errors(answers), key=lambda error: list(map(str, error.absolute_path)))
+    errors = list(islice(validator.iter_errors(answers), MAX_ERRORS))
     if errors:
-        shown = [_shown(error) for error in errors[:MAX_ERRORS]]
+        shown = sorted((_shown(error) for error in errors), key=lambda each: (each["path"], each["rule"]))
         text = "; ".join(f"{each['path'] or '/'}: {each['message']}" for each in shown[:3])
         raise AnswersRefused(text, field="answers", errors=shown)
     return answers

@@ -204,8 +204,11 @@ def _check_flood(session: Session, case: Case, request: Request | None, side: st
         raise Conflict(f"a thread has at most {MAX_MESSAGES} messages", what="too_many_messages", limit=MAX_MESSAGES)
     if side != "requester" or request is None:
         return
-    answered = select(func.max(ThreadMessage.id)).where(  # what the desk said last
-        ThreadMessage.case_id == case.id, ThreadMessage.author_kind.not_in(FROM_CUSTOMER)
+    answered = (  # what the desk said last
+        select(ThreadMessage.id)
+        .where(ThreadMessage.case_id == case.id, ThreadMessage.author_kind.not_in(FROM_CUSTOMER))
+        .order_by(ThreadMessage.id.desc())
+        .limit(1)
     )
     waiting = counted.where(ThreadMessage.request_id == request.id)
     if (last := session.scalar(answered)) is not None:
@@ -238,7 +241,8 @@ def _log(session: Session, case: Case, message: ThreadMessage, now: datetime, by
         "thread.posted" if public else "thread.noted",
         at=now,
         organisation_id=message.organisation_id,
-        executing_organisation_id=case.executing_organisation_id if public else message.executing_organisation_id,
+        executing_organisation_id=message.executing_organisation_id
+        or (case.executing_organisation_id if public else None),
         subject_kind="thread_message",
         subject_id=message.id,
         asset_id=case.asset_id,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 KINDS = {
     "ingest": "messages waiting at the broker into rows, beside COPY and a bare consumer",
     "score": "rows into findings, in memory and out of the store, and readings into work orders",
+    "dispatch": "plans against best known ones, VROOM and the referee's rules",
     "query": "ranges of readings out of many, beside a scan of the raw rows",
 }
 

@@ -45,8 +45,8 @@ class Drive:
 def drive_route(problem: Problem, shift_id: str, visits: Sequence[Visit], release: Mapping[str, int]) -> Drive:
     """Return the best drive of a route over all places of its lunch: fewest breaches, then cheapest, then earliest.
 
-    `release` holds visits that must not begin before a moment because somebody else is waited for. An empty route has no
-    lunch and breaks nothing.
+    `release` holds visits that must not begin before a moment because somebody else is waited for. An empty route has
+    no lunch and breaks nothing.
     """
     shift = problem.shift_by_id[shift_id]
     if not visits:

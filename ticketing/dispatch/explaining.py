@@ -31,10 +31,13 @@ class Candidate:
         return len(self.violations), self.cost, self.shift
 
 
-def explain(problem: Problem, plan: Plan, visit_id: str, limit: int = 3, current: Plan | None = None) -> list[Candidate]:
+def explain(
+    problem: Problem, plan: Plan, visit_id: str, limit: int = 3, current: Plan | None = None
+) -> list[Candidate]:
     """Return the best technicians for a visit in a plan, cheapest first; those who may not come last.
 
-    The visit is taken out of the plan and tried everywhere; costs are the referee's, of that shift with it minus without.
+    The visit is taken out of the plan and tried everywhere; costs are the referee's, of that shift with it minus
+    without.
     """
     found = [candidate(problem, plan, shift.id, visit_id, current) for shift in problem.shifts]
     return sorted(found, key=lambda each: each.rank)[:limit]
@@ -42,7 +45,7 @@ def explain(problem: Problem, plan: Plan, visit_id: str, limit: int = 3, current
 
 def candidate(problem: Problem, plan: Plan, shift_id: str, visit_id: str, current: Plan | None = None) -> Candidate:
     """Return the best place of a visit in one shift."""
-    shift, visit = problem.shift_by_id[shift_id], problem.visit_by_id[visit_id]
+    shift = problem.shift_by_id[shift_id]
     without = tuple(each for each in plan.routes.get(shift_id, ()) if each != visit_id)
     alone = _alone(problem, shift_id, (*without, visit_id))
     before = check(alone, Plan({shift_id: without}), current)

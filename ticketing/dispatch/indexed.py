@@ -32,11 +32,13 @@ class Way:
 class Indexed:
     """Visits and shifts by number; costs in seconds of driving.
 
-    `windows_of` are the moments at which a visit may begin: its own, narrowed by pins. `ways_for[v]` are the shifts whose
-    technician may do it. Place `nowhere` is a row of zeros for shifts without a home.
+    `windows_of` are the moments at which a visit may begin: its own, narrowed by pins. `ways_for[v]` are the shifts
+    whose technician may do it. Place `nowhere` is a row of zeros for shifts without a home.
     """
 
-    def __init__(self, problem: Problem, current: Plan | None = None, fixed_windows: Mapping[str, Windows] = {}) -> None:
+    def __init__(
+        self, problem: Problem, current: Plan | None = None, fixed_windows: Mapping[str, Windows] = {}
+    ) -> None:
         travel = problem.travel
         self.problem = problem
         self.nowhere = nowhere = len(travel)
@@ -107,7 +109,7 @@ class Indexed:
             self.extra.append([cost * scale for cost in costs])
 
     def departure(self, way: int) -> tuple[int, int]:
-        """Return from which place and when a shift's free part begins: after the visit that has begun, if there is one."""
+        """Return from which place and when a shift's free part begins: after a visit that has begun, if any."""
         visit = self.begun.get(way)
         if visit is None:
             return self.ways[way].home, self.ways[way].start

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ticketing.dispatch.plan import Plan
-from ticketing.dispatch.problem import Lunch, Place, Problem, ProblemRefused, Shift, Technician, Visit
+from ticketing.dispatch.problem import Lunch, Problem, ProblemRefused, Shift, Technician, Visit
 
 SOLOMON_SCALE = 10_000  # parts of a unit: rounded up, so that a plan that fits whole numbers fits the exact ones
 SDVRPTW_SCALE = 1_000  # the scale of the best known solutions
@@ -28,6 +29,22 @@ class Instance:
     problem: Problem
     best_known: float | None
     exact_cost: Callable[[Plan], float] | None = None  # where the problem's whole numbers are rounded ones
+    original: dict[str, Any] = field(default_factory=dict)  # ids as the file has them: `t…` technicians, `v…` visits
+
+    def written(self, plan: Plan) -> dict[str, Any]:
+        """Return a plan in the file's own ids, as the referees outside read it."""
+        routes = [
+            {
+                "technician": self.original.get(f"t{shift}", _whole(shift)),
+                "visits": [self.original.get(f"v{visit}", _whole(visit)) for visit in visits],
+            }
+            for shift, visits in plan.routes.items()
+        ]
+        return {"routes": routes}
+
+
+def _whole(word: str) -> int | str:
+    return int(word) if word.isdigit() else word
 
 
 def read_instances(folder: Path) -> list[Instance]:
@@ -54,7 +71,8 @@ def read_technician_day(raw: dict[str, Any], name: str) -> Instance:
     break_ = Lunch(lunch["duration_min"], lunch["earliest_min"], lunch["latest_min"]) if lunch else None
     technicians = [Technician(str(t["id"]), {str(s): 1 for s in t["skills"]}) for t in raw["technicians"]]
     shifts = [
-        Shift(str(t["id"]), str(t["id"]), 0, raw["horizon_min"], t["location"], lunch=break_) for t in raw["technicians"]
+        Shift(str(t["id"]), str(t["id"]), 0, raw["horizon_min"], t["location"], lunch=break_)
+        for t in raw["technicians"]
     ]
     visits = [
         Visit(
@@ -69,7 +87,8 @@ def read_technician_day(raw: dict[str, Any], name: str) -> Instance:
     ]
     matrix = np.array(raw["travel_min"], dtype=np.int64)
     problem = Problem((), technicians, shifts, visits, matrix, seconds_per_cost=1.0)
-    return Instance(name, "technician_day", problem.validated(), None)
+    original = {f"t{t['id']}": t["id"] for t in raw["technicians"]} | {f"v{v['id']}": v["id"] for v in raw["visits"]}
+    return Instance(name, "technician_day", problem.validated(), None, original=original)
 
 
 def read_solomon(path: Path) -> Instance:
@@ -101,7 +120,7 @@ def read_solomon(path: Path) -> Instance:
 
     def exact_cost(plan: Plan) -> float:
         ways = [[0, *[place[v] for v in visits], 0] for visits in plan.routes.values()]
-        return float(sum(exact[a, b] for way in ways for a, b in zip(way, way[1:], strict=False)))
+        return float(sum(exact[a, b] for way in ways for a, b in pairwise(way)))
 
     return Instance(path.stem, "solomon", problem.validated(), best, exact_cost)
 
@@ -136,7 +155,9 @@ def read_sdvrptw(path: Path) -> Instance:
     fleet = range(1, int(fields["VEHICLES"]) + 1)
     longest = fields.get("VEHICLES_MAX_DURATION")
     opens, closes = windows.get(depot, (0, 10**6))
-    technicians = [Technician(str(n), parts={"load": capacity.get(n, int(fields.get("CAPACITY", 10**9)))}) for n in fleet]
+    technicians = [
+        Technician(str(n), parts={"load": capacity.get(n, int(fields.get("CAPACITY", 10**9)))}) for n in fleet
+    ]
     shifts = [
         Shift(
             each.id,

@@ -1,4 +1,4 @@
-"""Visits that wait for each other get their technicians and moments first; the search plans everything else around them."""
+"""Visits that wait for each other get technicians and moments first; the search plans the rest around them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Choose the best set of routes out of all that a search has met: set packing by a linear relaxation, then exactly.
 
-The search meets tens of thousands of good routes and keeps one per shift; others that it dropped often fit together better.
+The search meets tens of thousands of good routes and keeps one per shift; others that it dropped often fit together
+better.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def _limits(search: Search) -> Mapping[tuple[int, int], int]:
 
 
 def _used(search: Search, route: Route) -> dict[tuple[int, int], int]:
-    technician, used = search.indexed.ways[route.way].technician, {}
+    technician = search.indexed.ways[route.way].technician
+    used: dict[tuple[int, int], int] = {}
     for visit in route.visits:
         for part, quantity in search.indexed.needs[visit]:
             used[technician, part] = used.get((technician, part), 0) + quantity

@@ -75,7 +75,7 @@ def split(problem: Problem, current: Plan | None) -> list[Problem]:
 
 
 def _shift_groups(problem: Problem) -> list[list[Shift]]:
-    """Return shifts in groups that lie together: halved across the longer side until small enough; one technician stays whole."""
+    """Return shifts in groups that lie together, halved across the longer side; a technician stays whole."""
     by_technician: dict[str, list[Shift]] = {}
     for shift in problem.shifts:
         by_technician.setdefault(shift.technician, []).append(shift)
@@ -94,7 +94,9 @@ def _shift_groups(problem: Problem) -> list[list[Shift]]:
         points = [_point(problem, team[0]) for team in group]
         spread = [max(p[axis] for p in points) - min(p[axis] for p in points) for axis in (0, 1)]
         axis = 0 if spread[0] >= spread[1] else 1
-        ordered = [team for _, _, team in sorted((p[axis], n, t) for n, (p, t) in enumerate(zip(points, group, strict=True)))]
+        ordered = [
+            team for _, _, team in sorted((p[axis], n, t) for n, (p, t) in enumerate(zip(points, group, strict=True)))
+        ]
         waiting += [ordered[: len(ordered) // 2], ordered[len(ordered) // 2 :]]
     return found
 

@@ -153,9 +153,7 @@ def groups(problem: Problem) -> dict[str, list[Visit]]:
     return found
 
 
-def _drive_all(
-    problem: Problem, routes: Mapping[str, Sequence[Visit]]
-) -> tuple[dict[str, Drive], list[Violation]]:
+def _drive_all(problem: Problem, routes: Mapping[str, Sequence[Visit]]) -> tuple[dict[str, Drive], list[Violation]]:
     """Drive every route; visits that wait for another route are driven again until nobody has to wait longer."""
     linked = {each.id for visits in routes.values() for each in visits if each.linked}
     release: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """What has to be planned: technicians, their shifts, visits, travel and prices.
 
-Times are whole seconds after an origin that the caller chooses; every shift and visit of one problem shares it. Costs are
-counted in minutes of driving: a visit with `unserved_cost=120` is worth two hours at the wheel.
+Times are whole seconds after an origin that the caller chooses; every shift and visit of one problem shares it. Costs
+are counted in minutes of driving: a visit with `unserved_cost=120` is worth two hours at the wheel.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class Technician:
 class Shift:
     """One working stretch of one technician; several days are several shifts.
 
-    `home` and `finish` are indexes into the problem's places; None means: begins at the first visit, ends at the last one.
-    Work after `end` costs `overtime_per_hour` and is impossible after `overtime_until`. `max_seconds` bounds the time
-    between leaving and returning.
+    `home` and `finish` are indexes into the problem's places; None means: begins at the first visit, ends at the last
+    one. Work after `end` costs `overtime_per_hour` and is impossible after `overtime_until`. `max_seconds` bounds the
+    time between leaving and returning.
     """
 
     id: str
@@ -87,8 +87,8 @@ class Visit:
     """One thing to do at one place.
 
     `windows` bound the start of work. A visit that has `started_at` is first in its shift and begins then whatever the
-    road says. `late_per_hour` prices a start after `due` (the service level). `together` names a group whose visits begin
-    at one moment with different technicians; `after` makes this visit wait for another one's end.
+    road says. `late_per_hour` prices a start after `due` (the service level). `together` names a group whose visits
+    begin at one moment with different technicians; `after` makes this visit wait for another one's end.
     """
 
     id: str
@@ -134,8 +134,8 @@ class Weights:
 class Problem:
     """Everything a plan is judged against.
 
-    `matrix[i][j]` are seconds from place i to place j; without one they come from the places: great circle times `detour`
-    at `speed_kmh`. `seconds_per_cost` says how many seconds of driving cost 1.
+    `matrix[i][j]` are seconds from place i to place j; without one they come from the places: great circle times
+    `detour` at `speed_kmh`. `seconds_per_cost` says how many seconds of driving cost 1.
     """
 
     places: Sequence[Place]
@@ -234,7 +234,9 @@ def _check_visit(visit: Visit, problem: Problem, places: int) -> None:
     refuse_unless(visit.late_per_hour >= 0, "lateness_price_negative", visit.id)
     for opens, closes in visit.windows:
         refuse_unless(opens <= closes, "window_ends_before_it_starts", visit.id)
-    refuse_unless(visit.pinned_to is None or visit.pinned_to in problem.shift_by_id, "pinned_to_unknown_shift", visit.id)
+    refuse_unless(
+        visit.pinned_to is None or visit.pinned_to in problem.shift_by_id, "pinned_to_unknown_shift", visit.id
+    )
     held = visit.pinned_to is not None or (visit.pinned_start is None and visit.started_at is None)
     refuse_unless(held, "pinned_time_without_shift", visit.id)
     refuse_unless(visit.after is None or visit.after in problem.visit_by_id, "after_unknown_visit", visit.id)

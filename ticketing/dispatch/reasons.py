@@ -156,7 +156,7 @@ def _reason(
         return Reason("together_impossible", visit.together or f"after {visit.after}", able)
     if not (may & added).any():
         return Reason("capacity", f"full: {len(able)}", able)
-    for way in np.flatnonzero(may & added):
+    for way in np.flatnonzero(may & added).tolist():
         van = left[problem.shifts[way].technician]
         if all(van.get(part, 0) >= quantity for part, quantity in visit.parts.items()):
             return Reason("too_dear", f"unserved costs {visit.unserved_cost:g}", _names(problem, may & added))
@@ -177,9 +177,7 @@ def _parts_left(problem: Problem, plan: Plan) -> dict[str, dict[str, int]]:
     return left
 
 
-def _fits(
-    problem: Problem, shift: str, route: Sequence[str], group: _Group, road: bool = True
-) -> NDArray[np.bool_]:
+def _fits(problem: Problem, shift: str, route: Sequence[str], group: _Group, road: bool = True) -> NDArray[np.bool_]:
     """Return which visits of a group fit somewhere into a route; without `road` nobody drives anywhere."""
     small = restricted(problem, [shift], route)
     if not road:
@@ -246,9 +244,7 @@ def _lunch_then_drive(now: Numbers, drive: Numbers, lunch: tuple[int, int, int])
     return np.minimum(np.where(before <= latest, before + drive, NEVER), np.where(behind <= latest, behind, NEVER))
 
 
-def _drop_too_long(
-    problem: Problem, shift: str, route: Sequence[str], group: _Group, fits: NDArray[np.bool_]
-) -> None:
+def _drop_too_long(problem: Problem, shift: str, route: Sequence[str], group: _Group, fits: NDArray[np.bool_]) -> None:
     """Take out visits that fit by the clock but make the route longer than it may be."""
     for number in np.flatnonzero(fits)[:500]:  # beyond, the reason names time instead of duration: both are true
         visit = group.visits[number]

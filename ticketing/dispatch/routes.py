@@ -1,9 +1,9 @@
 """One route for the search: immutable, timed once, answering in constant time whether a visit still fits.
 
-With lunch there are two clocks along a route: before lunch and after it. Forward they hold the earliest departure from every
-stop, backward the latest arrival that still brings the technician home. A visit fits between two stops when one of its two
-arrivals at the next stop is not too late; eating at the first possible moment is always at least as good as later, so the two
-clocks lose nothing. The referee (plan.py) does not share this code.
+With lunch there are two clocks along a route: before lunch and after it. Forward they hold the earliest departure from
+every stop, backward the latest arrival that still brings the technician home. A visit fits between two stops when one
+of its two arrivals at the next stop is not too late; eating at the first possible moment is always at least as good as
+later, so the two clocks lose nothing. The referee (plan.py) does not share this code.
 """
 
 from __future__ import annotations
@@ -15,15 +15,19 @@ NEVER = 2 * FAR  # no such moment
 KEPT_ROUTES = 200_000  # routes remembered at once: about 300 MB at worst, then all are forgotten
 
 
+NOWHERE = (float("inf"), -1)
+
+
 class Route:
     """The visits of one shift in order, with its clocks and the best places for other visits as they were asked."""
 
-    __slots__ = ("after0", "after1", "best", "cost", "late0", "late1", "places", "timed", "visits", "way")
+    __slots__ = ("after0", "after1", "best", "cost", "late0", "late1", "places", "room", "slack", "visits", "way")
 
     def __init__(self, way: int, visits: tuple[int, ...]) -> None:
         self.way, self.visits = way, visits
         self.cost = 0.0
-        self.timed = 0.0
+        self.room = 0  # the longest slack: what takes longer fits nowhere
+        self.slack: list[int] = []  # seconds free between stop p and the next one, at most
         self.places: list[int] = []
         self.after0: list[int] = []  # earliest departure from stop p (0 = home), lunch not had
         self.after1: list[int] = []  # … lunch had, or none due
@@ -65,11 +69,13 @@ class Router:
             route.places[0] = indexed.nowhere
         if not self._forward(route, way) or not self._backward(route, way):
             return None
-        travel, here, seconds = indexed.travel, route.places[0], 0
-        if visits:
-            for there in route.places[1:]:
-                seconds += travel[here][there]
-                here = there
+        travel, places, seconds = indexed.travel, route.places, 0
+        for position in range(len(visits) + 1):
+            drive = travel[places[position]][places[position + 1]] if visits else 0
+            seconds += drive
+            after = min(route.after0[position], route.after1[position])
+            route.slack.append(max(route.late0[position], route.late1[position]) - after - drive)
+        route.room = max(route.slack)
         route.cost = seconds * way.rate
         for visit in visits:
             if indexed.extra[visit]:
@@ -78,7 +84,6 @@ class Router:
             timed = self.timed_cost(number, visits, seconds)
             if timed is None:
                 return None
-            route.timed = timed
             route.cost += timed
         return route
 
@@ -130,8 +135,9 @@ class Router:
                 leave0 = max(leave0, latest_before_lunch(drive, late1, lunch))
             late0, late1 = leave0 - seconds[visit], leave1 - seconds[visit]
             if indexed.started[visit] is not None:
-                late0, late1 = (way.latest if route.after0[1] <= leave0 else -1), (
-                    way.latest if route.after1[1] <= leave1 else -1
+                late0, late1 = (
+                    (way.latest if route.after0[1] <= leave0 else -1),
+                    (way.latest if route.after1[1] <= leave1 else -1),
                 )
             elif indexed.several[visit]:
                 late0, late1 = self.closing(visit, late0), self.closing(visit, late1)
@@ -175,27 +181,42 @@ class Router:
         """Return the least cost of adding a visit to a route and where; infinite when it fits nowhere."""
         found = route.best.get(visit)
         if found is None:
-            find = self._best_slow if self.slow[route.way] else self._best_fast
-            found = route.best[visit] = find(route, visit)
+            if self.indexed.seconds[visit] > route.room:
+                found = NOWHERE
+            else:
+                find = self._best_slow if self.slow[route.way] else self._best_fast
+                found = find(route, visit)
+            route.best[visit] = found
         return found
 
     def _best_fast(self, route: Route, visit: int) -> tuple[float, int]:
+        """Return the shortest detour at which a visit fits."""
+        found = self._detours(route, visit, None)
+        if found is None:
+            return NOWHERE
+        extra = self.indexed.extra[visit]
+        return found[0] * self.indexed.ways[route.way].rate + (extra[route.way] if extra else 0.0), found[1]
+
+    def _detours(self, route: Route, visit: int, every: list[tuple[int, int]] | None) -> tuple[int, int] | None:
+        """Return the shortest detour with its position, or put all that fit into `every`."""
         indexed = self.indexed
         way = indexed.ways[route.way]
         travel, place = indexed.travel, indexed.place[visit]
         opens, closes, work = indexed.opens[visit], indexed.closes[visit], indexed.seconds[visit]
         from_here, several, lunch = travel[place], indexed.several[visit], way.lunch
         places, after0, after1, late0, late1 = route.places, route.after0, route.after1, route.late0, route.late1
+        slack, visits = route.slack, route.visits
+        length, earliest, latest = lunch or (0, 0, 0)
         least, where = FAR, -1
-        first = 0
-        if (head := self.first_free(route, visit)) is not None:
-            first = head
-        for position in range(first, len(route.visits) + 1):
+        for position in range(self.first_free(route, visit), len(visits) + 1):
+            spare = slack[position] - work
+            if spare < 0:
+                continue
             here, there = places[position], places[position + 1]
             to_here = travel[here][place]
             from_there = from_here[there]
-            added = to_here + from_there - (travel[here][there] if route.visits else 0)
-            if added >= least:
+            added = to_here + from_there - (travel[here][there] if visits else 0)
+            if added >= least or added > spare:
                 continue
             now0, now1 = after0[position], after1[position]
             arrive0, arrive1 = now0 + to_here, now1 + to_here
@@ -206,62 +227,54 @@ class Router:
             latest1 = late1[position]
             if opens + work + from_there > latest1:
                 continue
-            if lunch:
-                length, earliest, latest = lunch
-                if now0 < NEVER:
-                    ate = (now0 if now0 > earliest else earliest) + length
-                    if ate <= latest and ate + to_here < arrive1:
-                        arrive1 = ate + to_here
-                    ate = (arrive0 if arrive0 > earliest else earliest) + length
-                    if ate <= latest and ate < arrive1:
-                        arrive1 = ate
-                if several:
-                    arrive0, arrive1 = self.opening(visit, arrive0), self.opening(visit, arrive1)
-                else:
-                    if arrive0 < opens:
-                        arrive0 = opens
-                    if arrive1 < opens:
-                        arrive1 = opens
-                leave1 = arrive1 + work
-                if arrive1 <= closes and leave1 + from_there <= latest1:
-                    least, where = added, position
-                    continue
-                if arrive0 > closes:
+            if lunch and now0 < NEVER:
+                ate = (now0 if now0 > earliest else earliest) + length
+                if ate <= latest and ate + to_here < arrive1:
+                    arrive1 = ate + to_here
+                ate = (arrive0 if arrive0 > earliest else earliest) + length
+                if ate <= latest and ate < arrive1:
+                    arrive1 = ate
+            if several:
+                arrive0, arrive1 = self.opening(visit, arrive0), self.opening(visit, arrive1)
+            else:
+                if arrive0 < opens:
+                    arrive0 = opens
+                if arrive1 < opens:
+                    arrive1 = opens
+            if arrive1 > closes or arrive1 + work + from_there > latest1:
+                if not lunch or arrive0 > closes:
                     continue
                 leave0 = arrive0 + work
-                if leave0 + from_there <= late0[position]:
-                    least, where = added, position
-                    continue
-                ate = (leave0 if leave0 > earliest else earliest) + length
-                if ate <= latest and ate + from_there <= latest1:
-                    least, where = added, position
-                    continue
-                leave0 += from_there
-                ate = (leave0 if leave0 > earliest else earliest) + length
-                if ate <= latest and ate <= latest1:
-                    least, where = added, position
+                if (
+                    leave0 + from_there > late0[position]
+                ):  # lunch not had behind it either: is there time on the way on?
+                    ate = (leave0 if leave0 > earliest else earliest) + length
+                    if ate > latest or ate + from_there > latest1:
+                        leave0 += from_there
+                        ate = (leave0 if leave0 > earliest else earliest) + length
+                        if ate > latest or ate > latest1:
+                            continue
+            if every is not None:
+                every.append((added, position))
             else:
-                if several:
-                    arrive1 = self.opening(visit, arrive1)
-                elif arrive1 < opens:
-                    arrive1 = opens
-                if arrive1 <= closes and arrive1 + work + from_there <= latest1:
-                    least, where = added, position
-        if where < 0:
-            return float("inf"), -1
-        extra = indexed.extra[visit]
-        return least * way.rate + (extra[route.way] if extra else 0.0), where
+                least, where = added, position
+        return (least, where) if where >= 0 else None
 
-    def first_free(self, route: Route, visit: int) -> int | None:
+    def first_free(self, route: Route, visit: int) -> int:
         """Return the first position a visit may take: behind a visit that has begun."""
-        if route.visits and self.indexed.started[route.visits[0]] is not None:
-            return 1
-        return None
+        return 1 if route.visits and self.indexed.started[route.visits[0]] is not None else 0
 
     def _best_slow(self, route: Route, visit: int) -> tuple[float, int]:
-        """Try every position whole: lateness and overtime depend on everything behind it."""
-        least, where = float("inf"), -1
-        for position in range(self.first_free(route, visit) or 0, len(route.visits) + 1):
+        """Drive the whole route for positions that fit by the clock, shortest detour first: lateness only adds."""
+        detours: list[tuple[int, int]] = []
+        self._detours(route, visit, detours)
+        indexed = self.indexed
+        extra = indexed.extra[visit][route.way] if indexed.extra[visit] else 0.0
+        rate = indexed.ways[route.way].rate
+        least, where = NOWHERE
+        for added, position in sorted(detours):
+            if added * rate + extra >= least:
+                break
             longer = self.route(route.way, (*route.visits[:position], visit, *route.visits[position:]))
             if longer is not None and longer.cost - route.cost < least:
                 least, where = longer.cost - route.cost, position
@@ -279,7 +292,7 @@ def lunch_then_drive(now: int, drive: int, lunch: tuple[int, int, int]) -> int:
 
 
 def latest_before_lunch(drive: int, late1: int, lunch: tuple[int, int, int]) -> int:
-    """Return the last departure, lunch not had, from which lunch on this leg still meets `late1`; -1 when there is none."""
+    """Return the last departure, lunch not had, from which lunch on this leg still meets `late1`; -1: none."""
     length, earliest, latest = lunch
     found = -1
     end = min(late1 - drive, latest)

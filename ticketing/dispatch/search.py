@@ -1,7 +1,7 @@
 """Ruin and recreate: take neighbouring visits out, put them and the unserved ones back better, keep what pays.
 
-After Christiaens and Vanden Berghe, "Slack induction by string removals" (2020), with prizes: a visit that costs more than
-its prize stays out.
+After Christiaens and Vanden Berghe, "Slack induction by string removals" (2020), with prizes: a visit that costs more
+than its prize stays out.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from ticketing.dispatch.routes import Route, Router
 
 Routes = dict[int, tuple[int, ...]]
 INFINITE = float("inf")
-REMOVED_ON_AVERAGE = 10  # visits taken out in one step
-LONGEST_STRING = 10
+REMOVED_ON_AVERAGE = 8  # visits taken out in one step
+LONGEST_STRING = 6
+TRIED_ABSENT = 12  # unserved visits tried again in one step
 NEIGHBOURS = 60  # nearest visits that a ruin may reach
 
 
@@ -46,7 +47,9 @@ class Search:
                 self.frozen[way] = tuple(v for v in wanted if v in self.locked)
                 route = Route(way, ())
             self.state.append(route)
-        self.usable = [self.router.route(way, ()) is not None and way not in self.frozen for way in range(len(indexed.ways))]
+        self.usable = [
+            self.router.route(way, ()) is not None and way not in self.frozen for way in range(len(indexed.ways))
+        ]
         present = {v for route in self.state for v in route.visits} | {v for r in self.frozen.values() for v in r}
         self.absent = [v for v in range(len(indexed.place)) if v not in present]
         self.ways_for = [[way for way in ways if self.usable[way]] for ways in indexed.ways_for]
@@ -90,7 +93,7 @@ class Search:
             found = self._near[visit] = [visit, *[v for v in found if v != visit]]
         return found
 
-    def run(self, until: Callable[[], float], steps: int | None = None, hot: float = 0.02, cold: float = 0.0002) -> int:
+    def run(self, until: Callable[[], float], steps: int | None = None, hot: float = 0.03, cold: float = 0.003) -> int:
         """Improve until `until()` (the share of time used) reaches 1, or for `steps`; return the steps made.
 
         `hot` and `cold` are the first and last temperature, as parts of the mean cost of a visit.
@@ -113,7 +116,7 @@ class Search:
         state, absent, taken = self._ruin()
         if not taken and not absent:
             return
-        absent = self._recreate(state, absent + taken)
+        absent = self._recreate(state, absent + taken, len(taken))
         cost = self._cost(state, absent)
         if cost < self.cost - heat * math.log(self.random.random() or 1e-12):
             self.state, self.absent, self.cost = state, absent, cost
@@ -131,7 +134,9 @@ class Search:
 
     def restart(self, routes: Mapping[int, tuple[int, ...]]) -> None:
         """Go on from other routes, if they cost less than the best so far."""
-        state = [self.router.route(way, tuple(routes.get(way, ()))) or self.state[way] for way in range(len(self.state))]
+        state = [
+            self.router.route(way, tuple(routes.get(way, ()))) or self.state[way] for way in range(len(self.state))
+        ]
         present = {v for route in state for v in route.visits} | {v for r in self.frozen.values() for v in r}
         absent = [v for v in range(len(self.indexed.place)) if v not in present]
         if len(present) != sum(len(r.visits) for r in state) + sum(len(r) for r in self.frozen.values()):
@@ -197,10 +202,15 @@ class Search:
             for part, quantity in self.indexed.needs[visit]:
                 van[part] += quantity
 
-    def _recreate(self, state: list[Route], absent: list[int]) -> list[int]:
+    def _recreate(self, state: list[Route], absent: list[int], taken: int) -> list[int]:
         """Put visits back where they cost least, in a random one of several orders; return those left out."""
+        idle: list[int] = []
+        if len(absent) - taken > TRIED_ABSENT:  # on an overloaded day most of the unserved stay so: some at a time
+            before, now = absent[: len(absent) - taken], absent[len(absent) - taken :]
+            self.random.shuffle(before)
+            idle, absent = before[TRIED_ABSENT:], now + before[:TRIED_ABSENT]
         self._order(absent)
-        return self._insert(state, absent, 0.01)
+        return idle + self._insert(state, absent, 0.01)
 
     def _insert(self, state: list[Route], absent: list[int], blink: float) -> list[int]:
         indexed, router, chance = self.indexed, self.router, self.random

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from ticketing.dispatch.linking import place_linked
 from ticketing.dispatch.parts import MOST_VISITS, split
 from ticketing.dispatch.plan import Checked, Plan, check
 from ticketing.dispatch.problem import Problem
 from ticketing.dispatch.reasons import Reason, reasons
+from ticketing.dispatch.search import Search, share_of
 from ticketing.dispatch.solvers.base import Task
 from ticketing.dispatch.solvers.greedy import greedy_plan
 from ticketing.dispatch.solvers.running import run_solver
 
 LARGE = 300  # visits: PyVRP joins in from here on
 CLOSING_SHARE, CLOSING_S = 0.06, 0.4  # of the time, kept back for judging, reasons and a machine that is busy
+SHORT_S = 2.5  # below, our search runs in this process: starting another one takes as long as what it would find
 SHORTEST_LANE_S = 0.4  # a process cannot start and find anything in less
 
 
@@ -75,6 +78,9 @@ def _solve_whole(problem: Problem, until: float, current: Plan | None, seed: int
             for number, lane in enumerate(lanes)
         ]
         best = _first(problem, current)
+        if until - time.monotonic() > 0 and problem.visits and len(lanes) < 2:
+            found = _searched(problem, best[1].plan, current, until, seed)
+            best = min(best, ("search", found), key=lambda each: each[1].rank)
         tried: list[Tried] = []
         for future in running:
             candidate, notes = future.result()
@@ -90,6 +96,14 @@ def _first(problem: Problem, current: Plan | None) -> tuple[str, Checked]:
     if current is not None:
         plans.insert(0, ("current", check(problem, _known(problem, current), current)))
     return min(plans, key=lambda each: each[1].rank)
+
+
+def _searched(problem: Problem, start: Plan, current: Plan | None, until: float, seed: int) -> Checked:
+    """Search in this process: where time is too short for another one to start."""
+    placed = place_linked(problem, start, current)
+    search = Search(placed.indexed, placed.routes, placed.locked, seed)
+    search.run(share_of(until - time.monotonic()))
+    return check(problem, placed.indexed.plan(search.routes()), current)
 
 
 def _known(problem: Problem, plan: Plan) -> Plan:
@@ -112,14 +126,16 @@ def choose_lanes(problem: Problem, seconds: float) -> list[tuple[Leg, ...]]:
     lunch = any(each.lunch is not None for each in problem.shifts)
     bounded = any(each.max_seconds is not None for each in problem.shifts)
     several = any(len(each.windows) > 1 for each in problem.visits)
+    if seconds < SHORT_S and (linked or late):
+        return []
     if linked or late:
         return [(Leg("search"),), (Leg("ortools", 0.4), Leg("search"))]
     if not lunch and not several and not _dear_overtime(problem):
         if bounded or len(problem.visits) <= LARGE:
             return [(Leg("pyvrp"),), (Leg("pyvrp", 0.5), Leg("search"))]
         return [(Leg("pyvrp"),), (Leg("pyvrp"),)]
-    if seconds < 2.5:
-        return [(Leg("search"),), (Leg("vroom", level=2),)]
+    if seconds < SHORT_S:
+        return [(Leg("vroom", level=2),)]
     if len(problem.visits) > LARGE:
         return [(Leg("vroom", 0.4, 3), Leg("search")), (Leg("pyvrp", 0.4), Leg("search"))]
     return [(Leg("search"),), (Leg("vroom", 0.25, 3), Leg("search"))]
@@ -172,5 +188,3 @@ def _solve_split(problem: Problem, until: float, current: Plan | None, seed: int
         plans.insert(0, ("current", check(problem, _known(problem, current), current)))
     name, best = min(plans, key=lambda each: each[1].rank)
     return Result(best.plan, best, name, tuple(tried))
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from ortools.constraint_solver import pywrapcp, routing_enums_pb2
@@ -58,7 +59,8 @@ class _Model:
                 extra = 0
                 if there < len(self.visits) and (costs := indexed.extra[self.visits[there]]):
                     extra = round(costs[number] * CENT)
-                return travel[places[manager.IndexToNode(a)]][places[there]] * price + extra
+                drive: int = travel[places[manager.IndexToNode(a)]][places[there]]
+                return drive * price + extra
 
             routing.SetArcCostEvaluatorOfVehicle(routing.RegisterTransitCallback(cost), number)
         for visit, node in self.node.items():
@@ -71,7 +73,9 @@ class _Model:
 
         def seconds(a: int, b: int) -> int:
             here = manager.IndexToNode(a)
-            return work[here] + indexed.travel[places[here]][places[manager.IndexToNode(b)]]
+            drive: int = indexed.travel[places[here]][places[manager.IndexToNode(b)]]
+            worked: int = work[here]
+            return worked + drive
 
         routing.AddDimension(routing.RegisterTransitCallback(seconds), HORIZON, HORIZON, False, "time")
         self.time = routing.GetDimensionOrDie("time")
@@ -79,7 +83,7 @@ class _Model:
             cumul = self.time.CumulVar(node)
             windows = moments(indexed.problem.visits[visit])
             cumul.SetRange(max(0, windows[0][0]), min(HORIZON, windows[-1][1]))
-            for (_, closes), (opens, _) in zip(windows, windows[1:], strict=False):
+            for (_, closes), (opens, _) in pairwise(windows):
                 if opens - closes > 1:
                     cumul.RemoveInterval(closes + 1, opens - 1)
             if indexed.due[visit] < FAR and indexed.late[visit] > 0:
@@ -102,9 +106,7 @@ class _Model:
         indexed, routing, manager = self.indexed, self.routing, self.manager
         for part in range(len(indexed.carried[0]) if indexed.carried else 0):
             wanted = [dict(indexed.needs[v]).get(part, 0) for v in self.visits] + [0] * (2 * len(indexed.ways))
-            load = routing.RegisterUnaryTransitCallback(
-                lambda a, wanted=wanted: wanted[manager.IndexToNode(a)]  # type: ignore[misc]
-            )
+            load = routing.RegisterUnaryTransitCallback(lambda a, wanted=wanted: wanted[manager.IndexToNode(a)])
             carried = [max(0, indexed.carried[way.technician][part]) for way in indexed.ways]
             routing.AddDimensionWithVehicleCapacity(load, 0, carried, True, f"part {part}")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
 import pyvrp
 from numpy.typing import NDArray
+from pyvrp.IteratedLocalSearch import IteratedLocalSearchCallbacks
 from pyvrp.stop import MaxRuntime
 
 from ticketing.dispatch.indexed import Indexed
@@ -15,6 +17,8 @@ from ticketing.dispatch.plan import Plan
 from ticketing.dispatch.problem import FAR, Problem
 from ticketing.dispatch.solvers.base import FORBIDDEN_ARC, Solver, Task
 
+TOLD_EVERY_S = 0.5
+HISTORY, HISTORY_VISITS = (50, 300), 30_000  # late acceptance looks less far back where a step takes longer
 MUST = 1e6  # visits that cost at least this much are all to be served
 
 
@@ -25,8 +29,25 @@ class PyVrp:
         """Find one plan by iterated local search until the time is over."""
         indexed = place_linked(problem, task.start, task.current).indexed
         data, visits = _data(indexed)
-        result = pyvrp.solve(data, MaxRuntime(max(0.1, task.left)), seed=task.seed, display=False, collect_stats=False)
+        teller = _Teller(lambda solution: found(_plan(indexed, visits, solution)))
+        history = max(HISTORY[0], min(HISTORY[1], HISTORY_VISITS // max(1, len(visits))))
+        params = pyvrp.SolveParams(ils=pyvrp.IteratedLocalSearchParams(history_length=history, callbacks=teller))
+        stop = MaxRuntime(max(0.1, task.left))
+        result = pyvrp.solve(data, stop, seed=task.seed, display=False, collect_stats=False, params=params)
         found(_plan(indexed, visits, result.best))
+
+
+class _Teller(IteratedLocalSearchCallbacks):
+    """Tells better plans while the search goes on: one that is killed has not been in vain."""
+
+    def __init__(self, tell: Callable[[pyvrp.Solution], None]) -> None:
+        self.tell, self.told_at = tell, 0.0
+
+    def on_best(self, best: pyvrp.Solution) -> None:
+        """Tell, but not each of a hundred improvements in a row."""
+        if best.is_feasible() and time.monotonic() - self.told_at > TOLD_EVERY_S:
+            self.told_at = time.monotonic()
+            self.tell(best)
 
 
 def _plan(indexed: Indexed, visits: list[int], solution: pyvrp.Solution) -> Plan:
@@ -58,7 +79,9 @@ def _data(indexed: Indexed) -> tuple[pyvrp.ProblemData, list[int]]:
                 required=must,
             )
         )
-    depots = list(dict.fromkeys(place for n, way in enumerate(indexed.ways) for place in (indexed.departure(n)[0], way.finish)))
+    depots = list(
+        dict.fromkeys(place for n, way in enumerate(indexed.ways) for place in (indexed.departure(n)[0], way.finish))
+    )
     profiles, matrices, durations = _profiles(indexed, visits, matrix, scale)
     types = []
     for number, way in enumerate(indexed.ways):
@@ -73,7 +96,7 @@ def _data(indexed: Indexed) -> tuple[pyvrp.ProblemData, list[int]]:
                 tw_early=min(start, way.latest),
                 tw_late=max(min(start, way.latest), way.latest - lunch),
                 shift_duration=way.max_seconds if way.max_seconds is not None else FAR,
-                unit_distance_cost=max(1, round(way.rate)) if scale == 1 else max(1, round(way.rate)),
+                unit_distance_cost=max(1, round(way.rate)),
                 profile=profiles[number],
             )
         )
@@ -83,8 +106,8 @@ def _data(indexed: Indexed) -> tuple[pyvrp.ProblemData, list[int]]:
         clients=clients,
         depots=[pyvrp.Depot(location=place) for place in depots],
         vehicle_types=types,
-        distance_matrices=matrices,
-        duration_matrices=durations,
+        distance_matrices=matrices,  # type: ignore[arg-type]  # its stubs know arrays of one shape only
+        duration_matrices=durations,  # type: ignore[arg-type]
     )
     return data, visits
 
@@ -92,9 +115,11 @@ def _data(indexed: Indexed) -> tuple[pyvrp.ProblemData, list[int]]:
 def _profiles(
     indexed: Indexed, visits: list[int], matrix: NDArray[np.int64], scale: int
 ) -> tuple[list[int], list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-    """Return the profile of each shift, and distances and durations by profile: forbidden places are far, not infinite."""
+    """Return each shift's profile, and distances and durations by profile: forbidden is far, not infinite."""
     kinds: dict[frozenset[int], int] = {}
-    profiles, matrices, durations = [], [], []
+    profiles: list[int] = []
+    matrices: list[NDArray[np.int64]] = []
+    durations: list[NDArray[np.int64]] = []
     far = FORBIDDEN_ARC * max(1, int(matrix.max()))
     may: list[set[int]] = [set() for _ in indexed.ways]
     allowed_place: dict[int, set[int]] = {}

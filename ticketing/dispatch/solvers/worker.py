@@ -1,4 +1,4 @@
-"""The process around one solver: a problem on standard input, every better plan as a line of JSON on standard output."""
+"""The process around one solver: a problem on standard input, every better plan as a line on standard output."""
 
 from __future__ import annotations
 

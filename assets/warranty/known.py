@@ -85,7 +85,7 @@ def known_of(session: Session, asset: Asset) -> Known:
         dates=dates,
         sources=sources,
         unconfirmed=_unconfirmed(session, card, dates, sources),
-        region=recorded.region if recorded else None,
+        region=(recorded.region if recorded else None) or _region_of(session, asset),
         zone=zone,
         zone_name=zone_name,
         card=card,
@@ -98,6 +98,11 @@ def card_of(session: Session, asset_id: UUID) -> WarrantyCard | None:
     return session.scalar(
         select(WarrantyCard).where(WarrantyCard.asset_id == asset_id, WarrantyCard.state != "revoked")
     )
+
+
+def _region_of(session: Session, asset: Asset) -> str | None:
+    """Return the region where the machine stands; one that was recorded for the warranty counts before it."""
+    return session.scalar(select(Site.region).where(Site.id == asset.site_id)) if asset.site_id else None
 
 
 def zone_of(session: Session, asset: Asset) -> tuple[tzinfo, str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import or_, select, tuple_
 
 from assets.base.calendars import Calendar
@@ -24,6 +24,8 @@ router = APIRouter(prefix="/api/v1", tags=["sites"])
 
 Address = Annotated[str | None, Field(max_length=500)]
 Zone = Annotated[str, Field(min_length=1, max_length=100)]
+# ISO 3166, such as CN or CN-31: warranty terms and routing ask for it
+Region = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}(-[A-Za-z0-9]{1,10})?$", to_upper=True)] | None
 Degrees = Annotated[float | None, Field(ge=-180, le=180)]
 
 
@@ -34,6 +36,7 @@ class SiteItem(BaseModel):
     name: str
     address: str | None
     time_zone: str
+    region: str | None
     latitude_deg: float | None
     longitude_deg: float | None
     customer_id: UUID | None
@@ -59,6 +62,7 @@ class NewSite(BaseModel):
     name: Name
     address: Address = None
     time_zone: Zone = "UTC"
+    region: Region = None
     latitude_deg: Degrees = None
     longitude_deg: Degrees = None
     customer_id: UUID | None = None
@@ -73,6 +77,7 @@ class SiteChange(BaseModel):
     name: Name | None = None
     address: Address = None
     time_zone: Zone | None = None
+    region: Region = None
     latitude_deg: Degrees = None
     longitude_deg: Degrees = None
     calendar_id: UUID | None = None
@@ -164,6 +169,7 @@ def _items(here: Context, sites: Sequence[Site]) -> list[SiteItem]:
             name=site.name,
             address=site.address,
             time_zone=site.time_zone,
+            region=site.region,
             latitude_deg=site.latitude_deg,
             longitude_deg=site.longitude_deg,
             customer_id=site.customer_id,

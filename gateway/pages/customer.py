@@ -131,7 +131,7 @@ def customer_entry(request: Request, code: str = "") -> Response:
     """Ask for the code on the label, or go to its page."""
     if code.strip().isalnum():
         return RedirectResponse(f"/a/{code.strip()[:40]}", status_code=303)
-    return missing(reader_of(request), report=False)
+    return render(reader_of(request), "missing.html", 200, None, report=False, code=None, entry=True)
 
 
 @router.get("/a/{code}", operation_id="customer_page")
@@ -263,7 +263,7 @@ def _result(language: str, done: Done) -> str:
 
 def missing(reader: Reader, *, report: bool = False, code: str | None = None) -> Response:
     """Return the page for a code that no machine has."""
-    return render(reader, "missing.html", 404, None, report=report, code=code)
+    return render(reader, "missing.html", 404, None, report=report, code=code, entry=False)
 
 
 def render(reader: Reader, template: str, status: int, time_zone: str | None, **values: Any) -> Response:

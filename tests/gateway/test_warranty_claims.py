@@ -58,3 +58,11 @@ def test_overrides_asked_at_once_leave_one_that_waits(shop: Shop) -> None:
     with shop.plant.database.as_service() as session:
         waiting = select(func.count()).where(CoverageOverride.state == "requested")
         assert session.scalar(waiting) == 1
+
+
+def test_a_site_s_region_decides_where_none_was_recorded_for_the_machine(shop: Shop) -> None:
+    path = f"/api/v1/sites/{shop.site_id}"
+    assert shop.ada.patch(path, json={"region": "Shanghai"}).status_code == 422
+    assert fine(shop.ada.patch(path, json={"region": "cn-31"}))["region"] == "CN-31"
+    facts = f"/api/v1/assets/{shop.asset_id}/warranty-facts"
+    assert fine(shop.ada.get(facts))["region"] == "CN-31"

@@ -64,6 +64,7 @@ function One(props: { site: Site }) {
             <Facts rows={[
               [text.t("col.customer"), site.customer_id ? <Link className="link" to={`/customers/${site.customer_id}`}>{customer.data?.name ?? "…"}</Link> : "–"],
               [text.t("col.time_zone"), site.time_zone.replaceAll("_", " ")],
+              [text.t("sites.region"), site.region],
               [text.t("col.coordinates"), placed ? <span className="mono">{site.latitude_deg!.toFixed(5)}, {site.longitude_deg!.toFixed(5)}</span> : "–"],
             ]} />
           </CardBlock>

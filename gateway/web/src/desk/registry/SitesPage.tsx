@@ -11,7 +11,7 @@ import { ListPage } from "../../ui/ListPage";
 import { CUSTOMERS } from "../assets/look";
 import { RegistryTabs } from "./RegistryTabs";
 
-export type Site = { id: string; name: string; address: string | null; time_zone: string; latitude_deg: number | null; longitude_deg: number | null; customer_id: string | null; calendar_id: string | null; floor_plan_document_id: string | null; version: number };
+export type Site = { id: string; name: string; address: string | null; time_zone: string; region: string | null; latitude_deg: number | null; longitude_deg: number | null; customer_id: string | null; calendar_id: string | null; floor_plan_document_id: string | null; version: number };
 
 const zones = (): { value: string; label: string }[] => Intl.supportedValuesOf("timeZone").map((zone) => ({ value: zone, label: zone.replaceAll("_", " ") }));
 
@@ -20,6 +20,7 @@ export const siteFields = (): Field[] => [
   { name: "address", label: "col.address", kind: "area", most: 500 },
   { name: "customer_id", label: "col.customer", kind: "pick", of: CUSTOMERS, half: true },
   { name: "time_zone", label: "col.time_zone", kind: "select", required: true, half: true, options: zones() },
+  { name: "region", label: "sites.region", hint: "sites.region_hint", example: "CN-31", most: 20 },
   { name: "latitude_deg", label: "col.latitude", kind: "number", min: -90, max: 90, decimals: 6, half: true },
   { name: "longitude_deg", label: "col.longitude", kind: "number", min: -180, max: 180, decimals: 6, half: true },
   { name: "calendar_id", label: "col.calendar", kind: "pick", of: { path: "/calendars", local: true }, half: true },

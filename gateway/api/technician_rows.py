@@ -46,8 +46,9 @@ class SpanItem(BaseModel):
 
 
 class TechnicianItem(BaseModel):
-    """Somebody who can be sent. Minutes are of the coming seven days; `missing` is what a plan lacks of them."""
+    """Somebody who can be sent; `id` is the person's. Minutes are of the coming seven days; `missing` is what a plan lacks of them."""
 
+    id: UUID
     person_id: UUID
     name: str
     organisation: Ref | None
@@ -160,6 +161,7 @@ def items_of(here: Context, people: list[Person]) -> list[TechnicianItem]:
         centre = profile.work_centre_id if profile else None
         made.append(
             TechnicianItem(
+                id=person.id,
                 person_id=person.id,
                 name=person.name,
                 organisation=owners.get(person.organisation_id),

@@ -15,6 +15,7 @@ import { Pick, type Chosen } from "../ui/Pick";
 import { More } from "../ui/Rows";
 import { Bones, Empty, errorText, Failure, Notice } from "../ui/states";
 import { ORGANISATIONS } from "./assets/look";
+import { PeopleTabs } from "./people/PeopleTabs";
 import { PersonButtons, ROLES } from "./PersonForms";
 
 export function PeoplePage() {
@@ -34,6 +35,7 @@ export function PeoplePage() {
   return (
     <>
       <PageHead title={text.t("nav.people")} sub={text.t("people.sub")} right={button} />
+      <PeopleTabs />
       <TextInput mb={12} maw={360} leftSection={<Search size={15} />} aria-label={text.t("people.search")} placeholder={text.t("people.search")} value={typed} onChange={(event) => setTyped(event.currentTarget.value)} maxLength={100} />
       {!people.data ? (people.isPending ? <Bones rows={6} height={24} /> : <Failure error={people.error} retry={() => void people.refetch()} />) : all.length === 0 ? (
         q ? <Empty icon={UsersRound} sentence={text.t("list.nothing")} /> : <Empty icon={UsersRound} sentence={text.t("people.empty")} action={button} example={text.t("people.example")} />

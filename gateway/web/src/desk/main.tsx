@@ -54,6 +54,15 @@ const OrganisationsPage = lazy(() => import("./registry/OrganisationsPage").then
 const LatePage = lazy(() => import("./sla/LatePage").then((made) => ({ default: made.LatePage })));
 const WarningsPage = lazy(() => import("./sla/LatePage").then((made) => ({ default: made.WarningsPage })));
 const SlaPoliciesPage = lazy(() => import("./sla/PoliciesPage").then((made) => ({ default: made.SlaPoliciesPage })));
+const TechniciansPage = lazy(() => import("./people/TechniciansPage").then((made) => ({ default: made.TechniciansPage })));
+const TechnicianPage = lazy(() => import("./people/TechnicianPage").then((made) => ({ default: made.TechnicianPage })));
+const SkillsPage = lazy(() => import("./people/SkillsPage").then((made) => ({ default: made.SkillsPage })));
+const TeamsPage = lazy(() => import("./people/TeamsPage").then((made) => ({ default: made.TeamsPage })));
+const ShiftsPage = lazy(() => import("./people/ShiftsPage").then((made) => ({ default: made.ShiftsPage })));
+const AbsencesPage = lazy(() => import("./people/AbsencesPage").then((made) => ({ default: made.AbsencesPage })));
+const TerritoriesPage = lazy(() => import("./people/TerritoriesPage").then((made) => ({ default: made.TerritoriesPage })));
+const TimesheetsPage = lazy(() => import("./people/TimesheetsPage").then((made) => ({ default: made.TimesheetsPage })));
+const ApplicationsPage = lazy(() => import("./people/ApplicationsPage").then((made) => ({ default: made.ApplicationsPage })));
 const CalendarsPage = lazy(() => import("./registry/CalendarsPage").then((made) => ({ default: made.CalendarsPage })));
 const AssetModelsPage = lazy(() => import("./registry/AssetModelsPage").then((made) => ({ default: made.AssetModelsPage })));
 const AssetModelPage = lazy(() => import("./registry/AssetModelPage").then((made) => ({ default: made.AssetModelPage })));
@@ -180,6 +189,15 @@ createRoot(document.getElementById("root")!).render(
           <Route path="devices/sparkplug" element={<SparkplugPage />} />
           <Route path="devices/:id" element={<DevicePage />} />
           <Route path="people" element={<PeoplePage />} />
+          <Route path="people/technicians" element={<TechniciansPage />} />
+          <Route path="people/technicians/:id" element={<TechnicianPage />} />
+          <Route path="people/skills" element={<SkillsPage />} />
+          <Route path="people/teams" element={<TeamsPage />} />
+          <Route path="people/shifts" element={<ShiftsPage />} />
+          <Route path="people/absences" element={<AbsencesPage />} />
+          <Route path="people/territories" element={<TerritoriesPage />} />
+          <Route path="people/timesheets" element={<TimesheetsPage />} />
+          <Route path="people/applications" element={<ApplicationsPage />} />
           <Route path="*" element={<NotFoundPage />} />
         </Route>
       </Routes>

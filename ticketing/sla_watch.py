@@ -47,6 +47,7 @@ class Looked:
     subject: Subject
     promised: Mapping[str, Promise]
     ended_at: datetime | None
+    starts_at: datetime | None  # still ahead: a device's clock is fast
     clocks: Sequence[tuple[SlaClock, Course]]
 
 
@@ -95,7 +96,8 @@ def look(
         clocks = write_clocks(
             session, subject.about, counted, promised[key], calendars, present[key], now, ended=key in over
         )
-        found[key] = Looked(subject, promised[key], _ended_at(marks[key]), clocks)
+        ahead = [mark.at for those in counted.values() for mark in those if mark.what == "start" and mark.at > now]
+        found[key] = Looked(subject, promised[key], _ended_at(marks[key]), min(ahead, default=None), clocks)
     session.flush()
     return found
 
@@ -128,7 +130,7 @@ def _settle(session: Session, row: SlaSubject, looked: Looked | None, now: datet
     row.organisation_id, row.executing_organisation_id = about.organisation_id, about.executing_organisation_id
     row.asset_id, row.finished_at = about.asset_id, looked.ended_at
     row.policy_id = next((each.policy_id for each in looked.promised.values() if each.policy_id), None)
-    looks = []
+    looks = [looked.starts_at]
     for clock, course in looked.clocks:
         promise = looked.promised.get(clock.clock)
         if clock.finished_at is None and promise is not None and looked.ended_at is None:

@@ -141,22 +141,18 @@ def write_clocks(
                 session.delete(row)
             continue
         else:
-            row = row or _new_row(session, about, clock)
+            row = row or SlaClock(id=uuid7(), subject_kind=about.kind, subject_id=about.id, clock=clock)
             _promise(row, promise, about)
             course = course_of(row, marks, calendars)
         state = state_of(course, now)
         if state is None:
-            session.delete(row)
+            if clock in present:
+                session.delete(row)
             continue
         _write(row, about, course, state, now)
+        session.add(row)
         kept.append((row, course))
     return kept
-
-
-def _new_row(session: Session, about: About, clock: str) -> SlaClock:
-    row = SlaClock(id=uuid7(), subject_kind=about.kind, subject_id=about.id, clock=clock)
-    session.add(row)
-    return row
 
 
 def _promise(row: SlaClock, promise: Promise, about: About) -> None:

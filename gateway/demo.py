@@ -27,6 +27,7 @@ from assets.registry import Asset, AssetModel, Customer, Site, add_asset
 from gateway.demo_failure_modes import FAILURE_MODES
 from gateway.demo_models import MODELS
 from gateway.demo_papers import load_files, load_meters, load_papers
+from gateway.demo_people import load_people
 from gateway.demo_stock import load_stock
 from gateway.demo_warranty import UNDER_CONTRACT, load_contract, load_terms
 from gateway.first_run import Identity, device_by_serial, identify, provision
@@ -111,6 +112,7 @@ def load(
         load_papers(session, asset, customer, site, now)
         yield provision(session, owner, asset, machine.kind, now), _sensor(machine)
     load_stock(session, operator, people, models, now)
+    load_people(session, operator, people, now)
     if files is not None:
         load_files(session, files, first[2], assets, now)
 

@@ -48,6 +48,11 @@ _REMOVE = (
     "DELETE FROM quarantine WHERE organisation_id = ANY(:organisations)",
     "DELETE FROM retention_policies WHERE organisation_id = ANY(:organisations)",
     "DELETE FROM people WHERE demo OR organisation_id = ANY(:organisations)",
+    # What the operator's own people have or follow is the operator's by now.
+    "UPDATE skills SET demo = false WHERE demo AND id IN (SELECT skill_id FROM person_skills)",
+    "UPDATE shifts SET demo = false WHERE demo AND id IN (SELECT shift_id FROM shift_assignments)",
+    "UPDATE teams SET demo = false WHERE demo AND id IN (SELECT team_id FROM team_members)",
+    *(f"DELETE FROM {table} WHERE demo" for table in ("territories", "teams", "shifts", "skills", "work_centres")),
 )
 
 

@@ -15,6 +15,7 @@ from assets.people import Person
 from assets.registry import Asset, AssetModel, Site
 from gateway.api.deps import Context
 from gateway.api.edits import named_assets
+from gateway.api.sla_rows import clocks_of
 from gateway.api.work_order_related import related
 from gateway.api.work_order_shapes import (
     AssetOfWork,
@@ -99,7 +100,8 @@ def only_customer(here: Context) -> bool:
 def items_of(here: Context, orders: Sequence[WorkOrder]) -> list[WorkOrderItem]:
     """Return the orders as the caller may see them."""
     around = _around(here, orders)
-    return [WorkOrderItem(**_fields(here, order, around)) for order in orders]
+    clocks = clocks_of(here, "work_order", [order.id for order in orders])
+    return [WorkOrderItem(**_fields(here, order, around), sla=clocks.get(order.id, [])) for order in orders]
 
 
 def detail_of(here: Context, order: WorkOrder) -> WorkOrderDetail:
@@ -108,6 +110,7 @@ def detail_of(here: Context, order: WorkOrder) -> WorkOrderDetail:
     around = _around(here, [order])
     return WorkOrderDetail(
         **_fields(here, order, around),
+        sla=clocks_of(here, "work_order", [order.id]).get(order.id, []),
         events=_events(here, order, around.visits.get(order.id, [])),
         repair_codes=_repair_codes(here, around.assets[order.asset_id]),
         **related(here, order),

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from gateway.api.sla_rows import ClockItem
 from gateway.wording import Words
 
 
@@ -253,6 +254,7 @@ class WorkOrderItem(BaseModel):
     parent_id: UUID | None = None
     parent_relation: str | None = None
     merged_into_id: UUID | None = None
+    sla: list[ClockItem] = []
     legal_moves: list[str]
     version: int
 

@@ -17,6 +17,7 @@ from assets.registry import Asset
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Moment, named
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.sla_rows import SlaFilter, sla_condition
 from gateway.api.work_order_rows import WorkOrderDetail, WorkOrders, detail_of, items_of
 from ticketing import field
 from ticketing.cases.tables import ServiceType
@@ -117,6 +118,7 @@ def list_work_orders(
     case_id: UUID | None = None,
     team_id: UUID | None = None,
     service_type_id: UUID | None = None,
+    sla: SlaFilter | None = None,
     limit: Limit = 100,
     after: After = None,
 ) -> WorkOrders:
@@ -139,6 +141,8 @@ def list_work_orders(
         query = query.where(WorkOrder.state.in_(OPEN_STATES))
     if assignee is not None:
         query = query.where(_whose(_assignee(here, assignee)))
+    if sla is not None:
+        query = query.where(sla_condition("work_order", WorkOrder.id, sla, here.now))
     if after is not None:
         query = query.where(WorkOrder.id < id_of_cursor(after))
     found = list(here.session.scalars(query))

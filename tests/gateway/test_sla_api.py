@@ -99,7 +99,7 @@ def test_late_order_is_listed_explained_paused_and_acknowledged(plant: Plant, de
         ada = session.merge(plant.ada)
         ada_id = str(ada.id)
     made = desk.post("/api/v1/sla-policies", json=POLICY).json()
-    order, other = add_order(plant, 9), add_order(plant, 0, "S-2")
+    order, other = add_order(plant, 8.5), add_order(plant, 0, "S-2")
     catch_up(plant, NOW - timedelta(hours=5))
     catch_up(plant, NOW)
     late = desk.get("/api/v1/sla-clocks?state=breached").json()["items"]
@@ -121,11 +121,11 @@ def test_late_order_is_listed_explained_paused_and_acknowledged(plant: Plant, de
     clocks = {each["clock"]: each for each in paused.json()["clocks"]}
     assert (clocks["restoration"]["state"], clocks["response"]["state"]) == ("paused", "breached")
     restoration = clocks["restoration"]
-    assert restoration["used_s"] == pytest.approx(5 * 3600, abs=1)
+    assert restoration["used_s"] == pytest.approx(4.5 * 3600, abs=1)
     assert [each["reason"] for each in restoration["pauses"]] == ["parts"]
     assert [each["reason"] for each in clocks["response"]["ignored"]] == ["parts"]
     pause = paused.json()["pauses"][0]
-    ended = desk.post(f"{path}/pauses/{pause['id']}/end", json={"at": (NOW - timedelta(hours=3)).isoformat()})
+    ended = desk.post(f"{path}/pauses/{pause['id']}/end", json={"at": (NOW - timedelta(hours=3.75)).isoformat()})
     assert {each["clock"]: each["state"] for each in ended.json()["clocks"]}["restoration"] == "at_risk"
     for body in ({"reason": "parts", "since": (NOW + timedelta(hours=1)).isoformat()}, {"reason": "laziness"}):
         assert desk.post(f"{path}/pauses", json=body).status_code == 422

@@ -19,9 +19,9 @@ from assets.meters import add_model_meters
 from assets.people import Organisation
 from assets.places import move
 from assets.registry import Asset, AssetModel, Customer, Site, add_asset
-from assets.search.finding import matching
 from assets.tree import set_parent
 from gateway.api.asset_detail import AssetDetail, asset_detail
+from gateway.api.asset_filters import Lifecycle, listed
 from gateway.api.cards import AssetCard, make_cards
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, Moment, Name, locked_asset, named, seen
@@ -34,7 +34,6 @@ router = APIRouter(prefix="/api/v1", tags=["assets"])
 
 MAX_POINTS = 2000
 MAX_MARKS = 20_000  # of a map: more are a cloud
-Lifecycle = Literal["planned", "in_stock", "installed", "commissioned", "in_service", "retired", "scrapped"]
 Degrees = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Share = Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -125,11 +124,12 @@ class AssetChange(BaseModel):
 
 
 class Place(BaseModel):
-    """Where the asset stands (WGS-84), as a phone beside it tells."""
+    """Where the asset stands (WGS-84), as a phone beside it tells; `located_at`: when, if it is sent later."""
 
     latitude_deg: Degrees
     longitude_deg: Degrees
     accuracy_m: Annotated[float | None, Field(ge=0, le=1e6, allow_inf_nan=False)] = None
+    located_at: Moment | None = None
 
 
 @router.get("/assets", operation_id="list_assets")
@@ -147,23 +147,8 @@ def list_assets(
 ) -> AssetPage:
     """List assets by name; `q` finds what the search finds, `parent_id=none` finds what is no part of anything."""
     here.require("asset.read")
-    statement = select(Asset).order_by(Asset.name, Asset.id).limit(limit + 1)
-    statement = narrowed(here.session, statement, "assets")
-    if q:
-        statement = statement.where(matching(here.session, q))
-    if parent_id is not None:
-        of_it = Asset.parent_id.is_(None) if parent_id == "none" else Asset.parent_id == parent_id
-        statement = statement.where(of_it)
-    wanted = (
-        (Asset.serial, serial or None),
-        (Asset.site_id, site_id),
-        (Asset.customer_id, customer_id),
-        (Asset.asset_model_id, model_id),
-        (Asset.lifecycle, lifecycle),
-    )
-    for column, value in wanted:
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = listed(here, q, serial, parent_id, site_id, customer_id, model_id, lifecycle)
+    statement = statement.order_by(Asset.name, Asset.id).limit(limit + 1)
     if after:
         name, key = read_cursor(after, str, UUID)
         statement = statement.where(tuple_(Asset.name, Asset.id) > tuple_(name, key))
@@ -339,14 +324,17 @@ def _move_to(here: Context, asset: Asset, site_id: UUID | None) -> None:
 
 @router.put("/assets/{asset_id}/location", operation_id="locate_asset")
 def locate_asset(asset_id: UUID, body: Place, here: Here) -> AssetDetail:
-    """Take down where the asset stands."""
+    """Take down where the asset stands; what was taken down before the place that is known changes nothing."""
     here.require("asset.move")
     asset = locked_asset(here, asset_id)
     check_place(body.latitude_deg, body.longitude_deg)
+    at = min(body.located_at or here.now, here.now)  # clocks of phones run ahead
+    if body.located_at is not None and asset.located_at is not None and at <= asset.located_at:
+        return asset_detail(here, asset)
     asset.latitude_deg, asset.longitude_deg = body.latitude_deg, body.longitude_deg
-    asset.location_accuracy_m, asset.located_at = body.accuracy_m, here.now
+    asset.location_accuracy_m, asset.located_at = body.accuracy_m, at
     here.session.flush()
-    _log(here, asset, "asset.located", body.model_dump())
+    _log(here, asset, "asset.located", body.model_dump(mode="json", exclude_none=True))
     return asset_detail(here, asset)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,8 +120,28 @@ def _without_clash(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name not in ("field", "reason", "code", "row", "name")}
 
 
+# Under this name a session says which rows of which table go out: (table, ids).
+ONLY = "exported_rows"
+
+
 def pages(session: Session, statement: str, columns: int) -> Iterator[Sequence[Any]]:
-    """Yield the rows of a statement without holding all of them."""
-    found = session.execute(text(statement), execution_options={"yield_per": 2000})
+    """Yield the rows of a statement without holding all of them, of its main table those that the session names."""
+    binds: dict[str, Any] = {}
+    if ONLY in session.info:
+        table, ids = session.info[ONLY]
+        # Its alias, if it has one: the next word is none of the words that may follow a table.
+        statement, replaced = re.subn(
+            rf"\b(FROM|JOIN) {table}\b(?: (?!ORDER|WHERE|LEFT|JOIN|GROUP)(\w+))?",
+            lambda found: (
+                f"{found.group(1)} (SELECT * FROM {table} WHERE id = ANY (CAST(:only AS uuid[])))"
+                f" {found.group(2) or table}"
+            ),
+            statement,
+            count=1,
+        )
+        if not replaced:
+            raise ValueError(f"{table} is not in the statement of its export")
+        binds["only"] = ids
+    found = session.execute(text(statement), binds, execution_options={"yield_per": 2000})
     for row in found:
         yield tuple(row[:columns])

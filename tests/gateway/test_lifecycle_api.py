@@ -301,3 +301,18 @@ def test_what_is_down_and_worked_on_at_once_counts_once(plant: Plant) -> None:
     assert found["down_s"] == pytest.approx(3 * 3600)
     assert found["by_reason"] == [{"reason_code": "breakdown", "seconds": pytest.approx(3 * 3600)}]
     assert found["availability"] == pytest.approx(0.7)
+
+
+def test_a_place_sent_late_does_not_undo_a_newer_one(plant: Plant) -> None:
+    client = plant.administrator()
+    made = client.post(f"{API}/assets", json={"serial": "GPS-1", "name": "Pump"}).json()
+    path = f"{API}/assets/{made['id']}/location"
+    newer = {"latitude_deg": 31.2, "longitude_deg": 121.4, "located_at": "2026-03-02T10:00:00Z"}
+    older = {"latitude_deg": 40.0, "longitude_deg": 116.0, "located_at": "2026-03-02T09:00:00Z"}
+    assert client.put(path, json=newer).json()["latitude_deg"] == 31.2
+    for again in (older, newer):  # in whatever order a phone's outbox comes, and twice
+        kept = client.put(path, json=again).json()
+        assert (kept["latitude_deg"], kept["located_at"]) == (31.2, "2026-03-02T10:00:00Z")
+    kinds = [item["kind"] for item in client.get(f"{API}/assets/{made['id']}/timeline").json()["items"]]
+    assert kinds.count("asset.located") == 1
+    assert client.put(path, json={"latitude_deg": 30.0, "longitude_deg": 120.0}).json()["latitude_deg"] == 30.0

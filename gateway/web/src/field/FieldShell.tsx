@@ -17,6 +17,7 @@ import { Bones, Failure } from "../ui/states";
 import { useAhead } from "./ahead";
 import { Banners } from "./Banners";
 import { useKept } from "./kept";
+import { useOnSiteSender } from "./onsiteLater";
 import { applied, useOutbox, useSender } from "./outbox";
 import { FREE, MINE } from "./store";
 
@@ -29,6 +30,7 @@ export function FieldShell() {
   const { pathname } = useLocation();
   useLive(me.data !== undefined);
   useSender();
+  useOnSiteSender(me.data?.person?.id);
   useTitle(t("field.title"));
   useEffect(() => document.querySelector("link[rel=manifest]")?.setAttribute("href", MANIFEST[text.language]), [text.language]);
   useEffect(() => void window.scrollTo(0, 0), [pathname]); // void: newer browsers return a promise, no clean-up

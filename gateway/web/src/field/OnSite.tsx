@@ -1,23 +1,30 @@
 /** Standing in front of the machine: take down its place by GPS, and bind the label that was stuck on it. */
-import { Button } from "@mantine/core";
-import { LocateFixed, Tag } from "lucide-react";
+import { Button, TextInput } from "@mantine/core";
+import { CloudOff, LocateFixed, OctagonAlert, Tag } from "lucide-react";
 import { lazy, Suspense, useState, type ComponentProps } from "react";
 
-import { ApiError, newKey, Unreachable } from "../api/client";
-import { may, useSend } from "../api/rows";
+import { useQueryClient } from "@tanstack/react-query";
+
+import { ApiError, Unreachable } from "../api/client";
+import { may } from "../api/rows";
 import type { Me } from "../api/types";
 import { useText, type Text } from "../i18n/useText";
 import { problemText } from "../ui/Form";
 import { Notice } from "../ui/states";
-import { useOnlineStatus } from "./online";
+import { forget, sendOrKeep, useWaiting } from "./onsiteLater";
 import type { ScanInput as Scanner } from "./Scan";
 
-// The reader of codes is large, and without a network a label cannot be bound anyway.
+// The reader of codes is large; where it did not come, the code is typed.
 const ScanInput = lazy(() => import("./Scan").then((made) => ({ default: made.ScanInput })).catch(() => ({ default: NoScanner })));
 
-function NoScanner(_: ComponentProps<typeof Scanner>) {
+function NoScanner(props: ComponentProps<typeof Scanner>) {
   const { t } = useText();
-  return <Notice tone="watch">{t("onsite.no_scanner")}</Notice>;
+  const [typed, setTyped] = useState("");
+  return (
+    <form onSubmit={(event) => { event.preventDefault(); if (typed.trim()) { props.found(typed.trim()); setTyped(""); } }}>
+      <TextInput size="md" label={props.label} description={t("onsite.no_scanner")} value={typed} onChange={(event) => setTyped(event.currentTarget.value)} placeholder={t("scan.type")} disabled={props.busy} maxLength={300} autoCapitalize="characters" autoComplete="off" enterKeyHint="done" />
+    </form>
+  );
 }
 
 const FIX_MS = 30_000; // a phone that comes out of a hall needs a while for its first fix
@@ -29,7 +36,6 @@ type Fix = { latitude_deg: number; longitude_deg: number; accuracy_m: number };
 
 export function OnSite(props: { asset: Asset; me: Me }) {
   const { t } = useText();
-  const online = useOnlineStatus();
   const locates = may(props.me, "asset.move");
   const labels = may(props.me, "label.manage");
   return (
@@ -37,52 +43,86 @@ export function OnSite(props: { asset: Asset; me: Me }) {
       <h2>{t("onsite.title")}</h2>
       {!locates && !labels ? <div className="small muted">{t("onsite.not_yours")}</div> : (
         <div className="stack" style={{ gap: 18 }}>
-          {!online && <Notice tone="watch">{t("onsite.no_network")}</Notice>}
-          {locates ? <Locate asset={props.asset} online={online} /> : <div className="small muted">{t("onsite.place_not_yours")}</div>}
-          {labels ? <BindLabel asset={props.asset.id} online={online} /> : <div className="small muted">{t("onsite.label_not_yours")}</div>}
+          {locates ? <Locate asset={props.asset} person={props.me.person.id} /> : <div className="small muted">{t("onsite.place_not_yours")}</div>}
+          {labels ? <BindLabel asset={props.asset.id} person={props.me.person.id} /> : <div className="small muted">{t("onsite.label_not_yours")}</div>}
+          <Kept person={props.me.person.id} asset={props.asset.id} />
         </div>
       )}
     </section>
   );
 }
 
-function Locate(props: { asset: Asset; online: boolean }) {
+/** What waits for a network, and what the server refused of it. */
+export function Kept(props: { person: string; asset?: string }) {
+  const text = useText();
+  return (
+    <>
+      {useWaiting(props.person, props.asset).map((one) => (
+        <Notice key={one.id} tone={one.code ? "trouble" : "watch"} icon={one.code ? OctagonAlert : CloudOff}>
+          <div className="break" style={{ fontWeight: 560 }}>{text.t(`onsite.kept.${one.what}`, { said: one.said })}</div>
+          <div className="small">{one.code ? text.t("onsite.refused", { why: text.code("error", one.code) }) : text.t("field.waits")} {text.moment(new Date(one.at).toISOString())}</div>
+          {one.code && <button type="button" className="plainbutton link small" onClick={() => void forget(one.id)}>{text.t("field.seen")}</button>}
+        </Notice>
+      ))}
+    </>
+  );
+}
+
+type Outcome<T> = { busy: boolean; error: Error | null; done: T | null };
+
+function useOutcome<T>() {
+  const client = useQueryClient();
+  const [state, setState] = useState<Outcome<T>>({ busy: false, error: null, done: null });
+  const run = async (work: () => Promise<T | null>) => {
+    setState({ busy: true, error: null, done: null });
+    try {
+      const done = await work();
+      setState({ busy: false, error: null, done });
+      if (done) void client.invalidateQueries({ predicate: (held) => held.queryKey[0] !== "readings" });
+    } catch (error) {
+      setState({ busy: false, error: error as Error, done: null });
+    }
+  };
+  return { ...state, run };
+}
+
+function Locate(props: { asset: Asset; person: string }) {
   const text = useText();
   const { asset } = props;
   const [looking, setLooking] = useState(false);
   const [trouble, setTrouble] = useState<string | null>(null);
-  const send = useSend<Asset>();
+  const sent = useOutcome<Asset>();
   const locate = async () => {
-    send.reset();
     setTrouble(null);
     setLooking(true);
     const fix = await position();
     setLooking(false);
-    if (typeof fix === "string") setTrouble(fix);
-    else send.mutate({ path: `/assets/${asset.id}/location`, method: "PUT", body: fix });
+    if (typeof fix === "string") return setTrouble(fix);
+    const said = `${fix.latitude_deg.toFixed(5)}, ${fix.longitude_deg.toFixed(5)}`;
+    await sent.run(() => sendOrKeep<Asset>({ person: props.person, asset: asset.id, what: "place", said, path: `/assets/${asset.id}/location`, method: "PUT", body: { ...fix, located_at: new Date().toISOString() } }));
   };
-  const shown = send.data ?? asset;
+  const shown = sent.done ?? asset;
   const metres = (accuracy?: number | null) => (accuracy == null ? "" : ` ± ${text.number(Math.max(1, Math.round(accuracy)))} m`);
   return (
     <div className="stack" style={{ gap: 8 }}>
       <div className="small muted">{shown.latitude_deg == null || shown.longitude_deg == null ? text.t("onsite.no_place") : `${shown.latitude_deg.toFixed(5)}, ${shown.longitude_deg.toFixed(5)}${metres(shown.location_accuracy_m)}`}{shown.located_at && ` · ${text.moment(shown.located_at)}`}</div>
-      <Button variant="default" size="md" leftSection={<LocateFixed size={18} />} loading={looking || send.isPending} disabled={!props.online} onClick={() => void locate()}>{text.t("onsite.locate")}</Button>
+      <Button variant="default" size="md" leftSection={<LocateFixed size={18} />} loading={looking || sent.busy} onClick={() => void locate()}>{text.t("onsite.locate")}</Button>
       {trouble && <Notice tone="watch">{text.t(`onsite.gps.${trouble}`)}</Notice>}
-      {send.error && <Notice tone="trouble">{said(send.error, text)}</Notice>}
-      {send.isSuccess && <Notice tone="ok">{text.t("onsite.located")}</Notice>}
+      {sent.error && <Notice tone="trouble">{said(sent.error, text)}</Notice>}
+      {sent.done && <Notice tone="ok">{text.t("onsite.located")}</Notice>}
     </div>
   );
 }
 
-function BindLabel(props: { asset: string; online: boolean }) {
+function BindLabel(props: { asset: string; person: string }) {
   const text = useText();
-  const send = useSend<{ code: string }>();
-  const bind = (code: string) => { send.reset(); send.mutate({ path: "/labels/bind", body: { code, asset_id: props.asset }, key: newKey() }); };
+  const sent = useOutcome<{ code: string }>();
+  const bind = (code: string) => void sent.run(() => sendOrKeep<{ code: string }>({ person: props.person, asset: props.asset, what: "label", said: code, path: "/labels/bind", method: "POST", body: { code, asset_id: props.asset } }));
   return (
     <div className="stack" style={{ gap: 8 }}>
-      {props.online ? <Suspense><ScanInput label={text.t("onsite.label")} found={bind} busy={send.isPending} /></Suspense> : <div className="small muted">{text.t("onsite.label")}</div>}
-      {send.error && <Notice tone="trouble">{labelProblem(send.error, text)}</Notice>}
-      {send.isSuccess && <Notice tone="ok" icon={Tag}>{text.t("onsite.bound", { code: send.data.code })}</Notice>}
+      <Suspense><ScanInput label={text.t("onsite.label")} found={bind} busy={sent.busy} /></Suspense>
+      {sent.error && <Notice tone="trouble">{labelProblem(sent.error, text)}</Notice>}
+      {sent.done && <Notice tone="ok" icon={Tag}>{text.t("onsite.bound", { code: sent.done.code })}</Notice>}
     </div>
   );
 }
@@ -101,7 +141,7 @@ function position(): Promise<Fix | "insecure" | "none" | "refused" | "late"> {
 }
 
 function said(error: Error, text: Text): string {
-  if (error instanceof Unreachable) return text.t("onsite.no_network");
+  if (error instanceof Unreachable) return text.t("error.unreachable");
   if (error instanceof ApiError && error.status === 403) return text.t("onsite.forbidden");
   return problemText(error, text);
 }

@@ -8,6 +8,7 @@ import type { Me } from "../api/types";
 import { useText, type Text } from "../i18n/useText";
 import { Chip } from "../ui/chips";
 import { Empty, Notice } from "../ui/states";
+import { Kept } from "./OnSite";
 import { push, quietly, useOutbox } from "./outbox";
 import { discard, tryAgain } from "./send";
 import type { Entry, Problem } from "./store";
@@ -21,6 +22,7 @@ export function UnsentPage() {
     <>
       <Link to="/" className="row muted plain" style={{ minHeight: 40, fontWeight: 560 }}><ChevronLeft size={18} aria-hidden />{t("field.mine")}</Link>
       <div><h1>{t("field.unsent")}</h1><div className="muted small">{t("field.unsent_sub")}</div></div>
+      <Kept person={me.person.id} />
       {orders.length === 0 && (
         <Empty icon={CheckCircle2} sentence={t("field.unsent_none")} action={<Button component={Link} to="/" size="md" variant="default">{t("field.to_mine")}</Button>} />
       )}

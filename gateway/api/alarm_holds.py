@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import or_, select
 
 from assets.base.errors import NotFound
 from assets.registry import Asset
 from gateway.api.alarm_rows import PersonRef, people_refs
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Moment
 from gateway.api.findings import AssetOfFinding
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_orders import id_of_cursor
@@ -52,7 +53,7 @@ class NewHold(BaseModel):
     asset_id: UUID
     key: Annotated[str | None, Field(min_length=1, max_length=MAX_KEY)] = None
     kind: Literal["shelved", "out_of_service"]
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
 
 

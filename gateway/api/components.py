@@ -19,6 +19,7 @@ from gateway.api.edits import Moment, SomeText, locked, locked_asset, named, see
 from gateway.api.findings import AssetOfFinding
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_orders import id_of_cursor
+from ticketing.models import WorkOrder
 
 router = APIRouter(prefix="/api/v1", tags=["components"])
 
@@ -136,6 +137,7 @@ def build_in_component(asset_id: UUID, body: NewComponent, here: Here) -> Compon
         quantity=body.quantity,
         place=body.place.strip() if body.place else None,
     )
+    order = named(here, WorkOrder, body.work_order_id, "work_order_id")
     made = build_in(
         here.session,
         whole,
@@ -143,7 +145,7 @@ def build_in_component(asset_id: UUID, body: NewComponent, here: Here) -> Compon
         body.at or here.now,
         here.now,
         replaces=replaces,
-        work_order_id=body.work_order_id,
+        work_order_id=order.id if order else None,
         by_id=here.actor.person_id,
     )
     return _items(here, [(made, 1)])[0]

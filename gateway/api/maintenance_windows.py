@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import or_, select
 
 from assets.base.errors import NotFound
@@ -16,6 +16,7 @@ from assets.base.events import append_event
 from assets.registry import Asset, AssetModel, Site
 from gateway.api.alarm_rows import PersonRef, people_refs
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Moment
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_orders import id_of_cursor
 from maintenance.alarm_models import MaintenanceWindow
@@ -68,8 +69,8 @@ class NewWindow(BaseModel):
     asset_id: UUID | None = None
     site_id: UUID | None = None
     asset_model_id: UUID | None = None
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime | None = None
+    starts_at: Moment
+    ends_at: Moment | None = None
     hours: Hours | None = None
     time_zone: Zone = "UTC"
     note: Note = None
@@ -79,8 +80,8 @@ class WindowChange(BaseModel):
     """What is to change; the rest stays, the scope always."""
 
     name: Name | None = None
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
     hours: Hours | None = None
     time_zone: Zone | None = None
     note: Note = None

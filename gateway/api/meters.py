@@ -19,8 +19,21 @@ from assets.meter_rules import Told, check_meter
 from assets.meters import add_meter, correct_reading, facts_of, forecast, read_meter, readings_of
 from assets.registry import Asset
 from gateway.api.deps import Context, Here
-from gateway.api.edits import IfMatch, Moment, Name, Reason, Ref, SomeText, locked, locked_asset, person_names, seen
+from gateway.api.edits import (
+    IfMatch,
+    Moment,
+    Name,
+    Reason,
+    Ref,
+    SomeText,
+    locked,
+    locked_asset,
+    named,
+    person_names,
+    seen,
+)
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from ticketing.models import WorkOrder
 
 router = APIRouter(prefix="/api/v1", tags=["meters"])
 
@@ -228,6 +241,7 @@ def add_reading(meter_id: UUID, body: NewReading, here: Here) -> ReadingItem:
     meter = locked(here, Meter, meter_id, "meter")
     reason = (body.reason or "").strip() or None
     at = body.at or here.now
+    order = named(here, WorkOrder, body.work_order_id, "work_order_id")
     made = read_meter(
         here.session,
         meter,
@@ -235,7 +249,7 @@ def add_reading(meter_id: UUID, body: NewReading, here: Here) -> ReadingItem:
         at,
         here.now,
         by_id=here.actor.person_id,
-        work_order_id=body.work_order_id,
+        work_order_id=order.id if order else None,
     )
     return _readings(here, [made])[0]
 

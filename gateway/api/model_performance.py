@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -15,7 +14,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from assets.base.errors import Invalid
 from assets.people import Person
 from assets.registry import Asset, AssetModel
-from gateway.api.deps import Context, Here
+from gateway.api.deps import Here
+from gateway.api.edits import named_assets
 from gateway.api.findings import AssetOfFinding, WorkOrderOfEpisode
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.work_order_rows import PersonOfWork
@@ -210,7 +210,8 @@ def list_judged_orders(
         at, key = read_cursor(after, datetime.fromisoformat, UUID)
         rows = [row for row in rows if (row[0], row[1].id) < (at, key)]
     page = rows[:limit]
-    assets = _assets(here, {job.asset_id for _, job, _, _ in page})
+    # Of an asset that has another owner since, the order stays and its name does not.
+    assets = named_assets(here, {job.asset_id for _, job, _, _ in page})
     items = [_judged(assets[job.asset_id], job, failure, fate) for _, job, failure, fate in page]
     more = cursor_of(page[-1][0].isoformat(), page[-1][1].id) if len(rows) > limit else None
     return JudgedOrders(items=items, next=more)
@@ -361,7 +362,3 @@ def _model(model: Model, types: dict[UUID, AssetModel]) -> ModelItem:
 
 def _fields(figures: Figures) -> dict[str, Any]:
     return {name: getattr(figures, name) for name in FiguresItem.model_fields}
-
-
-def _assets(here: Context, ids: Iterable[UUID]) -> dict[UUID, Asset]:
-    return {asset.id: asset for asset in here.session.scalars(select(Asset).where(Asset.id.in_(list(ids))))}

@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import select, update
 
 from assets.base.errors import Conflict, Invalid, NotFound
 from assets.base.events import append_event
 from assets.registry import AssetModel
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Moment
 from gateway.api.findings import AssetOfFinding
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_orders import id_of_cursor
@@ -120,8 +121,8 @@ class ReplayBody(BaseModel):
     name: Name = "draft"
     asset_model_id: UUID | None = None
     settings: dict[str, Any]
-    since: AwareDatetime = Field(alias="from")
-    until: AwareDatetime = Field(alias="to")
+    since: Moment = Field(alias="from")
+    until: Moment = Field(alias="to")
 
 
 class OutcomeItem(BaseModel):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from functools import cache
+from string import Formatter
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -30,6 +31,9 @@ from ticketing.order_log import INSIDE_KINDS
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])
 
+# Who is outside reads what the sentence of an event says, and these plain facts; whatever a kind of event may carry
+# besides, and never these.
+OPEN = frozenset({"serial", "name", "number", "from", "to", "lifecycle", "operation", "state", "quantity", "unit"})
 INTERNAL = frozenset(
     {"note", "reason", "person_id", "person", "repair_code", "assignee", "technician_id", "devices", "from_id", "to_id"}
 )
@@ -115,8 +119,7 @@ def check_timeline(asset_id: UUID, here: Here) -> Checked:
     seen(here, Asset, asset_id, "asset")
     found: list[int] = []
     count = 0
-    events = iter(here.session.scalars(timeline_of(asset_id).limit(MAX_CHECKED)).all())
-    while batch := list(islice(events, AT_ONCE)):
+    for batch in _batches(here, timeline_of(asset_id).limit(MAX_CHECKED)):
         found += sorted(broken(here.session, batch))
         count += len(batch)
     return Checked(events=count, intact=not found, broken=found)
@@ -137,19 +140,25 @@ def export_timeline(
     here.require("event.read")
     asset = seen(here, Asset, asset_id, "asset")
     most = MAX_PDF_ROWS + 1 if format == "pdf" else MAX_CHECKED
-    events = list(here.session.scalars(_wanted(here, asset_id, group, kind, since, until).limit(most)))
-    hashes = {event.id: event.hash.hex() for event in events}
-    rows = [
-        _row(item, language, hashes[item.id])
-        for first in range(0, len(events), AT_ONCE)
-        for item in timeline_items(here, events[first : first + AT_ONCE])
-    ]
+    rows: list[HistoryRow] = []
+    for events in _batches(here, _wanted(here, asset_id, group, kind, since, until).limit(most)):
+        hashes = {event.id: event.hash.hex() for event in events}
+        rows += [_row(item, language, hashes[item.id]) for item in timeline_items(here, events)]
     name = (
         f"history-{''.join(c for c in asset.serial if c.isascii() and (c.isalnum() or c in '-_')) or 'asset'}.{format}"
     )
     if format == "csv":
         return file_response(b"".join(history_csv(language, rows)), "text/csv; charset=utf-8", name)
     return file_response(history_pdf(language, _of(here, asset, language, since, until), rows), "application/pdf", name)
+
+
+def _batches(here: Context, wanted: Select[Event]) -> Iterator[Sequence[Event]]:
+    """Yield events some at a time: a hundred thousand of them at once would take a gigabyte."""
+    found = here.session.scalars(wanted, execution_options={"yield_per": AT_ONCE})
+    for batch in found.partitions():
+        yield batch
+        for event in batch:
+            here.session.expunge(event)
 
 
 def _wanted(
@@ -182,7 +191,7 @@ def timeline_items(here: Context, events: Sequence[Event]) -> list[TimelineItem]
             kind=e.kind,
             group=group_of(e.kind),
             actor=TimelineActor(kind=e.actor_kind, name=names.get(e.actor_id) if e.actor_id else None),
-            payload=e.payload if staff else {k: v for k, v in e.payload.items() if k not in INTERNAL},
+            payload=e.payload if staff else outside(e.kind, e.payload),
             work_order=TimelineOrder(id=e.subject_id, number=numbers[e.subject_id])
             if e.subject_id in numbers
             else None,
@@ -190,6 +199,18 @@ def timeline_items(here: Context, events: Sequence[Event]) -> list[TimelineItem]
         )
         for e in events
     ]
+
+
+def outside(kind: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Return what of an event's payload somebody outside may read."""
+    allowed = (OPEN | _said_of(kind)) - INTERNAL
+    return {name: value for name, value in payload.items() if name in allowed}
+
+
+@cache
+def _said_of(kind: str) -> frozenset[str]:
+    said = [texts.catalogue(language).get(f"event.{kind}", "") for language in texts.LANGUAGES]
+    return frozenset(name for each in said for _, name, _, _ in Formatter().parse(each) if name)
 
 
 def _row(item: TimelineItem, language: str, digest: str) -> HistoryRow:

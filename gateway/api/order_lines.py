@@ -35,7 +35,7 @@ router = APIRouter(prefix="/api/v1/work-orders", tags=["work orders"])
 Number = Annotated[Decimal | None, Field(default=None, max_digits=14, decimal_places=2)]
 
 
-class LineBody(BaseModel):
+class OrderLineBody(BaseModel):
     """One line. Labour and travel need minutes or both ends, an expense its amount; nobody named: one's own."""
 
     kind: str
@@ -53,20 +53,20 @@ class LineBody(BaseModel):
     evidence_ids: list[UUID] = Field(default=[], max_length=50)
 
 
-class NewLine(LineBody):
+class NewOrderLine(OrderLineBody):
     """A line with an id of the sender's own: sent again, it is stored once."""
 
     id: UUID | None = None
 
 
-class LineDecision(BaseModel):
+class OrderLineDecision(BaseModel):
     """approved, or rejected with the reason."""
 
     to: str
     reason: str | None = Field(default=None, max_length=1000)
 
 
-class LineItem(BaseModel):
+class OrderLineItem(BaseModel):
     """A line; `source` visit: counted from the visit's own times."""
 
     id: UUID
@@ -92,7 +92,7 @@ class LineItem(BaseModel):
     version: int
 
 
-class LineTotals(BaseModel):
+class OrderLineTotals(BaseModel):
     """What was not rejected, added up; money by currency."""
 
     labour_minutes: int
@@ -101,25 +101,25 @@ class LineTotals(BaseModel):
     amounts: dict[str, float]
 
 
-class Lines(BaseModel):
+class OrderLines(BaseModel):
     """All lines of an order, oldest first, and their totals."""
 
-    items: list[LineItem]
+    items: list[OrderLineItem]
     next: str | None = None
-    totals: LineTotals
+    totals: OrderLineTotals
 
 
 @router.get("/{work_order_id}/lines", operation_id="list_work_order_lines")
-def list_lines(work_order_id: UUID, here: Here) -> Lines:
+def list_lines(work_order_id: UUID, here: Here) -> OrderLines:
     """List labour, travel and expenses; parts are listed under `/parts`."""
     here.require("work_order.inside")
     order = get_work_order(here.session, work_order_id)
     lines = lines_of(here.session, order.id)
-    return Lines(items=_items(here, lines), totals=_totals(lines))
+    return OrderLines(items=_items(here, lines), totals=_totals(lines))
 
 
 @router.post("/{work_order_id}/lines", operation_id="add_work_order_line", status_code=201)
-def create_line(work_order_id: UUID, body: NewLine, here: Here) -> LineItem:
+def create_line(work_order_id: UUID, body: NewOrderLine, here: Here) -> OrderLineItem:
     """Write down labour, travel or an expense."""
     order = _writable(here, work_order_id)
     facts = _facts(here, order, body)
@@ -128,7 +128,9 @@ def create_line(work_order_id: UUID, body: NewLine, here: Here) -> LineItem:
 
 
 @router.put("/{work_order_id}/lines/{line_id}", operation_id="change_work_order_line")
-def update_line(work_order_id: UUID, line_id: UUID, body: LineBody, here: Here, if_match: IfMatch = None) -> LineItem:
+def update_line(
+    work_order_id: UUID, line_id: UUID, body: OrderLineBody, here: Here, if_match: IfMatch = None
+) -> OrderLineItem:
     """Correct a line that is not approved."""
     order = _writable(here, work_order_id)
     line = _own_line(here, order, line_id, if_match)
@@ -144,7 +146,9 @@ def delete_line(work_order_id: UUID, line_id: UUID, here: Here, if_match: IfMatc
 
 
 @router.post("/{work_order_id}/lines/{line_id}/decision", operation_id="decide_work_order_line")
-def decide(work_order_id: UUID, line_id: UUID, body: LineDecision, here: Here, if_match: IfMatch = None) -> LineItem:
+def decide(
+    work_order_id: UUID, line_id: UUID, body: OrderLineDecision, here: Here, if_match: IfMatch = None
+) -> OrderLineItem:
     """Approve or reject a line."""
     here.require("work_order.review")
     order = locked_order(here, work_order_id, None)
@@ -163,7 +167,7 @@ def _writable(here: Context, work_order_id: UUID) -> WorkOrder:
     return order
 
 
-def _facts(here: Context, order: WorkOrder, body: LineBody, before: UUID | None = None) -> LineFacts:
+def _facts(here: Context, order: WorkOrder, body: OrderLineBody, before: UUID | None = None) -> LineFacts:
     person_id = body.person_id or before or here.actor.person_id
     if person_id != here.actor.person_id and not here.actor.roles & DESK and person_id != before:
         raise Forbidden("people write down their own hours", action="work_order.record")
@@ -190,13 +194,13 @@ def _check_version(line: WorkOrderLine, if_match: str | None) -> None:
         raise StaleVersion("the line changed in the meantime", expected=int(told), version=line.version)
 
 
-def _items(here: Context, lines: list[WorkOrderLine]) -> list[LineItem]:
+def _items(here: Context, lines: list[WorkOrderLine]) -> list[OrderLineItem]:
     here.session.flush()
     names = person_names(here, {line.person_id for line in lines} | {line.decided_by for line in lines})
     same = ("id", "kind", "category", "source", "visit_id", "day", "started_at", "ended_at", "minutes", "kilometres")
     more = ("amount", "currency", "note", "evidence_ids", "state", "decided_at", "decision_reason", "created_at")
     return [
-        LineItem(
+        OrderLineItem(
             person=names.get(line.person_id) if line.person_id else None,
             decided_by=names.get(line.decided_by) if line.decided_by else None,
             version=line.version,
@@ -206,13 +210,13 @@ def _items(here: Context, lines: list[WorkOrderLine]) -> list[LineItem]:
     ]
 
 
-def _totals(lines: list[WorkOrderLine]) -> LineTotals:
+def _totals(lines: list[WorkOrderLine]) -> OrderLineTotals:
     counted = [line for line in lines if line.state != "rejected"]
     amounts: dict[str, Decimal] = {}
     for line in counted:
         if line.amount is not None and line.currency:
             amounts[line.currency] = amounts.get(line.currency, Decimal(0)) + line.amount
-    return LineTotals(
+    return OrderLineTotals(
         labour_minutes=sum(line.minutes or 0 for line in counted if line.kind == "labour"),
         travel_minutes=sum(line.minutes or 0 for line in counted if line.kind == "travel"),
         kilometres=float(sum((line.kilometres or Decimal(0)) for line in counted)),

@@ -19,20 +19,20 @@ from ticketing.work_orders import get_work_order
 router = APIRouter(prefix="/api/v1/work-orders", tags=["work orders"])
 
 
-class Helper(BaseModel):
+class OrderHelper(BaseModel):
     """Somebody who helps the assignee."""
 
     person_id: UUID
 
 
-class Block(BaseModel):
+class OrderBlock(BaseModel):
     """The order that must be done first."""
 
     blocked_by: UUID
 
 
 @router.post("/{work_order_id}/people", operation_id="add_work_order_person", status_code=201)
-def add_person(work_order_id: UUID, body: Helper, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
+def add_person(work_order_id: UUID, body: OrderHelper, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
     """Let somebody help: the order is on their list, with visits and hours of their own."""
     here.require("work_order.assign")
     order = locked_order(here, work_order_id, if_match)
@@ -50,7 +50,7 @@ def remove_person(work_order_id: UUID, person_id: UUID, here: Here, if_match: If
 
 
 @router.post("/{work_order_id}/blocks", operation_id="add_work_order_block", status_code=201)
-def block(work_order_id: UUID, body: Block, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
+def block(work_order_id: UUID, body: OrderBlock, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
     """Let the order wait until another one is done; 409 when that one waits for this one."""
     here.require("work_order.edit")
     order = locked_order(here, work_order_id, if_match)

@@ -24,13 +24,13 @@ from ticketing.work_orders import get_work_order
 router = APIRouter(prefix="/api/v1", tags=["procedures"])
 
 
-class Attach(BaseModel):
+class AttachProcedure(BaseModel):
     """The procedure that the order gets in its published version."""
 
     procedure_id: UUID
 
 
-class Removal(BaseModel):
+class RunRemoval(BaseModel):
     """Why this work does without it."""
 
     reason: Reason
@@ -97,7 +97,7 @@ def list_runs(work_order_id: UUID, here: Here) -> Runs:
 
 
 @router.post("/work-orders/{work_order_id}/procedures", operation_id="attach_procedure", status_code=201)
-def attach(work_order_id: UUID, body: Attach, here: Here) -> RunItem:
+def attach(work_order_id: UUID, body: AttachProcedure, here: Here) -> RunItem:
     """Give an order a procedure; it keeps the version that is published now."""
     here.require("work_order.record")
     order = _workable(here, work_order_id)
@@ -128,7 +128,7 @@ def answer_one(run_id: UUID, body: AnswerBody, here: Here) -> RunItem:
 
 
 @router.post("/procedure-runs/{run_id}/remove", operation_id="remove_procedure_run")
-def remove_run(run_id: UUID, body: Removal, here: Here) -> Runs:
+def remove_run(run_id: UUID, body: RunRemoval, here: Here) -> Runs:
     """Let the order do without a procedure, and say why; its answers stay on record."""
     here.require("work_order.review")
     order = locked_order(here, get_run(here.session, run_id).subject_id, None)

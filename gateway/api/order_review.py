@@ -22,13 +22,13 @@ from ticketing.work_orders import MAX_CODE, MAX_NOTE, MAX_TITLE
 router = APIRouter(prefix="/api/v1/work-orders", tags=["work orders"])
 
 
-class Approval(BaseModel):
+class OrderApproval(BaseModel):
     """What the reviewer adds."""
 
     note: str | None = Field(default=None, max_length=1000)
 
 
-class SendBack(BaseModel):
+class OrderSendBack(BaseModel):
     """What is missing, and whether the same hands go on or it is planned anew."""
 
     reason: Reason
@@ -48,14 +48,14 @@ class Merging(BaseModel):
     reason: Reason
 
 
-class Part(Plan):
+class SplitPart(Plan):
     """A part of the work that becomes an order of its own."""
 
     title: str = Field(min_length=1, max_length=MAX_TITLE)
     priority: str = "normal"
 
 
-class Result(BaseModel):
+class OrderResult(BaseModel):
     """What was found and done; fields that are left out stay. A closed order needs the reason of the amendment."""
 
     outcome: str | None = None
@@ -65,7 +65,9 @@ class Result(BaseModel):
 
 
 @router.post("/{work_order_id}/approve", operation_id="approve_work_order")
-def approve_work_order(work_order_id: UUID, body: Approval, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
+def approve_work_order(
+    work_order_id: UUID, body: OrderApproval, here: Here, if_match: IfMatch = None
+) -> WorkOrderDetail:
     """Approve finished work and close it."""
     here.require("work_order.review")
     order = locked_order(here, work_order_id, if_match)
@@ -74,7 +76,9 @@ def approve_work_order(work_order_id: UUID, body: Approval, here: Here, if_match
 
 
 @router.post("/{work_order_id}/send-back", operation_id="send_back_work_order")
-def send_back_work_order(work_order_id: UUID, body: SendBack, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
+def send_back_work_order(
+    work_order_id: UUID, body: OrderSendBack, here: Here, if_match: IfMatch = None
+) -> WorkOrderDetail:
     """Send finished work back with what is missing."""
     here.require("work_order.review")
     order = locked_order(here, work_order_id, if_match)
@@ -105,7 +109,7 @@ def merge_work_order(work_order_id: UUID, body: Merging, here: Here, if_match: I
 
 
 @router.post("/{work_order_id}/split", operation_id="split_work_order", status_code=201)
-def split_work_order(work_order_id: UUID, body: Part, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
+def split_work_order(work_order_id: UUID, body: SplitPart, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
     """Make a part of the work an order of its own; answers with the new one."""
     here.require("work_order.merge")
     order = locked_order(here, work_order_id, if_match)
@@ -115,7 +119,9 @@ def split_work_order(work_order_id: UUID, body: Part, here: Here, if_match: IfMa
 
 
 @router.patch("/{work_order_id}/result", operation_id="edit_work_order_result")
-def edit_work_order_result(work_order_id: UUID, body: Result, here: Here, if_match: IfMatch = None) -> WorkOrderDetail:
+def edit_work_order_result(
+    work_order_id: UUID, body: OrderResult, here: Here, if_match: IfMatch = None
+) -> WorkOrderDetail:
     """Change what was found: who did the work until it is closed, the desk also later, with the reason."""
     changes = body.model_dump(exclude_unset=True, exclude={"reason"})
     here.require("work_order.record")

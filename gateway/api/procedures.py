@@ -36,7 +36,7 @@ router = APIRouter(prefix="/api/v1/procedures", tags=["procedures"])
 Steps = list[dict[str, Any]]
 
 
-class Link(BaseModel):
+class ProcedureLinkBody(BaseModel):
     """New work of this asset model, failure mode and service type gets the procedure; none: of any."""
 
     asset_model_id: UUID | None = None
@@ -53,7 +53,7 @@ class NewProcedure(BaseModel):
     description_en: str = Field(default="", max_length=4000)
     description_zh: str = Field(default="", max_length=4000)
     steps: Steps = Field(default=[], max_length=MAX_STEPS)
-    links: list[Link] = Field(default=[], max_length=200)
+    links: list[ProcedureLinkBody] = Field(default=[], max_length=200)
 
 
 class ProcedureEdit(BaseModel):
@@ -63,18 +63,18 @@ class ProcedureEdit(BaseModel):
     name_zh: Name | None = None
     description_en: str | None = Field(default=None, max_length=4000)
     description_zh: str | None = Field(default=None, max_length=4000)
-    links: list[Link] | None = Field(default=None, max_length=200)
+    links: list[ProcedureLinkBody] | None = Field(default=None, max_length=200)
     retired: bool | None = None
 
 
-class DraftBody(BaseModel):
+class ProcedureDraftBody(BaseModel):
     """The steps of the version that comes next."""
 
     steps: Steps = Field(max_length=MAX_STEPS)
     note: str | None = Field(default=None, max_length=1000)
 
 
-class VersionItem(BaseModel):
+class ProcedureVersionItem(BaseModel):
     """One version: draft, published or superseded."""
 
     id: UUID
@@ -108,7 +108,7 @@ class Procedures(BaseModel):
     next: str | None = None
 
 
-class NamedLink(Link):
+class NamedProcedureLink(ProcedureLinkBody):
     """A link with the names of what it names."""
 
     asset_model: str | None
@@ -121,8 +121,8 @@ class ProcedureDetail(ProcedureItem):
 
     description_en: str
     description_zh: str
-    links: list[NamedLink]
-    versions: list[VersionItem]
+    links: list[NamedProcedureLink]
+    versions: list[ProcedureVersionItem]
 
 
 @router.get("", operation_id="list_procedures")
@@ -190,7 +190,7 @@ def edit(procedure_id: UUID, body: ProcedureEdit, here: Here, if_match: IfMatch 
 
 
 @router.put("/{procedure_id}/draft", operation_id="write_procedure_draft")
-def draft(procedure_id: UUID, body: DraftBody, here: Here, if_match: IfMatch = None) -> ProcedureDetail:
+def draft(procedure_id: UUID, body: ProcedureDraftBody, here: Here, if_match: IfMatch = None) -> ProcedureDetail:
     """Write the steps of the next version. If-Match holds the draft's own version."""
     here.require("procedure.manage")
     procedure = locked(here, Procedure, procedure_id, "procedure")
@@ -210,7 +210,7 @@ def publish_draft(procedure_id: UUID, here: Here, if_match: IfMatch = None) -> P
     return _detail(here, procedure)
 
 
-def _link(here: Context, procedure: Procedure, links: list[Link]) -> None:
+def _link(here: Context, procedure: Procedure, links: list[ProcedureLinkBody]) -> None:
     for link in links:
         named(here, AssetModel, link.asset_model_id, "asset_model_id")
         named(here, FailureMode, link.failure_mode_id, "failure_mode_id")
@@ -255,11 +255,11 @@ def _detail(here: Context, procedure: Procedure) -> ProcedureDetail:
         description_en=procedure.description_en,
         description_zh=procedure.description_zh,
         links=_links(here, procedure),
-        versions=[VersionItem(**{name: getattr(one, name) for name in same}) for one in versions],
+        versions=[ProcedureVersionItem(**{name: getattr(one, name) for name in same}) for one in versions],
     )
 
 
-def _links(here: Context, procedure: Procedure) -> list[NamedLink]:
+def _links(here: Context, procedure: Procedure) -> list[NamedProcedureLink]:
     links = links_of(here.session, procedure)
     names: dict[UUID, str] = {}
     for table, keys in (
@@ -274,7 +274,7 @@ def _links(here: Context, procedure: Procedure) -> list[NamedLink]:
                 key: code for key, code in here.session.execute(select(kind.id, kind.code).where(kind.id.in_(wanted)))
             }
     return [
-        NamedLink(
+        NamedProcedureLink(
             asset_model_id=link.asset_model_id,
             failure_mode_id=link.failure_mode_id,
             service_type_id=link.service_type_id,

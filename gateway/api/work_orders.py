@@ -45,7 +45,7 @@ router = APIRouter(prefix="/api/v1", tags=["work orders"])
 IfMatch = Annotated[str | None, Header(description="the version that the change is based on")]
 
 
-class Skill(BaseModel):
+class RequiredSkill(BaseModel):
     """A skill that the work needs, with the least level."""
 
     skill: str = Field(min_length=1, max_length=MAX_CODE)
@@ -55,7 +55,7 @@ class Skill(BaseModel):
 class Plan(BaseModel):
     """How the work is planned."""
 
-    required_skills: list[Skill] = Field(default=[], max_length=20)
+    required_skills: list[RequiredSkill] = Field(default=[], max_length=20)
     duration_minutes: int | None = None
     window_from: Moment | None = None
     window_until: Moment | None = None

@@ -3,7 +3,7 @@ import { Burger, Drawer, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import {
-  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, LogOut, MessageSquareText, Package, Radar,
+  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, ListChecks, LogOut, MessageSquareText, Package, Radar,
   Shapes, ShieldCheck, SlidersHorizontal, Smartphone, Truck, UsersRound, Warehouse, Wrench, type LucideIcon,
 } from "lucide-react";
 import { Suspense, useEffect } from "react";
@@ -37,7 +37,7 @@ function usePlaces(): Group[] {
       { to: "/work-orders", key: "nav.work_orders", icon: ClipboardList, tally: counts?.open_work_orders, action: "work_order.read" },
       { to: "/alarms", key: "nav.alarms", icon: BellRing, tally: unseen, hot: true, action: "finding.read" },
       { to: "/planner", key: "nav.planner", icon: Radar, action: "finding.read" },
-      { to: "/requests", key: "nav.requests", icon: MessageSquareText, tally: fresh, hot: true, action: "request.read" },
+      { to: "/cases", key: "nav.cases", icon: MessageSquareText, tally: fresh, hot: true, action: "case.read" },
       { to: "/service-levels", key: "nav.service_levels", icon: AlarmClock, action: "sla.read" },
       { to: "/models", key: "nav.models", icon: BrainCircuit, action: "finding.read" },
     ] },
@@ -58,6 +58,7 @@ function usePlaces(): Group[] {
       { to: "/tools", key: "nav.tools", icon: Wrench, action: "stock.read" },
     ] },
     { key: "nav.group.settings", places: [
+      { to: "/procedures", key: "nav.procedures", icon: ListChecks, action: "procedure.read" },
       { to: "/policies", key: "nav.policies", icon: SlidersHorizontal, action: "finding.read" },
       { to: "/people", key: "nav.people", icon: UsersRound, action: "people.read" },
       { to: "/imports", key: "nav.imports", icon: FileUp, action: "import.run" },

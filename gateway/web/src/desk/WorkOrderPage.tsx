@@ -1,34 +1,43 @@
-/** One work order: what was noticed and why, drawn on the chart; what is to be done; who does it. */
-import { Button, Group, Menu, Modal, Select, Skeleton, Textarea } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
-import { ChevronDown, Lightbulb, ShieldCheck } from "lucide-react";
-import { useState, type ReactNode } from "react";
-import { Link, useParams } from "react-router";
+/** One work order: what was noticed and why, drawn on the chart; what is to be done; who does it; what it took. */
+import { Skeleton } from "@mantine/core";
+import { Lightbulb, OctagonAlert, PauseCircle, Undo2 } from "lucide-react";
+import { lazy, Suspense, useState, type ComponentType, type ReactNode } from "react";
+import { Link, useOutletContext, useParams } from "react-router";
 
-import { useAct, useAsset, useMe, useTechnicians, useWorkOrder } from "../api/hooks";
-import type { WorkOrder } from "../api/types";
+import { useAsset, useWorkOrder } from "../api/hooks";
+import { may } from "../api/rows";
+import type { Me, WorkOrder } from "../api/types";
 import { useText } from "../i18n/useText";
 import { noticed } from "../text/noticed";
 import { orderTitle } from "../text/sentences";
 import { isOpen, Marks, OriginChip, PriorityChip, SeverityChip, WorkChip } from "../ui/chips";
 import { EvidenceChart, EvidenceTable } from "../ui/Evidence";
 import { Lines } from "../ui/Explained";
-import { FinishForm, repairOf } from "../ui/FinishForm";
+import { repairOf } from "../ui/FinishForm";
 import { CardBlock, Facts, PageHead, Since, useTitle } from "../ui/parts";
-import { say } from "../ui/Providers";
-import { errorText, Loaded } from "../ui/states";
+import { Bones, Loaded, Notice } from "../ui/states";
+import { Tabs, type Tab } from "../ui/Tabs";
 import { Timeline } from "../ui/Timeline";
 import { TONES } from "../ui/theme";
 import { SimilarCard } from "./explain/SimilarCard";
-import { OrderParts } from "./stock/OrderParts";
 import { OrderCoverage } from "./warranty/WarrantyTab";
 import { SnapshotFoot } from "./explain/SnapshotFoot";
+import type { Order as Full } from "./work/look";
+import { Assign, Moves } from "./work/Moves";
+import { PlanCard } from "./work/Planning";
+
+const LinesTab = lazy(() => import("./work/LinesTab").then((made) => ({ default: made.LinesTab })));
+const ChecklistTab = lazy(() => import("./work/Checklist").then((made) => ({ default: made.ChecklistTab })));
+const PeopleTab = lazy(() => import("./work/Planning").then((made) => ({ default: made.PeopleTab })));
+const BlocksTab = lazy(() => import("./work/Planning").then((made) => ({ default: made.BlocksTab })));
+
+const TABS: Record<string, ComponentType<{ order: Full }>> = { checklist: ChecklistTab, lines: LinesTab, people: PeopleTab, blocks: BlocksTab, history: HistoryTab };
 
 export function WorkOrderPage() {
   const { id = "" } = useParams();
   const order = useWorkOrder(id);
   useTitle(order.data?.number);
-  return <Loaded of={order} skeleton={<Waiting />}>{(data) => <Order order={data} key={data.id} />}</Loaded>;
+  return <Loaded of={order} skeleton={<Waiting />}>{(data) => <Order order={data as Full} key={data.id} />}</Loaded>;
 }
 
 function Waiting() {
@@ -40,9 +49,20 @@ function Waiting() {
   );
 }
 
-function Order(props: { order: WorkOrder }) {
+function Order(props: { order: Full }) {
   const { order } = props;
   const text = useText();
+  const me = useOutletContext<Me>();
+  const { tab = "" } = useParams();
+  const Shown = TABS[tab];
+  const base = `/work-orders/${order.id}`;
+  const inside = may(me, "work_order.inside");
+  const tabs: Tab[] = [
+    { to: base, label: text.t("work.tab.overview") },
+    ...(inside ? [{ to: `${base}/checklist`, label: text.t("work.tab.checklist"), tally: order.steps_missing }, { to: `${base}/lines`, label: text.t("work.tab.lines") }, { to: `${base}/people`, label: text.t("work.tab.people"), tally: order.visits.length }] : []),
+    { to: `${base}/blocks`, label: text.t("work.tab.blocks"), tally: order.blocked_by.filter((one) => !one.cleared_at).length },
+    { to: `${base}/history`, label: text.t("work.tab.history") },
+  ];
   return (
     <>
       <PageHead
@@ -58,24 +78,60 @@ function Order(props: { order: WorkOrder }) {
         }
         right={<Moves order={order} />}
       />
-      <div className="two">
-        <div>
-          {order.noticed && <NoticedCard order={order} />}
-          {order.request && <CardBlock title={text.t("order.request", { number: order.request.number })}><div className="break">“{order.request.text}”</div></CardBlock>}
-          <OrderParts order={order.id} />
-          <OrderCoverage order={order.id} opened={order.opened_at} />
-          <CardBlock title={text.t("order.history")} last>
-            {order.events?.length ? <Timeline items={order.events} hideOrder /> : <div className="small muted">{text.t("timeline.empty")}</div>}
-          </CardBlock>
-        </div>
-        <div>
-          <CardBlock title={text.t("order.facts")}><OrderFacts order={order} /></CardBlock>
-          {order.noticed && order.noticed.checks.length > 0 && <Checks order={order} />}
-          {order.noticed && <Similar order={order} />}
-          <CardBlock title={text.t("order.visits")}><Visits order={order} /></CardBlock>
-        </div>
-      </div>
+      <Tabs tabs={tabs} label={order.number} />
+      <Standing order={order} />
+      {Shown ? <Suspense fallback={<Bones rows={8} />}><div className="stack" style={{ gap: 16 }}><Shown order={order} /></div></Suspense> : <Overview order={order} />}
     </>
+  );
+}
+
+/** What keeps the order where it is, said before everything else. */
+function Standing(props: { order: Full }) {
+  const text = useText();
+  const { order } = props;
+  const waits = order.blocked_by.filter((one) => !one.cleared_at);
+  return (
+    <>
+      {order.merged_into && <Notice tone="quiet">{text.t("work.merged_note")} <Link className="link" to={`/work-orders/${order.merged_into.id}`}>{order.merged_into.number}</Link></Notice>}
+      {order.hold_reason && <Notice tone="watch" icon={PauseCircle}>{text.t("work.held_note", { reason: text.code("work_reason", order.hold_reason) })}</Notice>}
+      {order.state === "cannot_complete" && order.cannot_complete_reason && <Notice tone="trouble" icon={OctagonAlert}>{text.t("work.cannot_note", { reason: text.code("work_reason", order.cannot_complete_reason) })}</Notice>}
+      {order.review_state === "sent_back" && isOpen(order) && <Notice tone="watch" icon={Undo2}>{text.t("work.sent_back_note", { reason: order.review_reason ?? "–" })}</Notice>}
+      {waits.length > 0 && isOpen(order) && <Notice tone="watch" icon={PauseCircle}>{text.t("work.blocked_note", { numbers: waits.map((one) => one.number).join(", ") })}</Notice>}
+    </>
+  );
+}
+
+function HistoryTab(props: { order: Full }) {
+  const text = useText();
+  return (
+    <CardBlock title={text.t("order.history")}>
+      {props.order.events?.length ? <Timeline items={props.order.events} hideOrder /> : <div className="small muted">{text.t("timeline.empty")}</div>}
+    </CardBlock>
+  );
+}
+
+const LATEST = 6; // entries of the history that the first page shows
+
+function Overview(props: { order: Full }) {
+  const { order } = props;
+  const text = useText();
+  return (
+    <div className="two">
+      <div>
+        {order.noticed && <NoticedCard order={order} />}
+        {order.request && <CardBlock title={text.t("order.request", { number: order.request.number })}><div className="break">“{order.request.text}”</div></CardBlock>}
+        <OrderCoverage order={order.id} opened={order.opened_at} />
+        <CardBlock title={text.t("order.history")} right={(order.events?.length ?? 0) > LATEST && <Link className="link small" to={`/work-orders/${order.id}/history`}>{text.t("work.all_history")}</Link>} last>
+          {order.events?.length ? <Timeline items={order.events.slice(0, LATEST)} hideOrder /> : <div className="small muted">{text.t("timeline.empty")}</div>}
+        </CardBlock>
+      </div>
+      <div>
+        <CardBlock title={text.t("order.facts")}><OrderFacts order={order} /></CardBlock>
+        {order.noticed && order.noticed.checks.length > 0 && <Checks order={order} />}
+        {order.noticed && <Similar order={order} />}
+        <PlanCard order={order} />
+      </div>
+    </div>
   );
 }
 
@@ -133,22 +189,7 @@ function Checks(props: { order: WorkOrder }) {
   );
 }
 
-function Visits(props: { order: WorkOrder }) {
-  const text = useText();
-  if (props.order.visits.length === 0) return <div className="small muted">{text.t("order.no_visits")}</div>;
-  return (
-    <div className="stack" style={{ gap: 12 }}>
-      {props.order.visits.map((visit) => (
-        <div key={visit.id}>
-          <div className="row" style={{ justifyContent: "space-between" }}><span style={{ fontWeight: 560 }}>{visit.technician?.name ?? "–"}</span><span className="small">{text.code("visit", visit.state)}</span></div>
-          <div className="tiny muted">{text.moment(visit.finished_at ?? visit.started_at ?? visit.scheduled_at)}</div>
-        </div>
-      ))}
-    </div>
-  );
-}
-
-function OrderFacts(props: { order: WorkOrder }) {
+function OrderFacts(props: { order: Full }) {
   const text = useText();
   const asset = useAsset(props.order.asset.id);
   const { order } = props;
@@ -159,6 +200,9 @@ function OrderFacts(props: { order: WorkOrder }) {
     [text.t("orders.assignee"), order.assignee ? <Assign order={order} /> : <span className="faint">{text.t("orders.nobody")}</span>],
     [text.t("orders.opened"), text.moment(order.opened_at)],
   ];
+  if (order.work_done_at) rows.push([text.t("work.done_at"), text.moment(order.work_done_at)]);
+  if (order.documented_at) rows.push([text.t("work.documented_at"), text.moment(order.documented_at)]);
+  if (order.reopened_no > 0) rows.push([text.t("work.reopened_count"), String(order.reopened_no)]);
   if (order.closed_at) rows.push([text.t("order.closed"), text.moment(order.closed_at)]);
   if (order.outcome) rows.push([text.t("order.outcome"), text.code("outcome", order.outcome)]);
   if (order.repair_code) rows.push([text.t("finish.repair"), repairOf(order.repair_code, asset.data?.repair_codes ?? [], text.language)]);
@@ -174,87 +218,3 @@ function OrderFacts(props: { order: WorkOrder }) {
   return <Facts rows={rows} />;
 }
 
-const DESK = ["administrator", "planner", "dispatcher"];
-
-function Assign(props: { order: WorkOrder }) {
-  const text = useText();
-  const me = useMe();
-  const { order } = props;
-  const may = me.data?.roles.some((role) => DESK.includes(role)) && isOpen(order);
-  const technicians = useTechnicians(may);
-  const assign = useAct();
-  if (!may) return <>{order.assignee?.name ?? text.t("orders.nobody")}</>;
-  const listed = (technicians.data?.items ?? []).map((one) => ({ value: one.person_id, label: text.t("order.technician_load", { name: one.name, count: one.open_work_orders }) }));
-  if (order.assignee && !listed.some((one) => one.value === order.assignee!.id)) listed.unshift({ value: order.assignee.id, label: order.assignee.name });
-  return (
-    <Select
-      size="sm"
-      aria-label={text.t("order.assign")}
-      placeholder={text.t("order.assign")}
-      value={order.assignee?.id ?? null}
-      data={listed}
-      disabled={assign.isPending}
-      onChange={(person) =>
-        person &&
-        assign.mutate(
-          { path: `/work-orders/${order.id}/assign`, body: { person_id: person } },
-          { onSuccess: () => say(text.t("order.assigned")), onError: (error) => say(errorText(error, text), "bad") },
-        )
-      }
-    />
-  );
-}
-
-// The way work usually goes on is the filled button; a way out needs a reason.
-const FORWARD = ["completed", "closed", "in_progress", "scheduled"];
-const NEEDS_REASON = ["cancelled", "cannot_complete", "on_hold"];
-
-function Moves(props: { order: WorkOrder }) {
-  const text = useText();
-  const { order } = props;
-  const [reasonFor, setReasonFor] = useState<string | null>(null);
-  const [finishing, finish] = useDisclosure(false);
-  const [reason, setReason] = useState("");
-  const asset = useAsset(order.asset.id);
-  const act = useAct();
-  const move = (to: string, more: Record<string, unknown> = {}) =>
-    act.mutate(
-      { path: `/work-orders/${order.id}/transitions`, body: { to, ...more } },
-      {
-        onSuccess: () => {
-          setReasonFor(null);
-          finish.close();
-          say(text.t("order.moved", { state: text.code("state", to) }));
-        },
-        onError: (error) => say(errorText(error, text), "bad"),
-      },
-    );
-  const press = (to: string) => (to === "completed" ? finish.open() : NEEDS_REASON.includes(to) ? setReasonFor(to) : move(to));
-  const unassigned = !order.assignee && isOpen(order);
-  // Nobody starts what nobody has: first comes a name, then the work.
-  const first = unassigned ? undefined : FORWARD.find((to) => order.legal_moves.includes(to));
-  const others = order.legal_moves.filter((to) => to !== first);
-  const codes = asset.data?.repair_codes ?? [];
-  return (
-    <>
-      {unassigned && <div style={{ width: 210 }}><Assign order={order} /></div>}
-      {first && <Button loading={act.isPending} onClick={() => press(first)} leftSection={first === "closed" ? <ShieldCheck size={16} /> : undefined}>{text.code("move", first)}</Button>}
-      {others.length > 0 && (
-        <Menu position="bottom-end" width={230}>
-          <Menu.Target><Button variant="default" rightSection={<ChevronDown size={15} />}>{text.t("order.more")}</Button></Menu.Target>
-          <Menu.Dropdown>{others.map((to) => <Menu.Item key={to} color={to === "cancelled" ? "red" : undefined} onClick={() => press(to)}>{text.code("move", to)}</Menu.Item>)}</Menu.Dropdown>
-        </Menu>
-      )}
-      <Modal opened={reasonFor !== null} onClose={() => setReasonFor(null)} title={text.code("move", reasonFor)}>
-        <Textarea label={text.t("order.reason")} value={reason} onChange={(event) => setReason(event.currentTarget.value)} autosize minRows={2} maxLength={1000} data-autofocus />
-        <Group justify="flex-end" mt="md">
-          <Button variant="default" onClick={() => setReasonFor(null)}>{text.t("action.back")}</Button>
-          <Button disabled={!reason.trim()} loading={act.isPending} onClick={() => reasonFor && move(reasonFor, { reason: reason.trim() })}>{text.code("move", reasonFor)}</Button>
-        </Group>
-      </Modal>
-      <Modal opened={finishing} onClose={finish.close} title={text.code("move", "completed")} size="md">
-        <FinishForm origin={order.origin} repairCodes={codes} busy={act.isPending} submit={(found) => move("completed", { ...found })} />
-      </Modal>
-    </>
-  );
-}

@@ -53,6 +53,7 @@ const SitePage = lazy(() => import("./registry/SitePage").then((made) => ({ defa
 const OrganisationsPage = lazy(() => import("./registry/OrganisationsPage").then((made) => ({ default: made.OrganisationsPage })));
 const LatePage = lazy(() => import("./sla/LatePage").then((made) => ({ default: made.LatePage })));
 const WarningsPage = lazy(() => import("./sla/LatePage").then((made) => ({ default: made.WarningsPage })));
+const ServiceFiguresPage = lazy(() => import("./sla/FiguresPage").then((made) => ({ default: made.ServiceFiguresPage })));
 const SlaPoliciesPage = lazy(() => import("./sla/PoliciesPage").then((made) => ({ default: made.SlaPoliciesPage })));
 const TechniciansPage = lazy(() => import("./people/TechniciansPage").then((made) => ({ default: made.TechniciansPage })));
 const TechnicianPage = lazy(() => import("./people/TechnicianPage").then((made) => ({ default: made.TechnicianPage })));
@@ -63,6 +64,12 @@ const AbsencesPage = lazy(() => import("./people/AbsencesPage").then((made) => (
 const TerritoriesPage = lazy(() => import("./people/TerritoriesPage").then((made) => ({ default: made.TerritoriesPage })));
 const TimesheetsPage = lazy(() => import("./people/TimesheetsPage").then((made) => ({ default: made.TimesheetsPage })));
 const ApplicationsPage = lazy(() => import("./people/ApplicationsPage").then((made) => ({ default: made.ApplicationsPage })));
+const TriagePage = lazy(() => import("./cases/TriagePage").then((made) => ({ default: made.TriagePage })));
+const CasesPage = lazy(() => import("./cases/TriagePage").then((made) => ({ default: made.CasesPage })));
+const CasePage = lazy(() => import("./cases/CasePage").then((made) => ({ default: made.CasePage })));
+const ServiceTypesPage = lazy(() => import("./cases/ServiceTypesPage").then((made) => ({ default: made.ServiceTypesPage })));
+const ServiceTypePage = lazy(() => import("./cases/ServiceTypePage").then((made) => ({ default: made.ServiceTypePage })));
+const RoutingPage = lazy(() => import("./cases/RoutingPage").then((made) => ({ default: made.RoutingPage })));
 const CalendarsPage = lazy(() => import("./registry/CalendarsPage").then((made) => ({ default: made.CalendarsPage })));
 const AssetModelsPage = lazy(() => import("./registry/AssetModelsPage").then((made) => ({ default: made.AssetModelsPage })));
 const AssetModelPage = lazy(() => import("./registry/AssetModelPage").then((made) => ({ default: made.AssetModelPage })));
@@ -101,6 +108,8 @@ const RepairsPage = lazy(() => import("./stock/RotablePages").then((made) => ({ 
 const OldPartsPage = lazy(() => import("./stock/RotablePages").then((made) => ({ default: made.OldPartsPage })));
 const PriceBooksPage = lazy(() => import("./stock/PriceBooks").then((made) => ({ default: made.PriceBooksPage })));
 const PriceBookPage = lazy(() => import("./stock/PriceBooks").then((made) => ({ default: made.PriceBookPage })));
+const ProceduresPage = lazy(() => import("./procedures/ProceduresPage").then((made) => ({ default: made.ProceduresPage })));
+const ProcedurePage = lazy(() => import("./procedures/ProcedurePage").then((made) => ({ default: made.ProcedurePage })));
 
 createRoot(document.getElementById("root")!).render(
   <Providers>
@@ -130,6 +139,7 @@ createRoot(document.getElementById("root")!).render(
           <Route path="calendars" element={<CalendarsPage />} />
           <Route path="service-levels" element={<LatePage />} />
           <Route path="service-levels/warnings" element={<WarningsPage />} />
+          <Route path="service-levels/figures" element={<ServiceFiguresPage />} />
           <Route path="service-levels/policies" element={<SlaPoliciesPage />} />
           <Route path="documents" element={<DocumentsPage />} />
           <Route path="imports" element={<ImportsPage />} />
@@ -167,6 +177,9 @@ createRoot(document.getElementById("root")!).render(
           <Route path="tools/:id" element={<ToolPage />} />
           <Route path="work-orders" element={<WorkOrdersPage />} />
           <Route path="work-orders/:id" element={<WorkOrderPage />} />
+          <Route path="work-orders/:id/:tab" element={<WorkOrderPage />} />
+          <Route path="procedures" element={<ProceduresPage />} />
+          <Route path="procedures/:id" element={<ProcedurePage />} />
           <Route path="alarms" element={<AlarmsPage />} />
           <Route path="planner" element={<PlannerPage />} />
           <Route path="models" element={<PerformancePage />} />
@@ -179,6 +192,14 @@ createRoot(document.getElementById("root")!).render(
           <Route path="policies/suppressors" element={<SuppressorsPage />} />
           <Route path="policies/feedback" element={<FeedbackPage />} />
           <Route path="policies/:id" element={<PolicyPage />} />
+          <Route path="cases" element={<TriagePage list="claim" />} />
+          <Route path="cases/mine" element={<TriagePage list="handle" />} />
+          <Route path="cases/approvals" element={<TriagePage list="approve" />} />
+          <Route path="cases/all" element={<CasesPage />} />
+          <Route path="cases/service-types" element={<ServiceTypesPage />} />
+          <Route path="cases/service-types/:id" element={<ServiceTypePage />} />
+          <Route path="cases/routing" element={<RoutingPage />} />
+          <Route path="cases/:id" element={<CasePage />} />
           <Route path="requests" element={<RequestsPage />} />
           <Route path="devices" element={<DevicesPage />} />
           <Route path="devices/connect" element={<ConnectPage />} />

@@ -7,6 +7,10 @@ const FAMILY: Record<string, Record<string, string>> = {
   // field of the payload -> family of words, by the first part of the event's kind
   work_order: { to: "state", from: "state", state: "state", outcome: "outcome", origin: "origin", priority: "priority" },
   "work_order.priority_raised": { to: "priority", from: "priority" },
+  "work_order.line_recorded": { kind: "line_kind" },
+  "work_order.line_changed": { kind: "line_kind" },
+  "work_order.line_removed": { kind: "line_kind" },
+  "work_order.line_decided": { kind: "line_kind", state: "line_state" },
   visit: { to: "visit", from: "visit", state: "visit", outcome: "outcome" },
   asset: { to: "operation", from: "operation", operation: "operation" },
   "asset.lifecycle_changed": { to: "lifecycle", from: "lifecycle" },
@@ -47,6 +51,8 @@ function params(item: TimelineItem, text: Text): Record<string, unknown> {
   for (const field of ["until", "expires_at"]) if (typeof said[field] === "string") said[field] = text.moment(said[field] as string);
   for (const field of ["fields", "components"]) if (Array.isArray(said[field])) said[field] = (said[field] as unknown[]).join(", ");
   said.part_name = (text.language === "zh" && said.name_zh) || said.name_en || "";
+  said.asked = (text.language === "zh" && said.title_zh) || said.title_en || "";
+  if (item.payload.reason_code && !said.reason) said.reason = text.code("work_reason", String(item.payload.reason_code));
   for (const field of OFTEN_EMPTY) if (said[field] === null || said[field] === undefined) said[field] = "";
   const why = item.payload.reason;
   if (typeof why === "string" && text.has(`why.${why}`)) said.reason = text.t(`why.${why}`);
@@ -65,6 +71,8 @@ export function orderTitle(order: Pick<WorkOrder, "title" | "title_text" | "noti
   if (order.title_text) return order.title_text;
   if (order.noticed) return noticed({ ...order.noticed, kind: order.kind }, text);
   if (order.request) return order.request.text;
+  const follow = order.title?.code === "follow_up" ? order.title.params[text.language === "zh" ? "title_zh" : "title_en"] : null;
+  if (typeof follow === "string" && follow) return follow;
   if (order.title) return text.code("title", order.title.code, order.title.params);
   return text.t("title.untitled");
 }

@@ -27,7 +27,7 @@ MAX_ASSETS = 5000
 MAX_ENTITLEMENTS = 50
 MAX_RESPONSE_TIMES = 20
 MAX_REASON = 1000
-RESPONSES = ("respond_h", "arrive_h", "restore_h")
+RESPONSES = ("respond_h", "arrive_h", "restore_h", "close_h")
 MAX_HOURS = 8784  # a year
 
 
@@ -124,7 +124,9 @@ def _response_times(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         hours = {name: each.get(name) for name in RESPONSES}
         if any(value is not None and not 0 < value <= MAX_HOURS for value in hours.values()):
             raise Invalid("hours above 0, a year at most", field=f"response_times.{index}")
-        kept.append({"priority": priority, **hours})
+        # Hours of this calendar; without one, of whatever calendar such work is counted on.
+        calendar = each.get("calendar_id")
+        kept.append({"priority": priority, **hours, **({"calendar_id": str(calendar)} if calendar else {})})
     return kept
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header
 from pydantic import BaseModel, Field
 from sqlalchemy import or_, select
 
+from assets.base.calendars import Calendar
 from assets.base.errors import Forbidden, Invalid, NotFound
 from assets.contracts.agreements import (
     LEGAL_MOVES,
@@ -29,6 +30,7 @@ from assets.people import Organisation
 from assets.registry import Asset, Customer
 from assets.warranty.clauses import MAX_CLAUSES
 from gateway.api.deps import Context, Here
+from gateway.api.edits import named
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.warranty_rows import AssetNamed, Named, asset_names, customer_names, require_serving
 from ticketing.work_orders import StaleVersion
@@ -43,12 +45,14 @@ SHOWN_ASSETS = 200  # in one item; the asset's own pages tell the rest
 
 
 class ResponseTime(BaseModel):
-    """What is promised for orders of a priority, in hours."""
+    """What is promised for work of a priority, in hours of a calendar (null: the one that such work is counted on)."""
 
     priority: Annotated[str, Field(min_length=1, max_length=40)] = "normal"
     respond_h: Hours | None = None
     arrive_h: Hours | None = None
     restore_h: Hours | None = None
+    close_h: Hours | None = None
+    calendar_id: UUID | None = None
 
 
 class EntitlementIn(BaseModel):
@@ -195,7 +199,7 @@ def create_contract(body: NewContract, here: Here) -> ContractItem:
         organisation_id=_owner(here, body, assets),
         number=body.number,
         now=here.now,
-        **_said(body),
+        **_said(here, body),
     )
     set_entitlements(here.session, made, [each.model_dump() for each in body.entitlements])
     set_assets(here.session, made, assets, here.now, here.actor.person_id)
@@ -217,7 +221,7 @@ def replace_contract(contract_id: UUID, body: ContractBody, here: Here, if_match
     assets = _assets(here, body.asset_ids)
     if _owner(here, body, assets) != contract.organisation_id:
         raise Invalid("a contract keeps its owner: make another one", field="customer_id")
-    fill_contract(contract, **_said(body))
+    fill_contract(contract, **_said(here, body))
     contract.version += 1
     set_entitlements(here.session, contract, [each.model_dump() for each in body.entitlements])
     set_assets(here.session, contract, assets, here.now, here.actor.person_id)
@@ -271,9 +275,10 @@ def contract_locked(here: Context, contract_id: UUID, if_match: str | None = Non
     return row
 
 
-def _said(body: ContractBody) -> dict[str, Any]:
-    said = body.model_dump(exclude={"number", "entitlements", "asset_ids"})
-    return said
+def _said(here: Context, body: ContractBody) -> dict[str, Any]:
+    for each in body.response_times:
+        named(here, Calendar, each.calendar_id, "response_times.calendar_id")
+    return body.model_dump(exclude={"number", "entitlements", "asset_ids"})
 
 
 def _owner(here: Context, body: ContractBody, assets: list[Asset]) -> UUID:

@@ -19,7 +19,7 @@ import { clausesOf } from "./look";
 import type { AssetRef, Named, Said } from "./types";
 
 export type Entitlement = { id: string; key: string; kind: string; unit: string | null; quantity: number; period: string; carries_over: boolean; name_en: string | null; name_zh: string | null };
-export type Contract = { id: string; number: string; name: string; customer: Named | null; provider: Named | null; starts_on: string; ends_on: string | null; time_zone: string; state: string; running: boolean; assets: AssetRef[]; clauses: Said[]; response_times: { priority: string; respond_h?: number | null; arrive_h?: number | null; restore_h?: number | null }[]; entitlements: Entitlement[]; version: number; legal: string[] };
+export type Contract = { id: string; number: string; name: string; customer: Named | null; provider: Named | null; starts_on: string; ends_on: string | null; time_zone: string; state: string; running: boolean; assets: AssetRef[]; clauses: Said[]; response_times: { priority: string; respond_h?: number | null; arrive_h?: number | null; restore_h?: number | null; close_h?: number | null; calendar_id?: string | null }[]; entitlements: Entitlement[]; version: number; legal: string[] };
 export type Balance = { entitlement: Pick<Entitlement, "id" | "key" | "kind" | "unit" | "name_en" | "name_zh">; period_start: string; period_end: string; granted: number; reserved: number; consumed: number; available: number };
 export type Entry = { id: string; kind: string; quantity: number; at: string; reason: string | null; work_order: Named | null; entitlement: { key: string; name_en: string | null; name_zh: string | null } | null };
 const TONE: Record<string, Tone> = { draft: "watch", active: "ok", cancelled: "quiet" };
@@ -72,7 +72,7 @@ const fieldsOf = (text: Text): Field[] => [
   ] },
   { name: "response_times", label: "contracts.response_times", kind: "lines", add: "contracts.add_response", lines: [
     { name: "priority", label: "orders.priority", kind: "select", required: true, half: true, options: words("priority", ["urgent", "high", "normal", "low"], text) },
-    ...["respond_h", "arrive_h", "restore_h"].map((name): Field => ({ name, label: `contracts.${name}`, kind: "number", min: 0, half: true, suffix: "h" })),
+    ...["respond_h", "arrive_h", "restore_h", "close_h"].map((name): Field => ({ name, label: `contracts.${name}`, kind: "number", min: 0, half: true, suffix: "h" })),
   ] },
   { name: "clauses", label: "terms.clauses", kind: "lines", add: "terms.add_clause", lines: clauseFields(text) },
 ];
@@ -83,7 +83,7 @@ function bodyOf(values: Values) {
     name: values.name, number: values.number || undefined, customer_id: (values.customer_id as { id: string } | null)?.id ?? null, starts_on: values.starts_on, ends_on: values.ends_on || null, time_zone: values.time_zone,
     asset_ids: ((values.assets as { asset?: { id: string } }[] | undefined) ?? []).map((row) => row.asset?.id).filter(Boolean),
     entitlements: ((values.entitlements as Values[] | undefined) ?? []).filter((row) => row.key).map((row) => ({ ...row, quantity: number(row.quantity) ?? 0, carries_over: row.carries_over === true })),
-    response_times: ((values.response_times as Values[] | undefined) ?? []).filter((row) => row.priority).map((row) => ({ priority: row.priority, respond_h: number(row.respond_h), arrive_h: number(row.arrive_h), restore_h: number(row.restore_h) })),
+    response_times: ((values.response_times as Values[] | undefined) ?? []).filter((row) => row.priority).map((row) => ({ priority: row.priority, respond_h: number(row.respond_h), arrive_h: number(row.arrive_h), restore_h: number(row.restore_h), close_h: number(row.close_h), calendar_id: row.calendar_id ?? null })),
     clauses: ((values.clauses as Values[] | undefined) ?? []).filter((row) => row.kind).map(clauseBody),
   };
 }
@@ -121,7 +121,7 @@ function One(props: { contract: Contract }) {
         </div>
         <div>
           <CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("col.customer"), contract.customer ? <Link className="link" to={`/customers/${contract.customer.id}`}>{contract.customer.name}</Link> : "–"], [text.t("contracts.provider"), contract.provider?.name ?? "–"], [text.t("col.from"), text.day(contract.starts_on)], [text.t("col.to"), text.day(contract.ends_on)]]} /></CardBlock>
-          {contract.response_times.length > 0 && <CardBlock title={text.t("contracts.response_times")}>{contract.response_times.map((one) => <div key={one.priority} className="line small"><b style={{ fontWeight: 600 }}>{text.code("priority", one.priority)}</b><div className="muted">{(["respond_h", "arrive_h", "restore_h"] as const).filter((name) => one[name] != null).map((name) => `${text.t(`contracts.${name}`)} ${text.number(one[name])} h`).join(" · ")}</div></div>)}</CardBlock>}
+          {contract.response_times.length > 0 && <CardBlock title={text.t("contracts.response_times")}>{contract.response_times.map((one) => <div key={one.priority} className="line small"><b style={{ fontWeight: 600 }}>{text.code("priority", one.priority)}</b><div className="muted">{(["respond_h", "arrive_h", "restore_h", "close_h"] as const).filter((name) => one[name] != null).map((name) => `${text.t(`contracts.${name}`)} ${text.number(one[name])} h`).join(" · ")}</div></div>)}</CardBlock>}
           <CardBlock title={text.t("nav.assets")}>{contract.assets.length === 0 ? <div className="small muted">{text.t("contracts.no_assets")}</div> : contract.assets.map((one) => <div key={one.id} className="line small"><Link className="link break" to={`/assets/${one.id}/warranty`}>{one.name}</Link> <span className="mono muted">{one.serial}</span></div>)}</CardBlock>
         </div>
       </div>

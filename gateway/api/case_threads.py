@@ -27,7 +27,7 @@ from ticketing.requests import follow_case
 router = APIRouter(prefix="/api/v1", tags=["cases"])
 
 
-class Attachment(BaseModel):
+class MessageAttachment(BaseModel):
     """A document or a piece of evidence, by id."""
 
     kind: str
@@ -45,7 +45,7 @@ class NewMessage(BaseModel):
     visibility: str = "public"
     to_partner: bool = False
     request_id: UUID | None = None
-    attachments: list[Attachment] = Field(default_factory=list, max_length=MAX_ATTACHMENTS)
+    attachments: list[MessageAttachment] = Field(default_factory=list, max_length=MAX_ATTACHMENTS)
 
 
 class MessageItem(BaseModel):
@@ -72,7 +72,7 @@ class ReadMark(BaseModel):
     read_at: datetime
 
 
-class Thread(BaseModel):
+class CaseThread(BaseModel):
     """A page of a thread, oldest first, with who has read how far."""
 
     items: list[MessageItem]
@@ -88,7 +88,7 @@ class ReadUpTo(BaseModel):
 
 
 @router.get("/cases/{case_id}/messages", operation_id="list_case_messages")
-def list_case_messages(case_id: UUID, here: Here, limit: Limit = 200, after: After = None) -> Thread:
+def list_case_messages(case_id: UUID, here: Here, limit: Limit = 200, after: After = None) -> CaseThread:
     """Show the thread as the reader may see it: customers read public messages, partners theirs and public ones."""
     here.require("case.read")
     case = get_case(here.session, case_id)
@@ -98,7 +98,7 @@ def list_case_messages(case_id: UUID, here: Here, limit: Limit = 200, after: Aft
     page = found[:limit]
     reads = readers_of(here.session, case)
     people = person_names(here, [*(each.author_id for each in page), *(person for person, _, _ in reads)])
-    return Thread(
+    return CaseThread(
         items=[_item(here, each, people) for each in page],
         next=cursor_of(page[-1].id) if len(found) > limit else None,
         reads=[

@@ -59,7 +59,7 @@ class ChildEnd(BaseModel):
     note: str | None = Field(default=None, max_length=MAX_NOTE)
 
 
-class NewOrder(BaseModel):
+class NewCaseOrder(BaseModel):
     """A work order of the case."""
 
     title: str | None = Field(default=None, max_length=MAX_TITLE)
@@ -67,13 +67,13 @@ class NewOrder(BaseModel):
     kind: str = "general"
 
 
-class Merge(BaseModel):
+class CaseMerge(BaseModel):
     """The case that this one is put into."""
 
     into_id: UUID
 
 
-class Distinct(BaseModel):
+class CaseDistinct(BaseModel):
     """A case that is not the same."""
 
     other_id: UUID
@@ -90,7 +90,7 @@ class LikelyItem(BaseModel):
     hours_apart: float
 
 
-class Likely(BaseModel):
+class LikelyCases(BaseModel):
     """Proposals, most likely first."""
 
     items: list[LikelyItem]
@@ -127,7 +127,7 @@ class AssetBeside(BaseModel):
     warranty: WarrantyBeside
 
 
-class Beside(BaseModel):
+class CaseContext(BaseModel):
     """What is known of customer, machine, warranty and work, for whoever speaks with the customer."""
 
     customer: CustomerBeside | None
@@ -138,7 +138,7 @@ class Beside(BaseModel):
 
 
 @router.get("/cases/{case_id}/context", operation_id="get_case_context")
-def get_case_context(case_id: UUID, here: Here) -> Beside:
+def get_case_context(case_id: UUID, here: Here) -> CaseContext:
     """Show what is known beside a case."""
     here.require("case.read")
     session = here.session
@@ -154,7 +154,7 @@ def get_case_context(case_id: UUID, here: Here) -> Beside:
     )
     under_way = [order for order in orders if order.state in OPEN_STATES][:BESIDE]
     past = [order for order in orders if order.state not in OPEN_STATES][:BESIDE]
-    return Beside(
+    return CaseContext(
         customer=CustomerBeside(
             id=customer.id, number=customer.number, name=customer.name, phone=customer.phone, email=customer.email
         )
@@ -233,11 +233,11 @@ def reopen_case_child(case_id: UUID, child_id: UUID, here: Here) -> CaseDetail:
 
 
 @router.post("/cases/{case_id}/work-orders", operation_id="open_case_order", status_code=201)
-def open_case_order(case_id: UUID, here: Here, body: NewOrder | None = None) -> WorkOrderDetail:
+def open_case_order(case_id: UUID, here: Here, body: NewCaseOrder | None = None) -> WorkOrderDetail:
     """Open a work order of the case, as its service type says: skills, duration, team."""
     here.require("work_order.open")
     case = handled_case(here, case_id)
-    wanted = body or NewOrder()
+    wanted = body or NewCaseOrder()
     order = open_order_of_case(
         here.session,
         case,
@@ -251,14 +251,14 @@ def open_case_order(case_id: UUID, here: Here, body: NewOrder | None = None) -> 
 
 
 @router.get("/cases/{case_id}/duplicates", operation_id="list_case_duplicates")
-def list_case_duplicates(case_id: UUID, here: Here) -> Likely:
+def list_case_duplicates(case_id: UUID, here: Here) -> LikelyCases:
     """Propose other open cases that may be the same: by machine, words, sender and time."""
     here.require("case.handle")
     case = get_case(here.session, case_id)
     require_staff(here.session, case, here.actor)
     found = likely_duplicates(here.session, case)
     rows = {item.id: item for item in case_items(here, [other for other, _ in found])}
-    return Likely(
+    return LikelyCases(
         items=[
             LikelyItem(
                 case=rows[other.id],
@@ -274,7 +274,7 @@ def list_case_duplicates(case_id: UUID, here: Here) -> Likely:
 
 
 @router.post("/cases/{case_id}/merge", operation_id="merge_case")
-def merge_case(case_id: UUID, body: Merge, here: Here) -> CaseDetail:
+def merge_case(case_id: UUID, body: CaseMerge, here: Here) -> CaseDetail:
     """Put this case into another; thread, files, children and requests go along, links go on working."""
     merged = handled_case(here, case_id)
     kept = locked(here, Case, body.into_id, "case")
@@ -283,7 +283,7 @@ def merge_case(case_id: UUID, body: Merge, here: Here) -> CaseDetail:
 
 
 @router.post("/cases/{case_id}/distinct", operation_id="tell_cases_apart", status_code=204)
-def tell_cases_apart(case_id: UUID, body: Distinct, here: Here) -> None:
+def tell_cases_apart(case_id: UUID, body: CaseDistinct, here: Here) -> None:
     """Say that a proposed case is not the same."""
     case = handled_case(here, case_id)
     say_distinct(here.session, case, get_case(here.session, body.other_id), here.now, by=here.actor)

@@ -87,7 +87,7 @@ class StageMove(BaseModel):
     to: str = Field(max_length=40)
 
 
-class Note(BaseModel):
+class CaseNote(BaseModel):
     """A note; what is asked for, or why not."""
 
     note: str | None = Field(default=None, max_length=MAX_NOTE)
@@ -248,21 +248,21 @@ def set_case_stage(case_id: UUID, body: StageMove, here: Here, if_match: IfMatch
 
 
 @router.post("/cases/{case_id}/ask-approval", operation_id="ask_case_approval")
-def ask_case_approval(case_id: UUID, body: Note, here: Here) -> CaseDetail:
+def ask_case_approval(case_id: UUID, body: CaseNote, here: Here) -> CaseDetail:
     """Ask somebody who may approve; the case waits in their list."""
     case = handled_case(here, case_id)
     return case_detail(here, ask_approval(here.session, case, body.note, here.now, by=here.actor))
 
 
 @router.post("/cases/{case_id}/approve", operation_id="approve_case")
-def approve_case(case_id: UUID, here: Here, body: Note | None = None) -> CaseDetail:
+def approve_case(case_id: UUID, here: Here, body: CaseNote | None = None) -> CaseDetail:
     """Approve; whoever asked does not."""
     case = _approvable(here, case_id)
     return case_detail(here, approve(here.session, case, here.now, by=here.actor, note=body.note if body else None))
 
 
 @router.post("/cases/{case_id}/send-back", operation_id="send_back_case")
-def send_back_case(case_id: UUID, body: Note, here: Here) -> CaseDetail:
+def send_back_case(case_id: UUID, body: CaseNote, here: Here) -> CaseDetail:
     """Send it back to the desk with what is missing."""
     case = _approvable(here, case_id)
     return case_detail(here, send_back(here.session, case, body.note or "", here.now, by=here.actor))

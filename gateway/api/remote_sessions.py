@@ -38,7 +38,7 @@ POINTS = 120  # of one metric in a snapshot: what a page draws of it
 MAX_KEPT = 30  # metrics in a snapshot
 
 
-class NewSession(BaseModel):
+class NewRemoteSession(BaseModel):
     """From a case, or from a finding, which makes a case when none is open for it; `asset_id` when a case has none."""
 
     case_id: UUID | None = None
@@ -46,7 +46,7 @@ class NewSession(BaseModel):
     asset_id: UUID | None = None
 
 
-class Look(BaseModel):
+class RemoteLook(BaseModel):
     """A metric that somebody looked at; the last hour when no window is given."""
 
     metric: str = Field(min_length=1, max_length=MAX_METRIC)
@@ -54,7 +54,7 @@ class Look(BaseModel):
     end: Moment | None = Field(default=None, alias="until")
 
 
-class SessionEnd(BaseModel):
+class RemoteSessionEnd(BaseModel):
     """How it ended. `tell_customer`: what was advised goes into the thread as a public message too."""
 
     outcome: str
@@ -63,7 +63,7 @@ class SessionEnd(BaseModel):
     tell_customer: bool = False
 
 
-class SessionItem(BaseModel):
+class RemoteSessionItem(BaseModel):
     """A session: what was looked at, what was seen, what was advised."""
 
     id: UUID
@@ -82,10 +82,10 @@ class SessionItem(BaseModel):
     ended_orders: list[str] = []
 
 
-class Sessions(BaseModel):
+class RemoteSessions(BaseModel):
     """A page of sessions."""
 
-    items: list[SessionItem]
+    items: list[RemoteSessionItem]
     next: str | None = None
 
 
@@ -97,7 +97,7 @@ def list_remote_sessions(
     state: Annotated[str | None, Query(max_length=20)] = None,
     limit: Limit = 50,
     after: After = None,
-) -> Sessions:
+) -> RemoteSessions:
     """List sessions, newest first."""
     here.require("remote_session.run")
     query = select(RemoteSession).order_by(RemoteSession.id.desc()).limit(limit + 1)
@@ -112,18 +112,18 @@ def list_remote_sessions(
         query = query.where(RemoteSession.id < id_of_cursor(after))
     found = list(here.session.scalars(query))
     page = found[:limit]
-    return Sessions(items=_items(here, page), next=cursor_of(page[-1].id) if len(found) > limit else None)
+    return RemoteSessions(items=_items(here, page), next=cursor_of(page[-1].id) if len(found) > limit else None)
 
 
 @router.get("/remote-sessions/{session_id}", operation_id="get_remote_session")
-def get_remote_session(session_id: UUID, here: Here) -> SessionItem:
+def get_remote_session(session_id: UUID, here: Here) -> RemoteSessionItem:
     """Show one session."""
     here.require("remote_session.run")
     return _items(here, [get_session(here.session, session_id)])[0]
 
 
 @router.post("/remote-sessions", operation_id="start_remote_session", status_code=201)
-def start_remote_session(body: NewSession, here: Here) -> SessionItem:
+def start_remote_session(body: NewRemoteSession, here: Here) -> RemoteSessionItem:
     """Begin to look at a machine from the desk; a case has one session at a time, and starting again returns it."""
     here.require("remote_session.run")
     finding = named(here, Finding, body.finding_id, "finding_id")
@@ -140,7 +140,7 @@ def start_remote_session(body: NewSession, here: Here) -> SessionItem:
 
 
 @router.post("/remote-sessions/{session_id}/looks", operation_id="note_remote_look")
-def note_remote_look(session_id: UUID, body: Look, here: Here) -> SessionItem:
+def note_remote_look(session_id: UUID, body: RemoteLook, here: Here) -> RemoteSessionItem:
     """Note that a metric of the machine was looked at, and over which window."""
     here.require("remote_session.run")
     remote = _running(here, session_id)
@@ -155,7 +155,7 @@ def note_remote_look(session_id: UUID, body: Look, here: Here) -> SessionItem:
 
 
 @router.post("/remote-sessions/{session_id}/end", operation_id="end_remote_session")
-def end_one_session(session_id: UUID, body: SessionEnd, here: Here) -> SessionItem:
+def end_one_session(session_id: UUID, body: RemoteSessionEnd, here: Here) -> RemoteSessionItem:
     """End a session with its outcome and keep what was seen.
 
     Fixed or found sound from afar ends the orders of the case that nobody has begun, with the outcome that models
@@ -189,7 +189,7 @@ def _running(here: Context, session_id: UUID) -> RemoteSession:
     return remote
 
 
-def _case(here: Context, body: NewSession, finding: Finding | None) -> Case:
+def _case(here: Context, body: NewRemoteSession, finding: Finding | None) -> Case:
     if body.case_id is not None:
         return get_case(here.session, body.case_id, lock=True)
     if finding is None:
@@ -220,7 +220,7 @@ def _case(here: Context, body: NewSession, finding: Finding | None) -> Case:
     )
 
 
-def _asset_id(body: NewSession, finding: Finding | None, case: Case) -> UUID:
+def _asset_id(body: NewRemoteSession, finding: Finding | None, case: Case) -> UUID:
     asset_id = case.asset_id or (finding.asset_id if finding else None) or body.asset_id
     if asset_id is None:
         raise Invalid(f"{case.number} has no asset yet: say which", field="asset_id")
@@ -269,13 +269,13 @@ def _link(here: Context, case: Case, order: WorkOrder) -> None:
         here.session.flush()
 
 
-def _items(here: Context, sessions: list[RemoteSession]) -> list[SessionItem]:
+def _items(here: Context, sessions: list[RemoteSession]) -> list[RemoteSessionItem]:
     here.session.flush()
     assets = named_assets(here, (remote.asset_id for remote in sessions))
     cases = {remote.case_id: seen(here, Case, remote.case_id, "case") for remote in sessions}
     people = person_names(here, [key for remote in sessions for key in (remote.started_by_id, remote.ended_by_id)])
     return [
-        SessionItem(
+        RemoteSessionItem(
             id=remote.id,
             case=CaseRef(id=remote.case_id, number=cases[remote.case_id].number),
             asset=AssetOfCase(

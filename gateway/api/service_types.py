@@ -75,7 +75,7 @@ class ServiceTypeChange(BaseModel):
     position: int | None = Field(default=None, ge=0, le=10_000)
 
 
-class VersionItem(BaseModel):
+class ServiceVersion(BaseModel):
     """One version of a service type. Price and settlement are the desk's business: null for customers."""
 
     id: UUID
@@ -108,7 +108,7 @@ class ServiceTypeItem(BaseModel):
     public: bool
     position: int
     latest: int
-    in_force: VersionItem | None
+    in_force: ServiceVersion | None
     version: int
 
 
@@ -119,14 +119,14 @@ class ServiceTypes(BaseModel):
     next: str | None = None
 
 
-class Versions(BaseModel):
+class ServiceVersions(BaseModel):
     """A page of versions, newest first."""
 
-    items: list[VersionItem]
+    items: list[ServiceVersion]
     next: str | None = None
 
 
-class Trial(BaseModel):
+class FormTrial(BaseModel):
     """A form, perhaps with answers, and a workflow to be looked at before they are published."""
 
     form: dict[str, Any] | None = None
@@ -134,7 +134,7 @@ class Trial(BaseModel):
     answers: dict[str, Any] | None = None
 
 
-class Fault(BaseModel):
+class FormFault(BaseModel):
     """What is wrong, and where: `path` is a JSON pointer into form, workflow or answers."""
 
     in_: str = Field(serialization_alias="in")
@@ -142,11 +142,11 @@ class Fault(BaseModel):
     message: str
 
 
-class Tried(BaseModel):
+class FormTried(BaseModel):
     """What was found."""
 
     ok: bool
-    faults: list[Fault]
+    faults: list[FormFault]
 
 
 @router.get("/service-types", operation_id="list_service_types")
@@ -194,16 +194,16 @@ def create_service_type(body: NewServiceType, here: Here) -> ServiceTypeItem:
 
 
 @router.post("/service-types/check", operation_id="check_service_type")
-def check_service_type(body: Trial, here: Here) -> Tried:
+def check_service_type(body: FormTrial, here: Here) -> FormTried:
     """Look at a form, its workflow and answers without storing anything; faults come with their places."""
     here.require("service_type.read")
-    faults: list[Fault] = []
+    faults: list[FormFault] = []
     form_ok = _try(faults, "form", lambda: check_form(body.form or {}))
     _try(faults, "workflow", lambda: check_workflow(body.workflow or {}))
     if form_ok and body.answers is not None:
         answers, form = body.answers, body.form or {}
         _try(faults, "answers", lambda: check_answers(form, answers))
-    return Tried(ok=not faults, faults=faults)
+    return FormTried(ok=not faults, faults=faults)
 
 
 @router.get("/service-types/{service_type_id}", operation_id="get_service_type")
@@ -225,7 +225,9 @@ def change_service_type(
 
 
 @router.get("/service-types/{service_type_id}/versions", operation_id="list_service_type_versions")
-def list_service_type_versions(service_type_id: UUID, here: Here, limit: Limit = 50, after: After = None) -> Versions:
+def list_service_type_versions(
+    service_type_id: UUID, here: Here, limit: Limit = 50, after: After = None
+) -> ServiceVersions:
     """List the versions, newest first."""
     here.require("service_type.read")
     kind = seen(here, ServiceType, service_type_id, "service_type")
@@ -234,13 +236,13 @@ def list_service_type_versions(service_type_id: UUID, here: Here, limit: Limit =
         query = query.where(ServiceTypeVersion.version < read_cursor(after, int)[0])
     found = list(here.session.scalars(query.order_by(ServiceTypeVersion.version.desc()).limit(limit + 1)))
     page = found[:limit]
-    return Versions(
+    return ServiceVersions(
         items=[_version(here, each) for each in page], next=cursor_of(page[-1].version) if len(found) > limit else None
     )
 
 
 @router.get("/service-types/{service_type_id}/versions/{number}", operation_id="get_service_type_version")
-def get_service_type_version(service_type_id: UUID, number: int, here: Here) -> VersionItem:
+def get_service_type_version(service_type_id: UUID, number: int, here: Here) -> ServiceVersion:
     """Show one version, such as the one that an old case was opened under."""
     here.require("service_type.read")
     return _version(here, version_of(here.session, seen(here, ServiceType, service_type_id, "service_type"), number))
@@ -275,16 +277,16 @@ def _version_facts(here: Context, body: VersionBody) -> dict[str, Any]:
     return sent
 
 
-def _try(faults: list[Fault], where: str, check: Any) -> bool:
+def _try(faults: list[FormFault], where: str, check: Any) -> bool:
     try:
         check()
     except RuleError as error:
         places = error.params.get("errors")
         if isinstance(places, list) and places:
-            faults += [Fault(in_=where, path=each["path"], message=each["message"]) for each in places]
+            faults += [FormFault(in_=where, path=each["path"], message=each["message"]) for each in places]
         else:
             path, reason = str(error.params.get("path", "")), str(error.params.get("reason", error))
-            faults.append(Fault(in_=where, path=path, message=reason))
+            faults.append(FormFault(in_=where, path=path, message=reason))
         return False
     return True
 
@@ -308,11 +310,11 @@ def _item(here: Context, kind: ServiceType) -> ServiceTypeItem:
     )
 
 
-def _version(here: Context, version: ServiceTypeVersion) -> VersionItem:
+def _version(here: Context, version: ServiceTypeVersion) -> ServiceVersion:
     customer = here.actor.roles <= {Role.CUSTOMER, Role.PARTNER}
     part = here.session.get(Part, version.price_part_id) if version.price_part_id and not customer else None
     people = person_names(here, [version.created_by_id])
-    return VersionItem(
+    return ServiceVersion(
         id=version.id,
         version=version.version,
         form=version.form,

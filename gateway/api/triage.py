@@ -26,7 +26,7 @@ from ticketing.people.teams import teams_of
 router = APIRouter(prefix="/api/v1", tags=["cases"])
 
 
-class Counts(BaseModel):
+class TriageCounts(BaseModel):
     """How many cases wait in each list, counted up to 1000."""
 
     claim: int
@@ -39,10 +39,10 @@ class TriageList(BaseModel):
 
     items: list[CaseItem]
     next: str | None = None
-    counts: Counts
+    counts: TriageCounts
 
 
-class RuleBody(BaseModel):
+class RoutingRuleBody(BaseModel):
     """Where cases of this type, region, territory and customer go; null in a condition means any."""
 
     position: int | None = Field(default=None, ge=0, le=100_000)
@@ -56,7 +56,7 @@ class RuleBody(BaseModel):
     active: bool = True
 
 
-class RuleItem(BaseModel):
+class RoutingRuleItem(BaseModel):
     """A routing rule with the names of what it mentions."""
 
     id: UUID
@@ -72,10 +72,10 @@ class RuleItem(BaseModel):
     version: int
 
 
-class Rules(BaseModel):
+class RoutingRules(BaseModel):
     """All rules in their order; the first that fits decides."""
 
-    items: list[RuleItem]
+    items: list[RoutingRuleItem]
     next: str | None = None
 
 
@@ -111,20 +111,20 @@ def list_triage(
     return TriageList(
         items=case_items(here, page),
         next=cursor_of(rank_of(page[-1].priority), page[-1].id) if len(found) > limit else None,
-        counts=Counts(**counts(here.session, here.now, here.actor.person_id)),
+        counts=TriageCounts(**counts(here.session, here.now, here.actor.person_id)),
     )
 
 
 @router.get("/routing-rules", operation_id="list_routing_rules")
-def list_routing_rules(here: Here) -> Rules:
+def list_routing_rules(here: Here) -> RoutingRules:
     """Show the rules in their order."""
     here.require("routing.manage")
     wanted = select(RoutingRule).order_by(RoutingRule.position, RoutingRule.id).limit(MAX_RULES)
-    return Rules(items=[_item(here, rule) for rule in here.session.scalars(wanted)])
+    return RoutingRules(items=[_item(here, rule) for rule in here.session.scalars(wanted)])
 
 
 @router.post("/routing-rules", operation_id="create_routing_rule", status_code=201)
-def create_routing_rule(body: RuleBody, here: Here) -> RuleItem:
+def create_routing_rule(body: RoutingRuleBody, here: Here) -> RoutingRuleItem:
     """Add a rule, at the end unless its position says otherwise."""
     here.require("routing.manage")
     own = select(RoutingRule).where(RoutingRule.organisation_id == here.actor.organisation_id)
@@ -139,7 +139,7 @@ def create_routing_rule(body: RuleBody, here: Here) -> RuleItem:
 
 
 @router.put("/routing-rules/{rule_id}", operation_id="change_routing_rule")
-def change_routing_rule(rule_id: UUID, body: RuleBody, here: Here, if_match: IfMatch = None) -> RuleItem:
+def change_routing_rule(rule_id: UUID, body: RoutingRuleBody, here: Here, if_match: IfMatch = None) -> RoutingRuleItem:
     """Replace what a rule says."""
     here.require("routing.manage")
     rule = locked(here, RoutingRule, rule_id, "routing_rule", if_match)
@@ -158,7 +158,7 @@ def remove_routing_rule(rule_id: UUID, here: Here) -> None:
     here.session.delete(locked(here, RoutingRule, rule_id, "routing_rule"))
 
 
-def _checked(here: Context, body: RuleBody) -> dict[str, object]:
+def _checked(here: Context, body: RoutingRuleBody) -> dict[str, object]:
     named(here, ServiceType, body.service_type_id, "service_type_id")
     named(here, Territory, body.territory_id, "territory_id")
     named(here, Customer, body.customer_id, "customer_id")
@@ -180,13 +180,13 @@ def _checked(here: Context, body: RuleBody) -> dict[str, object]:
     }
 
 
-def _item(here: Context, rule: RoutingRule) -> RuleItem:
+def _item(here: Context, rule: RoutingRule) -> RoutingRuleItem:
     session = here.session
     kind = session.get(ServiceType, rule.service_type_id) if rule.service_type_id else None
     territory = session.get(Territory, rule.territory_id) if rule.territory_id else None
     customer = session.get(Customer, rule.customer_id) if rule.customer_id else None
     team = session.get(Team, rule.team_id) if rule.team_id else None
-    return RuleItem(
+    return RoutingRuleItem(
         id=rule.id,
         position=rule.position,
         service_type=TypeOfCase(id=kind.id, code=kind.code, name_en=kind.name_en, name_zh=kind.name_zh)

@@ -249,7 +249,8 @@ export type RepairCode = { code: string; en?: string; zh?: string };
 export type CustomerRequest = {
   id: string;
   number: string;
-  asset: { id: string; name: string; serial: string };
+  asset: { id: string; name: string; serial: string } | null;
+  case: { id: string; number: string; state: string } | null;
   channel: string;
   text: string;
   contact_name: string | null;

@@ -12,6 +12,7 @@ import { Chip, Marks } from "../ui/chips";
 import { Ago, PageHead, useTitle } from "../ui/parts";
 import { say } from "../ui/Providers";
 import { Bones, Empty, errorText, Loaded } from "../ui/states";
+import { CaseTabs } from "./cases/CaseTabs";
 
 const TONE = { new: "watch", accepted: "learning", rejected: "quiet", done: "ok" } as const;
 
@@ -24,6 +25,7 @@ export function RequestsPage() {
   return (
     <>
       <PageHead title={text.t("requests.title")} sub={text.t("requests.sub")} />
+      <CaseTabs staff={may(useOutletContext<Me>(), "case.handle")} />
       <SegmentedControl mb={14} value={view} onChange={(value) => setParams({ view: value }, { replace: true })} data={["new", "all"].map((name) => ({ value: name, label: text.t(`requests.view.${name}`) }))} />
       <Loaded of={requests} skeleton={<Bones rows={6} height={24} />}>
         {(page) => {
@@ -64,7 +66,8 @@ function Row(props: { request: CustomerRequest }) {
         </div>
         <div className="break" style={{ fontSize: 15, lineHeight: 1.5 }}>“{request.text}”</div>
         <div className="small muted" style={{ marginTop: 6 }}>
-          <Link to={`/assets/${request.asset.id}`} className="link">{request.asset.name}</Link>
+          {request.case && <><Link to={`/cases/${request.case.id}`} className="link">{request.case.number}</Link> · </>}
+          {request.asset ? <Link to={`/assets/${request.asset.id}`} className="link">{request.asset.name}</Link> : text.t("cases.no_asset")}
           {request.contact_name && ` · ${request.contact_name}`} · {text.code("channel", request.channel)}
         </div>
       </div>

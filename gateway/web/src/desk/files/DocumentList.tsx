@@ -16,7 +16,7 @@ import { Empty, Notice } from "../../ui/states";
 import { useUpload } from "./upload";
 
 export type Revision = { revision: number; file_name: string; media_type: string; size_bytes: number; sha256: string; has_thumbnail: boolean; note: string | null; created_at: string; created_by: { name: string } | string | null };
-export type Document = { id: string; title: string; kind: string; language: string | null; public: boolean; archived: boolean; version: number; asset: { id: string; name: string; serial: string } | null; asset_model: { id: string; code: string; name_en: string; name_zh: string } | null; revisions: Revision[] };
+export type Document = { id: string; title: string; kind: string; language: string | null; public: boolean; archived: boolean; version: number; asset: { id: string; name: string; serial: string } | null; asset_model: { id: string; code: string; name_en: string; name_zh: string } | null; site?: { id: string; name: string } | null; revisions: Revision[] };
 export const DOCUMENT_KINDS = ["manual", "drawing", "certificate", "photo", "report", "other"];
 
 export type Owner = { asset_id?: string; asset_model_id?: string };
@@ -36,7 +36,7 @@ export function DocumentList(props: { asked: Asked; owner?: Owner; title: string
 export function documentColumns(text: ReturnType<typeof useText>, manage: boolean, owner = false) {
   return [
     { label: "col.title", cell: (row: Document) => <Title row={row} manage={manage} /> },
-    ...(owner ? [{ label: "documents.belongs", cell: (row: Document): ReactNode => (row.asset ? <Link className="link" to={`/assets/${row.asset.id}/documents`}>{row.asset.name}</Link> : row.asset_model ? <Link className="link" to={`/asset-models/${row.asset_model.id}/documents`}>{text.language === "zh" ? row.asset_model.name_zh : row.asset_model.name_en}</Link> : "–") }] : []),
+    ...(owner ? [{ label: "documents.belongs", cell: (row: Document): ReactNode => (row.asset ? <Link className="link" to={`/assets/${row.asset.id}/documents`}>{row.asset.name}</Link> : row.asset_model ? <Link className="link" to={`/asset-models/${row.asset_model.id}/documents`}>{text.language === "zh" ? row.asset_model.name_zh : row.asset_model.name_en}</Link> : row.site ? <Link className="link" to={`/sites/${row.site.id}`}>{row.site.name}</Link> : "–") }] : []),
     { label: "col.kind", cell: (row: Document) => text.code("document_kind", row.kind) },
     { label: "documents.seen_by", cell: (row: Document) => <Chip tone={row.public ? "learning" : "quiet"} small>{text.t(row.public ? "documents.public" : "documents.internal")}</Chip>, phone: "side" as const },
   ];

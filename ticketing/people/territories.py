@@ -75,7 +75,7 @@ def territories_of(
     site = session.get(Site, site_id) if site_id else None
     if site is not None and latitude_deg is None:
         latitude_deg, longitude_deg = site.latitude_deg, site.longitude_deg
-    region = region or (getattr(site, "region", None) if site else None)
+    region = region or (site.region if site else None)
     listed = _listed(session, site_id)
     conditions = [Territory.id.in_(listed), _around(latitude_deg, longitude_deg)]
     if region:

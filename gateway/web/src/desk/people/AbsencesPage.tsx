@@ -1,10 +1,10 @@
 /** Who is away: requests to decide on, and a month of everybody at a glance. */
 import { ActionIcon } from "@mantine/core";
-import { CalendarOff, Check, ChevronLeft, ChevronRight, Plane, Undo2, X } from "lucide-react";
+import { CalendarOff, CalendarX2, Check, ChevronLeft, ChevronRight, Plane, Undo2, X } from "lucide-react";
 import { useState } from "react";
 import { useOutletContext } from "react-router";
 
-import { may, useList, type Schema } from "../../api/rows";
+import { may, useList, useOne, type Schema } from "../../api/rows";
 import type { Me } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { ActButton, FormButton, REASON } from "../../ui/Act";
@@ -62,37 +62,39 @@ export function AbsencesPage() {
   const decides = may(me, "absence.decide");
   useTitle(text.t("people.tab.absences"));
   const requested = useList<Absence>("/absences", { state: "requested" });
+  const [lost, setLost] = useState<Meanwhile[]>([]); // here: the row of what is decided goes away
   return (
     <>
       <PageHead title={text.t("people.tab.absences")} sub={text.t("absences.sub")} right={<AbsenceButton primary />} />
       <PeopleTabs />
       {(requested.data?.items.length ?? 0) > 0 && (
         <div style={{ marginBottom: 16 }}>
-          <CardBlock title={text.t("absences.to_decide")} flush>{requested.data!.items.map((one) => <Line key={one.id} of={one} decides={decides} me={me} />)}</CardBlock>
+          <CardBlock title={text.t("absences.to_decide")}>{requested.data!.items.map((one) => <Line key={one.id} of={one} decides={decides} me={me} lost={setLost} />)}</CardBlock>
         </div>
       )}
-      <Month decides={decides} me={me} />
+      <Month decides={decides} me={me} lost={setLost} />
+      {lost.length > 0 && <Conflicts visits={lost} close={() => setLost([])} />}
     </>
   );
 }
 
-function Line(props: { of: Absence; decides: boolean; me: Me }) {
+function Line(props: { of: Absence; decides: boolean; me: Me; lost: (visits: Meanwhile[]) => void }) {
   const text = useText();
-  const [lost, setLost] = useState<Meanwhile[]>([]);
   const { of } = props;
   const path = `/absences/${of.id}`;
-  const after = (answer: Answer) => setLost(answer.conflicts);
+  const after = (answer: Answer) => props.lost(answer.conflicts);
+  const hit = useOne<Answer>(path, of.state === "requested").data?.conflicts ?? []; // known before somebody decides
   const own = of.person.id === props.me.person.id;
   return (
-    <div className="row wrap line inset" style={{ gap: "4px 12px" }}>
+    <div className="row wrap line" style={{ gap: "4px 12px" }}>
       <div className="grow" style={{ flexBasis: 220 }}>
         <span className="break" style={{ fontWeight: 600 }}>{of.person.name}</span> <Chip small tone={LOOK[of.state] ?? "quiet"}>{text.code("absence_state", of.state)}</Chip>
         <div className="small muted break">{of.reason && text.code("absence", of.reason)} · {range(of, text.language)}{of.note && ` · ${of.note}`}</div>
       </div>
+      {hit.length > 0 && <button type="button" className="plainbutton" onClick={() => props.lost(hit)}><Chip small tone="watch" icon={CalendarX2}>{text.t("absences.visits", { count: hit.length })}</Chip></button>}
       {of.state === "requested" && props.decides && !own && <ActButton small primary icon={Check} label={text.t("absences.approve")} path={`${path}/approve`} version={of.version} after={after} />}
       {of.state === "requested" && props.decides && !own && <FormButton small danger icon={X} label={text.t("absences.refuse")} form={{ path: `${path}/refuse`, version: of.version, fields: [REASON] }} />}
       {(props.decides || (own && of.state === "requested")) && <ActButton small icon={Undo2} label={text.t("absences.withdraw")} path={`${path}/withdraw`} version={of.version} />}
-      {lost.length > 0 && <Conflicts visits={lost} close={() => setLost([])} />}
     </div>
   );
 }
@@ -107,7 +109,7 @@ function range(of: Absence, language: string): string {
   return day.formatRange(start, whole ? new Date(end.getTime() - 1) : end);
 }
 
-function Month(props: { decides: boolean; me: Me }) {
+function Month(props: { decides: boolean; me: Me; lost: (visits: Meanwhile[]) => void }) {
   const text = useText();
   const [first, setFirst] = useState(() => `${dayOf(new Date()).slice(0, 7)}-01`);
   const start = new Date(`${first}T00:00:00`);
@@ -119,11 +121,11 @@ function Month(props: { decides: boolean; me: Me }) {
   const title = new Intl.DateTimeFormat(text.language === "zh" ? "zh-CN" : "en-GB", { month: "long", year: "numeric" }).format(start);
   const arrows = <span className="row" style={{ gap: 4 }}><ActionIcon variant="default" aria-label={text.t("absences.before")} onClick={() => move(-1)}><ChevronLeft size={16} /></ActionIcon><ActionIcon variant="default" aria-label={text.t("absences.after")} onClick={() => move(1)}><ChevronRight size={16} /></ActionIcon></span>;
   return (
-    <CardBlock title={title} right={arrows} flush>
+    <CardBlock title={title} right={arrows}>
       <Loaded of={found} skeleton={<Bones rows={5} />}>
         {(page) => page.items.length === 0 ? <Empty bare icon={CalendarOff} sentence={text.t("absences.nobody")} /> : <>
           <Grid days={days} absences={page.items} />
-          {page.items.filter((one) => one.state !== "requested").map((one) => <Line key={one.id} of={one} decides={props.decides} me={props.me} />)}
+          {page.items.filter((one) => one.state !== "requested").map((one) => <Line key={one.id} of={one} decides={props.decides} me={props.me} lost={props.lost} />)}
         </>}
       </Loaded>
     </CardBlock>
@@ -137,8 +139,8 @@ function Grid(props: { days: string[]; absences: Absence[] }) {
   const on = (person: string, day: string) => props.absences.find((one) => one.person.id === person && new Date(one.starts_at) < new Date(`${plusDays(day, 1)}T00:00:00`) && new Date(one.ends_at) > new Date(`${day}T00:00:00`));
   return (
     <div className="scroll" style={{ marginBottom: 8 }}>
-      <table className="grid bare" style={{ minWidth: 160 + props.days.length * 26 }}>
-        <thead><tr><th style={{ position: "sticky", left: 0, background: "#fff" }}>{text.t("col.name")}</th>{props.days.map((day) => <th key={day} className="num" style={{ padding: "6px 0", textAlign: "center", opacity: weekend(day) ? 0.5 : 1 }}>{Number(day.slice(8))}</th>)}</tr></thead>
+      <table className="grid bare" style={{ minWidth: 170 + props.days.length * 24, tableLayout: "fixed" }}>
+        <thead><tr><th style={{ position: "sticky", left: 0, background: "#fff", width: 150 }}>{text.t("col.name")}</th>{props.days.map((day) => <th key={day} className="num" style={{ padding: "6px 0", textAlign: "center", opacity: weekend(day) ? 0.5 : 1 }}>{Number(day.slice(8))}</th>)}</tr></thead>
         <tbody>
           {people.map(([id, name]) => (
             <tr key={id}>

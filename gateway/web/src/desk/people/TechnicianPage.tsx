@@ -109,10 +109,10 @@ function Skills(props: { of: Detail; manage: boolean }) {
   const [lost, setLost] = useState<Meanwhile[]>([]);
   const after = (answer: { conflicts: Meanwhile[] }) => setLost(answer.conflicts);
   return (
-    <CardBlock title={text.t("people.tab.skills")} flush right={props.manage && <AddSkill of={of} after={after} />}>
-      {of.skills.length === 0 && <div className="small muted inset" style={{ paddingBottom: 16 }}>{text.t("skills.none")}</div>}
+    <CardBlock title={text.t("people.tab.skills")} right={props.manage && <AddSkill of={of} after={after} />}>
+      {of.skills.length === 0 && <div className="small muted">{text.t("skills.none")}</div>}
       {of.skills.map((held) => (
-        <div key={held.skill_id} className="row wrap line inset" style={{ gap: "4px 12px" }}>
+        <div key={held.skill_id} className="row wrap line" style={{ gap: "4px 12px" }}>
           <div className="grow" style={{ flexBasis: 180 }}><span className="mono small">{held.code}</span> <span className="break" style={{ fontWeight: 560 }}>{text.language === "zh" ? held.name_zh : held.name_en}</span>{held.note && <div className="tiny muted break">{held.note}</div>}</div>
           <Level level={held.level} />
           <Chip small tone={VALIDITY[held.validity] ?? "quiet"}>{text.code("validity", held.validity)}</Chip>
@@ -172,10 +172,10 @@ function Follows(props: { of: Detail; manage: boolean }) {
   const own: Field[] = [{ ...fields[0]!, kind: "own", own: (value, change) => <ShiftSelect value={(value as string) ?? ""} change={(id) => { setShift(id); change(id); }} /> }, ...fields.slice(1)];
   const add = props.manage && <FormButton small icon={Plus} label={text.t("shifts.assign")} form={{ path: `/shifts/${shift}/assignments`, fields: own, initial: { valid_from: dayOf(new Date()) }, body: (values) => ({ person_id: of.id, valid_from: values.valid_from, valid_until: values.valid_until || null }) }} />;
   return (
-    <CardBlock title={text.t("people.tab.shifts")} flush right={add}>
+    <CardBlock title={text.t("people.tab.shifts")} right={add}>
       <Loaded of={found} skeleton={<Bones rows={2} />}>
-        {(page) => page.items.length === 0 ? <div className="small muted inset" style={{ paddingBottom: 16 }}>{text.t(of.teams.length ? "shifts.of_team" : "shifts.follows_none")}</div> : <>{page.items.map((one) => (
-          <div key={one.id} className="row wrap line inset" style={{ gap: "4px 12px" }}>
+        {(page) => page.items.length === 0 ? <div className="small muted">{text.t(of.teams.length ? "shifts.of_team" : "shifts.follows_none")}</div> : <>{page.items.map((one) => (
+          <div key={one.id} className="row wrap line" style={{ gap: "4px 12px" }}>
             <span className="grow" style={{ fontWeight: 560 }}>{one.shift.name}</span>
             <span className="small muted">{text.day(`${one.valid_from}T12:00:00`)} – {one.valid_until ? text.day(`${one.valid_until}T12:00:00`) : text.t("shifts.open_end")}</span>
             {props.manage && <ActButton small danger icon={UserX} label={text.t("shifts.end")} path={`/shift-assignments/${one.id}?last=${dayOf(new Date())}`} method="DELETE" />}
@@ -206,10 +206,10 @@ function WorkingTime(props: { of: Detail }) {
   const clock = new Intl.DateTimeFormat(text.language === "zh" ? "zh-CN" : "en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const hour = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   return (
-    <CardBlock title={text.t("technicians.coming")} flush>
+    <CardBlock title={text.t("technicians.coming")}>
       <Loaded of={found} skeleton={<Bones rows={5} />}>
-        {(page) => page.items.length === 0 ? <div className="small muted inset" style={{ paddingBottom: 16 }}>{text.t("technicians.no_time")}</div> : <>{page.items.map((span) => (
-          <div key={span.start} className="row wrap line inset" style={{ gap: "2px 12px" }}>
+        {(page) => page.items.length === 0 ? <div className="small muted">{text.t("technicians.no_time")}</div> : <>{page.items.map((span) => (
+          <div key={span.start} className="row wrap line" style={{ gap: "2px 12px" }}>
             <CalendarClock size={14} aria-hidden className="muted" />
             <span className="grow num" style={{ flexBasis: 200 }}>{clock.format(new Date(span.start))} – {hour.format(new Date(span.end))}</span>
             {span.lunch && <span className="tiny muted">{text.t("technicians.lunch", { minutes: span.lunch.minutes, from: hour.format(new Date(span.lunch.opens)), until: hour.format(new Date(span.lunch.closes)) })}</span>}

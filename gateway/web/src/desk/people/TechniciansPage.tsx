@@ -39,7 +39,7 @@ function Name(props: { row: Technician }) {
   return (
     <div>
       <span className="break" style={{ fontWeight: 600 }}>{row.name}</span>
-      <div className="tiny muted break">{[row.organisation?.name, ...row.teams.map((team) => team.name), row.work_centre?.name].filter(Boolean).join(" · ")}</div>
+      <div className="tiny muted break" style={{ fontWeight: 400 }}>{[row.organisation?.name, ...row.teams.map((team) => team.name), row.work_centre?.name].filter(Boolean).join(" · ")}</div>
       {row.missing.length > 0 && <div className="row wrap" style={{ gap: 4, marginTop: 3 }}>{row.missing.map((word) => <Chip key={word} small tone="watch">{text.code("missing", word)}</Chip>)}</div>}
     </div>
   );

@@ -54,7 +54,7 @@ def drive_route(problem: Problem, shift_id: str, visits: Sequence[Visit], releas
     if shift.lunch is None:
         return _drive(problem, shift, visits, release, None)
     best: tuple[tuple[float, ...], Drive] | None = None
-    for leg in range(1 if visits[0].started_at is not None else 0, len(visits) + 1):
+    for leg in _lunch_legs(problem, shift, visits, release):
         for after_driving in (False, True):
             drive = _drive(problem, shift, visits, release, (leg, after_driving))
             price = drive.overtime_seconds * shift.overtime_per_hour / 3600 + drive.lateness
@@ -63,6 +63,25 @@ def drive_route(problem: Problem, shift_id: str, visits: Sequence[Visit], releas
                 best = key, drive
     assert best is not None
     return best[1]
+
+
+def _lunch_legs(problem: Problem, shift: Shift, visits: Sequence[Visit], release: Mapping[str, int]) -> list[int]:
+    """Return the legs on which lunch is worth trying.
+
+    Before a stop that is done when lunch may begin one would only wait: the next leg is as good. On a leg that begins
+    when lunch is over there is none.
+    """
+    assert shift.lunch is not None
+    legs = range(1 if visits[0].started_at is not None else 0, len(visits) + 1)
+    plain = _drive(problem, shift, visits, release, None).stops
+    last = shift.lunch.latest - shift.lunch.seconds
+    worth = [
+        leg
+        for leg in legs
+        if (leg == len(visits) or plain[leg].finish > shift.lunch.earliest)
+        and (leg == 0 or plain[leg - 1].finish <= last)
+    ]
+    return worth or list(legs)
 
 
 def start_of_work(visit: Visit, arrive: int) -> int | None:

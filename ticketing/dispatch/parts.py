@@ -121,9 +121,15 @@ def _nearest_groups(problem: Problem, groups: list[list[Shift]]) -> list[int]:
     for number, shift in enumerate(homes):
         if shift.home is not None:
             far[:, number] = problem.between([shift.home], place_of)[0]
+    homeless = [number for number, shift in enumerate(homes) if shift.home is None]
+    if homeless and len(homeless) < len(homes):  # without a home one is neither near nor far
+        far[:, homeless] = np.median(np.delete(far, homeless, axis=1), axis=1).astype(np.int64)[:, None]
     nearest = []
+    known: dict[int, list[int]] = {}  # the lists of fitting shifts are shared between visits of a kind
     for visit, ways in zip(problem.visits, fitting_shifts(problem), strict=True):
-        columns = [column[problem.shifts[way].id] for way in ways]
+        columns = known.get(id(ways))
+        if columns is None:
+            columns = known[id(ways)] = [column[problem.shifts[way].id] for way in ways]
         nearest.append(group_of[columns[int(far[row[visit.place], columns].argmin())]] if columns else -1)
     return nearest
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ticketing.dispatch.travel import travel_seconds
+from ticketing.dispatch.travel import degrees, travel_seconds
 
 FAR = 2**31 - 1  # later than any moment of any plan (68 years of seconds), and still an ordinary integer
 MATRIX_PLACES = 4_000  # places one matrix may hold: 64 MB of seconds; larger days are split before they get here
@@ -170,7 +170,12 @@ class Problem:
             return self.matrix
         if len(self.places) > MATRIX_PLACES:
             raise ProblemRefused("too_many_places", str(len(self.places)))
-        return travel_seconds(self.places, self.speed_kmh, self.detour)
+        return travel_seconds(self.degrees, self.degrees, self.speed_kmh, self.detour)
+
+    @cached_property
+    def degrees(self) -> NDArray[np.float64]:
+        """Return where the places are."""
+        return degrees(self.places)
 
     def seconds_between(self, here: int, there: int) -> int:
         """Return the seconds from one place to another, whatever the number of places."""
@@ -183,8 +188,7 @@ class Problem:
         if self.matrix is not None:
             found: NDArray[np.int64] = self.matrix[np.ix_(list(here), list(there))]
             return found
-        froms, tos = [self.places[each] for each in here], [self.places[each] for each in there]
-        return travel_seconds(froms, self.speed_kmh, self.detour, tos)
+        return travel_seconds(self.degrees[list(here)], self.degrees[list(there)], self.speed_kmh, self.detour)
 
     def validated(self) -> Problem:
         """Return the problem itself; raise `ProblemRefused` when it contradicts itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ CODES = (
     "parts_taken",  # what the vans carry goes into other visits
     "capacity",  # it fits an empty shift, but no more into any: dearer or nearer work is there
     "too_dear",  # it would fit, but the road costs more than leaving it out
+    "not_tried",  # of a day with thousands of visits: dearer and nearer ones filled the time for planning
 )
 
 
@@ -62,6 +64,12 @@ class _Group:
         work = np.array([each.seconds for each in visits], dtype=np.int64)
         return cls(visits, [each.place for each in visits], work, opens, closes)
 
+    def some(self, rows: NDArray[np.int64]) -> _Group:
+        """Return some of the visits."""
+        numbers = rows.tolist()
+        visits, places = [self.visits[n] for n in numbers], [self.places[n] for n in numbers]
+        return _Group(visits, places, self.work[rows], self.opens[rows], self.closes[rows])
+
     def begin(self, arrive: Numbers) -> Numbers:
         """Return when work begins after an arrival, NEVER when all windows are over."""
         begun = np.where(arrive[:, None] <= self.closes, np.maximum(arrive[:, None], self.opens), NEVER)
@@ -69,8 +77,12 @@ class _Group:
         return first
 
 
-def reasons(problem: Problem, plan: Plan, checked: Checked) -> dict[str, Reason]:
-    """Return the reason of every visit that the plan leaves out."""
+def reasons(problem: Problem, plan: Plan, checked: Checked, seconds: float = 10.0) -> dict[str, Reason]:
+    """Return the reason of every visit that the plan leaves out.
+
+    Thousands of visits against hundreds of shifts may take longer than `seconds`: what is not proved then says so.
+    """
+    until = time.monotonic() + seconds
     left_out = [problem.visit_by_id[each] for each in checked.unassigned]
     if not left_out:
         return {}
@@ -86,7 +98,7 @@ def reasons(problem: Problem, plan: Plan, checked: Checked) -> dict[str, Reason]
         else:
             found[visit.id] = reason
     if open_:
-        found |= _by_time(problem, plan, open_, fitting)
+        found |= _by_time(problem, plan, open_, fitting, until)
     return {each.id: found[each.id] for each in left_out}
 
 
@@ -110,29 +122,45 @@ def _unfit(problem: Problem, visit: Visit, ways: Sequence[int]) -> Reason | None
     return None
 
 
-def _by_time(problem: Problem, plan: Plan, visits: list[Visit], fitting: dict[str, list[int]]) -> dict[str, Reason]:
+def _by_time(
+    problem: Problem, plan: Plan, visits: list[Visit], fitting: dict[str, list[int]], until: float
+) -> dict[str, Reason]:
     """Try every visit in every fitting shift: empty and without a road, empty, and as the plan has it."""
     group = _Group.of(visits)
     many, ways = len(visits), len(problem.shifts)
     may = np.zeros((many, ways), dtype=bool)
     for row, visit in enumerate(visits):
         may[row, fitting[visit.id]] = True
-    in_hours = np.zeros((many, ways), dtype=bool)
-    beamed, alone, added = in_hours.copy(), in_hours.copy(), in_hours.copy()
-    for way, shift in enumerate(problem.shifts):
-        if not may[:, way].any():
-            continue
-        first, last = group.opens.min(axis=1), group.closes.max(axis=1)
+    in_hours, beamed, alone, added = (np.zeros((many, ways), dtype=bool) for _ in range(4))
+    first, last = group.opens.min(axis=1), group.closes.max(axis=1)
+    tried = 0
+    for tried, shift in enumerate(problem.shifts, 1):
+        way = tried - 1
         in_hours[:, way] = (first <= shift.latest) & (last >= shift.start)
-        begun = [v for v in plan.routes.get(shift.id, ()) if problem.visit_by_id[v].started_at is not None]
-        beamed[:, way] = _fits(problem, shift.id, tuple(begun), group, road=False)
-        alone[:, way] = _fits(problem, shift.id, tuple(begun), group)
-        added[:, way] = alone[:, way] & _fits(problem, shift.id, plan.routes.get(shift.id, ()), group)
+        rows = np.flatnonzero(may[:, way] & in_hours[:, way])
+        if not len(rows):
+            continue
+        some = group.some(rows)
+        route = tuple(plan.routes.get(shift.id, ()))
+        begun = tuple(v for v in route if problem.visit_by_id[v].started_at is not None)
+        alone[rows, way] = beamed[rows, way] = _fits(problem, shift.id, begun, some)
+        if not alone[rows, way].all():
+            beamed[rows, way] = _fits(problem, shift.id, begun, some, road=False)
+        into = rows[alone[rows, way]]
+        if len(into):
+            added[into, way] = _fits(problem, shift.id, route, group.some(into))
+        if time.monotonic() > until:
+            break
     left = _parts_left(problem, plan)
-    return {
-        visit.id: _reason(problem, visit, may[row], in_hours[row], beamed[row], alone[row], added[row], left)
-        for row, visit in enumerate(visits)
-    }
+    found = {}
+    for row, visit in enumerate(visits):
+        if tried < ways and not added[row].any():
+            found[visit.id] = Reason("not_tried", f"{tried} of {ways}", _names(problem, may[row]))
+        else:
+            found[visit.id] = _reason(
+                problem, visit, may[row], in_hours[row], beamed[row], alone[row], added[row], left
+            )
+    return found
 
 
 def _reason(
@@ -189,10 +217,14 @@ def _fits(problem: Problem, shift: str, route: Sequence[str], group: _Group, roa
     if driven is None:
         return fits
     chain = _places(problem, shift, route)
+    if route and road and problem.matrix is None:  # great circles are as long in both directions: each road once
+        roads = [_road(problem, place, group.places, road, towards=True) for place in chain]
+    else:
+        roads = []
     for position in range(1 if indexed.begun else 0, len(route) + 1):
         here, there = chain[position], chain[position + 1]
-        to_here = _road(problem, here, group.places, road, towards=True)
-        from_there = _road(problem, there, group.places, road, towards=False)
+        to_here = roads[position] if roads else _road(problem, here, group.places, road, towards=True)
+        from_there = roads[position + 1] if roads else _road(problem, there, group.places, road, towards=False)
         fits |= _fits_at(driven, indexed.ways[0].lunch, position, group, to_here, from_there)
     limit = problem.shift_by_id[shift].max_seconds
     if limit is not None and road:
@@ -209,8 +241,7 @@ def _places(problem: Problem, shift_id: str, route: Sequence[str]) -> list[int |
 def _road(problem: Problem, place: int | None, places: list[int], road: bool, towards: bool) -> Numbers:
     if place is None or not road:
         return np.zeros(len(places), dtype=np.int64)
-    found = problem.between([place], places)[0] if towards else problem.between(places, [place])[:, 0]
-    return found.astype(np.int64)
+    return problem.between([place], places)[0] if towards else problem.between(places, [place])[:, 0]
 
 
 def _fits_at(

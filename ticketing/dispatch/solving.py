@@ -17,8 +17,12 @@ from ticketing.dispatch.solvers.base import Task
 from ticketing.dispatch.solvers.greedy import greedy_plan
 from ticketing.dispatch.solvers.running import run_solver
 
+SOFT_LATE = 80  # visits: OR-Tools prices lateness on smaller days; it is too slow for larger ones
 LARGE = 300  # visits: PyVRP joins in from here on
-CLOSING_SHARE, CLOSING_S = 0.06, 0.4  # of the time, kept back for judging, reasons and a machine that is busy
+CLOSING_SHARE, CLOSING_S = 0.05, 0.6  # of the time, kept back for judging, reasons and a machine that is busy
+SPLIT_SHARE = 0.7  # of the time for planning a day of thousands; the rest goes into their reasons
+SPLIT_LIMIT = 2.0  # times the time: even the greedy plans of hundreds of technicians take a while
+PROOF_S = 1.0  # the reasons' share at least
 SHORT_S = 2.5  # below, our search runs in this process: starting another one takes as long as what it would find
 SHORTEST_LANE_S = 0.4  # a process cannot start and find anything in less
 
@@ -62,12 +66,13 @@ def solve(problem: Problem, seconds: float, current: Plan | None = None, seed: i
     """
     began = time.monotonic()
     problem.validated()
-    until = began + max(0.0, seconds - min(CLOSING_S, CLOSING_SHARE * seconds + 0.1))
     if len(problem.visits) > MOST_VISITS or len(problem.shifts) > MOST_VISITS:
-        result = _solve_split(problem, until, current, seed)
+        result = _solve_split(problem, began, seconds, current, seed)
     else:
+        until = began + max(0.0, seconds - min(CLOSING_S, CLOSING_SHARE * seconds + 0.1))
         result = _solve_whole(problem, until, current, seed)
-    return replace(result, reasons=reasons(problem, result.plan, result.checked))
+    left = max(PROOF_S, began + seconds - time.monotonic())
+    return replace(result, reasons=reasons(problem, result.plan, result.checked, left))
 
 
 def _solve_whole(problem: Problem, until: float, current: Plan | None, seed: int) -> Result:
@@ -128,12 +133,15 @@ def choose_lanes(problem: Problem, seconds: float) -> list[tuple[Leg, ...]]:
     several = any(len(each.windows) > 1 for each in problem.visits)
     if seconds < SHORT_S and (linked or late):
         return []
-    if linked or late:
-        return [(Leg("search"),), (Leg("ortools", 0.4), Leg("search"))]
+    if linked or (late and len(problem.visits) <= SOFT_LATE):
+        return [(Leg("search"),), (Leg("ortools", 0.35), Leg("search"))]
     if not lunch and not several and not _dear_overtime(problem):
-        if bounded or len(problem.visits) <= LARGE:
-            return [(Leg("pyvrp"),), (Leg("pyvrp", 0.5), Leg("search"))]
-        return [(Leg("pyvrp"),), (Leg("pyvrp"),)]
+        if bounded or any(each.skills or each.allowed is not None for each in problem.visits):
+            return [(Leg("pyvrp", 0.6), Leg("search")), (Leg("pyvrp", 0.45), Leg("search"))]
+        return [
+            (Leg("pyvrp"),),
+            (Leg("pyvrp", 0.5), Leg("search")) if len(problem.visits) <= LARGE else (Leg("pyvrp"),),
+        ]
     if seconds < SHORT_S:
         return [(Leg("vroom", level=2),)]
     if len(problem.visits) > LARGE:
@@ -171,13 +179,17 @@ def _run_lane(
     return best, tried
 
 
-def _solve_split(problem: Problem, until: float, current: Plan | None, seed: int) -> Result:
+def _solve_split(problem: Problem, began: float, seconds: float, current: Plan | None, seed: int) -> Result:
     """Plan a large problem part by part; every part has its share of the time."""
+    until = began + SPLIT_SHARE * seconds
     parts = split(problem, current)
     routes: dict[str, tuple[str, ...]] = {}
     tried: list[Tried] = []
     share = max(0.0, until - time.monotonic()) / max(1, len(parts))
     for number, part in enumerate(parts):
+        if time.monotonic() > began + SPLIT_LIMIT * seconds + PROOF_S:  # a busy machine: bounded, and said
+            tried.append(Tried("parts", None, 0, 0.0, f"no time for {len(parts) - number} of {len(parts)} parts"))
+            break
         inner = _known(part, current) if current is not None else None
         turn = min(until, time.monotonic() + max(0.0, share))
         found = _solve_whole(part, turn if part.visits else 0.0, inner, seed + number)

@@ -30,14 +30,15 @@ def great_circle_km(
     return km
 
 
+def degrees(places: Sequence[Point]) -> NDArray[np.float64]:
+    """Return latitude and longitude of places, one row each."""
+    return np.array([(each.lat, each.lon) for each in places], dtype=np.float64).reshape(len(places), 2)
+
+
 def travel_seconds(
-    places: Sequence[Point], speed_kmh: float, detour: float, others: Sequence[Point] | None = None
+    places: NDArray[np.float64], others: NDArray[np.float64], speed_kmh: float, detour: float
 ) -> NDArray[np.int64]:
-    """Return whole seconds from each place to each other one (or to each of `others`)."""
-    lat = np.array([each.lat for each in places], dtype=np.float64)
-    lon = np.array([each.lon for each in places], dtype=np.float64)
-    to_lat = lat if others is None else np.array([each.lat for each in others], dtype=np.float64)
-    to_lon = lon if others is None else np.array([each.lon for each in others], dtype=np.float64)
-    km = great_circle_km(lat[:, None], lon[:, None], to_lat[None, :], to_lon[None, :])
+    """Return whole seconds from each place to each of the others, both as `degrees` returns them."""
+    km = great_circle_km(places[:, None, 0], places[:, None, 1], others[None, :, 0], others[None, :, 1])
     seconds: NDArray[np.int64] = np.rint(km * (detour * 3600.0 / speed_kmh)).astype(np.int64)
     return seconds

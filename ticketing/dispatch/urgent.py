@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ticketing.dispatch.driving import Drive, drive_route
 from ticketing.dispatch.explaining import Candidate, explain
 from ticketing.dispatch.linking import place_linked
 from ticketing.dispatch.plan import Checked, Plan, check, unfit
@@ -105,7 +106,6 @@ def nearest_idle(
     home. `checked` saves driving the current plan again. Cost is the drive there.
     """
     visit = problem.visit_by_id[visit_id]
-    driven = checked if checked is not None else check(problem, current)
     able: list[tuple[str, str, Whereabouts]] = []
     for shift in problem.shifts:
         if not shift.start <= now < shift.end or unfit(problem, shift, visit) is not None:
@@ -113,7 +113,8 @@ def nearest_idle(
         van = problem.technician_by_id[shift.technician].parts
         if any(van.get(part, 0) < quantity for part, quantity in visit.parts.items()):
             continue
-        where = _idle(driven, shift.id, shift.home, problem, now)
+        drive = checked.drives.get(shift.id) if checked is not None else _driven(problem, current, shift.id)
+        where = _idle(drive, shift.home, problem, now)
         if where is not None:
             known = (places or {}).get(shift.id)
             able.append((shift.technician, shift.id, replace(where, place=known) if known is not None else where))
@@ -129,16 +130,23 @@ def nearest_idle(
     return sorted(found, key=lambda each: (each.start, each.cost, each.shift))[:limit]
 
 
-def _idle(driven: Checked, shift_id: str, home: int | None, problem: Problem, now: int) -> Whereabouts | None:
+def _driven(problem: Problem, current: Plan, shift_id: str) -> Drive:
+    """Drive one shift of a plan; who waits for somebody else is taken to be on time."""
+    visits = [problem.visit_by_id[each] for each in current.routes.get(shift_id, ()) if each in problem.visit_by_id]
+    return drive_route(problem, shift_id, visits, {})
+
+
+def _idle(drive: Drive | None, home: int | None, problem: Problem, now: int) -> Whereabouts | None:
     """Return where a technician idles, or None while one works, eats or drives."""
     place = home
-    for stop in driven.stops.get(shift_id, ()):
+    if drive is None:
+        return Whereabouts(place, now)
+    for stop in drive.stops:
         if stop.start <= now < stop.finish or stop.arrive - stop.travel_seconds <= now < stop.arrive:
             return None
         if stop.finish <= now:
             place = problem.visit_by_id[stop.visit].place
-    lunch = driven.lunches.get(shift_id)
-    if lunch is not None and lunch[0] <= now < lunch[1]:
+    if drive.lunch is not None and drive.lunch[0] <= now < drive.lunch[1]:
         return None
     return Whereabouts(place, now)
 

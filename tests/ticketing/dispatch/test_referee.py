@@ -49,7 +49,12 @@ def codes(problem: Problem, **routes: tuple[str, ...]) -> list[str]:
         ),
         ("nobody went before", on_a_line([visit("a"), visit("b", after="a")]), ("b",), ["sequence"]),
         ("lunch at the stop", on_a_line([visit("a", seconds=4 * HOUR)], [replace(DAY, lunch=NOON)]), ("a",), []),
-        ("no time for lunch", on_a_line([visit("a", seconds=6 * HOUR)], [replace(DAY, lunch=NOON)]), ("a",), ["lunch"]),
+        (
+            "no time for lunch",
+            on_a_line([visit("a", seconds=6 * HOUR, pinned_to="ann", started_at=8 * HOUR)], [replace(DAY, lunch=NOON)]),
+            ("a",),
+            ["lunch"],
+        ),
         ("a day too long", on_a_line([visit("a")], [replace(DAY, max_seconds=HOUR)]), ("a",), ["duration"]),
         ("waiting is no work", on_a_line([visit("a")], [replace(DAY, max_seconds=80 * MINUTE)]), ("a",), []),
     ],

@@ -77,8 +77,8 @@ def test_without_any_solver_installed_there_is_a_plan_and_a_note(monkeypatch: py
     monkeypatch.setitem(base.SOLVERS, "vroom", "no_such_package")
     with pytest.raises(ImportError):
         solver_named("vroom")
-    monkeypatch.setattr(solving, "choose_lanes", lambda *_: [(solving.Leg("no_such_solver"),)])
-    result = solve(on_a_line([visit("a", skills={"gas": 1})]), 1.0)
+    monkeypatch.setattr(solving, "choose_lanes", lambda *_: [(solving.Leg("no_such_solver"),)] * 2)
+    result = solve(on_a_line([visit("a", skills={"gas": 1})]), 60.0)
     assert result.plan.shift_of == {"a": "ann"} or result.plan.shift_of == {"a": "bob"}
     assert "no_such_solver" in result.tried[0].note
 

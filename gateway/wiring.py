@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from assets.base.consumers import Consumer
 from gateway.demo import repair_simulated_machine
-from gateway.notify import escalations
+from gateway.notify import escalations, service_levels
 from ingest import owners
 from maintenance import acknowledgements, decommissioned
 from maintenance.feedback import ORDER_KINDS, VERDICT_KINDS, learn_from_order, store_verdict
@@ -41,6 +41,7 @@ CONSUMERS: tuple[Consumer, ...] = (
     Consumer("maintenance.verdicts", VERDICT_KINDS, store_verdict),
     Consumer("maintenance.acknowledgements", acknowledgements.KINDS, acknowledgements.taken_up),
     Consumer("notify.escalations", escalations.KINDS, escalations.tell_person),
+    Consumer("notify.service_levels", service_levels.KINDS, service_levels.tell_people),
     Consumer("maintenance.decommissioned", decommissioned.ENDED_KINDS, decommissioned.close_alarms),
     Consumer("maintenance.transferred", decommissioned.TRANSFERRED_KINDS, decommissioned.change_owner),
     Consumer("ingest.decommissioned", owners.ENDED_KINDS, owners.revoke_idle),

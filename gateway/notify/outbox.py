@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ from assets.people import Person
 from gateway.notify.email import NotSent, send_email
 from gateway.notify.models import Notification
 from gateway.settings import Settings
-from gateway.texts import text
+from gateway.texts import moment, text
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +61,12 @@ def _send(session: Session, notification: Notification, settings: Settings, now:
 def words(notification: Notification, language: str, public_url: str | None) -> tuple[str, str]:
     """Return subject and body in a language."""
     facts = {name: "" if value is None else value for name, value in notification.params.items()}
-    facts["severity"] = text(language, f"severity.{facts.get('severity', '')}")
-    facts["link"] = f"{(public_url or '').rstrip('/')}/alarms/{notification.episode_id}"
+    for name in ("severity", "clock"):
+        if name in facts:
+            facts[name] = text(language, f"{name}.{facts[name]}")
+    if facts.get("due_at"):
+        facts["due_at"] = moment(language, datetime.fromisoformat(facts["due_at"]), UTC)
+    facts["link"] = (public_url or "").rstrip("/") + (facts.get("path") or f"/alarms/{notification.episode_id}")
     code = notification.code
     return text(language, f"notify.{code}.subject", **facts), text(language, f"notify.{code}.body", **facts)
 

@@ -10,11 +10,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from assets.base.access import Role
 from assets.base.consumers import run_consumer
 from assets.registry import Asset, add_asset
+from gateway.notify.models import Notification
+from gateway.notify.outbox import words
+from gateway.wiring import CONSUMERS
 from tests.gateway.conftest import Plant
 from ticketing.models import WorkOrder
 from ticketing.sla.tables import SlaPolicy
@@ -140,6 +144,24 @@ def test_late_order_is_listed_explained_paused_and_acknowledged(plant: Plant, de
     assert noted["acknowledged_at"] is not None
     assert ada_id in {each["id"] for each in noted["told"]}
     assert desk.get("/api/v1/sla-warnings?acknowledged=false").json()["items"] == warnings[1:]
+
+
+def test_warning_reaches_people_on_their_pages_and_by_e_mail(plant: Plant, desk: TestClient) -> None:
+    made = desk.post("/api/v1/sla-policies", json=POLICY).json()
+    with plant.database.as_service() as session:
+        session.get_one(SlaPolicy, UUID(made["id"])).changed_at = NOW - timedelta(days=1)
+    order = add_order(plant, 0.9)
+    catch_up(plant, NOW)
+    consumer = next(each for each in CONSUMERS if each.name == "notify.service_levels")
+    while run_consumer(plant.database, consumer, NOW):
+        pass
+    with plant.database.as_service() as session:
+        found = session.scalars(select(Notification).order_by(Notification.channel)).all()
+        assert [(each.person_id, each.channel, each.state) for each in found] == [
+            (plant.ada.id, "email", "waiting"), (plant.ada.id, "page", "sent")]  # fmt: skip
+        subject, body = words(found[0], "zh", "https://service.example")
+        assert subject == f"{order.number}：响应时限已用 80 %"
+        assert f"https://service.example/work-orders/{order.id}" in body
 
 
 def test_nobody_else_sees_or_pauses_clocks(plant: Plant, desk: TestClient) -> None:

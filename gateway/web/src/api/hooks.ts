@@ -89,6 +89,7 @@ export const useEpisodes = (asset: string) =>
   });
 
 export type WorkFilter = {
+  sla?: string;
   open?: boolean;
   assignee?: string;
   origin?: string;

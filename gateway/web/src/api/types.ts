@@ -1,6 +1,7 @@
 /** What the API gives, as the pages use it. */
 
 import type { Channel, Clock, Interval, Ledger, Reason } from "./devices";
+import type { components } from "./schema";
 
 export type Language = "en" | "zh";
 export type AssetState = "trouble" | "watch" | "learning" | "ok" | "no_data";
@@ -218,6 +219,7 @@ export type Visit = {
 };
 
 export type WorkOrder = {
+  sla?: components["schemas"]["ClockItem"][];
   id: string;
   number: string;
   origin: string;

@@ -25,6 +25,7 @@ import { SnapshotFoot } from "./explain/SnapshotFoot";
 import type { Order as Full } from "./work/look";
 import { Assign, Moves } from "./work/Moves";
 import { PlanCard } from "./work/Planning";
+import { SlaPanel } from "./sla/SlaPanel";
 
 const LinesTab = lazy(() => import("./work/LinesTab").then((made) => ({ default: made.LinesTab })));
 const ChecklistTab = lazy(() => import("./work/Checklist").then((made) => ({ default: made.ChecklistTab })));
@@ -127,6 +128,7 @@ function Overview(props: { order: Full }) {
       </div>
       <div>
         <CardBlock title={text.t("order.facts")}><OrderFacts order={order} /></CardBlock>
+        <SlaPanel kind="work_order" id={order.id} />
         {order.noticed && order.noticed.checks.length > 0 && <Checks order={order} />}
         {order.noticed && <Similar order={order} />}
         <PlanCard order={order} />

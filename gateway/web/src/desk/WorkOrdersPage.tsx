@@ -13,11 +13,14 @@ import { orderTitle } from "../text/sentences";
 import { Marks, OriginChip, PriorityChip, WorkChip } from "../ui/chips";
 import { Ago, PageHead, useTitle } from "../ui/parts";
 import { Bones, Empty, Loaded } from "../ui/states";
+import { SlaChips } from "./sla/SlaChips";
 
 const VIEWS: Record<string, WorkFilter> = {
   open: { open: true },
   mine: { assignee: "me" },
   models: { origin: "finding" },
+  breached: { sla: "breached" },
+  at_risk: { sla: "at_risk" },
   all: {},
 };
 
@@ -83,6 +86,7 @@ function Orders(props: { orders: WorkOrder[] }) {
               <th>{text.t("orders.what")}</th>
               <th>{text.t("orders.state")}</th>
               <th>{text.t("orders.priority")}</th>
+              <th>{text.t("sla.title")}</th>
               <th>{text.t("orders.assignee")}</th>
               <th>{text.t("orders.opened")}</th>
             </tr>
@@ -103,6 +107,7 @@ function Orders(props: { orders: WorkOrder[] }) {
                 </td>
                 <td><WorkChip state={order.state} small />{order.outcome && <div className="tiny muted" style={{ marginTop: 3 }}>{text.code("outcome", order.outcome)}</div>}</td>
                 <td><PriorityChip priority={order.priority} small /></td>
+                <td><SlaChips clocks={order.sla} /></td>
                 <td className="small" style={{ whiteSpace: "nowrap" }}>{order.assignee?.name ?? <span className="faint">{text.t("orders.nobody")}</span>}</td>
                 <td className="small muted" style={{ whiteSpace: "nowrap" }}><Ago at={order.opened_at} /></td>
               </tr>
@@ -130,6 +135,7 @@ export function OrderCard(props: { order: WorkOrder; to: string }) {
       <div className="name break clamp2">{order.asset.name}</div>
       <div className="small break clamp2" style={{ marginTop: 3 }}>{orderTitle(order, text)}</div>
       <div className="row wrap tiny muted" style={{ marginTop: 8, gap: 6 }}>
+        {order.sla && order.sla.length > 0 && <SlaChips clocks={order.sla} />}
         {(order.priority === "urgent" || order.priority === "high") && <PriorityChip priority={order.priority} small />}
         <OriginChip origin={order.origin} small />
         <Marks demo={order.demo} replayed={order.replayed} />

@@ -17,7 +17,15 @@ from markupsafe import Markup
 from assets.base.errors import Conflict, Invalid
 from gateway import texts
 from gateway.api.deps import Context, Public
-from gateway.pages.machine import CustomerPage, Done, Report, find_asset, load_customer_page, load_report
+from gateway.pages.machine import (
+    CustomerPage,
+    Done,
+    Report,
+    answer_report,
+    find_asset,
+    load_customer_page,
+    load_report,
+)
 from ticketing.requests import MAX_TEXT, open_request
 
 router = APIRouter(include_in_schema=False)
@@ -180,9 +188,50 @@ def customer_tracking(code: str, tracking: str, request: Request, here: Public) 
     if report is None:
         return missing(reader, report=True, code=code if find_asset(here.session, code) else None)
     if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse({"number": report.number, "state": report.progress, "outcome": report.outcome})
+        said = [{"at": line.at.isoformat(), "text": line.text, "mine": line.mine} for line in report.thread]
+        return JSONResponse(
+            {"number": report.number, "state": report.progress, "outcome": report.outcome, "messages": said}
+        )
     result = outcome_in_words(reader.language, report.outcome, report.repaired) if report.outcome else None
-    return render(reader, "tracking.html", 200, report.time_zone, report=report, steps=steps_of(report), result=result)
+    return render(
+        reader,
+        "tracking.html",
+        200,
+        report.time_zone,
+        report=report,
+        steps=steps_of(report),
+        result=result,
+        tracking=tracking,
+        most=MAX_TEXT,
+    )
+
+
+@router.get("/a/{code}/requests/{tracking}/messages", operation_id="customer_messages")
+def customer_messages(code: str, tracking: str) -> Response:
+    """A reloaded form leads back to the page that holds it."""
+    return RedirectResponse(f"/a/{code}/requests/{tracking}#thread", status_code=303)
+
+
+@router.post("/a/{code}/requests/{tracking}/messages", operation_id="customer_answer")
+def customer_answer(
+    code: str, tracking: str, request: Request, here: Public, sent: Annotated[Sent, Depends(sent_report)]
+) -> Response:
+    """Write to the desk about a report, as a form or as JSON; whoever holds the link may."""
+    back = f"/a/{code}/requests/{tracking}"
+    if sent.trapped:
+        return RedirectResponse(back, status_code=303)
+    try:
+        known = answer_report(here.session, code, tracking, sent.typed.text, here.now)
+    except (Invalid, Conflict) as error:
+        if sent.as_json:
+            return _problem(409 if isinstance(error, Conflict) else 422, error.code, str(error))
+        return RedirectResponse(f"{back}#thread", status_code=303)
+    if not known:
+        missed = missing(reader_of(request), report=True)
+        return _problem(404, "not_found", "no report has this link") if sent.as_json else missed
+    if sent.as_json:
+        return JSONResponse({"tracking": back}, status_code=201, headers={"Location": back})
+    return RedirectResponse(f"{back}#thread", status_code=303)
 
 
 def steps_of(report: Report) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
+from assets.base.errors import Conflict
 from assets.labels.codes import labelled_asset
 from assets.registry import Asset, AssetModel, Site
 from gateway.pages.public_documents import PublicDocument, public_documents
@@ -19,8 +20,9 @@ from ingest.roll_call import presence_of_assets
 from ingest.store.read import latest_values
 from maintenance.models import Episode
 from ml.models import ScoringState
+from ticketing.cases.threads import FROM_CUSTOMER, messages_for_request, post
 from ticketing.models import Request, Visit, WorkOrder
-from ticketing.requests import find_by_tracking, follow
+from ticketing.requests import case_of, find_by_tracking, follow, follow_case
 from ticketing.work_orders import OPEN_STATES
 
 HISTORY = 10  # entries: what a person reads while standing in front of the machine
@@ -60,8 +62,17 @@ class CustomerPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One public message of a report's thread; `mine`: the sender of the report wrote it."""
+
+    at: datetime
+    text: str
+    mine: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """One report as its sender follows it."""
+    """One report as its sender follows it. `open`: they may still write."""
 
     code: str
     machine: str
@@ -72,6 +83,8 @@ class Report:
     reason: str | None
     outcome: str | None
     repaired: bool
+    thread: tuple[Line, ...] = ()
+    open: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +178,26 @@ def load_report(session: Session, code: str, tracking: str) -> Report | None:
         reason=request.decision_reason if progress == "rejected" else None,
         outcome=order.outcome if order and progress == "done" else None,
         repaired=bool(order and order.repair_code),
+        thread=tuple(
+            Line(message.at, message.text, message.request_id == request.id and message.author_kind in FROM_CUSTOMER)
+            for message in messages_for_request(session, request)
+        ),
+        open=progress != "rejected",
     )
+
+
+def answer_report(session: Session, code: str, tracking: str, words: str, now: datetime) -> bool:
+    """Write into the thread of a report as its sender; False when the link is wrong. Raises Invalid, Conflict."""
+    asset = find_asset(session, code)
+    request = find_by_tracking(session, asset.id, tracking) if asset else None
+    case = case_of(session, request) if request is not None else None
+    if request is None or case is None:
+        return False
+    if request.state == "rejected":
+        raise Conflict("this report was rejected", what="rejected")
+    post(session, case, text=words, now=now, author_kind="requester", request=request, channel="qr_page")
+    follow_case(session, case, now)
+    return True
 
 
 def _of_owner(asset: Asset) -> ColumnElement[bool]:

@@ -19,6 +19,8 @@ from gateway.pages.machine import OpenJob, load_customer_page, state_in_words
 from gateway.settings import Settings
 from tests.ticketing.world import NOW, World, after, make_world
 from ticketing import field
+from ticketing.cases.tables import Case
+from ticketing.cases.threads import post
 from ticketing.intake import accept_request
 from ticketing.models import Request, WorkOrder
 from ticketing.requests import MAX_TEXT, MAX_WAITING, open_request, reject_request
@@ -319,3 +321,26 @@ def test_times_are_markup_and_names_are_not(client: TestClient, world: World) ->
     assert '<time datetime="2026-11-21T12:01:40+00:00">' in page
     assert "Pump &lt;b&gt;7&lt;/b&gt;" in page
     assert "<title>Pump &lt;b&gt;7&lt;/b&gt;: how it is</title>" in client.get(f"/a/{code}").text
+
+
+def test_sender_and_desk_write_to_each_other_through_the_link(client: TestClient, world: World) -> None:
+    """Seed rows 000-02, 003-01: a message on an open case from the label's page, without a sign-in."""
+    with world.database.as_service() as session:
+        request = open_request(session, asset=world.asset(session), channel="qr_page", text=WORDS, contact={}, now=NOW)
+        case = session.get_one(Case, request.case_id)
+        post(session, case, text="Which light is on?", now=NOW, by=world.planner)
+        post(session, case, text="They call every week", now=NOW, by=world.planner, visibility="internal")
+        link = f"/a/{world.asset(session).code}/requests/{request.tracking_code}"
+    page = client.get(link)
+    assert "Which light is on?" in page.text
+    assert "every week" not in page.text
+    answer = client.post(f"{link}/messages", data={"text": "<b>The red one</b>"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{link}#thread")
+    assert "&lt;b&gt;The red one" in client.get(link).text
+    assert client.post(f"{link}/messages", json={"text": " "}).status_code == 422
+    assert client.post(f"{link[:-3]}ABC/messages", json={"text": "hello"}).status_code == 404
+    said = client.get(link, headers={"accept": "application/json"}).json()["messages"]
+    assert [(each["text"], each["mine"]) for each in said] == [
+        ("Which light is on?", False),
+        ("<b>The red one</b>", True),
+    ]

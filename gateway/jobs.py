@@ -43,6 +43,7 @@ from ml.store.retention import forget_models
 from ml.store.shadow import settle_trials
 from ml.taught import teach_peers
 from ml.worker import Scorer
+from ticketing.people.applications import forget as forget_applicants
 from ticketing.sla_watch import watch
 
 Job = Callable[[Database, datetime], None]
@@ -51,6 +52,7 @@ MAX_ROUNDS = 50  # a job gives its place back after so many batches, so that one
 KEEP_QUARANTINE = timedelta(days=30)
 KEEP_HELD = timedelta(days=365)  # samples whose clock may still become known
 KEEP_BATCHES = timedelta(days=90)
+KEEP_APPLICANTS = timedelta(days=365)  # whoever was refused as a partner, or never confirmed
 
 _FORGET_QUARANTINE = """
 DELETE FROM quarantine WHERE received_at < :t AND (reason <> 'absurd_time' OR received_at < :held)
@@ -245,6 +247,7 @@ def forget_old_rows(database: Database, now: datetime) -> None:
         forget_bursts(session, now)
         session.execute(text("DELETE FROM sign_in_failures WHERE at < :t"), {"t": now - timedelta(days=1)})
         session.execute(text("DELETE FROM idempotency_keys WHERE created_at < :t"), {"t": now - timedelta(days=1)})
+        forget_applicants(session, now, kept=KEEP_APPLICANTS)
 
 
 def apply_retention(database: Database, now: datetime) -> None:

@@ -167,6 +167,7 @@ def create_work_order(body: NewWorkOrder, here: Here) -> WorkOrderDetail:
     asset = here.session.get(Asset, body.asset_id)
     if asset is None:
         raise NotFound("no such asset", kind="asset")
+    plan = checked_plan({name: value for name, value in plan_of(here, body).items() if name != "priority"})
     order = open_work_order(
         here.session,
         asset=asset,
@@ -177,7 +178,7 @@ def create_work_order(body: NewWorkOrder, here: Here) -> WorkOrderDetail:
         priority=body.priority,
         now=here.now,
         by=here.actor,
-        **checked_plan(plan_of(here, body)),
+        **plan,
     )
     return detail_of(here, order)
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from assets.base.access import Actor
-from gateway.api import episodes, findings, problems, requests, visits, work_orders
+from gateway.api import episodes, findings, problems, requests, technicians, visits, work_orders
 from gateway.api.deps import Context, context
 from gateway.settings import Settings
 from maintenance.episodes import decide_pending
@@ -30,7 +30,7 @@ def sign_in(world: World) -> As:
     def client(actor: Actor) -> TestClient:
         app = FastAPI()
         problems.install(app)
-        for module in (work_orders, visits, requests, findings, episodes):
+        for module in (work_orders, visits, requests, technicians, findings, episodes):
             app.include_router(module.router)
 
         def as_actor() -> Iterator[Context]:

@@ -96,8 +96,7 @@ export type WorkFilter = {
   number?: string;
   asset_id?: string;
   state?: string;
-  limit?: number;
-};
+  limit?: number; review?: string };
 
 export const useWorkOrders = (filter: WorkFilter, enabled = true) =>
   useQuery({

@@ -22,6 +22,7 @@ import { TONES } from "../ui/theme";
 import { SimilarCard } from "./explain/SimilarCard";
 import { OrderCoverage } from "./warranty/WarrantyTab";
 import { SnapshotFoot } from "./explain/SnapshotFoot";
+import { SlaPanel } from "./sla/SlaPanel";
 import type { Order as Full } from "./work/look";
 import { Assign, Moves } from "./work/Moves";
 import { PlanCard } from "./work/Planning";
@@ -131,6 +132,7 @@ function Overview(props: { order: Full }) {
         <SlaPanel kind="work_order" id={order.id} />
         {order.noticed && order.noticed.checks.length > 0 && <Checks order={order} />}
         {order.noticed && <Similar order={order} />}
+        <SlaPanel kind="work_order" id={order.id} />
         <PlanCard order={order} />
       </div>
     </div>

@@ -18,6 +18,7 @@ import { SlaChips } from "./sla/SlaChips";
 const VIEWS: Record<string, WorkFilter> = {
   open: { open: true },
   mine: { assignee: "me" },
+  review: { review: "waiting" },
   models: { origin: "finding" },
   breached: { sla: "breached" },
   at_risk: { sla: "at_risk" },

@@ -22,7 +22,6 @@ import { TONES } from "../ui/theme";
 import { SimilarCard } from "./explain/SimilarCard";
 import { OrderCoverage } from "./warranty/WarrantyTab";
 import { SnapshotFoot } from "./explain/SnapshotFoot";
-import { SlaPanel } from "./sla/SlaPanel";
 import type { Order as Full } from "./work/look";
 import { Assign, Moves } from "./work/Moves";
 import { PlanCard } from "./work/Planning";
@@ -129,7 +128,6 @@ function Overview(props: { order: Full }) {
       </div>
       <div>
         <CardBlock title={text.t("order.facts")}><OrderFacts order={order} /></CardBlock>
-        <SlaPanel kind="work_order" id={order.id} />
         {order.noticed && order.noticed.checks.length > 0 && <Checks order={order} />}
         {order.noticed && <Similar order={order} />}
         <SlaPanel kind="work_order" id={order.id} />

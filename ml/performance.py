@@ -128,11 +128,15 @@ def load_jobs(session: Session, since: datetime, until: datetime, replayed: bool
 def load_reports(session: Session, since: datetime, until: datetime) -> dict[UUID, list[Report]]:
     """Return when people reported something about each asset, with the order that came of it, oldest first."""
     told = select(Request.asset_id, Request.created_at, Request.work_order_id).where(
-        Request.created_at >= since - HORIZON, Request.created_at < until, Request.state.not_in(_NO_NEWS)
+        Request.created_at >= since - HORIZON,
+        Request.created_at < until,
+        Request.state.not_in(_NO_NEWS),
+        Request.asset_id.is_not(None),
     )
     found: dict[UUID, list[Report]] = defaultdict(list)
     for asset_id, at, order_id in session.execute(told.order_by(Request.created_at)):
-        found[asset_id].append((at, order_id))
+        if asset_id is not None:
+            found[asset_id].append((at, order_id))
     return found
 
 

@@ -90,6 +90,12 @@ def test_answers_are_refused_with_the_place_of_every_fault(
     assert [(each["path"], each["rule"]) for each in refused.value.params["errors"]] == faults
 
 
+def test_fields_are_asked_in_the_order_in_which_they_were_written() -> None:
+    written = form(zebra={"type": "string"}, ant={"type": "string"}, cat={"type": "string"})
+    assert check_form(written)["order"] == ["zebra", "ant", "cat"]
+    assert check_form(written | {"order": ["cat", "gone", 7, "cat"]})["order"] == ["cat", "zebra", "ant"]
+
+
 def test_what_is_missing_is_no_fault_while_the_desk_still_asks() -> None:
     assert check_answers(ASKED, {"people": 2}, partly=True) == {"people": 2}
 

@@ -50,6 +50,7 @@ class AnswersRefused(Invalid):
 def check_form(form: dict[str, Any]) -> dict[str, Any]:
     """Return the form when it is a sound JSON Schema of one object, bounded and without references to elsewhere.
 
+    `order` names its fields as they are asked, those it left out last: the database keeps no order of keys.
     Raises FormRefused with the place of the error as a JSON pointer ('/properties/when/type').
     """
     if len(json.dumps(form, ensure_ascii=False, default=str).encode(errors="replace")) > MAX_BYTES:
@@ -72,7 +73,12 @@ def check_form(form: dict[str, Any]) -> dict[str, Any]:
         if name not in properties:
             raise _refused(f"/required/{index}", f"there is no field {name!r}")
     _check_references(form)
-    return form
+    return form | {"order": _order(form.get("order"), properties)}
+
+
+def _order(told: Any, properties: dict[str, Any]) -> list[str]:
+    first = [name for name in told if isinstance(name, str) and name in properties] if isinstance(told, list) else []
+    return list(dict.fromkeys([*first, *properties]))
 
 
 def check_answers(form: dict[str, Any], answers: dict[str, Any], *, partly: bool = False) -> dict[str, Any]:

@@ -1,5 +1,4 @@
 /** One case: how far it is, what it led to, its thread, and what is known of customer and machine beside it. */
-import { Button } from "@mantine/core";
 import { GitMerge, Search } from "lucide-react";
 import { Link, useOutletContext, useParams } from "react-router";
 
@@ -116,7 +115,6 @@ function Duplicates(props: { one: CaseDetail }) {
           <ActButton small label={text.t("cases.not_same")} path={`/cases/${one.id}/distinct`} body={{ other_id: each.case.id }} />
         </div>
       ))}
-      <Button component={Link} to="/cases/all" variant="subtle" size="compact-sm" mt={4}>{text.t("cases.tab.all")}</Button>
     </section>
   );
 }

@@ -5,7 +5,14 @@ import { useText, type Text } from "../../i18n/useText";
 
 export type Answers = Record<string, unknown>;
 type Asked = { type?: string; title_en?: string; title_zh?: string; title?: string; help_en?: string; help_zh?: string; enum?: unknown[]; enum_en?: string[]; enum_zh?: string[]; items?: Asked; format?: string; multiline?: boolean; minimum?: number; maximum?: number; maxLength?: number; pattern?: string };
-export type FormSchema = { properties?: Record<string, Asked>; required?: string[]; [more: string]: unknown };
+export type FormSchema = { properties?: Record<string, Asked>; required?: string[]; order?: string[]; [more: string]: unknown };
+
+/** Fields as they are asked: the server names their order. */
+export function fieldsOf(form: FormSchema): [string, Asked][] {
+  const properties = form.properties ?? {};
+  const order = (form.order ?? []).filter((name) => name in properties);
+  return [...order, ...Object.keys(properties).filter((name) => !order.includes(name))].map((name) => [name, properties[name]!]);
+}
 
 const said = (en: string | undefined, zh: string | undefined, text: Text) => (text.language === "zh" ? zh || en : en || zh);
 const titleOf = (name: string, field: Asked, text: Text) => said(field.title_en, field.title_zh, text) ?? field.title ?? name;
@@ -16,7 +23,7 @@ const optionsOf = (field: Asked, text: Text) => {
 
 export function FormFields(props: { form: FormSchema; answers: Answers; change: (answers: Answers) => void; faults?: Record<string, string>; optional?: boolean }) {
   const text = useText();
-  const fields = Object.entries(props.form.properties ?? {});
+  const fields = fieldsOf(props.form);
   const set = (name: string, value: unknown) => {
     const next = { ...props.answers, [name]: value };
     if (value === "" || value === null || value === undefined || (Array.isArray(value) && value.length === 0)) delete next[name];
@@ -40,7 +47,7 @@ function Field(props: { name: string; field: Asked; value: unknown; change: (val
 /** What was answered, as words. */
 export function Answered(props: { form: FormSchema; answers: Answers }) {
   const text = useText();
-  const rows = Object.entries(props.form.properties ?? {}).filter(([name]) => props.answers[name] !== undefined);
+  const rows = fieldsOf(props.form).filter(([name]) => props.answers[name] !== undefined);
   if (rows.length === 0) return <div className="small muted">{text.t("cases.no_answers")}</div>;
   return (
     <dl className="facts">

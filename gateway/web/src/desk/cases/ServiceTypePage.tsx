@@ -18,7 +18,7 @@ import { Pick, type Chosen } from "../../ui/Pick";
 import { say } from "../../ui/Providers";
 import { Bones, Loaded, Notice } from "../../ui/states";
 import { nameOf, PRIORITIES, words, type ServiceType } from "./common";
-import { FormFields, type Answers, type FormSchema } from "./FormFields";
+import { fieldsOf, FormFields, type Answers, type FormSchema } from "./FormFields";
 import { NAMES } from "./ServiceTypesPage";
 
 type Version = Schema["ServiceVersion"];
@@ -32,6 +32,8 @@ const FIELD_KINDS: Record<string, object> = {
   yes_no: { type: "boolean" },
   choice: { type: "string", enum: ["one", "two"], enum_en: ["One", "Two"], enum_zh: ["一", "二"] },
 };
+/** The form as somebody edits it: its fields stand in their order, so that no list of names is needed. */
+const editable = ({ order: _, ...form }: FormSchema): FormSchema => (form.properties ? { ...form, properties: Object.fromEntries(fieldsOf({ order: _, properties: form.properties })) } : form);
 const pretty = (value: unknown) => JSON.stringify(value, null, 2);
 const parsed = (typed: string): Record<string, unknown> | null => { try { const made: unknown = JSON.parse(typed || "{}"); return made && typeof made === "object" && !Array.isArray(made) ? (made as Record<string, unknown>) : null; } catch { return null; } };
 
@@ -71,7 +73,7 @@ function Editor(props: { kind: ServiceType; version: Version }) {
   const { kind, version } = props;
   const text = useText();
   const [part, setPart] = useState("form");
-  const [form, setForm] = useState(pretty(version.form));
+  const [form, setForm] = useState(pretty(editable(version.form as FormSchema)));
   const [workflow, setWorkflow] = useState(pretty(version.workflow));
   const [rest, setRest] = useState({ priority: version.priority, duration_minutes: version.duration_minutes as number | "" | null, settlement_rule: version.settlement_rule, note: "" });
   const [price, setPrice] = useState<Chosen | null>(version.price_part ? { id: version.price_part.id, label: version.price_part.name } : null);

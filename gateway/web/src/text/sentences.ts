@@ -22,6 +22,7 @@ const FAMILY: Record<string, Record<string, string>> = {
   device: { to: "presence", from: "presence", presence: "presence" },
   episode: { outcome: "outcome", severity: "severity", kind: "kind" },
   label: { outcome: "outcome" },
+  sla: { clock: "sla_clock" },
   command: { name: "command" },
 };
 

@@ -75,8 +75,11 @@ function OneClock(props: { clock: Clock }) {
   return (
     <div className="line">
       <div className="row wrap" style={{ gap: "4px 10px" }}>
-        <span className="grow"><ClockChip clock={clock} /></span>
-        <span className="small muted">{clock.finished_at ? text.t("sla.ended_at", { at: text.moment(clock.finished_at) }) : clock.due_at ? text.t("sla.due_at", { at: text.moment(clock.due_at) }) : text.t("sla.never_due")}</span>
+        <b className="grow" style={{ fontWeight: 600 }}>{text.code("sla_clock", clock.clock)}</b>
+        <ClockChip clock={clock} named={false} />
+      </div>
+      <div className="row small muted" style={{ marginTop: 2 }}>
+        <span>{clock.finished_at ? text.t("sla.ended_at", { at: text.moment(clock.finished_at) }) : clock.due_at ? text.t("sla.due_at", { at: text.moment(clock.due_at) }) : text.t("sla.never_due")}</span>
       </div>
       <Progress value={Math.min(100, clock.percent)} color={COLOUR[clock.state]} size={5} mt={7} aria-label={`${Math.round(clock.percent)} %`} />
       <div className="row tiny muted" style={{ marginTop: 4 }}>

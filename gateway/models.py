@@ -45,6 +45,7 @@ import maintenance.remaining_lives
 import ml.models
 import ml.store.tables
 import ticketing.cases.tables
+import ticketing.dispatch.tables
 import ticketing.models
 import ticketing.order_models
 import ticketing.people.tables

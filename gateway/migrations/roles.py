@@ -88,6 +88,7 @@ HIDDEN_FROM_READER = {
     "customer_merges": frozenset({"before"}),
     "technician_profiles": frozenset({"home_address", "home_latitude_deg", "home_longitude_deg"}),
     "absences": frozenset({"reason", "note", "decision_reason"}),
+    "appointment_offers": frozenset({"token"}),
     "partner_applications": frozenset(
         {"contact_name", "email", "phone", "address", "message", "confirmation_hash", "address_hash"}
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from assets.base.errors import Invalid
 from assets.imports.kinds.assets import Assets
 from assets.imports.kinds.base import Kind
+from assets.imports.kinds.counts import StockCounts
 from assets.imports.kinds.customers import Customers
 from assets.imports.kinds.meters import MeterReadings
 from assets.imports.kinds.models import AssetModels, FailureModes, Metrics
@@ -26,6 +27,7 @@ KINDS: dict[str, Kind] = {
         MeterReadings(),
         Parts(),
         StockLocations(),
+        StockCounts(),
         WarrantyDates(),
     )
 }

@@ -18,7 +18,8 @@ from assets.base.errors import RuleError
 from assets.imports.fields import Field
 from assets.imports.stage import Stage
 
-MAX_ROWS_ONE_BY_ONE = 20_000
+MAX_ROWS_ONE_BY_ONE = 100_000
+BATCH_ROWS = 100  # that are tried under one savepoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Kind(ABC):
 
 
 class RowKind(Kind):
-    """A list of which rows are stored one by one, by the same rules as on its page: thousands, not hundreds of them."""
+    """A list of which rows are stored one by one, by the same rules as on its page."""
 
     @abstractmethod
     def store(self, session: Session, values: Mapping[str, Any], origin: Origin) -> str:
@@ -72,20 +73,9 @@ class RowKind(Kind):
             return
         verdicts: dict[int, str] = {}
         with session.begin_nested() as tried:
-            for number, values in self._staged(session, 0, 1 << 31, ("faulty",)):
-                try:
-                    with session.begin_nested():
-                        verdicts[number] = self.store(session, values, origin)
-                        session.flush()
-                except (IntegrityError, DataError):
-                    verdicts[number] = "faulty"
-                    stage.fault(number, self.key[-1], "not_storable")
-                except RuleError as wrong:
-                    verdicts[number] = "faulty"
-                    said = {k: v for k, v in wrong.params.items() if isinstance(v, str | int | float)}
-                    name = str(wrong.params.get("field") or self.key[-1])
-                    known = name in {each.name for each in self.fields}
-                    stage.fault(number, name if known else None, "refused", reason=str(wrong), **_without_clash(said))
+            rows = self._staged(session, 0, 1 << 31, ("faulty",))
+            for first in range(0, len(rows), BATCH_ROWS):
+                verdicts |= self._try(session, stage, rows[first : first + BATCH_ROWS], origin)
             tried.rollback()
         session.expire_all()
         session.execute(
@@ -95,6 +85,32 @@ class RowKind(Kind):
             ),
             {"n": list(verdicts), "v": list(verdicts.values())},
         )
+
+    def _try(
+        self, session: Session, stage: Stage, rows: Sequence[tuple[int, dict[str, Any]]], origin: Origin
+    ) -> dict[int, str]:
+        """Return a verdict for each row: all of them at once, and where that fails one by one."""
+        try:
+            with session.begin_nested():
+                found = {number: self.store(session, values, origin) for number, values in rows}
+                session.flush()
+        except (IntegrityError, DataError, RuleError) as wrong:
+            session.expunge_all()
+            if len(rows) > 1:
+                return {n: verdict for row in rows for n, verdict in self._try(session, stage, [row], origin).items()}
+            self._fault(stage, rows[0][0], wrong)
+            return {rows[0][0]: "faulty"}
+        session.expunge_all()  # each savepoint goes through all that the session holds
+        return found
+
+    def _fault(self, stage: Stage, number: int, wrong: Exception) -> None:
+        if not isinstance(wrong, RuleError):
+            stage.fault(number, self.key[-1], "not_storable")
+            return
+        said = {k: v for k, v in wrong.params.items() if isinstance(v, str | int | float)}
+        name = str(wrong.params.get("field") or self.key[-1])
+        known = name in {each.name for each in self.fields}
+        stage.fault(number, name if known else None, "refused", reason=str(wrong), **_without_clash(said))
 
     def write(self, session: Session, stage: Stage, origin: Origin, first: int, last: int) -> None:
         """Store the rows of one chunk."""

@@ -43,8 +43,9 @@ class Drive:
 
 
 def drive_route(problem: Problem, shift_id: str, visits: Sequence[Visit], release: Mapping[str, int]) -> Drive:
-    """Return the best drive of a route over all places of its lunch: fewest breaches, then cheapest, then earliest.
+    """Return the best drive of a route over all places of its lunch.
 
+    Fewest breaches count first, then that nobody elsewhere is kept waiting, then cost, then an early end.
     `release` holds visits that must not begin before a moment because somebody else is waited for. An empty route has
     no lunch and breaks nothing.
     """
@@ -58,7 +59,8 @@ def drive_route(problem: Problem, shift_id: str, visits: Sequence[Visit], releas
         for after_driving in (False, True):
             drive = _drive(problem, shift, visits, release, (leg, after_driving))
             price = drive.overtime_seconds * shift.overtime_per_hour / 3600 + drive.lateness
-            key = (len(drive.breaches), price, drive.home)
+            awaited = sum(stop.start for stop in drive.stops if stop.visit in problem.awaited) if problem.awaited else 0
+            key = (len(drive.breaches), awaited, price, drive.home)
             if best is None or key < best[0]:
                 best = key, drive
     assert best is not None

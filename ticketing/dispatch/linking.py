@@ -46,7 +46,7 @@ def place_linked(problem: Problem, start: Plan | None, current: Plan | None) -> 
 
 
 def _is_followed(problem: Problem, visit: Visit) -> bool:
-    return any(each.after == visit.id for each in problem.visits)
+    return visit.id in problem.awaited
 
 
 def _kept(problem: Problem, start: Plan, linked: set[str]) -> dict[str, Windows] | None:

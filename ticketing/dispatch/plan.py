@@ -9,6 +9,23 @@ from dataclasses import dataclass, field
 from ticketing.dispatch.driving import Drive, Stop, drive_route
 from ticketing.dispatch.problem import Problem, Shift, Visit
 
+VIOLATIONS = (
+    "skill",  # the technician lacks a skill or its level
+    "not_allowed",  # not one of those who may go there
+    "window",  # work begins after the last window
+    "lunch",  # lunch ends after its window
+    "shift",  # home after the shift's end
+    "overtime",  # home after the last moment of overtime
+    "duration",  # longer on the road than the shift may last
+    "parts",  # more parts than the van carries
+    "pinned",  # a pinned visit elsewhere, later, or left out
+    "twice",  # one visit in two places
+    "together",  # a group torn, or one technician twice in it
+    "sequence",  # before or too long after the visit it follows
+    "unknown_visit",
+    "unknown_shift",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -24,7 +41,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One rule that a plan breaks; `code` is one of the words in docs/dispatch.md."""
+    """One rule that a plan breaks; `code` is one of VIOLATIONS."""
 
     code: str
     shift: str = ""

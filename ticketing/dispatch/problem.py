@@ -164,6 +164,12 @@ class Problem:
         return {each.id: each for each in self.visits}
 
     @cached_property
+    def awaited(self) -> frozenset[str]:
+        """Return the visits that somebody on another route may wait for."""
+        together = {each.id for each in self.visits if each.together is not None}
+        return frozenset(together | {each.after for each in self.visits if each.after is not None})
+
+    @cached_property
     def travel(self) -> NDArray[np.int64]:
         """Return the seconds between all places; refuses more places than one matrix may hold."""
         if self.matrix is not None:

@@ -98,7 +98,7 @@ class Search:
 
         `hot` and `cold` are the first and last temperature, as parts of the mean cost of a visit.
         """
-        scale = max(1.0, self.cost / max(1, len(self.indexed.place)))
+        scale = self._scale()
         first, last = hot * scale, cold * scale
         heat, done, share = first, 0, 0.0
         while steps is None or done < steps:
@@ -110,6 +110,14 @@ class Search:
             self.step(heat)
             done += 1
         return done
+
+    def _scale(self) -> float:
+        """Return the mean cost of a visit, prices far beyond what driving costs counted as twenty drives."""
+        served = sum(len(each.visits) for each in self.state)
+        drive = sum(each.cost for each in self.state) / max(1, served)
+        most = 20 * drive if drive > 0 else INFINITE
+        unserved = sum(min(self.indexed.prize[v], most) for v in self.absent)
+        return max(1.0, (drive * served + unserved) / max(1, len(self.indexed.place)))
 
     def step(self, heat: float) -> None:
         """Ruin, recreate, and keep the result if it is good enough at this temperature."""

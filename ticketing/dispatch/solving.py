@@ -12,11 +12,13 @@ from ticketing.dispatch.parts import MOST_VISITS, split
 from ticketing.dispatch.plan import Checked, Plan, check
 from ticketing.dispatch.problem import Problem
 from ticketing.dispatch.reasons import Reason, reasons
+from ticketing.dispatch.repair import repaired
 from ticketing.dispatch.search import Search, share_of
 from ticketing.dispatch.solvers.base import Task
 from ticketing.dispatch.solvers.greedy import greedy_plan
 from ticketing.dispatch.solvers.running import run_solver
 
+CROWDED = 120  # visits: from here on VROOM needs more of the time for its plan, and it is worth it
 SOFT_LATE = 80  # visits: OR-Tools prices lateness on smaller days; it is too slow for larger ones
 LARGE = 300  # visits: PyVRP joins in from here on
 CLOSING_SHARE, CLOSING_S = 0.05, 0.6  # of the time, kept back for judging, reasons and a machine that is busy
@@ -90,14 +92,16 @@ def _solve_whole(problem: Problem, until: float, current: Plan | None, seed: int
         for future in running:
             candidate, notes = future.result()
             tried += notes
-            if candidate is not None and candidate[1].rank < best[1].rank:
-                best = candidate
+            if candidate is None:
+                continue
+            mended = candidate[0], repaired(problem, candidate[1], current)
+            best = min(best, mended, key=lambda each: each[1].rank)
     return Result(best[1].plan, best[1], best[0], tuple(tried))
 
 
 def _first(problem: Problem, current: Plan | None) -> tuple[str, Checked]:
     """Return the better one of the plan in force and the greedy one."""
-    plans = [("greedy", check(problem, greedy_plan(problem, None, current), current))]
+    plans = [("greedy", repaired(problem, check(problem, greedy_plan(problem, None, current), current), current))]
     if current is not None:
         plans.insert(0, ("current", check(problem, _known(problem, current), current)))
     return min(plans, key=lambda each: each[1].rank)
@@ -108,7 +112,7 @@ def _searched(problem: Problem, start: Plan, current: Plan | None, until: float,
     placed = place_linked(problem, start, current)
     search = Search(placed.indexed, placed.routes, placed.locked, seed)
     search.run(share_of(until - time.monotonic()))
-    return check(problem, placed.indexed.plan(search.routes()), current)
+    return repaired(problem, check(problem, placed.indexed.plan(search.routes()), current), current)
 
 
 def _known(problem: Problem, plan: Plan) -> Plan:
@@ -146,6 +150,8 @@ def choose_lanes(problem: Problem, seconds: float) -> list[tuple[Leg, ...]]:
         return [(Leg("vroom", level=2),)]
     if len(problem.visits) > LARGE:
         return [(Leg("vroom", 0.4, 3), Leg("search")), (Leg("pyvrp", 0.4), Leg("search"))]
+    if len(problem.visits) > CROWDED:
+        return [(Leg("search"),), (Leg("vroom", 0.55, 3), Leg("search"))]
     return [(Leg("search"),), (Leg("vroom", 0.25, 3), Leg("search"))]
 
 

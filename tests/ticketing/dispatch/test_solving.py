@@ -15,6 +15,7 @@ from ticketing.dispatch.packing import packed
 from ticketing.dispatch.plan import Plan, check
 from ticketing.dispatch.problem import Problem, ProblemRefused, Shift, Technician
 from ticketing.dispatch.reasons import CODES
+from ticketing.dispatch.repair import repaired
 from ticketing.dispatch.search import Search
 from ticketing.dispatch.solvers import base
 from ticketing.dispatch.solvers.base import SOLVERS, Task, solver_named
@@ -206,3 +207,18 @@ def test_a_technician_without_a_home_is_planned_too() -> None:
     result = solve(on_a_line([visit(f"v{n}", n + 1, seconds=30 * MINUTE) for n in range(5)], [shift]), 0.4)
     assert result.checked.violations == ()
     assert result.checked.unassigned == ()
+
+
+def test_what_breaks_a_rule_is_taken_out_with_all_that_hangs_on_it() -> None:
+    visits = [visit("late", 1, windows=((0, HOUR),)), visit("after", 2, after="late"), visit("fine", 1)]
+    problem = on_a_line([*visits, visit("pinned", 9, pinned_to="bob", pinned_start=8 * HOUR)])
+    broken = check(problem, Plan({"ann": ("late", "after", "fine"), "bob": ("pinned",)}))
+    mended = repaired(problem, broken)
+    assert mended.plan.shift_of == {"fine": "ann", "pinned": "bob"}
+    assert [each.visit for each in mended.violations] == ["pinned"]
+
+
+def test_lunch_is_not_taken_while_another_technician_waits() -> None:
+    """Seed 669 once had lunch before a visit that somebody on another route waited for, and made that one late."""
+    problem = generated_day(669)
+    assert check(problem, greedy_plan(problem)).violations == ()

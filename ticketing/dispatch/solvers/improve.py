@@ -20,7 +20,7 @@ SHORTEST_PACKING_S = 1.5
 PACKING_BASE_S, PACKING_S_PER_ROUTE = 0.15, 28e-6  # processor seconds, measured
 FEWEST_ROUTES = 1_500  # fewer are hardly worth choosing from
 HOT, WARM = 0.03, 0.01  # after a choice the search looks closer around it
-WARM_SHARE, WARM_LEVEL = 0.15, 1  # of the time, and how hard VROOM tries, for a plan to begin with
+WARM_SHARE, WARM_LEVEL = 0.25, 1  # of the time, and how hard VROOM tries, for a plan to begin with
 STARTED = time.monotonic()
 
 

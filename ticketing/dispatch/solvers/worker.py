@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
 
@@ -13,7 +14,7 @@ from ticketing.dispatch.solvers.base import Task, solver_named
 from ticketing.dispatch.wire import plan_of, routes_of, unpack
 
 MEMORY_BYTES = 4 * 2**30  # a solver that wants more fails alone instead of taking the machine along
-CPU_GRACE_S = 30  # an orphan of a killed parent ends here
+GRACE_S = 30  # an orphan of a killed parent ends here
 
 
 def main() -> int:
@@ -44,11 +45,14 @@ def main() -> int:
 
 
 def _bound(seconds: float) -> None:
+    """Set limits that hold even if the parent, which kills a worker in time, is gone."""
+    if hasattr(signal, "alarm"):
+        signal.alarm(max(1, int(seconds) + GRACE_S))
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        limit = max(0, int(seconds)) + CPU_GRACE_S
+        limit = max(0, int(seconds)) + GRACE_S
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
 
 

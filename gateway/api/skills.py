@@ -268,5 +268,5 @@ def _items(here: Context, skills: list[Skill]) -> list[SkillItem]:
 
 
 def _log(here: Context, kind: str, skill: Skill) -> None:
-    payload = {"code": skill.code, "archived": skill.archived_at is not None}
+    payload = {"skill": skill.code, "archived": skill.archived_at is not None}
     log(here.session, kind, subject=skill, word="skill", now=here.now, by=here.actor, payload=payload)

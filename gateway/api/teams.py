@@ -327,7 +327,7 @@ def _centre(centre: WorkCentre) -> CentreItem:
 
 
 def _log_centre(here: Context, kind: str, centre: WorkCentre) -> None:
-    payload = {"code": centre.code, "name": centre.name}
+    payload = {"centre": centre.code, "name": centre.name}
     log(here.session, kind, subject=centre, word="work_centre", now=here.now, by=here.actor, payload=payload)
 
 

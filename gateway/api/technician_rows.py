@@ -46,7 +46,7 @@ class SpanItem(BaseModel):
 
 
 class TechnicianItem(BaseModel):
-    """Somebody who can be sent; `id` is the person's. Minutes are of the coming seven days; `missing` is what a plan lacks of them."""
+    """Somebody who can be sent; `id` is the person's. Minutes are of the next seven days; `missing`: what plans lack."""
 
     id: UUID
     person_id: UUID

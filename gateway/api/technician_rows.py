@@ -46,7 +46,7 @@ class SpanItem(BaseModel):
 
 
 class TechnicianItem(BaseModel):
-    """Somebody who can be sent; `id` is the person's. Minutes are of the next seven days; `missing`: what plans lack."""
+    """Somebody who can be sent; `id` is the person's. Minutes of the next seven days; `missing`: lacks of a plan."""
 
     id: UUID
     person_id: UUID

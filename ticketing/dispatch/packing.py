@@ -100,32 +100,28 @@ def _relax(relaxed: Any, search: Search, columns: list[tuple[float, Route]]) -> 
 def _chosen(
     search: Search, columns: list[tuple[float, Route]], now: set[tuple[int, frozenset[int]]], seconds: float
 ) -> dict[int, tuple[int, ...]] | None:
-    from ortools.sat.python import cp_model
+    from ortools.linear_solver import pywraplp  # its own Python face of CP-SAT imports pandas, half a second more
 
-    model = cp_model.CpModel()
-    rows: dict[tuple[str, int], list[Any]] = {}
-    stock: dict[tuple[int, int], list[Any]] = {}
-    terms, taken = [], []
-    for gain, route in columns:
-        variable = model.new_bool_var("")
-        rows.setdefault(("way", route.way), []).append(variable)
-        for visit in route.visits:
-            rows.setdefault(("visit", visit), []).append(variable)
-        for key, quantity in _used(search, route).items():
-            stock.setdefault(key, []).append(quantity * variable)
-        terms.append(round(gain) * variable)
-        taken.append((variable, route))
-        model.add_hint(variable, (route.way, frozenset(route.visits)) in now)
-    for row in rows.values():
-        model.add_at_most_one(row)
-    limits = _limits(search)
-    for key, used in stock.items():
-        model.add(sum(used) <= limits[key])
-    model.minimize(sum(terms))
-    solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = max(0.05, seconds)
-    solver.parameters.num_workers = 1
-    solver.parameters.linearization_level = 2
-    if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    exact = pywraplp.Solver.CreateSolver("SAT")
+    if exact is None:
         return None
-    return {route.way: route.visits for variable, route in taken if solver.value(variable)}
+    rows: dict[tuple[str, int], Any] = {}
+    stock = {key: exact.Constraint(-exact.infinity(), left) for key, left in _limits(search).items()}
+    objective = exact.Objective()
+    objective.SetMinimization()
+    taken: list[tuple[Any, Route]] = []
+    for gain, route in columns:
+        variable = exact.BoolVar("")
+        objective.SetCoefficient(variable, round(gain))
+        for once in [("way", route.way), *[("visit", visit) for visit in route.visits]]:
+            if once not in rows:
+                rows[once] = exact.Constraint(-exact.infinity(), 1)
+            rows[once].SetCoefficient(variable, 1)
+        for key, quantity in _used(search, route).items():
+            stock[key].SetCoefficient(variable, quantity)
+        taken.append((variable, route))
+    exact.SetHint([each for each, _ in taken], [float((r.way, frozenset(r.visits)) in now) for _, r in taken])
+    exact.SetTimeLimit(max(50, int(seconds * 1000)))
+    if exact.Solve() not in (pywraplp.Solver.OPTIMAL, pywraplp.Solver.FEASIBLE):
+        return None
+    return {route.way: route.visits for variable, route in taken if variable.solution_value() > 0.5}

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from types import ModuleType
 
 import numpy as np
-import vroom
 
 from ticketing.dispatch.indexed import Indexed
 from ticketing.dispatch.linking import place_linked
 from ticketing.dispatch.plan import Plan
 from ticketing.dispatch.problem import Problem
 from ticketing.dispatch.solvers.base import Solver, Task
+
+if "pandas" in sys.modules:
+    import vroom
+else:
+    # pyvroom imports pandas for a table of its routes that we do not use: half a second of processor time, of one.
+    sys.modules["pandas"] = stand_in = ModuleType("pandas")
+    stand_in.DataFrame = object  # type: ignore[attr-defined]
+    try:
+        import vroom
+    finally:
+        del sys.modules["pandas"]
 
 HIGHEST = 100  # VROOM's highest priority
 
@@ -28,8 +40,8 @@ class Vroom:
         solution = given.solve(
             exploration_level=task.level, nb_threads=1, timeout=timedelta(seconds=max(0.1, task.left))
         )
-        rows = solution.routes
-        jobs = rows[rows["type"] == "job"]
+        rows = np.asarray(solution._routes_numpy())
+        jobs = rows[rows["type"].astype("U9") == "job"]
         routes: dict[int, tuple[int, ...]] = {}
         for way, visit in zip(jobs["vehicle_id"].tolist(), jobs["id"].tolist(), strict=True):
             routes[int(way)] = (*routes.get(int(way), ()), int(visit))

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from assets.base.access import Actor, Role
-from assets.base.consumers import run_consumer
+from assets.base.consumers import Consumer, run_consumer
 from assets.base.errors import Conflict
 from assets.base.events import Event
 from assets.people import actor_of, add_person
@@ -30,6 +30,11 @@ from gateway.api import (
 )
 from gateway.api.deps import Context, context
 from gateway.settings import Settings
+from maintenance.episodes import decide_pending
+from maintenance.findings import save_findings
+from maintenance.models import Episode, Finding
+from maintenance.outcomes import KINDS, close_episode
+from tests.maintenance.evidence import hot_bearing
 from tests.ticketing.world import NOW, World, after
 from ticketing import field
 from ticketing.cases.cases import open_case
@@ -524,3 +529,24 @@ def test_what_is_known_stands_beside_the_case(world: World, sign_in: As) -> None
     beside = desk.ask("GET", f"/cases/{case['id']}/context")
     assert (beside["asset"]["serial"], beside["asset"]["warranty"]["state"]) == ("PUMP-1", "none")
     assert [each["number"] for each in beside["open_orders"]] == [order["number"]]
+
+
+def test_a_finding_looked_at_from_afar_ends_its_order_and_its_alarm(world: World, sign_in: As) -> None:
+    """Issue 6.1f: begun from a finding, the outcome reaches the order that the models opened, and its episode."""
+    with world.database.as_service() as session:
+        save_findings(session, world.customer, [hot_bearing(world.pump)], False, NOW)
+        decide_pending(session, NOW)
+        finding_id = session.scalars(select(Finding.id)).one()
+        order_id = session.scalars(select(WorkOrder.id)).one()
+    desk = sign_in(world.planner)
+    begun = desk.ask("POST", "/remote-sessions", 201, {"finding_id": str(finding_id)})
+    assert desk.ask("POST", "/remote-sessions", 201, {"finding_id": str(finding_id)})["id"] == begun["id"]
+    body = {"outcome": "no_fault", "advised": "The sensor is loose"}
+    ended = desk.ask("POST", f"/remote-sessions/{begun['id']}/end", body=body)
+    done = desk.ask("GET", f"/work-orders/{order_id}")
+    assert (ended["ended_orders"], done["state"], done["outcome"]) == ([done["number"]], "completed", "no_fault_found")
+    assert desk.ask("GET", f"/cases/{begun['case']['id']}")["resolution"] == "no_fault"
+    run_consumer(world.database, Consumer("maintenance.outcomes", KINDS, close_episode), after(300))
+    with world.database.as_service() as session:
+        assert session.scalars(select(Episode.outcome)).all() == ["no_fault_found"]
+    sign_in(world.stranger).ask("POST", "/remote-sessions", 403, {"finding_id": str(finding_id)})

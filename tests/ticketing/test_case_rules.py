@@ -87,7 +87,8 @@ def test_answers_are_refused_with_the_place_of_every_fault(
         return
     with pytest.raises(AnswersRefused) as refused:
         check_answers(ASKED, answers)
-    assert [(each["path"], each["rule"]) for each in refused.value.params["errors"]] == faults
+    errors: Any = refused.value.params["errors"]
+    assert [(each["path"], each["rule"]) for each in errors] == faults
 
 
 def test_fields_are_asked_in_the_order_in_which_they_were_written() -> None:

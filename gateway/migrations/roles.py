@@ -63,6 +63,8 @@ READ_ONLY = frozenset(
         "alarm_budgets",
         "held_back",
         "observed_months",
+        # Stored and read by ingest.
+        "bursts",
         "planner_verdicts",
         # What the entries of movements add up to; a trigger on those writes it.
         "stock_balances",

@@ -46,7 +46,7 @@ def upgrade() -> None:
             ["organisation_id"], ["organisations.id"], name=op.f("fk_bursts_organisation_id_organisations")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bursts")),
-        sa.UniqueConstraint("device_id", "name", name=op.f("uq_bursts_device_id")),
+        sa.UniqueConstraint("device_id", "name", name=op.f("uq_bursts_device_id_name")),
     )
     op.create_index(op.f("ix_bursts_organisation_id"), "bursts", ["organisation_id"])
     op.create_index("ix_bursts_device", "bursts", ["device_id", "received_at"])

@@ -71,7 +71,8 @@ def test_finished_work_is_documented_sent_back_approved_and_opened_again(world: 
     """004-25 (a leader approves the data), 002-22 (amendment after closing, with its reason)."""
     with world.database.as_service() as session:
         order = finished(session, world, opened(session, world))
-        assert order.documented_at is None  # two stages: the work is done, the report is not
+        # Two stages: the work is done, the report is not.
+        assert (order.state, order.documented_at) == ("completed", None)
         transition(session, order, "documented", after(700), by=world.ann)
         assert (order.review_state, order.documented_at) == ("waiting", after(700))
         with pytest.raises(Invalid):

@@ -25,6 +25,7 @@ TIMETABLE: dict[str, float] = {
     "read_bursts": 2,
     "consume_events": 1,
     "watch_service_levels": 1,
+    "plan_dispatch": 2,
     "update_presence": 5,
     "repair_clocks": 15,
     "count_evidence": 15,

@@ -43,6 +43,7 @@ from ml.store.retention import forget_models
 from ml.store.shadow import settle_trials
 from ml.taught import teach_peers
 from ml.worker import Scorer
+from ticketing.dispatch.modes import plan_waiting
 from ticketing.people.applications import forget as forget_applicants
 from ticketing.sla_watch import watch
 
@@ -131,6 +132,11 @@ def watch_service_levels(database: Database, now: datetime) -> None:
         with database.as_service() as session:
             if not watch(session, now):
                 return
+
+
+def plan_dispatch(database: Database, now: datetime) -> None:
+    """Make the plans that wait for a solver, and those that nobody has to ask for."""
+    plan_waiting(database, now)
 
 
 def update_presence(database: Database, now: datetime) -> None:
@@ -267,6 +273,7 @@ JOBS: dict[str, Job] = {
         send_notifications,
         consume_events,
         watch_service_levels,
+        plan_dispatch,
         update_presence,
         repair_clocks,
         tend_identities,

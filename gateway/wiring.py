@@ -14,6 +14,7 @@ from maintenance.outcomes import KINDS, close_episode
 from ml import owners as scoring_owners
 from ml.labels import KINDS as LABEL_KINDS
 from ml.labels import store_label
+from ticketing.dispatch.modes import DISPATCH_FOLLOWS
 from ticketing.intake import CASES_FOLLOW_WORK
 from ticketing.order_blocks import follow_blocking
 from ticketing.order_procedures import ANSWER_KINDS, follow_answer
@@ -34,6 +35,7 @@ CONSUMERS: tuple[Consumer, ...] = (
     REQUESTS_FOLLOW_CASES,
     SLA_FOLLOWS_WORK,
     SLA_FOLLOWS_RULES,
+    DISPATCH_FOLLOWS,
     Consumer("ticketing.order_blocks", STATE_EVENTS, follow_blocking),
     Consumer("ticketing.order_procedures", ANSWER_KINDS, follow_answer),
     Consumer("ml.labels", LABEL_KINDS, store_label),
@@ -57,6 +59,7 @@ def routers() -> list[APIRouter]:
     from gateway.api import (
         absences,
         alarm_holds,
+        appointments,
         asset_models,
         asset_tree,
         assets,
@@ -73,6 +76,8 @@ def routers() -> list[APIRouter]:
         device_files,
         device_time,
         devices,
+        dispatch,
+        dispatch_plans,
         documents,
         downtime,
         episodes,
@@ -148,7 +153,7 @@ def routers() -> list[APIRouter]:
         warranty_terms,
         work_orders,
     )
-    from gateway.pages import customer, mine, partner, public_documents, registration, trust
+    from gateway.pages import appointment, customer, mine, partner, public_documents, registration, trust
 
     api = (
         session,
@@ -163,6 +168,9 @@ def routers() -> list[APIRouter]:
         absences,
         territories,
         timesheets,
+        dispatch,
+        dispatch_plans,
+        appointments,
         partner_applications,
         customers,
         sites,
@@ -244,5 +252,5 @@ def routers() -> list[APIRouter]:
         labels,
         starter,
     )
-    pages = (mine, partner, public_documents, customer, registration, trust, download)
+    pages = (mine, partner, public_documents, appointment, customer, registration, trust, download)
     return [module.router for module in (*api, *pages)]

@@ -54,12 +54,14 @@ def plan_visit(
     planned: Planned | None = None,
     technician: Person | None = None,
     by: Actor | None = None,
+    later: bool = False,
     **more: Any,
 ) -> Visit:
     """Move a visit to another time, another technician, or both; `more` are pinned, travel_minutes, position_in_route.
 
     Only a visit that nobody set out for changes hands; of one that has begun only the end may move. Changing nothing
-    writes nothing. Raises VisitOverlap, IllegalMove, Invalid.
+    writes nothing. `later`: visits change places, whoever moves them checks all together, at the end, on the deferred
+    constraint. Raises VisitOverlap, IllegalMove, Invalid.
     """
     before = _told(visit)
     start, end = planned or (visit.planned_start, visit.planned_end)
@@ -68,7 +70,8 @@ def plan_visit(
     if technician is not None and not may_see(session, order, technician):
         raise Invalid(f"{technician.name}'s organisation does not carry this order out", field="technician_id")
     if (
-        start is not None
+        not later
+        and start is not None
         and end is not None
         and (start, end, person_id)
         != (

@@ -108,7 +108,7 @@ async def sent_report(request: Request) -> Sent:
         body += chunk
         if len(body) > MAX_FORM:
             return Sent(Typed(text="x" * (MAX_TEXT + 1)), as_json, False)
-    fields = _json_fields(body) if as_json else _form_fields(body)
+    fields = json_fields(body) if as_json else _form_fields(body)
     typed = Typed(*(plain_words(fields.get(name)) for name in ("text", "name", "phone")))
     return Sent(typed, as_json, bool(fields.get("website")))
 
@@ -118,7 +118,8 @@ def plain_words(value: Any) -> str:
     return str(value or "").encode(errors="replace").decode().replace("\0", "").strip()
 
 
-def _json_fields(body: bytes) -> dict[str, Any]:
+def json_fields(body: bytes) -> dict[str, Any]:
+    """Return the fields of a JSON body, none when it is no object."""
     try:
         sent = json.loads(body)
     except (ValueError, RecursionError):

@@ -22,6 +22,7 @@ USUAL_MINUTES = 60
 UNKNOWN_ROAD_S = 1_800  # to and from a machine that nobody has put on the map
 OVERTIME_PER_HOUR = 90.0  # minutes of driving; half more than an hour of them
 PROMISED = 5_000.0  # more for leaving out what a customer was promised
+EXPECTED_PER_HOUR = 10.0  # an hour later than a customer was told, when somebody else comes for who is away
 DETOUR = 1.3
 
 
@@ -189,6 +190,9 @@ def _visit(job: Job, days: Days, place: int, stock: Stock, span: WorkSpan | None
     if job.begun and span is not None:
         begun = days.seconds(job.started_at or max(days.now, job.planned_start or days.now))
     late = job.due or job.opened_at + timedelta(hours=USUAL_HOURS.get(job.priority, 72.0))
+    late_per_hour = LATE_PER_HOUR.get(job.priority, 2.0)
+    if job.absent and job.planned_start is not None:  # the customer expects somebody then, whoever it is
+        late, late_per_hour = min(late, job.planned_start), max(late_per_hour, EXPECTED_PER_HOUR)
     pinned_start = None
     if span is not None and begun is None and job.planned_start is not None:
         pinned_start = max(days.seconds(job.planned_start), days.seconds(days.now))
@@ -202,7 +206,7 @@ def _visit(job: Job, days: Days, place: int, stock: Stock, span: WorkSpan | None
         parts={} if begun is not None else dict(stock.needed.get(job.order_id, {})),
         unserved_cost=WORTH.get(job.priority, WORTH["normal"]) + (PROMISED if job.promised else 0.0),
         due=max(0, days.seconds(late)),
-        late_per_hour=LATE_PER_HOUR.get(job.priority, 2.0),
+        late_per_hour=late_per_hour,
         preferred=str(preferred) if preferred else None,
         allowed=frozenset(map(str, job.allowed)),
         pinned_to=shift_id(span) if span is not None else None,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ARRAY, Select, Uuid, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
@@ -112,9 +112,15 @@ def set_rules(
     return read_rules(row)
 
 
+def below(organisation_id: UUID) -> Select[UUID]:
+    """Return the query for the ids of an organisation and all below it."""
+    above = cast([organisation_id], ARRAY(Uuid))
+    return select(Organisation.id).where(Organisation.ancestors.op("@>")(above))
+
+
 def scope_of(session: Session, organisation_id: UUID) -> list[UUID]:
     """Return the organisation and all below it: those whose orders and people its board shows."""
-    return list(session.scalars(select(Organisation.id).where(Organisation.ancestors.contains([organisation_id]))))
+    return list(session.scalars(below(organisation_id)))
 
 
 def want_plan(session: Session, organisation_ids: set[UUID], now: datetime) -> None:

@@ -91,6 +91,7 @@ def reading_requests(victim: Victim) -> list[tuple[str, dict[str, Any]]]:
     """Every GET of the API, with the victim's ids and names wherever it takes some."""
     span = {"from": (NOW - timedelta(days=20)).isoformat(), "to": NOW.isoformat()}
     known = {"metric": f"m{SECRET}", "serial": f"D{SECRET}", "asset_id": str(victim.asset_id), "q": SECRET}
+    ids = victim.ids()
     requests = []
     for path, methods in victim.plant.app.openapi()["paths"].items():
         if "get" not in methods or path in ENDLESS:
@@ -98,7 +99,7 @@ def reading_requests(victim: Victim) -> list[tuple[str, dict[str, Any]]]:
         taken = {each["name"] for each in methods["get"].get("parameters", ()) if each["in"] == "query"}
         names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
         of_them = {"asset_id": [str(victim.asset_id)], "device_id": [str(victim.device_id)], "serial": [f"D{SECRET}"]}
-        for filled in of_them.get(names[0], victim.ids()) if names else [""]:
+        for filled in of_them.get(names[0], ids) if names else [""]:
             address = path
             for name in names:
                 address = address.replace(f"{{{name}}}", filled)

@@ -27,17 +27,17 @@ from ticketing.work_orders import get_work_order
 router = APIRouter(prefix="/api/v1", tags=["dispatch"])
 
 
-class WindowItem(BaseModel):
+class AppointmentWindow(BaseModel):
     """A window in which work can begin."""
 
     window_from: datetime
     window_until: datetime
 
 
-class Windows(BaseModel):
+class AppointmentWindows(BaseModel):
     """Windows that the plan can keep, by time."""
 
-    items: list[WindowItem]
+    items: list[AppointmentWindow]
 
 
 class OfferItem(BaseModel):
@@ -45,7 +45,7 @@ class OfferItem(BaseModel):
 
     id: UUID
     link: str
-    windows: list[WindowItem]
+    windows: list[AppointmentWindow]
     offered_at: datetime
     expires_at: datetime
 
@@ -79,7 +79,7 @@ class NewOffer(BaseModel):
     from_at: Moment | None = None
 
 
-class Choice(BaseModel):
+class WindowChoice(BaseModel):
     """A window that was chosen."""
 
     window_from: Moment
@@ -96,12 +96,16 @@ def rules_for(here: Context, order: WorkOrder) -> Rules:
 
 
 @router.get("/work-orders/{order_id}/windows", operation_id="list_windows")
-def list_windows(order_id: UUID, here: Here, from_: Annotated[Moment | None, Query(alias="from")] = None) -> Windows:
+def list_windows(
+    order_id: UUID, here: Here, from_: Annotated[Moment | None, Query(alias="from")] = None
+) -> AppointmentWindows:
     """Windows that the plan can keep for an order; nothing is promised by asking."""
     here.require("dispatch.plan")
     order = get_work_order(here.session, order_id)
     found = windows_for(here.session, rules_for(here, order), order, here.now, from_)
-    return Windows(items=[WindowItem(window_from=each.opens, window_until=each.closes) for each in found])
+    return AppointmentWindows(
+        items=[AppointmentWindow(window_from=each.opens, window_until=each.closes) for each in found]
+    )
 
 
 @router.post("/work-orders/{order_id}/appointment-offers", operation_id="offer_appointment", status_code=201)
@@ -124,7 +128,7 @@ def of_work_order(order_id: UUID, here: Here) -> Appointments:
 
 
 @router.post("/work-orders/{order_id}/appointments", operation_id="book_appointment", status_code=201)
-def book_appointment(order_id: UUID, body: Choice, here: Here) -> AppointmentItem:
+def book_appointment(order_id: UUID, body: WindowChoice, here: Here) -> AppointmentItem:
     """Promise a window, or move the promise there; the visit is planned so that it is kept."""
     here.require("dispatch.plan")
     order = get_work_order(here.session, order_id)
@@ -152,7 +156,7 @@ def list_appointments(
 
 
 @router.post("/appointments/{appointment_id}/move", operation_id="move_appointment")
-def move_appointment(appointment_id: UUID, body: Choice, here: Here, if_match: IfMatch = None) -> AppointmentItem:
+def move_appointment(appointment_id: UUID, body: WindowChoice, here: Here, if_match: IfMatch = None) -> AppointmentItem:
     """Move a promise to another window; the desk may as often as it has to."""
     here.require("dispatch.plan")
     row = locked(here, Appointment, appointment_id, "appointment", if_match)
@@ -176,7 +180,7 @@ def _offered(made: AppointmentOffer) -> OfferItem:
     return OfferItem(
         id=made.id,
         link=f"/a/appointments/{made.token}",
-        windows=[WindowItem(window_from=each["from"], window_until=each["until"]) for each in made.windows],
+        windows=[AppointmentWindow(window_from=each["from"], window_until=each["until"]) for each in made.windows],
         offered_at=made.offered_at,
         expires_at=made.expires_at,
     )

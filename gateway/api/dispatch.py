@@ -42,7 +42,7 @@ From = Annotated[Moment | None, Query(alias="from")]
 Until = Annotated[Moment | None, Query()]
 
 
-class Move(BaseModel):
+class BoardMove(BaseModel):
     """A visit, or an order that has none, dropped on somebody's hour."""
 
     visit_id: UUID | None = None
@@ -139,7 +139,7 @@ def get_unassigned(here: Here, from_: From = None, until: Until = None) -> Bench
 
 
 @router.post("/dispatch/moves", operation_id="move_on_board")
-def move_on_board(body: Move, here: Here, if_match: IfMatch = None) -> MoveResult:
+def move_on_board(body: BoardMove, here: Here, if_match: IfMatch = None) -> MoveResult:
     """Check a move against the referee, and write it unless it is a dry run.
 
     409 names the rules that it breaks (accept them by code) or what changed meanwhile; 412 shows both versions.
@@ -163,7 +163,7 @@ def move_on_board(body: Move, here: Here, if_match: IfMatch = None) -> MoveResul
     return _result(here, proposed, written)
 
 
-def _what(here: Context, body: Move) -> tuple[Visit | None, UUID]:
+def _what(here: Context, body: BoardMove) -> tuple[Visit | None, UUID]:
     if (body.visit_id is None) == (body.work_order_id is None):
         raise Invalid("a visit, or an order without one", field="visit_id")
     if body.visit_id is not None:
@@ -179,7 +179,7 @@ def _what(here: Context, body: Move) -> tuple[Visit | None, UUID]:
     return None, order.id
 
 
-def _compare(here: Context, body: Move, visit: Visit | None, order_id: UUID, if_match: str | None) -> None:
+def _compare(here: Context, body: BoardMove, visit: Visit | None, order_id: UUID, if_match: str | None) -> None:
     told = (if_match or "").strip().removeprefix("W/").strip('"')
     if told and told != "*" and (not told.isdecimal() or len(told) > 9):
         raise Invalid("If-Match holds a version number", field="If-Match")

@@ -46,7 +46,7 @@ class NewEmergency(BaseModel):
     publish: bool = False
 
 
-class Rejection(BaseModel):
+class PlanRejection(BaseModel):
     """Why a plan is not wanted."""
 
     reason: SomeText = None
@@ -92,7 +92,7 @@ class Plans(BaseModel):
     next: str | None = None
 
 
-class AssignmentItem(BaseModel):
+class PlannedAssignment(BaseModel):
     """What a plan says of one order: who and when, or why nobody."""
 
     work_order_id: UUID
@@ -114,7 +114,7 @@ class PlanDetail(PlanItem):
     """A plan with all that it says, changes first."""
 
     tried: list[dict[str, Any]]
-    assignments: list[AssignmentItem]
+    assignments: list[PlannedAssignment]
 
 
 class Published(BaseModel):
@@ -232,9 +232,9 @@ def show(plan_id: UUID, here: Here) -> PlanDetail:
         .order_by(first, PlanAssignment.planned_start, PlanAssignment.id)
         .limit(MAX_SHOWN)
     )
-    names = [name for name in AssignmentItem.model_fields if name not in ("number", "technician")]
+    names = [name for name in PlannedAssignment.model_fields if name not in ("number", "technician")]
     told = [
-        AssignmentItem(number=number, technician=name, **{each: getattr(row, each) for each in names})
+        PlannedAssignment(number=number, technician=name, **{each: getattr(row, each) for each in names})
         for row, number, name in rows
     ]
     return PlanDetail(**_items(here, [plan])[0].model_dump(), tried=plan.tried, assignments=told)
@@ -250,7 +250,7 @@ def publish_plan(plan_id: UUID, here: Here) -> Published:
 
 
 @router.post("/dispatch/plans/{plan_id}/reject", operation_id="reject_dispatch_plan")
-def reject_plan(plan_id: UUID, body: Rejection, here: Here) -> PlanItem:
+def reject_plan(plan_id: UUID, body: PlanRejection, here: Here) -> PlanItem:
     """Do without a plan."""
     here.require("dispatch.plan")
     plan = get_plan(here.session, plan_id, lock=True)

@@ -2,7 +2,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
-const GATHER_MS = 800; // one refetch for a burst of changes
+const GATHER_MS = 400; // one refetch for a burst of changes
 
 const CONCERNS: Record<string, string[]> = {
   finding: ["overview", "asset", "findings", "predicted-jobs", "timeline"],
@@ -16,8 +16,12 @@ const CONCERNS: Record<string, string[]> = {
   model: ["models", "model", "training-runs"],
   training: ["training-runs", "models"],
   label: ["model-performance"],
-  work_order: ["overview", "asset", "work-orders", "work-order", "timeline", "predicted-jobs", "requests"],
-  visit: ["work-orders", "work-order", "timeline"],
+  work_order: ["overview", "asset", "work-orders", "work-order", "timeline", "predicted-jobs", "requests", "dispatch"],
+  visit: ["work-orders", "work-order", "timeline", "dispatch"],
+  dispatch_plan: ["dispatch"],
+  appointment: ["dispatch", "timeline", "work-order"],
+  absence: ["dispatch", "list"],
+  shift: ["dispatch"],
   request: ["requests", "timeline", "work-orders"],
   device: ["overview", "devices", "device", "asset", "timeline"],
   asset: ["overview", "asset", "timeline"],

@@ -3,7 +3,7 @@ import { Burger, Drawer, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import {
-  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, ListChecks, LogOut, MessageSquareText, Package, Radar,
+  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CalendarRange, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, ListChecks, LogOut, MessageSquareText, Package, Radar,
   Shapes, ShieldCheck, SlidersHorizontal, Smartphone, Truck, UsersRound, Warehouse, Wrench, type LucideIcon,
 } from "lucide-react";
 import { Suspense, useEffect } from "react";
@@ -35,6 +35,7 @@ function usePlaces(): Group[] {
     { key: "nav.group.operate", places: [
       { to: "/", key: "nav.overview", icon: Gauge, tally: counts?.in_trouble, hot: true, action: "asset.read" },
       { to: "/work-orders", key: "nav.work_orders", icon: ClipboardList, tally: counts?.open_work_orders, action: "work_order.read" },
+      { to: "/dispatch", key: "nav.dispatch", icon: CalendarRange, action: "dispatch.read" },
       { to: "/alarms", key: "nav.alarms", icon: BellRing, tally: unseen, hot: true, action: "finding.read" },
       { to: "/planner", key: "nav.planner", icon: Radar, action: "finding.read" },
       { to: "/cases", key: "nav.cases", icon: MessageSquareText, tally: fresh, hot: true, action: "case.read" },

@@ -108,6 +108,7 @@ const RepairsPage = lazy(() => import("./stock/RotablePages").then((made) => ({ 
 const OldPartsPage = lazy(() => import("./stock/RotablePages").then((made) => ({ default: made.OldPartsPage })));
 const PriceBooksPage = lazy(() => import("./stock/PriceBooks").then((made) => ({ default: made.PriceBooksPage })));
 const PriceBookPage = lazy(() => import("./stock/PriceBooks").then((made) => ({ default: made.PriceBookPage })));
+const DispatchPage = lazy(() => import("./dispatch/DispatchPage").then((made) => ({ default: made.DispatchPage })));
 const ProceduresPage = lazy(() => import("./procedures/ProceduresPage").then((made) => ({ default: made.ProceduresPage })));
 const ProcedurePage = lazy(() => import("./procedures/ProcedurePage").then((made) => ({ default: made.ProcedurePage })));
 
@@ -137,6 +138,7 @@ createRoot(document.getElementById("root")!).render(
           <Route path="sites/:id" element={<SitePage />} />
           <Route path="organisations" element={<OrganisationsPage />} />
           <Route path="calendars" element={<CalendarsPage />} />
+          <Route path="dispatch" element={<DispatchPage />} />
           <Route path="service-levels" element={<LatePage />} />
           <Route path="service-levels/warnings" element={<WarningsPage />} />
           <Route path="service-levels/figures" element={<ServiceFiguresPage />} />

@@ -83,7 +83,7 @@ export function PointMap(props: { spots: Spot[]; tiles: Tiles | null }) {
       <div className="mapbuttons"><button type="button" aria-label={text.t("map.in")} onClick={() => zoom(2)}>+</button><button type="button" aria-label={text.t("map.out")} onClick={() => zoom(0.5)}>−</button><button type="button" aria-label={text.t("map.all")} onClick={() => { held.current.view = null; later(); }}>⤢</button></div>
       {tiles?.attribution && <div className="mapby">{tiles.attribution}</div>}
       {chosen.length > 0 && (
-        <div className="mapbox">{chosen.map((spot) => <button key={spot.id} type="button" className="plainbutton line row" style={{ width: "100%", gap: 10 }} onClick={() => void navigate(`/assets/${spot.id}`)}><span className="grow"><span className="break" style={{ fontWeight: 600 }}>{spot.name}</span><span className="mono small muted" style={{ display: "block" }}>{spot.serial}</span></span><StateChip state={spot.state ?? "no_data"} small /></button>)}</div>
+        <div className="mapbox">{chosen.map((spot) => <button key={spot.id} type="button" className="plainbutton line row" style={{ width: "100%", gap: 10 }} onClick={() => void navigate(spot.to ?? `/assets/${spot.id}`)}><span className="grow"><span className="break" style={{ fontWeight: 600 }}>{spot.name}</span><span className="mono small muted" style={{ display: "block" }}>{spot.serial}</span></span>{!spot.to && <StateChip state={spot.state ?? "no_data"} small />}</button>)}</div>
       )}
     </div>
   );

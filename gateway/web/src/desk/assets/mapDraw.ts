@@ -7,7 +7,7 @@ import { drawTiles, type Tiles } from "./mapTiles";
 import { outlines } from "./outlines";
 import { mercator } from "./mercator";
 
-export type Spot = { id: string; name: string; serial: string; latitude_deg: number | null; longitude_deg: number | null; state?: AssetState | null };
+export type Spot = { id: string; name: string; serial: string; latitude_deg: number | null; longitude_deg: number | null; state?: AssetState | null; to?: string };
 export type View = { x: number; y: number; scale: number }; // middle in the unit square of the Mercator map; pixels per its side
 export type Group = { x: number; y: number; spots: Spot[]; worst: AssetState }; // x and y on the map
 export type Placed = { spot: Spot; x: number; y: number };

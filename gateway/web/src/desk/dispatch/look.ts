@@ -1,0 +1,42 @@
+/** What the pages of dispatch share: the board's rows, how visits look, and the days that are shown. */
+import { useQuery, keepPreviousData } from "@tanstack/react-query";
+
+import { api, query } from "../../api/client";
+import type { Schema } from "../../api/rows";
+import type { Text } from "../../i18n/useText";
+
+export type Board = Schema["Board"];
+export type Bar = Schema["VisitBar"];
+export type Bench = Schema["Bench"];
+export type Waiting = Schema["Unassigned"];
+export type Moved = Schema["MoveResult"];
+export type Plan = Schema["PlanItem"];
+export type PlanDetail = Schema["PlanDetail"];
+
+/** A day or a week that begins at the reader's midnight. */
+export type Days = { first: Date; count: number };
+
+export const midnight = (at: Date): Date => new Date(at.getFullYear(), at.getMonth(), at.getDate());
+export const plus = (at: Date, days: number): Date => new Date(at.getFullYear(), at.getMonth(), at.getDate() + days);
+export const asked = (days: Days) => ({ from: days.first.toISOString(), until: plus(days.first, days.count).toISOString() });
+
+export const useBoard = (days: Days) =>
+  useQuery({ queryKey: ["dispatch", "board", asked(days)], queryFn: ({ signal }) => api<Board>(`/dispatch/board${query(asked(days))}`, { signal }), placeholderData: keepPreviousData, refetchInterval: 60_000 });
+
+export const useBench = (days: Days) =>
+  useQuery({ queryKey: ["dispatch", "bench", asked(days)], queryFn: ({ signal }) => api<Bench>(`/dispatch/unassigned${query(asked(days))}`, { signal }), placeholderData: keepPreviousData, refetchInterval: 60_000 });
+
+/** Colours of a visit: by priority while it waits, by state once somebody set out. */
+export function colours(bar: Bar): { fill: string; ink: string } {
+  if (["completed", "partially_completed"].includes(bar.state)) return { fill: "#e4e9ec", ink: "#4a5a63" };
+  if (bar.state === "cannot_complete") return { fill: "#f6dedc", ink: "#8c1d18" };
+  if (bar.state !== "scheduled") return { fill: "#1d7470", ink: "#ffffff" };
+  if (bar.priority === "urgent") return { fill: "#b3261e", ink: "#ffffff" };
+  if (bar.priority === "high") return { fill: "#f3d9a8", ink: "#5f3b00" };
+  return { fill: "#cfe3ee", ink: "#123d52" };
+}
+
+export const nameOf = (order: { title: { code: string; params: Record<string, unknown> }; title_text?: string | null; asset_name: string }, text: Text): string =>
+  order.title_text ?? (text.has(order.title.code) ? text.t(order.title.code, order.title.params) : order.asset_name);
+
+export const sign = (cost: number, text: Text): string => `${cost > 0 ? "+" : cost < 0 ? "−" : "±"}${text.number(Math.abs(cost), 0)}`;

@@ -1,38 +1,87 @@
-"""Find work orders by number and by what they are about."""
+"""Find cases, requests and work orders by number and by what they are about."""
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, literal_column, select, text, true
 from sqlalchemy.orm import Session
 
-from assets.search.finding import Found, like_patterns
+from assets.base.access import STAFF, Actor
+from assets.search.finding import MATCHES, MOST_LISTED, MOST_OF_ALL, Found
 
-_FIND = """
-SELECT w.id, w.number, w.title_text, w.state, a.id AS asset_id, a.name, a.serial,
-  CASE WHEN lower(w.number) = lower(:exact) THEN 0 WHEN w.number ILIKE :start THEN 1 ELSE 4 END AS place
-FROM work_orders w LEFT JOIN assets a ON a.id = w.asset_id
-WHERE w.number ILIKE :start OR w.title_text ILIKE ALL (:patterns)
-ORDER BY place, w.opened_at DESC LIMIT :limit
+TABLES = {"case": "cases", "request": "requests", "work_order": "work_orders"}
+MAX_ASKED = 200
+MAX_SUBTITLE = 200
+
+_HITS = text("SELECT kind, found, place FROM forewarn_search_work(:asked, :kinds, :notes, :most)")
+_TITLES = {"case": "t.title", "request": "split_part(t.text, E'\\n', 1)", "work_order": "t.title_text"}
+# Under the row policies of whoever asks: what the function let through too much falls out here.
+_ROWS = """
+SELECT t.id, t.number, left({title}, :longest) AS title, f.place, a.id AS asset_id, a.name, a.serial
+FROM unnest(CAST(:ids AS uuid[]), CAST(:places AS int[])) AS f(found, place)
+JOIN LATERAL (SELECT * FROM {table} WHERE id = f.found OFFSET 0) t ON true
+LEFT JOIN LATERAL (SELECT * FROM assets WHERE id = t.asset_id OFFSET 0) a ON true
+ORDER BY f.place, t.id DESC LIMIT :limit
 """
 
 
-def find_work_orders(session: Session, asked: str, limit: int) -> list[Found]:
-    """Return the work orders whose number begins so, or whose title holds every word."""
-    patterns = like_patterns(asked.replace("\0", "").strip()[:200])
-    if patterns == [""]:
+def find_work(session: Session, asked: str, kinds: Sequence[str], limit: int, actor: Actor) -> list[Found]:
+    """Return what of these kinds holds every word, numbers first, then titles, the newest first; notes only for staff.
+
+    What others own is found by whoever carries it out.
+    """
+    said = _said(asked)
+    if not said or not kinds:
         return []
-    start = patterns[0][1:] if len(patterns) == 1 else ""
-    rows = session.execute(text(_FIND), {"exact": asked.strip(), "start": start, "patterns": patterns, "limit": limit})
+    about = {"asked": said, "kinds": [*kinds], "notes": _reads_notes(actor), "most": limit * 2}
+    hits = session.execute(_HITS, about).all()
+    found: list[Found] = []
+    for kind in kinds:
+        places = {hit.found: hit.place for hit in hits if hit.kind == kind}
+        found += _found(session, kind, places, limit) if places else []
+    return found
+
+
+def holding(session: Session, kind: str, asked: str | None, actor: Actor) -> ColumnElement[bool]:
+    """Return the condition on the kind's table under which a row holds every word, for lists with `q`."""
+    said = _said(asked or "")
+    if not said:
+        return true()
+    about = {"asked": said, "kind": kind, "notes": _reads_notes(actor)}
+    few = session.scalar(
+        text("SELECT forewarn_search_work_ids(:asked, :kind, :notes, :most)"), about | {"most": MOST_LISTED}
+    )
+    row_id = literal_column(f"{TABLES[kind]}.id", Uuid())
+    if few is not None:
+        return row_id == any_(bindparam(None, few, ARRAY(Uuid)))
+    every = func.forewarn_search_work_ids(said, kind, _reads_notes(actor), MOST_OF_ALL)
+    return row_id.in_(select(func.unnest(every)))
+
+
+def _said(asked: str) -> str:
+    return asked.replace("\0", "").strip()[:MAX_ASKED]
+
+
+def _reads_notes(actor: Actor) -> bool:
+    """Customers and partners find nothing by what the desk writes for itself."""
+    return bool(actor.roles & STAFF)
+
+
+def _found(session: Session, kind: str, places: dict[UUID, int], limit: int) -> list[Found]:
+    statement = _ROWS.format(title=_TITLES[kind], table=TABLES[kind])
+    about = {"ids": [*places], "places": [*places.values()], "limit": limit, "longest": MAX_SUBTITLE}
     return [
         Found(
-            "work_order",
+            kind,
             row.id,
             row.number,
             row.place,
-            "number" if row.place < 2 else "text",
-            subtitle=" · ".join(each for each in (row.title_text, row.name, row.serial) if each),
+            "number" if row.place < 2 else MATCHES[row.place],
+            subtitle=" · ".join(each for each in (row.title, row.name, row.serial) if each),
             asset_id=row.asset_id,
             serial=row.serial,
         )
-        for row in rows
+        for row in session.execute(text(statement), about)
     ]

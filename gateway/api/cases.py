@@ -8,14 +8,14 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from assets.base.access import Role
 from assets.base.errors import Conflict, Invalid
 from assets.registry import Asset, Customer
 from gateway.api.case_rows import CaseDetail, Cases, case_detail, case_items
 from gateway.api.deps import Context, Here
-from gateway.api.edits import IfMatch, contains, locked, named
+from gateway.api.edits import IfMatch, locked, named
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.sla_rows import SlaFilter, sla_condition
 from gateway.api.work_orders import id_of_cursor
@@ -29,6 +29,7 @@ from ticketing.cases.stages import approve, ask_approval, send_back, set_stage
 from ticketing.cases.tables import Case, ServiceType
 from ticketing.cases.words import MAX_NOTE, MAX_TEXT, MAX_TITLE, PRIORITIES, one_of, words
 from ticketing.cases.workflow import stages_of
+from ticketing.finding import holding
 from ticketing.people.tables import Team
 from ticketing.requests import MAX_CONTACT, follow_case, open_request
 
@@ -125,8 +126,7 @@ def list_cases(
         if value is not None:
             query = query.where(column == value)
     if q and q.strip():
-        found_in = contains(q.strip()[:100])
-        query = query.where(or_(*(column.ilike(found_in) for column in (Case.number, Case.title, Case.text))))
+        query = query.where(holding(here.session, "case", q, here.actor))
     if sla is not None:
         query = query.where(sla_condition("case", Case.id, sla, here.now))
     if after is not None:

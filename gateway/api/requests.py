@@ -18,6 +18,7 @@ from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_order_rows import WorkOrderDetail, detail_of
 from gateway.api.work_orders import id_of_cursor
 from ticketing.cases.tables import Case, ServiceType
+from ticketing.finding import holding
 from ticketing.intake import accept_request
 from ticketing.models import Request, WorkOrder
 from ticketing.requests import (
@@ -122,6 +123,7 @@ def list_requests(
     asset_id: UUID | None = None,
     case_id: UUID | None = None,
     number: str | None = None,
+    q: str | None = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Requests:
@@ -136,6 +138,8 @@ def list_requests(
         query = query.where(Request.case_id == case_id)
     if number is not None:
         query = query.where(Request.number == number)
+    if q and q.strip():
+        query = query.where(holding(here.session, "request", q, here.actor))
     if after is not None:
         query = query.where(Request.id < id_of_cursor(after))
     found = list(here.session.scalars(query))

@@ -16,12 +16,14 @@ from assets.people import Person
 from assets.search.finding import KINDS, Found, find
 from assets.search.models import SavedFilter
 from gateway.api.deps import Context, Here
-from ticketing.finding import find_work_orders
+from ticketing.finding import TABLES as WORK
+from ticketing.finding import find_work
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
 
 MAX_FILTERS = 200  # of one person on one page
 MAX_QUERY = 20_000  # characters of a filter
+EVERY = [*KINDS, *WORK]
 
 
 class Hit(BaseModel):
@@ -83,18 +85,18 @@ def search(
     kinds: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Hits:
-    """Find assets, customers, sites, models, documents and work orders; an exact serial number comes first."""
+    """Find assets, customers, sites, models, documents, cases, requests and work orders; exact numbers come first."""
     here.require("asset.read")
-    wanted = [each.strip() for each in kinds.split(",")] if kinds else [*KINDS, "work_order"]
-    unknown = sorted(set(wanted) - {*KINDS, "work_order"})
+    wanted = [each.strip() for each in kinds.split(",")] if kinds else EVERY
+    unknown = sorted(set(wanted) - {*EVERY})
     if unknown:
-        raise Invalid(f"no such kind: {', '.join(unknown)}", field="kinds", allowed=[*KINDS, "work_order"])
+        raise Invalid(f"no such kind: {', '.join(unknown)}", field="kinds", allowed=EVERY)
     if not may(here.actor, "document.read"):
         wanted = [each for each in wanted if each != "document"]
     outside = here.actor.roles <= {Role.CUSTOMER}
     found = find(here.session, q, [each for each in wanted if each in KINDS], limit, public_only=outside)
-    if "work_order" in wanted and may(here.actor, "work_order.read"):
-        found += find_work_orders(here.session, q, limit)
+    work = [each for each in WORK if each in wanted and may(here.actor, f"{each}.read")]
+    found += find_work(here.session, q, work, limit, here.actor)
     found.sort(key=lambda each: each.place)
     return Hits(items=[_hit(each) for each in found[:limit]])
 

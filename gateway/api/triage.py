@@ -7,19 +7,20 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from assets.base.errors import Invalid
 from assets.registry import Customer
 from gateway.api.case_rows import CaseItem, TypeOfCase, case_items
 from gateway.api.deps import Context, Here
-from gateway.api.edits import IfMatch, Ref, contains, locked, named
+from gateway.api.edits import IfMatch, Ref, locked, named
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from ticketing.cases.routing import MAX_RULES
 from ticketing.cases.tables import Case, RoutingRule, ServiceType
 from ticketing.cases.triage import after as after_place
 from ticketing.cases.triage import counts, rank_of, triage
 from ticketing.cases.words import PRIORITIES, one_of, words
+from ticketing.finding import holding
 from ticketing.people.tables import Team, Territory
 from ticketing.people.teams import teams_of
 
@@ -101,8 +102,7 @@ def list_triage(
     if team_id is not None:
         query = query.where(Case.team_id == team_id)
     if q and q.strip():
-        pattern = contains(q.strip()[:100])
-        query = query.where(or_(*(column.ilike(pattern) for column in (Case.number, Case.title, Case.text))))
+        query = query.where(holding(here.session, "case", q, here.actor))
     if after is not None:
         rank, case_id = read_cursor(after, int, UUID)
         query = query.where(after_place(rank, case_id))

@@ -21,6 +21,7 @@ from gateway.api.sla_rows import SlaFilter, sla_condition
 from gateway.api.work_order_rows import WorkOrderDetail, WorkOrders, detail_of, items_of
 from ticketing import field
 from ticketing.cases.tables import ServiceType
+from ticketing.finding import holding
 from ticketing.models import WorkOrder
 from ticketing.order_edits import PLANNED, checked_plan, edit_order
 from ticketing.order_models import WorkOrderPerson
@@ -114,6 +115,7 @@ def list_work_orders(
     assignee: Annotated[str | None, Query(description="'me', 'nobody' or a person's id")] = None,
     open_only: Annotated[bool, Query(alias="open")] = False,
     number: str | None = None,
+    q: str | None = None,
     review: str | None = None,
     case_id: UUID | None = None,
     team_id: UUID | None = None,
@@ -141,6 +143,8 @@ def list_work_orders(
         query = query.where(WorkOrder.state.in_(OPEN_STATES))
     if assignee is not None:
         query = query.where(_whose(_assignee(here, assignee)))
+    if q and q.strip():
+        query = query.where(holding(here.session, "work_order", q, here.actor))
     if sla is not None:
         query = query.where(sla_condition("work_order", WorkOrder.id, sla, here.now))
     if after is not None:

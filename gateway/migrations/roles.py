@@ -31,6 +31,7 @@ SERVICE_ONLY = frozenset(
         "customer_sessions",
         "label_keys",
         "search_entries",
+        "work_search_entries",
         "api_tokens",
         "claim_attempts",
         "idempotency_keys",

@@ -94,6 +94,7 @@ export type WorkFilter = {
   assignee?: string;
   origin?: string;
   number?: string;
+  q?: string;
   asset_id?: string;
   state?: string;
   limit?: number; review?: string };
@@ -118,10 +119,11 @@ export const usePredictedJobs = (state: string) =>
     refetchInterval: 15_000,
   });
 
-export const useRequests = () =>
+export const useRequests = (q?: string) =>
   useQuery({
-    queryKey: ["requests"],
-    queryFn: () => api<Page<CustomerRequest>>(`/requests${query({ limit: 100 })}`),
+    queryKey: q ? ["requests", q] : ["requests"],
+    queryFn: () => api<Page<CustomerRequest>>(`/requests${query({ limit: 100, q })}`),
+    placeholderData: keepPreviousData,
     refetchInterval: 15_000,
   });
 

@@ -1,6 +1,7 @@
 /** What customers reported; each becomes a work order or gets an answer. */
-import { Button, Group, Modal, SegmentedControl, Textarea } from "@mantine/core";
-import { MessageSquareText } from "lucide-react";
+import { Button, Group, Modal, SegmentedControl, Textarea, TextInput } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { MessageSquareText, Search } from "lucide-react";
 import { useState } from "react";
 import { Link, useOutletContext, useSearchParams } from "react-router";
 
@@ -20,16 +21,23 @@ export function RequestsPage() {
   const text = useText();
   const [params, setParams] = useSearchParams();
   const view = params.get("view") ?? "new";
-  const requests = useRequests();
+  const [typed, setTyped] = useState(params.get("q") ?? "");
+  const [sought] = useDebouncedValue(typed.trim(), 300);
+  const requests = useRequests(sought || undefined);
   useTitle(text.t("nav.requests"));
   return (
     <>
       <PageHead title={text.t("requests.title")} sub={text.t("requests.sub")} />
       <CaseTabs staff={may(useOutletContext<Me>(), "case.handle")} />
-      <SegmentedControl mb={14} value={view} onChange={(value) => setParams({ view: value }, { replace: true })} data={["new", "all"].map((name) => ({ value: name, label: text.t(`requests.view.${name}`) }))} />
+      <div className="row wrap" style={{ marginBottom: 14, gap: 10 }}>
+        <SegmentedControl value={view} onChange={(value) => setParams({ view: value }, { replace: true })} data={["new", "all"].map((name) => ({ value: name, label: text.t(`requests.view.${name}`) }))} />
+        <div className="grow" />
+        <TextInput value={typed} onChange={(event) => setTyped(event.currentTarget.value)} leftSection={<Search size={16} />} placeholder={text.t("requests.search")} aria-label={text.t("requests.search")} maxLength={100} style={{ flex: "0 1 260px" }} />
+      </div>
       <Loaded of={requests} skeleton={<Bones rows={6} height={24} />}>
         {(page) => {
           const shown = page.items.filter((request) => view === "all" || request.state === "new");
+          if (shown.length === 0 && sought) return <Empty icon={Search} sentence={text.t("search.nothing", { sought })} action={<Button variant="default" onClick={() => setTyped("")}>{text.t("orders.clear_search")}</Button>} />;
           return shown.length === 0 ? (
             <Empty icon={MessageSquareText} sentence={text.t(view === "all" ? "requests.empty_all" : "requests.empty_new")} action={<Button component={Link} to="/" variant="default">{text.t("requests.find_qr")}</Button>} example={text.t("requests.example")} />
           ) : (

@@ -1,7 +1,7 @@
-/** One box that finds machines, customers, sites, models, orders and documents, in either language. */
+/** One box that finds machines, customers, sites, models, cases, requests, orders and documents, in either language. */
 import { Kbd, Modal } from "@mantine/core";
 import { useDebouncedValue, useHotkeys } from "@mantine/hooks";
-import { Boxes, Building2, ClipboardList, FileText, MapPin, Package, Search, Shapes, type LucideIcon } from "lucide-react";
+import { Boxes, Building2, ClipboardList, FileText, Inbox, MapPin, MessageSquareText, Package, Search, Shapes, type LucideIcon } from "lucide-react";
 import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 import { useNavigate } from "react-router";
 
@@ -17,6 +17,8 @@ const PLACES: Record<string, { icon: LucideIcon; to: (hit: Hit) => string }> = {
   site: { icon: MapPin, to: (hit) => `/sites/${hit.id}` },
   asset_model: { icon: Shapes, to: (hit) => `/asset-models/${hit.id}` },
   work_order: { icon: ClipboardList, to: (hit) => `/work-orders/${hit.id}` },
+  case: { icon: MessageSquareText, to: (hit) => `/cases/${hit.id}` },
+  request: { icon: Inbox, to: (hit) => `/requests?view=all&q=${encodeURIComponent(hit.title)}` },
   document: { icon: FileText, to: (hit) => (hit.asset_id ? `/assets/${hit.asset_id}/documents` : `/documents?open=${hit.id}`) },
   part: { icon: Package, to: (hit) => `/parts/${hit.id}` },
 };

@@ -37,7 +37,7 @@ export function WorkOrdersPage() {
   const view = params.get("view") ?? "open";
   const [typed, setTyped] = useState("");
   const [sought] = useDebouncedValue(typed, 300);
-  const filter: WorkFilter = sought.trim() ? { number: fullNumber(sought) } : (VIEWS[view] ?? VIEWS.open!);
+  const filter: WorkFilter = sought.trim() ? { q: fullNumber(sought) } : (VIEWS[view] ?? VIEWS.open!);
   const orders = useWorkOrders(filter);
   useTitle(text.t("nav.work_orders"));
   return (
@@ -62,7 +62,7 @@ function None(props: { view: string; sought: string; clear: () => void }) {
   const connects = may(useOutletContext<Me>(), "device.manage");
   if (props.sought)
     return (
-      <Empty icon={Search} sentence={text.t("orders.not_found", { number: fullNumber(props.sought) })} action={<Button variant="default" onClick={props.clear}>{text.t("orders.clear_search")}</Button>} />
+      <Empty icon={Search} sentence={text.t("search.nothing", { sought: fullNumber(props.sought) })} action={<Button variant="default" onClick={props.clear}>{text.t("orders.clear_search")}</Button>} />
     );
   return (
     <Empty

@@ -22,7 +22,7 @@ export function Timeline(props: { board: Board; look: Look; first: Date; editabl
       headerToolbar: { start: "", center: "", end: "" },
       slotDuration: "00:30",
       snapDuration: "00:05",
-      slotWidth: 36,
+      slotWidth: 48,
       nowIndicator: true,
       eventResizableFromStart: false,
       firstDay: 1,
@@ -56,7 +56,7 @@ export function Timeline(props: { board: Board; look: Look; first: Date; editabl
     <div
       ref={box}
       className="card"
-      style={{ height: Math.max(360, Math.min(700, 90 + 62 * props.board.resources.length)), overflow: "hidden" }}
+      style={{ height: Math.max(260, Math.min(700, 150 + 44 * props.board.resources.length)), overflow: "hidden" }}
       onDragOver={(event) => { if (event.dataTransfer.types.includes("text/x-order")) event.preventDefault(); }}
       onDrop={(event) => {
         const order = event.dataTransfer.getData("text/x-order");

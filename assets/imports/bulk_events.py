@@ -23,7 +23,7 @@ _COLUMNS = (
 
 @dataclass(slots=True)
 class Happened:
-    """One event to append; every subject once in a batch."""
+    """One event to append; those of one subject follow each other as they come."""
 
     at: datetime
     kind: str
@@ -40,19 +40,23 @@ class Happened:
 
 
 def append_events(session: Session, happened: Sequence[Happened], *, new: bool) -> None:
-    """Append events to their subjects' chains, in the caller's transaction; `new`: the subjects have no events yet."""
+    """Append events to their subjects' chains, in the caller's transaction.
+
+    `new`: the subjects have no events yet, and get one each.
+    """
     for first in range(0, len(happened), AT_ONCE):
         batch = sorted(happened[first : first + AT_ONCE], key=lambda each: each.subject_id)
-        if not new:
-            _follow_on(session, batch)
+        heads: dict[UUID, bytes | None] = {} if new else _heads(session, batch)
         for each in batch:
+            each.previous_hash = heads.get(each.subject_id)
             each.hash = chain_hash(cast(Event, each))
+            heads[each.subject_id] = each.hash
         _insert(session, batch)
 
 
-def _follow_on(session: Session, batch: Sequence[Happened]) -> None:
-    """Take the locks that `append_event` takes, in one order, then the heads of the chains."""
-    subjects = [each.subject_id for each in batch]
+def _heads(session: Session, batch: Sequence[Happened]) -> dict[UUID, bytes | None]:
+    """Take the locks that `append_event` takes, in one order, then return the heads of the chains."""
+    subjects = list(dict.fromkeys(each.subject_id for each in batch))
     session.execute(
         text(
             "SELECT pg_advisory_xact_lock(hashtextextended(s::text, 7)) FROM unnest(CAST(:subjects AS uuid[]))"
@@ -60,15 +64,13 @@ def _follow_on(session: Session, batch: Sequence[Happened]) -> None:
         ),
         {"subjects": subjects},
     )
-    heads = {
+    return {
         subject: head
         for subject, head in session.execute(
             text("SELECT s, forewarn_chain_head(s) FROM unnest(CAST(:subjects AS uuid[])) AS u(s)"),
             {"subjects": subjects},
         )
     }
-    for each in batch:
-        each.previous_hash = heads[each.subject_id]
 
 
 def _insert(session: Session, batch: Sequence[Happened]) -> None:

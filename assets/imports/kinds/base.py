@@ -71,20 +71,18 @@ class RowKind(Kind):
         if stage.rows > MAX_ROWS_ONE_BY_ONE:
             stage.fault(1, None, "too_many_rows", most=MAX_ROWS_ONE_BY_ONE)
             return
+        self._try_all(session, stage, self._staged(session, 0, 1 << 31, ("faulty",)), origin)
+
+    def _try_all(
+        self, session: Session, stage: Stage, rows: Sequence[tuple[int, dict[str, Any]]], origin: Origin
+    ) -> None:
         verdicts: dict[int, str] = {}
         with session.begin_nested() as tried:
-            rows = self._staged(session, 0, 1 << 31, ("faulty",))
             for first in range(0, len(rows), BATCH_ROWS):
                 verdicts |= self._try(session, stage, rows[first : first + BATCH_ROWS], origin)
             tried.rollback()
         session.expire_all()
-        session.execute(
-            text(
-                "UPDATE import_rows r SET verdict = v.verdict FROM unnest(CAST(:n AS int[]), CAST(:v AS text[]))"
-                " AS v(n, verdict) WHERE r.n = v.n"
-            ),
-            {"n": list(verdicts), "v": list(verdicts.values())},
-        )
+        set_verdicts(session, verdicts)
 
     def _try(
         self, session: Session, stage: Stage, rows: Sequence[tuple[int, dict[str, Any]]], origin: Origin
@@ -119,17 +117,28 @@ class RowKind(Kind):
         session.flush()
 
     def _staged(
-        self, session: Session, first: int, last: int, without: tuple[str, ...]
+        self, session: Session, first: int, last: int, without: tuple[str, ...], more: str = "true"
     ) -> list[tuple[int, dict[str, Any]]]:
         columns = ", ".join(f'"f_{each.name}" AS "{each.name}"' for each in self.fields)
         found = session.execute(
             text(
                 f"SELECT n, {columns} FROM import_rows WHERE n >= :first AND n < :last"
-                " AND coalesce(verdict, '') <> ALL (:without) ORDER BY n"
+                f" AND coalesce(verdict, '') <> ALL (:without) AND {more} ORDER BY n"
             ),
             {"first": first, "last": last, "without": list(without)},
         )
         return [(row["n"], {k: v for k, v in row.items() if k != "n"}) for row in found.mappings()]
+
+
+def set_verdicts(session: Session, verdicts: Mapping[int, str]) -> None:
+    """Give rows their verdicts, by row number."""
+    session.execute(
+        text(
+            "UPDATE import_rows r SET verdict = v.verdict FROM unnest(CAST(:n AS int[]), CAST(:v AS text[]))"
+            " AS v(n, verdict) WHERE r.n = v.n"
+        ),
+        {"n": list(verdicts), "v": list(verdicts.values())},
+    )
 
 
 def _without_clash(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from assets.base.errors import Invalid
+from assets.base.errors import Invalid, RuleError
 from assets.imports.fields import Field
 from assets.imports.kinds.base import Origin, RowKind, pages
-from assets.stock.items import Part, add_part, change_part
+from assets.imports.kinds.bulk import BulkKind, Rows
+from assets.stock.items import Part, add_part, change_part, check_part
 from assets.stock.places import StockLocation, add_location
 from assets.stock.words import PART_KINDS, TRACKING
 
@@ -21,13 +22,34 @@ _TRACKING = {"none": ("无",), "lot": ("批次",), "serial": ("序列号",)}
 _STOCKED = text("SELECT EXISTS (SELECT 1 FROM stock_entries WHERE part_id = :part)")
 
 
-class Parts(RowKind):
+def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: value for name, value in values.items() if value is not None}
+    if "standard_cost" in told:
+        told["standard_cost"] = Decimal(str(told["standard_cost"]))
+    if "lead_time_days" in told:
+        told["lead_time_days"] = int(told["lead_time_days"])
+    return told
+
+
+def _made(told: Mapping[str, Any], origin: Origin) -> Part:
+    about = {"kind": "part", "unit": "pcs", "tracking": "none", **told}
+    return Part(organisation_id=origin.actor.organisation_id, created_at=origin.now, **about)
+
+
+def _changes(there: Part, told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if getattr(there, name) != value}
+
+
+class Parts(BulkKind):
     """Items by number."""
 
     name, en, zh = "parts", "Parts", "物料"
     key = ("number",)
     action = "part.manage"
     read_action = "part.read"
+    candidates = (
+        "SELECT n FROM (SELECT n, count(*) OVER (PARTITION BY f_number) AS same FROM import_rows) r WHERE same = 1"
+    )
     fields = (
         Field("number", "Part number", "物料编号", required=True, most=120, also=("number", "item", "item no", "料号")),
         Field("name_en", "Name (English)", "英文名称", required=True, also=("name en",)),
@@ -48,22 +70,52 @@ class Parts(RowKind):
 
     def store(self, session: Session, values: Mapping[str, Any], origin: Origin) -> str:
         """Store an item of the importer's own."""
-        told = {name: value for name, value in values.items() if value is not None}
-        if "standard_cost" in told:
-            told["standard_cost"] = Decimal(str(told["standard_cost"]))
-        if "lead_time_days" in told:
-            told["lead_time_days"] = int(told["lead_time_days"])
+        told = _told(values)
         own = Part.organisation_id == origin.actor.organisation_id
         there = session.scalar(select(Part).where(own, Part.number == told["number"]))
         if there is None:
-            about = {"kind": "part", "unit": "pcs", "tracking": "none"} | told
-            add_part(session, Part(organisation_id=origin.actor.organisation_id, created_at=origin.now, **about))
+            add_part(session, _made(told, origin))
             return "insert"
-        changes = {name: value for name, value in told.items() if getattr(there, name) != value}
+        changes = _changes(there, told)
         if not changes:
             return "unchanged"
         change_part(session, there, changes, stocked=bool(session.scalar(_STOCKED, {"part": there.id})))
         return "update"
+
+    def decide(
+        self, session: Session, rows: Rows, origin: Origin, memory: dict[Any, Any]
+    ) -> dict[int, str | RuleError]:
+        """A new item is judged by itself; one that changes something goes one by one."""
+        found = self._there(session, rows, origin)
+        said: dict[int, str | RuleError] = {}
+        for number, values in rows:
+            told = _told(values)
+            there = found.get(told["number"])
+            if there is None:
+                try:
+                    check_part(_made(told, origin))
+                except RuleError as wrong:
+                    said[number] = wrong
+                else:
+                    said[number] = "insert"
+            elif not _changes(there, told):
+                said[number] = "unchanged"
+        return said
+
+    def store_many(self, session: Session, rows: Rows, origin: Origin) -> Rows:
+        """Add new items."""
+        found = self._there(session, rows, origin)
+        made = [_made(_told(values), origin) for _, values in rows if values["number"] not in found]
+        for part in made:
+            check_part(part)
+        session.add_all(made)
+        session.flush()
+        return [each for each in rows if each[1]["number"] in found]
+
+    def _there(self, session: Session, rows: Rows, origin: Origin) -> dict[str, Part]:
+        numbers = [values["number"] for _, values in rows]
+        own = Part.organisation_id == origin.actor.organisation_id
+        return {part.number: part for part in session.scalars(select(Part).where(own, Part.number.in_(numbers)))}
 
     def rows(self, session: Session) -> Iterator[Sequence[Any]]:
         """Yield items by number."""

@@ -168,10 +168,16 @@ def progress(request_state: str, order_state: str | None) -> str:
 def reject_request(
     session: Session, request: Request, reason: str, now: datetime, *, by: Actor | None = None
 ) -> Request:
-    """Reject a request with the reason that its sender will read. Rejecting twice changes nothing."""
+    """Reject a new request with the reason that its sender will read. Rejecting twice changes nothing.
+
+    One that was accepted is rejected with its case alone: work hangs on it.
+    """
     if request.state == "rejected":
         return request
-    check_move(request, "rejected")
+    if request.state != "new":
+        legal = [to for to in LEGAL_MOVES[request.state] if to != "rejected"]
+        text = f"{request.number} is {request.state}: reject its case instead"
+        raise IllegalMove(text, state=request.state, to="rejected", legal=legal)
     words = reason.strip()
     if not 1 <= len(words) <= MAX_REASON:
         raise Invalid(f"reason has 1 to {MAX_REASON} characters", field="reason", limit=MAX_REASON)

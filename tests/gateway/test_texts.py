@@ -12,7 +12,7 @@ from gateway import texts
 from gateway.pages.customer import LOOKS, STEPS
 from ticketing.work_orders import OUTCOMES
 
-HOLES = re.compile(r"\{(\w+)\}")
+HOLES = re.compile(r"\{(\w+?)(?:_en|_zh)?\}")  # what has a name in each language is one hole
 SOURCES = [*Path(texts.__file__).parent.joinpath("pages").rglob("*.py"), Path(texts.__file__)]
 TEMPLATES = list(Path(texts.__file__).parent.joinpath("pages", "templates").glob("*.html"))
 

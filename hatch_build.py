@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,10 @@ except ImportError:  # `make pages` runs this file with the service's own enviro
 
 WEB = Path("gateway") / "web"
 GENERATED = {"node_modules", "dist", "test-results", "schema.d.ts"}
+# The font that reports are set in comes the way the pages' parts come: 10 MB that no repository needs to keep.
+FONT = Path("gateway") / "reports" / "fonts"
+FONT_PACKAGE = Path("node_modules") / "@expo-google-fonts" / "noto-sans-sc"
+FONT_FILES = ("NotoSansSC_400Regular.ttf", "LICENSE_FONT")
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -40,15 +45,28 @@ def build_pages(root: Path) -> None:
         return
     stamp, wanted = web / "dist" / ".stamp", _hash(_sources(web))
     if _read(stamp) == wanted:
+        _copy_font(web, root / FONT)
         return
     modules_stamp, modules_wanted = web / "node_modules" / ".stamp", _hash([web / "package-lock.json"])
     if _read(modules_stamp) != modules_wanted:
         print("Fetching what the pages are built with ...", file=sys.stderr, flush=True)
         _npm(web, "ci", "--no-audit", "--no-fund", "--loglevel=error")
         modules_stamp.write_text(modules_wanted)
+    _copy_font(web, root / FONT)
     print("Building the pages ...", file=sys.stderr, flush=True)
     _npm(web, "run", "build")
     stamp.write_text(wanted)
+
+
+def _copy_font(web: Path, folder: Path) -> None:
+    """Put the font and its licence beside the reports' templates, if they are not there; whole or not at all."""
+    if not (web / FONT_PACKAGE).exists() or (folder / FONT_FILES[0]).exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, found in zip(FONT_FILES, ("400Regular/" + FONT_FILES[0], FONT_FILES[1]), strict=True):
+        part = folder / f".{name}.part"
+        shutil.copyfile(web / FONT_PACKAGE / found, part)
+        os.replace(part, folder / name)
 
 
 def run_npm_script(root: Path, name: str) -> None:

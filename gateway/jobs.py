@@ -14,6 +14,8 @@ from assets.documents.store import DiskFiles
 from assets.documents.sweep import forget_runs, sweep
 from assets.imports.service import run_waiting
 from gateway.notify.outbox import send_waiting
+from gateway.reports.mailing import mail_waiting
+from gateway.reports.writing import write_waiting
 from gateway.settings import Settings
 from gateway.training import start_training
 from gateway.wiring import CONSUMERS
@@ -116,6 +118,18 @@ def escalate_alarms(database: Database, now: datetime) -> None:
 def send_notifications(database: Database, now: datetime) -> None:
     """Send the notifications that wait."""
     send_waiting(database, Settings(), now)
+
+
+def write_reports(database: Database, now: datetime) -> None:
+    """Write the reports that events asked for."""
+    settings = Settings()
+    write_waiting(database, DiskFiles(settings.data), now, mail=bool(settings.smtp_url))
+
+
+def mail_reports(database: Database, now: datetime) -> None:
+    """Send new reports to customers."""
+    settings = Settings()
+    mail_waiting(database, DiskFiles(settings.data), settings, now)
 
 
 def consume_events(database: Database, now: datetime) -> None:
@@ -271,6 +285,8 @@ JOBS: dict[str, Job] = {
         count_evidence,
         escalate_alarms,
         send_notifications,
+        write_reports,
+        mail_reports,
         consume_events,
         watch_service_levels,
         plan_dispatch,

@@ -50,6 +50,7 @@ import ticketing.models
 import ticketing.order_models
 import ticketing.people.tables
 import ticketing.procedures.models
+import ticketing.reports.tables
 import ticketing.search_models
 import ticketing.sla.tables
 from assets.base.db import Base

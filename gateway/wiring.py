@@ -18,6 +18,7 @@ from ticketing.dispatch.modes import DISPATCH_FOLLOWS
 from ticketing.intake import CASES_FOLLOW_WORK
 from ticketing.order_blocks import follow_blocking
 from ticketing.order_procedures import ANSWER_KINDS, follow_answer
+from ticketing.reports.wanted import REPORTS_FOLLOW_WORK
 from ticketing.requests import REQUESTS_FOLLOW_CASES
 from ticketing.sla_watch import SLA_FOLLOWS_RULES, SLA_FOLLOWS_WORK
 from ticketing.work_orders import STATE_EVENTS
@@ -35,6 +36,7 @@ CONSUMERS: tuple[Consumer, ...] = (
     REQUESTS_FOLLOW_CASES,
     SLA_FOLLOWS_WORK,
     SLA_FOLLOWS_RULES,
+    REPORTS_FOLLOW_WORK,
     DISPATCH_FOLLOWS,
     Consumer("ticketing.order_blocks", STATE_EVENTS, follow_blocking),
     Consumer("ticketing.order_procedures", ANSWER_KINDS, follow_answer),
@@ -117,6 +119,7 @@ def routers() -> list[APIRouter]:
         remote_sessions,
         repair_orders,
         replenishment,
+        reports,
         requests,
         reservations,
         retention,
@@ -153,7 +156,16 @@ def routers() -> list[APIRouter]:
         warranty_terms,
         work_orders,
     )
-    from gateway.pages import appointment, customer, mine, partner, public_documents, registration, trust
+    from gateway.pages import (
+        appointment,
+        customer,
+        mine,
+        partner,
+        public_documents,
+        public_reports,
+        registration,
+        trust,
+    )
 
     api = (
         session,
@@ -212,6 +224,7 @@ def routers() -> list[APIRouter]:
         order_people,
         order_lines,
         order_procedures,
+        reports,
         procedures,
         visits,
         requests,
@@ -252,5 +265,5 @@ def routers() -> list[APIRouter]:
         labels,
         starter,
     )
-    pages = (mine, partner, public_documents, appointment, customer, registration, trust, download)
+    pages = (mine, partner, public_documents, public_reports, appointment, customer, registration, trust, download)
     return [module.router for module in (*api, *pages)]

@@ -77,8 +77,12 @@ def add_revision(
     note: str | None,
     actor: Actor,
     now: datetime,
+    quiet: bool = False,
 ) -> DocumentRevision:
-    """Add a file as the newest revision; the same file again changes nothing. Raises Invalid, Conflict."""
+    """Add a file as the newest revision; the same file again changes nothing. `quiet`: another event says it.
+
+    Raises Invalid, Conflict.
+    """
     if document.archived_at is not None:
         raise Conflict("this document was put away", document_id=str(document.id))
     session.execute(select(Document.id).where(Document.id == document.id).with_for_update())
@@ -110,7 +114,8 @@ def add_revision(
     document.version += 1
     session.flush()
     kind = "document.added" if made.revision == 1 else "document.revised"
-    tell(session, document, kind, actor, now, revision=made.revision, sha256=content)
+    if not quiet:
+        tell(session, document, kind, actor, now, revision=made.revision, sha256=content)
     return made
 
 

@@ -46,6 +46,7 @@ SERVICE_ONLY = frozenset(
         "rollups_1d",
         "rollup_due",
         "retention_progress",
+        "report_wishes",
     }
 )
 
@@ -72,6 +73,8 @@ READ_ONLY = frozenset(
         # What events say of service levels, written by whoever reads the log.
         "sla_subjects",
         "sla_clocks",
+        # Written by workers from what was done.
+        "reports",
     }
 )
 
@@ -92,6 +95,7 @@ HIDDEN_FROM_READER = {
     "technician_profiles": frozenset({"home_address", "home_latitude_deg", "home_longitude_deg"}),
     "absences": frozenset({"reason", "note", "decision_reason"}),
     "appointment_offers": frozenset({"token"}),
+    "reports": frozenset({"facts", "signed_name"}),
     "partner_applications": frozenset(
         {"contact_name", "email", "phone", "address", "message", "confirmation_hash", "address_hash"}
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Sequence
 from email.message import EmailMessage
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -14,10 +15,12 @@ class NotSent(Exception):
     """The message did not go out; the text says why."""
 
 
-def send_email(smtp_url: str, to: str, subject: str, body: str) -> None:
+def send_email(
+    smtp_url: str, to: str, subject: str, body: str, attached: Sequence[tuple[str, str, bytes]] = ()
+) -> None:
     """Send a plain text. `smtp://USER:PASSWORD@HOST:587?from=…` with STARTTLS where offered, or `smtps://…:465`.
 
-    Raises NotSent.
+    `attached` are (name, media type, content). Raises NotSent.
     """
     parts = urlsplit(smtp_url)
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
@@ -27,6 +30,9 @@ def send_email(smtp_url: str, to: str, subject: str, body: str) -> None:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = sender, to, " ".join(subject.split())
     message.set_content(body)
+    for name, media_type, content in attached:
+        kind, _, sort = media_type.partition("/")
+        message.add_attachment(content, maintype=kind, subtype=sort, filename=name)
     try:
         with _connection(parts.scheme, parts.hostname, parts.port) as server:
             if parts.scheme == "smtp" and server.has_extn("starttls"):

@@ -15,6 +15,7 @@ from assets.base.errors import Conflict
 from assets.labels.codes import labelled_asset
 from assets.registry import Asset, AssetModel, Site
 from gateway.pages.public_documents import PublicDocument, public_documents
+from gateway.pages.shown_reports import ShownReport, shown_reports
 from gateway.pages.warranty import Warranty, warranty_of
 from ingest.roll_call import presence_of_assets
 from ingest.store.read import latest_values
@@ -59,6 +60,7 @@ class CustomerPage:
     history: tuple[Done, ...]
     warranty: Warranty
     documents: tuple[PublicDocument, ...] = ()
+    reports: tuple[ShownReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ def load_customer_page(session: Session, code: str, now: datetime) -> CustomerPa
         history=_history(session, asset, model),
         warranty=warranty_of(session, asset, now),
         documents=public_documents(session, asset),
+        reports=shown_reports(session, asset),
     )
 
 

@@ -110,29 +110,29 @@ def customer_enter(token: str, request: Request, here: Public) -> Response:
 @router.get("/a/mine", operation_id="customer_machines")
 def customer_machines(request: Request, here: Public, after: str | None = None) -> Response:
     """List the machines of whoever is signed in."""
-    owned = _owned(request, here)
-    if not owned:
+    of_reader = owned(request, here)
+    if not of_reader:
         return RedirectResponse("/a/sign-in", status_code=303)
     reader = reader_of(request)
-    rows, following = _machines(here, or_(*owned), after)
+    rows, following = _machines(here, or_(*of_reader), after)
     pages = [(load_customer_page(here.session, code, here.now), site) for code, site in rows]
     shown = [(page, LOOKS[page.state], site) for page, site in pages if page is not None]
     return render(reader, "mine.html", 200, None, machines=shown, following=following)
 
 
-def _owned(request: Request, here: Context) -> list[ColumnElement[bool]]:
+def owned(request: Request, here: Context) -> list[ColumnElement[bool]]:
     """Return what makes a machine the reader's: the customer's record it is of, or the organisation it belongs to."""
-    owned: list[ColumnElement[bool]] = []
+    found: list[ColumnElement[bool]] = []
     mine = request.cookies.get(SECURE_MINE_COOKIE) or request.cookies.get(MINE_COOKIE)
     records = records_of_session(here.session, mine, here.now) if mine else []
     if records:
-        owned.append(Asset.customer_id.in_(records))
+        found.append(Asset.customer_id.in_(records))
     cookie = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
     actor = actor_of_session(here.session, cookie, here.now) if cookie else None
     if actor is not None and may(actor, "asset.read") and not _is_outsider(here, actor):
         below = literal(actor.organisation_id, Uuid()) == any_(Organisation.ancestors)
-        owned.append(Asset.organisation_id.in_(select(Organisation.id).where(below)))
-    return owned
+        found.append(Asset.organisation_id.in_(select(Organisation.id).where(below)))
+    return found
 
 
 def _is_outsider(here: Context, actor: Actor) -> bool:

@@ -1,0 +1,1 @@
+"""Reports as files: fonts, words, templates, and where they go."""

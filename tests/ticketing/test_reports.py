@@ -25,7 +25,9 @@ from assets.documents.store import DiskFiles
 from assets.lifecycle import Move, transition
 from assets.registry import AssetModel, Customer
 from gateway.api import problems, reports
-from gateway.api.deps import Context, context
+from gateway.api.deps import Context, context, service_context
+from gateway.pages import public_reports
+from gateway.pages.shown_reports import shown_reports
 from gateway.reports import mailing
 from gateway.reports.rendering import render
 from gateway.reports.writing import write_waiting
@@ -310,3 +312,28 @@ def test_a_report_is_sent_to_the_customer_in_every_language_when_theirs_is_not_k
     assert "服务报告" in subject
     assert "PUMP-1" in body
     assert [name.rsplit("-", 1)[1] for name, _, _ in attached] == ["en.pdf", "zh.pdf"]
+
+
+def test_a_label_s_page_gives_the_report_without_names(world: World, files: DiskFiles, tmp_path: Path) -> None:
+    finish_work(world)
+    work(world, files)
+    app = FastAPI()
+    app.include_router(public_reports.router)
+    problems.install(app)
+
+    def nobody() -> Iterator[Context]:
+        with world.database.as_service() as session:
+            actor = Actor("public", world.customer, frozenset())
+            yield Context(session, actor, after(5000), Settings(data=tmp_path))
+
+    app.dependency_overrides[service_context] = nobody
+    with world.database.as_service() as session:
+        code, other = world.asset(session).code, world.asset(session, world.other_pump).code
+        (shown,) = shown_reports(session, world.asset(session))
+        assert shown_reports(session, world.asset(session, world.other_pump)) == ()
+    client = TestClient(app)
+    answer = client.get(f"/a/{code}/reports/{shown.id}", params={"lang": "zh"})
+    assert answer.status_code == 200, answer.text
+    assert has_words(answer.content, "服务报告故障属实")
+    assert not has_words(answer.content, "异")
+    assert client.get(f"/a/{other}/reports/{shown.id}").status_code == 404

@@ -25,6 +25,7 @@ import { SnapshotFoot } from "./explain/SnapshotFoot";
 import type { Order as Full } from "./work/look";
 import { Assign, Moves } from "./work/Moves";
 import { PlanCard } from "./work/Planning";
+import { ReportsCard } from "./reports/ReportsCard";
 import { SlaPanel } from "./sla/SlaPanel";
 
 const LinesTab = lazy(() => import("./work/LinesTab").then((made) => ({ default: made.LinesTab })));
@@ -130,6 +131,7 @@ function Overview(props: { order: Full }) {
         <CardBlock title={text.t("order.facts")}><OrderFacts order={order} /></CardBlock>
         {order.noticed && order.noticed.checks.length > 0 && <Checks order={order} />}
         {order.noticed && <Similar order={order} />}
+        <ReportsCard orderId={order.id} done={order.work_done_at !== null} />
         <SlaPanel kind="work_order" id={order.id} />
         <PlanCard order={order} />
       </div>

@@ -91,7 +91,7 @@ def read_meter(
             return there
         raise Conflict("there is a reading of this moment: correct that one", reading_id=str(there.id))
     standing = after(facts_of(meter), _standing_before(session, meter, at), told)
-    reading = _row(meter, told, at, now, standing, source=source, by_id=by_id)
+    reading = new_reading(meter, told, at, now, standing, source=source, by_id=by_id)
     reading.work_order_id = work_order_id
     session.add(reading)
     session.flush()
@@ -127,7 +127,7 @@ def correct_reading(
     standing = after(facts_of(meter), _standing_before(session, meter, wrong.at), told)
     wrong.superseded_at = now
     session.flush()
-    made = _row(meter, told, wrong.at, now, standing, source=wrong.source, by_id=by_id)
+    made = new_reading(meter, told, wrong.at, now, standing, source=wrong.source, by_id=by_id)
     made.reason, made.corrects_id, made.work_order_id = reason, wrong.id, wrong.work_order_id
     session.add(made)
     session.flush()
@@ -188,7 +188,8 @@ def _effective(meter_id: UUID) -> Select[MeterReading]:
     return select(MeterReading).where(MeterReading.meter_id == meter_id, MeterReading.superseded_at.is_(None))
 
 
-def _standing_of(reading: MeterReading) -> Standing:
+def standing_of(reading: MeterReading) -> Standing:
+    """Return how a meter stands after a reading."""
     shown = reading.initial_value if reading.initial_value is not None else reading.value
     return Standing(shown, reading.total)
 
@@ -196,7 +197,7 @@ def _standing_of(reading: MeterReading) -> Standing:
 def _standing_before(session: Session, meter: Meter, at: datetime) -> Standing | None:
     found = _effective(meter.id).where(MeterReading.at < at).order_by(MeterReading.at.desc()).limit(1)
     reading = session.scalar(found)
-    return _standing_of(reading) if reading is not None else None
+    return standing_of(reading) if reading is not None else None
 
 
 def _carry_on(session: Session, meter: Meter, standing: Standing, at: datetime) -> None:
@@ -214,15 +215,16 @@ def _carry_on(session: Session, meter: Meter, standing: Standing, at: datetime) 
 def _refresh(session: Session, meter: Meter) -> None:
     newest = session.scalar(_effective(meter.id).order_by(MeterReading.at.desc()).limit(1))
     if newest is not None:
-        meter.value, meter.total, meter.read_at = _standing_of(newest).shown, newest.total, newest.at
+        meter.value, meter.total, meter.read_at = standing_of(newest).shown, newest.total, newest.at
         if meter.refused_at is not None and newest.kind != "reading":
             meter.refused_value = meter.refused_at = meter.refused_reason = None  # a person told what happened
     session.flush()
 
 
-def _row(
+def new_reading(
     meter: Meter, told: Told, at: datetime, now: datetime, standing: Standing, *, source: str, by_id: UUID | None
 ) -> MeterReading:
+    """Make the row of a reading; the caller adds it."""
     return MeterReading(
         organisation_id=meter.organisation_id,
         meter_id=meter.id,
@@ -248,10 +250,6 @@ def _log(
     reading: MeterReading | None,
     more: dict[str, Any] | None = None,
 ) -> None:
-    payload: dict[str, Any] = {"meter_id": str(meter.id), "meter": meter.name, "unit": meter.unit}
-    if reading is not None:
-        payload |= {"value": reading.value, "total": reading.total, "reason": reading.reason}
-        payload |= {"initial_value": reading.initial_value} if reading.initial_value is not None else {}
     append_event(
         session,
         kind,
@@ -262,5 +260,14 @@ def _log(
         asset_id=meter.asset_id,
         actor_kind="person" if by_id else "system",
         actor_id=by_id,
-        payload=payload | (more or {}),
+        payload=reading_payload(meter, reading) | (more or {}),
     )
+
+
+def reading_payload(meter: Meter, reading: MeterReading | None) -> dict[str, Any]:
+    """Return what an event says of a meter and its reading."""
+    payload: dict[str, Any] = {"meter_id": str(meter.id), "meter": meter.name, "unit": meter.unit}
+    if reading is not None:
+        payload |= {"value": reading.value, "total": reading.total, "reason": reading.reason}
+        payload |= {"initial_value": reading.initial_value} if reading.initial_value is not None else {}
+    return payload

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from assets.base.errors import Invalid
+from assets.base.errors import Invalid, RuleError
+from assets.imports.bulk_events import Happened, append_events
 from assets.imports.fields import Field
-from assets.imports.kinds.base import Origin, RowKind, pages
+from assets.imports.kinds.base import Origin, pages
+from assets.imports.kinds.bulk import BulkKind, Rows
 from assets.meter_models import Meter, MeterReading
-from assets.meter_rules import Told
-from assets.meters import read_meter
+from assets.meter_rules import Standing, Told, after
+from assets.meters import facts_of, new_reading, read_meter, reading_payload, standing_of
 from assets.registry import Asset
 
+# The newest reading of each meter that counts.
+_NEWEST = text("""
+SELECT r.id FROM unnest(CAST(:meters AS uuid[])) AS m(id) CROSS JOIN LATERAL (
+  SELECT id FROM meter_readings WHERE meter_id = m.id AND superseded_at IS NULL ORDER BY at DESC LIMIT 1) r
+""")
 
-class MeterReadings(RowKind):
+Last = tuple[datetime, Standing]
+
+
+class MeterReadings(BulkKind):
     """What meters showed."""
 
     name, en, zh = "meter_readings", "Meter readings", "抄表记录"
     key = ("serial", "meter", "at")
     action = "meter.read"
+    # Of a meter whose readings come oldest first, each follows from the one before.
+    candidates = """
+    SELECT n FROM (SELECT n, bool_and(forwards) OVER (PARTITION BY f_serial, f_meter) AS forwards FROM (
+      SELECT n, f_serial, f_meter, coalesce(f_at > lag(f_at) OVER (PARTITION BY f_serial, f_meter ORDER BY n), true)
+        AS forwards FROM import_rows) s) r WHERE forwards
+    """
     fields = (
         Field(
             "serial", "Asset serial number", "设备序列号", "reference", required=True, most=120, also=("serial", "sn")
@@ -51,12 +70,60 @@ class MeterReadings(RowKind):
     def _meter(self, session: Session, serial: str, name: str) -> Meter:
         found = session.scalars(select(Asset.id).where(Asset.serial == serial).limit(2)).all()
         if len(found) != 1:
-            raise Invalid(f"{'no' if not found else 'more than one'} asset {serial!r}", field="serial")
+            raise _not_there({"serial": serial}, len(found))
         wanted = select(Meter).where(Meter.asset_id == found[0], Meter.name == name).with_for_update()
         meter = session.scalar(wanted, execution_options={"populate_existing": True})
         if meter is None:
-            raise Invalid(f"the asset has no meter {name!r}", field="meter")
+            raise _not_there({"meter": name}, 1)
         return meter
+
+    def decide(
+        self, session: Session, rows: Rows, origin: Origin, memory: dict[Any, Any]
+    ) -> dict[int, str | RuleError]:
+        """Follow each meter forwards; a reading told afterwards, or for another value, goes one by one."""
+        assets = _assets(session, rows)
+        meters = _meters(session, [found[0] for found in assets.values() if len(found) == 1])
+        there = _there(session, meters.values(), rows)
+        last = _newest(session, [meter.id for meter in meters.values() if meter.id not in memory])
+        memory |= {meter.id: last.get(meter.id) for meter in meters.values() if meter.id not in memory}
+        said: dict[int, str | RuleError] = {}
+        for number, values in rows:
+            found = assets.get(values["serial"], [])
+            meter = meters.get((found[0], values["meter"])) if len(found) == 1 else None
+            if meter is None:
+                said[number] = _not_there(values, len(found))
+            elif there.get((meter.id, values["at"])) == values["value"]:
+                said[number] = "unchanged"
+            elif _follows(meter, memory[meter.id], values["at"], origin):
+                try:
+                    memory[meter.id] = values["at"], _next(meter, memory[meter.id], values["value"])
+                    said[number] = "insert"
+                except RuleError as wrong:
+                    said[number] = wrong
+        return said
+
+    def store_many(self, session: Session, rows: Rows, origin: Origin) -> Rows:
+        """Add readings behind the newest of their meters, with their events."""
+        assets = _assets(session, rows)
+        meters = _meters(session, [found[0] for found in assets.values() if len(found) == 1], lock=True)
+        last: dict[UUID, Last | None] = dict(_newest(session, [meter.id for meter in meters.values()]))
+        left, made = [], []
+        for number, values in rows:
+            found = assets.get(values["serial"], [])
+            meter = meters.get((found[0], values["meter"])) if len(found) == 1 else None
+            if meter is None or not _follows(meter, last.get(meter.id), values["at"], origin):
+                left.append((number, values))
+                continue
+            at, standing = values["at"], _next(meter, last.get(meter.id), values["value"])
+            told = Told(values["value"])
+            reading = new_reading(meter, told, at, origin.now, standing, source="import", by_id=origin.actor.person_id)
+            made.append((meter, reading))
+            last[meter.id] = at, standing
+            meter.value, meter.total, meter.read_at = standing.shown, standing.total, at
+        session.add_all(reading for _, reading in made)
+        session.flush()
+        append_events(session, [_happened(meter, reading, origin) for meter, reading in made], new=False)
+        return left
 
     def rows(self, session: Session) -> Iterator[Sequence[Any]]:
         """Yield readings by asset, meter and time; replaced and corrected ones are left out."""
@@ -66,3 +133,63 @@ class MeterReadings(RowKind):
             " ORDER BY a.serial, m.name, r.at"
         )
         yield from pages(session, statement, 4)
+
+
+def _assets(session: Session, rows: Rows) -> dict[str, list[UUID]]:
+    found: dict[str, list[UUID]] = defaultdict(list)
+    serials = {values["serial"] for _, values in rows}
+    for serial, asset in session.execute(select(Asset.serial, Asset.id).where(Asset.serial.in_(serials))):
+        found[serial].append(asset)
+    return found
+
+
+def _meters(session: Session, assets: Sequence[UUID], *, lock: bool = False) -> dict[tuple[UUID, str], Meter]:
+    wanted = select(Meter).where(Meter.asset_id.in_(assets)).order_by(Meter.id)
+    if lock:
+        wanted = wanted.with_for_update()
+    found = session.scalars(wanted, execution_options={"populate_existing": True})
+    return {(meter.asset_id, meter.name): meter for meter in found}
+
+
+def _there(session: Session, meters: Iterable[Meter], rows: Rows) -> dict[tuple[UUID, datetime], float]:
+    moments = {values["at"] for _, values in rows}
+    found = session.execute(
+        select(MeterReading.meter_id, MeterReading.at, MeterReading.value)
+        .where(MeterReading.meter_id.in_([meter.id for meter in meters]), MeterReading.at.in_(moments))
+        .where(MeterReading.superseded_at.is_(None))
+    )
+    return {(meter, at): value for meter, at, value in found}
+
+
+def _newest(session: Session, meters: Sequence[UUID]) -> dict[UUID, Last]:
+    ids = list(session.scalars(_NEWEST, {"meters": list(meters)}))
+    found = session.scalars(select(MeterReading).where(MeterReading.id.in_(ids)))
+    return {reading.meter_id: (reading.at, standing_of(reading)) for reading in found}
+
+
+def _not_there(values: Mapping[str, Any], assets: int) -> Invalid:
+    if assets != 1:
+        return Invalid(f"{'more than one' if assets else 'no'} asset {values['serial']!r}", field="serial")
+    return Invalid(f"the asset has no meter {values['meter']!r}", field="meter")
+
+
+def _follows(meter: Meter, last: Last | None, at: datetime, origin: Origin) -> bool:
+    return meter.archived_at is None and at <= origin.now and (last is None or at > last[0])
+
+
+def _next(meter: Meter, last: Last | None, value: float) -> Standing:
+    return after(facts_of(meter), last[1] if last else None, Told(value))
+
+
+def _happened(meter: Meter, reading: MeterReading, origin: Origin) -> Happened:
+    return Happened(
+        reading.at,
+        "meter.reading",
+        meter.organisation_id,
+        "asset",
+        meter.asset_id,
+        meter.asset_id,
+        reading_payload(meter, reading),
+        "person" if origin.actor.person_id else "system",
+        origin.actor.person_id,
+    )

@@ -146,7 +146,8 @@ _HOLDS = """
   IF latin IS NOT NULL THEN holds := holds || ' AND e.words LIKE $3'; END IF;
 """
 
-# Newest first among what holds the words anywhere: ids are ordered by time.
+# Of a word that is in many rows the newest come from a look at the newest thousand of each kind (ids are ordered by
+# time): to sort all that hold it would take longer than anybody waits.
 SEARCH = f"""
 CREATE OR REPLACE FUNCTION forewarn_search_work(asked text, kinds text[], notes boolean, most integer)
 RETURNS TABLE (kind text, found uuid, place integer)
@@ -162,7 +163,11 @@ BEGIN
   most := least(most, 1000); {_HOLDS}
   FOREACH each IN ARRAY kinds LOOP
     wide := wide || ' UNION ALL ' || columns || holds || ' AND e.kind = ' || quote_literal(each)
-      || ' AND e.organisation_id = ANY ($4) AND ($6 OR NOT e.inside) ORDER BY e.subject_id DESC LIMIT $8)';
+      || ' AND e.organisation_id = ANY ($4) AND ($6 OR NOT e.inside) LIMIT $8)'
+      || ' UNION ALL (SELECT e.kind, e.subject_id, CASE WHEN e.title LIKE ALL ($1) THEN 4 ELSE 5 END FROM (
+        SELECT n.kind, n.subject_id, n.title, n.words, n.organisation_id, n.inside FROM public.work_search_entries n
+        WHERE n.kind = ' || quote_literal(each) || ' ORDER BY n.subject_id DESC LIMIT 1000) e
+        WHERE e.words LIKE ALL ($1) AND e.organisation_id = ANY ($4) AND ($6 OR NOT e.inside) LIMIT $8)';
   END LOOP;
   IF reached <> '{{}}' THEN
     wide := wide || ' UNION ALL ' || columns || ' e.words LIKE ALL ($1) AND e.subject_id = ANY ($5) AND NOT e.inside

@@ -172,6 +172,12 @@ def successors_of(session: Session, part_id: UUID) -> list[UUID]:
     return list(session.scalars(_FOLLOWING, {"part": part_id, "most": MAX_CHAIN}))
 
 
+def newest(session: Session, part: Part) -> Part:
+    """Return what is bought for a part: the last of its successors that is in use and seen, else the part itself."""
+    found = (session.get(Part, each) for each in reversed(successors_of(session, part.id)))
+    return next((each for each in found if each is not None and each.active), part)
+
+
 def supersede(session: Session, part: Part, successor: Part | None) -> None:
     """Say what takes a part's place (None: nothing). Raises SupersessionCycle, or Invalid for too long a chain."""
     # Two changes at once could close a circle that neither sees.

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from assets.base.access import Actor
 from assets.base.db import Base, Identified, Owned
 from assets.base.errors import Invalid
-from assets.stock.items import Part
+from assets.stock.items import Part, newest
 from assets.stock.places import StockLocation, lock_stock, require_stock, settings_of
 from assets.stock.proposal_query import PROPOSALS
 from assets.stock.purchasing import PurchaseOrder, Wanted, order
@@ -236,8 +236,17 @@ def accept(
         if place.supplied_from_id is not None:
             moves[owner, place.supplied_from_id, place.id].append(Asked(part.id, quantity))
         else:
-            currency = part.currency or settings_of(session, owner).currency
-            orders[owner, place.id, part.supplier or "—", currency].append(Wanted(part.id, quantity))
+            # A warehouse uses up what it has of the old number; a supplier delivers the new one.
+            bought = newest(session, part)
+            if bought is not part:
+                quantity = quantity.quantize(Decimal(1).scaleb(-bought.decimals), ROUND_UP)
+            currency = bought.currency or settings_of(session, owner).currency
+            lines = orders[owner, place.id, bought.supplier or "—", currency]
+            same = next((line for line in lines if line.part_id == bought.id), None)
+            if same is not None:  # the old number and the new one, both accepted
+                lines.remove(same)
+                quantity += same.quantity
+            lines.append(Wanted(bought.id, quantity))
     transfers = [
         plan(session, StockTransfer(organisation_id=owner, from_id=source, to_id=target), asked, now, by)
         for (owner, source, target), asked in moves.items()

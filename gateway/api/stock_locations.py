@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import exists, func, or_, select, tuple_
+from sqlalchemy import CTE, func, select, tuple_
 
 from assets.base.errors import Conflict, Invalid
 from assets.base.events import append_event
@@ -352,7 +352,8 @@ def list_stock_balances(
         if value is not None:
             query = query.where(column == value)
     if below_minimum:
-        query = query.where(_below_minimum())
+        low = _below_minimum()
+        query = query.join(low, (low.c.part_id == Part.id) & (low.c.location_id == StockLocation.id))
     if after:
         query = query.where(tuple_(Part.number, StockBalance.id) > tuple_(*read_cursor(after, str, UUID)))
     rows = here.session.execute(query).all()
@@ -376,16 +377,15 @@ def list_stock_balances(
     )
 
 
-def _below_minimum() -> exists:  # type: ignore[valid-type]
-    """The item's total at the very place of the row is below what that place should have."""
-    total = (
-        select(func.sum(StockBalance.quantity))
-        .where(StockBalance.part_id == StockLevel.part_id, StockBalance.location_id == StockLevel.location_id)
-        .correlate(StockLevel)
-        .scalar_subquery()
-    )
-    return exists().where(
-        or_(StockLevel.part_id == StockBalance.part_id),
-        StockLevel.location_id == StockBalance.location_id,
-        total < StockLevel.minimum,
+def _below_minimum() -> CTE:
+    """Items whose total at a place is below what that very place should have; summed once, not again for each row."""
+    at, kept = (StockBalance.part_id, StockBalance.location_id), (StockLevel.part_id, StockLevel.location_id)
+    there = func.sum(StockBalance.quantity).label("there")
+    totals = select(*at, there).where(StockBalance.floored).group_by(*at).subquery()  # levels are for real places
+    return (
+        select(*kept)
+        .join(totals, (totals.c.part_id == kept[0]) & (totals.c.location_id == kept[1]))
+        .where(StockLevel.minimum > 0, totals.c.there < StockLevel.minimum)
+        .cte("below")
+        .prefix_with("MATERIALIZED")
     )

@@ -297,6 +297,34 @@ def test_what_runs_low_is_proposed_and_taken_up_once(room: Room) -> None:
     assert told(room.keeper, "/replenishment-proposals")["items"] == []
 
 
+def test_what_was_superseded_is_bought_by_its_new_number(room: Room) -> None:
+    main = room.place("MAIN", "warehouse")
+    old = room.part("S-70", supplier="Acme", currency="EUR")
+    new = room.part("S-71", supplier="Beta", currency="USD")
+    for part in (old, new):
+        level = {"part_id": part, "location_id": main, "minimum": 2, "maximum": 4}
+        sent(room.keeper, "/stock-levels", level, method="PUT")
+    sent(room.planner, f"/parts/{old}/successor", {"part_id": new}, method="PUT")
+    items = [{"part_id": part, "location_id": main} for part in (old, new)]
+    [order] = sent(room.keeper, "/replenishment-proposals/accept", {"items": items}, 201)["purchase_orders"]
+    assert (order["supplier"], order["currency"]) == ("Beta", "USD")
+    assert [(line["part"]["number"], line["quantity"]) for line in order["lines"]] == [("S-71", 8)]
+
+
+def test_the_list_of_what_runs_low_sums_a_place_and_leaves_out_what_is_enough(room: Room) -> None:
+    main, van = room.place("MAIN", "warehouse"), room.place("VAN", "van", person_id=room.tess)
+    for number, there, low in (("S-72", 1, 2), ("S-73", 2, 2), ("S-74", 5, 0)):
+        part = room.part(number)
+        room.stock(part, main, there)
+        room.stock(part, van, 1)
+        level = {"part_id": part, "location_id": main, "minimum": low, "maximum": 9}
+        sent(room.keeper, "/stock-levels", level, method="PUT")
+    found = told(room.keeper, "/stock-balances", below_minimum=True)["items"]
+    assert [(each["part"]["number"], each["location"]["code"], each["quantity"]) for each in found] == [
+        ("S-72", "MAIN", 1)
+    ]
+
+
 def test_a_price_follows_customer_warranty_and_day(room: Room) -> None:
     seal = room.part("S-8")
     books = (

@@ -43,7 +43,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             for inner in value.values():
                 if not isinstance(inner, Mapping):
                     raise Invalid("each kind holds settings by name", field="kinds")
-                check_settings({key: number for key, number in inner.items() if key != "kinds"})
+                if "kinds" in inner:
+                    raise Invalid("a kind has no kinds of its own", field="kinds")
+                check_settings(inner)
         elif name not in NAMES:
             raise Invalid(f"a policy has no {name!r}", field=name, allowed=sorted(NAMES))
         else:

@@ -94,7 +94,7 @@ def create_organisation(body: NewOrganisation, here: Here) -> OrganisationItem:
         raise NotFound("no such organisation", kind="organisation")
     check_kind(parent, body.kind)
     made = add_organisation(here.session, kind=body.kind, name=body.name.strip(), parent=parent, now=here.now)
-    _log(here, made, "organisation.added", {"kind": made.kind, "name": made.name, "parent_id": str(parent.id)})
+    _log(here, made, "organisation.added", {"kind": made.kind, "parent_id": str(parent.id)}, made.name)
     return _item(here, made)
 
 
@@ -113,17 +113,18 @@ def change_organisation(
     here.require("organisation.manage")
     row = locked(here, Organisation, organisation_id, "organisation", if_match)
     changed: dict[str, str | None] = {}
-    if body.name is not None and body.name.strip() != row.name:
-        row.name = changed["name"] = body.name.strip()
+    renamed = body.name.strip() if body.name is not None and body.name.strip() != row.name else None
+    if renamed is not None:
+        row.name = renamed
     if body.parent_id is not None and body.parent_id != row.parent_id:
         parent = named(here, Organisation, body.parent_id, "parent_id")
         if parent is not None:
             move_organisation(here.session, row, parent)
             changed["parent_id"] = str(parent.id)
-    if changed:
+    if changed or renamed is not None:
         row.version += 1
         here.session.flush()
-        _log(here, row, "organisation.changed", changed)
+        _log(here, row, "organisation.changed", changed, renamed)
     return _item(here, row)
 
 
@@ -145,7 +146,8 @@ def _item(here: Context, row: Organisation) -> OrganisationItem:
     )
 
 
-def _log(here: Context, row: Organisation, kind: str, payload: dict[str, str | None]) -> None:
+def _log(here: Context, row: Organisation, kind: str, payload: dict[str, str | None], name: str | None) -> None:
+    # A customer may be a person: the name stands where it can be erased.
     append_event(
         here.session,
         kind,
@@ -156,4 +158,5 @@ def _log(here: Context, row: Organisation, kind: str, payload: dict[str, str | N
         actor_kind=here.actor.kind,
         actor_id=here.actor.person_id,
         payload=dict(payload),
+        personal={"name": name} if name else None,
     )

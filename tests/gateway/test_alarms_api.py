@@ -177,6 +177,14 @@ def test_a_planner_edits_a_policy_replays_it_and_enables_it(pump: Pump) -> None:
     replayed = sent(pump.planner, "/policies/replay", {"policy_id": made["id"], "settings": body["settings"]} | time)
     assert (replayed["draft"]["work_orders"], replayed["in_force"]["work_orders"]) == (0, 1)
     assert [lost["verdict"] for lost in replayed["lost"]] == ["unknown"]
+    for strange in ('{"on_delay_s": NaN}', '{"kinds": {"machine": {"kinds": NaN}}}'):
+        words = (
+            f'{{"policy_id": "{made["id"]}", "settings": {strange}, "from": "{time["from"]}", "to": "{time["to"]}"}}'
+        )
+        refused = pump.planner.post(
+            "/api/v1/policies/replay", content=words, headers={"Content-Type": "application/json"}
+        )
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid"), refused.text
     (shown,) = told(pump.planner, "/policies")["items"]
     assert (shown["version"], shown["last_replay"]["work_orders"]) == (made["version"], 0)
     path = f"/policies/{made['id']}"

@@ -80,6 +80,18 @@ def test_people_of_other_organisations_stay_out_of_sight_and_reach(plant: Plant)
         assert plant.client(token).post(f"/api/v1/people/{plant.ada.id}/sign-in-link").status_code == 404
 
 
+def test_an_organisations_name_stands_in_the_log_where_it_can_be_erased(plant: Plant) -> None:
+    client = plant.administrator()
+    made = client.post("/api/v1/organisations", json={"name": "Jo Doe", "kind": "customer"})
+    assert made.status_code == 201, made.text
+    path = f"/api/v1/organisations/{made.json()['id']}"
+    assert client.patch(path, json={"name": "Jo Roe"}).json()["name"] == "Jo Roe"
+    with plant.database.as_service() as session:
+        rows = session.scalars(select(Event).where(Event.subject_id == made.json()["id"]).order_by(Event.id)).all()
+    assert [row.personal for row in rows] == [{"name": "Jo Doe"}, {"name": "Jo Roe"}]
+    assert "Jo" not in str([row.payload for row in rows])
+
+
 def test_link_for_nobody_is_not_found(plant: Plant) -> None:
     assert plant.administrator().post(f"/api/v1/people/{uuid4()}/sign-in-link").status_code == 404
 

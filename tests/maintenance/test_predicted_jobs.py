@@ -78,7 +78,16 @@ def test_policies_of_the_owner_and_the_model_come_last(world: World) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"patience": 3}, {"on_delay_s": -1}, {"on_delay_s": float("nan")}, {"on_delay_s": "5"}, {"kinds": {"ghost": {}}}],
+    [
+        {"patience": 3},
+        {"on_delay_s": -1},
+        {"on_delay_s": float("nan")},
+        {"min_confidence": float("nan")},
+        {"on_delay_s": "5"},
+        {"kinds": {"ghost": {}}},
+        {"kinds": {"machine": {"kinds": {"machine": {"on_delay_s": float("nan")}}}}},
+        {"kinds": float("nan")},
+    ],
 )
 def test_settings_that_no_policy_has_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(Invalid):

@@ -14,6 +14,7 @@ from assets.documents.store import DiskFiles
 from assets.documents.sweep import forget_runs, sweep
 from assets.imports.service import run_waiting
 from gateway.notify.outbox import send_waiting
+from gateway.notify.webhook_sending import forget_deliveries, send_batch
 from gateway.reports.mailing import mail_waiting
 from gateway.reports.writing import write_waiting
 from gateway.settings import Settings
@@ -118,6 +119,14 @@ def escalate_alarms(database: Database, now: datetime) -> None:
 def send_notifications(database: Database, now: datetime) -> None:
     """Send the notifications that wait."""
     send_waiting(database, Settings(), now)
+
+
+def send_webhooks(database: Database, now: datetime) -> None:
+    """Send events to the endpoints that hear of them."""
+    settings = Settings()
+    for _ in range(MAX_ROUNDS):
+        if not send_batch(database, datetime.now(UTC), source=settings.base_url, allowed=settings.webhook_allowed):
+            return
 
 
 def write_reports(database: Database, now: datetime) -> None:
@@ -268,6 +277,7 @@ def forget_old_rows(database: Database, now: datetime) -> None:
         session.execute(text("DELETE FROM sign_in_failures WHERE at < :t"), {"t": now - timedelta(days=1)})
         session.execute(text("DELETE FROM idempotency_keys WHERE created_at < :t"), {"t": now - timedelta(days=1)})
         forget_applicants(session, now, kept=KEEP_APPLICANTS)
+        forget_deliveries(session, now)
 
 
 def apply_retention(database: Database, now: datetime) -> None:
@@ -285,6 +295,7 @@ JOBS: dict[str, Job] = {
         count_evidence,
         escalate_alarms,
         send_notifications,
+        send_webhooks,
         write_reports,
         mail_reports,
         consume_events,

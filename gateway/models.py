@@ -31,6 +31,7 @@ import gateway.clock
 import gateway.customer_sign_in
 import gateway.idempotency
 import gateway.notify.models
+import gateway.notify.webhook_models
 import gateway.sign_in
 import ingest.burst_models
 import ingest.identity_models

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     sparkplug_host_id: str = Field(default="forewarn", min_length=1, max_length=120, pattern=r"^[^/+#\s]+$")
     sparkplug_reorder_s: float = Field(default=2.0, gt=0, le=60)  # how long a message may be overtaken by others
     smtp_url: str | None = None
+    webhook_networks: str = ""  # private addresses and networks, by commas, that webhooks may be sent to
     map_tiles: str | None = None  # https://HOST/{z}/{x}/{y}.png; without it maps show the bundled outlines alone
     map_attribution: str = Field(default="", max_length=200)  # what the tiles' makers want to be said on the map
     map_datum: Literal["wgs84", "gcj02"] = "wgs84"  # Chinese tiles are shifted by law
@@ -52,7 +53,7 @@ class Settings(BaseSettings):
             raise ValueError("must be HOST:PORT, for example 127.0.0.1:8080")
         return value
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "webhook_networks")
     @classmethod
     def _are_addresses(cls, value: str) -> str:
         named = [each.strip() for each in value.split(",") if each.strip()]
@@ -79,6 +80,11 @@ class Settings(BaseSettings):
         if not named or not all(each in value for each in ("{z}", "{x}", "{y}")) or not value.isprintable():
             raise ValueError("must be such as https://tiles.example.com/{z}/{x}/{y}.png")
         return value
+
+    @property
+    def webhook_allowed(self) -> list[IPv4Network | IPv6Network]:
+        """Networks that are not out in the world and may be sent to all the same."""
+        return [ip_network(each, strict=False) for each in self.webhook_networks.split(",") if each]
 
     @property
     def map_origin(self) -> str | None:

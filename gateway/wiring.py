@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from assets.base.consumers import Consumer
 from gateway.demo import repair_simulated_machine
 from gateway.notify import escalations, service_levels
+from gateway.notify.webhooks import queue_deliveries
 from ingest import owners
 from maintenance import acknowledgements, decommissioned
 from maintenance.feedback import ORDER_KINDS, VERDICT_KINDS, learn_from_order, store_verdict
@@ -46,6 +47,7 @@ CONSUMERS: tuple[Consumer, ...] = (
     Consumer("maintenance.acknowledgements", acknowledgements.KINDS, acknowledgements.taken_up),
     Consumer("notify.escalations", escalations.KINDS, escalations.tell_person),
     Consumer("notify.service_levels", service_levels.KINDS, service_levels.tell_people),
+    Consumer("notify.webhooks", None, queue_deliveries),
     Consumer("maintenance.decommissioned", decommissioned.ENDED_KINDS, decommissioned.close_alarms),
     Consumer("maintenance.transferred", decommissioned.TRANSFERRED_KINDS, decommissioned.change_owner),
     Consumer("ingest.decommissioned", owners.ENDED_KINDS, owners.revoke_idle),
@@ -154,6 +156,7 @@ def routers() -> list[APIRouter]:
         warranties,
         warranty_cards,
         warranty_terms,
+        webhooks,
         work_orders,
     )
     from gateway.pages import (
@@ -263,6 +266,7 @@ def routers() -> list[APIRouter]:
         price_books,
         documents,
         labels,
+        webhooks,
         starter,
     )
     pages = (mine, partner, public_documents, public_reports, appointment, customer, registration, trust, download)

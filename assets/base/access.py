@@ -35,6 +35,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "people.read": STAFF | {Role.PARTNER},
     "people.manage": frozenset({Role.ADMINISTRATOR}),
     "settings.manage": frozenset({Role.ADMINISTRATOR}),
+    "webhook.manage": frozenset({Role.ADMINISTRATOR}),
     "demo.remove": frozenset({Role.ADMINISTRATOR}),
     "asset.read": STAFF | {Role.PARTNER, Role.CUSTOMER},
     "asset.manage": frozenset({Role.ADMINISTRATOR, Role.PLANNER}),

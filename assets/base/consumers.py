@@ -23,10 +23,13 @@ TRIES = 5  # then the event is set aside, so that one poisoned event does not st
 
 @dataclass(frozen=True)
 class Consumer:
-    """What runs when something happened. `handle` must be harmless when called twice for one event."""
+    """What runs when something happened; without kinds, whatever it is.
+
+    `handle` must be harmless when called twice for one event.
+    """
 
     name: str
-    kinds: frozenset[str]
+    kinds: frozenset[str] | None
     handle: Callable[[Session, Event, datetime], None]
 
 
@@ -87,18 +90,11 @@ def _locked_cursor(session: Session, name: str) -> ConsumerCursor:
 
 
 def _waiting(session: Session, consumer: Consumer, cursor: ConsumerCursor, limit: int) -> list[Event]:
-    return list(
-        session.scalars(
-            select(Event)
-            .where(
-                tuple_(Event.xid, Event.id) > tuple_(cursor.xid, cursor.event_id),
-                Event.xid < text(OLDEST_RUNNING),
-                Event.kind.in_(consumer.kinds),
-            )
-            .order_by(Event.xid, Event.id)
-            .limit(limit)
-        )
-    )
+    new = (tuple_(Event.xid, Event.id) > tuple_(cursor.xid, cursor.event_id), Event.xid < text(OLDEST_RUNNING))
+    query = select(Event).where(*new).order_by(Event.xid, Event.id).limit(limit)
+    if consumer.kinds is not None:
+        query = query.where(Event.kind.in_(consumer.kinds))
+    return list(session.scalars(query))
 
 
 def _note_failure(

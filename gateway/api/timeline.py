@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import cache
-from string import Formatter
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -25,18 +23,13 @@ from gateway.api.edits import seen
 from gateway.api.imports import file_response
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.history_files import MAX_PDF_ROWS, HistoryOf, HistoryRow, history_csv, history_pdf
+from gateway.outside import outside
 from gateway.wording import words
 from ticketing.models import WorkOrder
 from ticketing.order_log import INSIDE_KINDS
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])
 
-# Who is outside reads what the sentence of an event says, and these plain facts; whatever a kind of event may carry
-# besides, and never these.
-OPEN = frozenset({"serial", "name", "number", "from", "to", "lifecycle", "operation", "state", "quantity", "unit"})
-INTERNAL = frozenset(
-    {"note", "reason", "person_id", "person", "repair_code", "assignee", "technician_id", "devices", "from_id", "to_id"}
-)
 AT_ONCE = 500
 
 Group = Annotated[str | None, Query(max_length=200, description="one or more groups, separated by commas")]
@@ -199,18 +192,6 @@ def timeline_items(here: Context, events: Sequence[Event]) -> list[TimelineItem]
         )
         for e in events
     ]
-
-
-def outside(kind: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Return what of an event's payload somebody outside may read."""
-    allowed = (OPEN | _said_of(kind)) - INTERNAL
-    return {name: value for name, value in payload.items() if name in allowed}
-
-
-@cache
-def _said_of(kind: str) -> frozenset[str]:
-    said = [texts.catalogue(language).get(f"event.{kind}", "") for language in texts.LANGUAGES]
-    return frozenset(name for each in said for _, name, _, _ in Formatter().parse(each) if name)
 
 
 def _row(item: TimelineItem, language: str, digest: str) -> HistoryRow:

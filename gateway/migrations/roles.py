@@ -96,6 +96,7 @@ HIDDEN_FROM_READER = {
     "absences": frozenset({"reason", "note", "decision_reason"}),
     "appointment_offers": frozenset({"token"}),
     "reports": frozenset({"facts", "signed_name"}),
+    "webhook_endpoints": frozenset({"url", "secret", "previous_secret"}),
     "partner_applications": frozenset(
         {"contact_name", "email", "phone", "address", "message", "confirmation_hash", "address_hash"}
     ),

@@ -25,6 +25,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 # What a parameter is called where that is not the table's singular.
 TABLE_OF = {
     "model": "asset_models",
+    "webhook": "webhook_endpoints",
+    "delivery": "webhook_deliveries",
     "mode": "failure_modes",
     "book": "price_books",
     "price_book": "price_books",

@@ -70,6 +70,7 @@ const CasePage = lazy(() => import("./cases/CasePage").then((made) => ({ default
 const ServiceTypesPage = lazy(() => import("./cases/ServiceTypesPage").then((made) => ({ default: made.ServiceTypesPage })));
 const ServiceTypePage = lazy(() => import("./cases/ServiceTypePage").then((made) => ({ default: made.ServiceTypePage })));
 const RoutingPage = lazy(() => import("./cases/RoutingPage").then((made) => ({ default: made.RoutingPage })));
+const WebhooksPage = lazy(() => import("./notify/WebhooksPage").then((made) => ({ default: made.WebhooksPage })));
 const CalendarsPage = lazy(() => import("./registry/CalendarsPage").then((made) => ({ default: made.CalendarsPage })));
 const AssetModelsPage = lazy(() => import("./registry/AssetModelsPage").then((made) => ({ default: made.AssetModelsPage })));
 const AssetModelPage = lazy(() => import("./registry/AssetModelPage").then((made) => ({ default: made.AssetModelPage })));
@@ -144,6 +145,7 @@ createRoot(document.getElementById("root")!).render(
           <Route path="service-levels/figures" element={<ServiceFiguresPage />} />
           <Route path="service-levels/policies" element={<SlaPoliciesPage />} />
           <Route path="documents" element={<DocumentsPage />} />
+          <Route path="webhooks" element={<WebhooksPage />} />
           <Route path="imports" element={<ImportsPage />} />
           <Route path="imports/:id" element={<ImportPage />} />
           <Route path="warranties" element={<WarrantiesPage />} />

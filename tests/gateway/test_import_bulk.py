@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from assets.base.events import Event, broken_links
 from assets.imports.kinds.stock import Parts
 from assets.meter_models import Meter, MeterReading
+from assets.positions import Installation
 from assets.registry import Asset, AssetModel
 from assets.stock.items import Part
 from tests.gateway.conftest import Plant
@@ -45,7 +46,7 @@ def test_a_part_that_cannot_be_is_a_fault_with_the_cell_that_one_by_one_names(pl
     wrong = "M-1,Motor,电机,rotable,none,,\nS-1,Seal,密封,,,3,\nS-2,Ring,环,,,,\n"
     run = carry_out(plant, PARTS + wrong, kind="parts")
     assert run["state"] == "refused", run
-    assert [(each["cell"], each["code"]) for each in run["errors"]] == [("E2", "refused"), ("F3", "refused")]
+    assert [(each["cell"], each["code"]) for each in run["errors"]] == [("E2", "refused"), ("G3", "refused")]
     candidates, Parts.candidates = Parts.candidates, "SELECT 0"
     try:
         alone = carry_out(plant, PARTS + wrong, kind="parts")
@@ -88,3 +89,30 @@ def test_readings_that_cannot_be_are_faults_with_their_cells_and_nothing_is_stor
     assert [each["cell"] for each in run["errors"]] == ["D3", "A5", "B6", "C7"]
     with plant.database.as_service() as session:
         assert session.scalars(select(MeterReading)).all() == []
+
+
+def test_positions_come_with_what_stands_there_and_a_swap_ends_the_stretch_before(plant: Plant) -> None:
+    metered(plant)
+    head = "Position,Serial number,Installed\n"
+    first = head + "Left,P-1,2026-01-01\nRight,,\n"
+    assert counts(carry_out(plant, first, kind="positions")) == ("done", 2, 0, 0, 0)
+    assert counts(carry_out(plant, first, kind="positions")) == ("done", 0, 0, 2, 0)
+    assert counts(carry_out(plant, head + "Right,P-2,2026-01-02\n", kind="positions")) == ("done", 0, 1, 0, 0)
+    swapped = head + "Left,P-2,2026-01-05\nRight,P-1,2026-01-05\n"
+    assert counts(carry_out(plant, swapped, kind="positions")) == ("done", 0, 2, 0, 0)
+    with plant.database.as_service() as session:
+        pump = session.scalars(select(Asset).where(Asset.serial == "P-1")).one()
+        told = select(Event.kind).where(Event.asset_id == pump.id, Event.kind != "asset.registered").order_by(Event.id)
+        assert list(session.scalars(told)) == ["asset.installed", "asset.removed", "asset.installed"]
+        assert broken_links(session, pump.id) == []
+        stretches = select(Installation).where(Installation.asset_id == pump.id).order_by(Installation.valid_from)
+        moment = datetime(2026, 1, 5, tzinfo=UTC)
+        assert [each.valid_to for each in session.scalars(stretches)] == [moment, None]
+
+
+def test_positions_that_cannot_be_are_faults_with_their_cells(plant: Plant) -> None:
+    metered(plant)
+    wrong = "Position,Site,Serial number,Installed\nLeft,Nowhere,,\nMiddle,,X-9,\nRight,,P-1,2999-01-01\nFar,,,\n"
+    run = carry_out(plant, wrong, kind="positions")
+    assert run["state"] == "refused", run
+    assert [(each["row"], each["field"]) for each in run["errors"]] == [(2, "site"), (3, "serial"), (4, "installed_at")]

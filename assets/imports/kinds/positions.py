@@ -3,24 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from assets.base.errors import Invalid
+from assets.base.errors import Invalid, RuleError
+from assets.imports.bulk_events import Happened, append_events
 from assets.imports.fields import Field
-from assets.imports.kinds.base import Origin, RowKind, pages
-from assets.positions import Position, add_position, install, installations_of
+from assets.imports.kinds.base import Origin, pages
+from assets.imports.kinds.bulk import BulkKind, Rows
+from assets.positions import Installation, Position, add_position, install, installations_of
 from assets.registry import Asset, Site
 
 
-class Positions(RowKind):
+@dataclass(slots=True)
+class _Known:
+    """What rows refer to: sites by name, and by owner and name positions, by owner and serial assets."""
+
+    sites: dict[str, list[tuple[UUID, UUID]]] = field(default_factory=dict)
+    positions: dict[tuple[UUID, str], Position] = field(default_factory=dict)
+    assets: dict[tuple[UUID, str], Asset] = field(default_factory=dict)
+    stood: set[UUID] = field(default_factory=set)  # positions and assets with any stretch
+    standing: dict[UUID, UUID] = field(default_factory=dict)  # position -> what stands there
+
+    def owner(self, values: Mapping[str, Any], origin: Origin) -> UUID:
+        """Return whose position a row tells of; its site is known."""
+        return self.sites[values["site"]][0][1] if values["site"] else origin.actor.organisation_id
+
+
+class Positions(BulkKind):
     """Positions by name."""
 
     name, en, zh = "positions", "Positions", "安装位置"
     key = ("name",)
+    # Each position and each asset in one row only: no row takes away what another one put there.
+    candidates = """
+    SELECT n FROM (
+      SELECT r.n, r.f_serial, count(*) OVER (PARTITION BY coalesce(s.owner, :own), r.f_name) AS names,
+        count(*) OVER (PARTITION BY coalesce(s.owner, :own), r.f_serial) AS serials
+      FROM import_rows r LEFT JOIN (
+        SELECT name, (array_agg(organisation_id))[1] AS owner FROM sites GROUP BY name HAVING count(*) = 1
+      ) s ON s.name = r.f_site) c
+    WHERE names = 1 AND (f_serial IS NULL OR serials = 1)
+    """
     fields = (
         Field("name", "Position", "安装位置", required=True, also=("name", "名称", "位置")),
         Field("site", "Site", "站点", "reference", also=("site name", "站点名称")),
@@ -49,10 +78,87 @@ class Positions(RowKind):
             verdict = verdict if verdict == "insert" else "update"
         return verdict
 
+    def decide(
+        self, session: Session, rows: Rows, origin: Origin, memory: dict[Any, Any]
+    ) -> dict[int, str | RuleError]:
+        """Judge rows of positions and assets where nothing stood; a swap goes one by one."""
+        known = self._known(session, rows, origin)
+        said: dict[int, str | RuleError] = {}
+        for number, values in rows:
+            verdict = self._verdict(known, values, origin)
+            if verdict is not None:
+                said[number] = verdict
+        return said
+
+    def _verdict(self, known: _Known, values: Mapping[str, Any], origin: Origin) -> str | RuleError | None:
+        if values["site"] and len(known.sites.get(values["site"], ())) != 1:
+            return _not_one_site(values["site"], len(known.sites.get(values["site"], ())))
+        owner = known.owner(values, origin)
+        there = known.positions.get((owner, values["name"]))
+        if not values["serial"]:
+            return "unchanged" if there else "insert"
+        asset = known.assets.get((owner, values["serial"]))
+        if asset is None:
+            return _no_asset(values["serial"])
+        if there is not None and known.standing.get(there.id) == asset.id:
+            return "unchanged"
+        touched = asset.id in known.stood or (there is not None and there.id in known.stood)
+        if touched or (values["installed_at"] or origin.now) > origin.now:
+            return None
+        return "update" if there else "insert"
+
+    def _known(self, session: Session, rows: Rows, origin: Origin, *, lock: bool = False) -> _Known:
+        known = _Known()
+        names = {values["site"] for _, values in rows if values["site"]}
+        for name, site, owner in session.execute(
+            select(Site.name, Site.id, Site.organisation_id).where(Site.name.in_(names))
+        ):
+            known.sites.setdefault(name, []).append((site, owner))
+        positions = select(Position).where(Position.name.in_({values["name"] for _, values in rows}))
+        assets = select(Asset).where(Asset.serial.in_({values["serial"] for _, values in rows if values["serial"]}))
+        owners = {origin.actor.organisation_id, *(each[1] for found in known.sites.values() for each in found)}
+        positions = positions.where(Position.organisation_id.in_(owners)).order_by(Position.id)
+        assets = assets.where(Asset.organisation_id.in_(owners)).order_by(Asset.id)
+        if lock:  # positions first, then assets, as `install` does
+            positions, assets = positions.with_for_update(), assets.with_for_update()
+        known.positions = {(each.organisation_id, each.name): each for each in session.scalars(positions)}
+        known.assets = {(each.organisation_id, each.serial): each for each in session.scalars(assets)}
+        at = [each.id for each in known.positions.values()]
+        of = [each.id for each in known.assets.values()]
+        stretches = select(Installation).where(or_(Installation.position_id.in_(at), Installation.asset_id.in_(of)))
+        for each in session.scalars(stretches.order_by(Installation.valid_from)):
+            known.stood |= {each.position_id, each.asset_id}
+            if each.valid_to is None:
+                known.standing[each.position_id] = each.asset_id
+        return known
+
+    def store_many(self, session: Session, rows: Rows, origin: Origin) -> Rows:
+        """Add positions, and what stands there, with the events of the assets."""
+        known = self._known(session, rows, origin, lock=True)
+        sound = [each for each in rows if self._verdict(known, each[1], origin) in ("insert", "update")]
+        for _, values in sound:
+            owner = known.owner(values, origin)
+            if (owner, values["name"]) not in known.positions:
+                site = known.sites[values["site"]][0][0] if values["site"] else None
+                made = Position(organisation_id=owner, name=values["name"], site_id=site, created_at=origin.now)
+                session.add(made)
+                known.positions[owner, values["name"]] = made
+        session.flush()
+        told = []
+        for _, values in sound:
+            if values["serial"]:
+                owner = known.owner(values, origin)
+                position, asset = known.positions[owner, values["name"]], known.assets[owner, values["serial"]]
+                told.append(_install(session, position, asset, values["installed_at"] or origin.now))
+        session.flush()
+        append_events(session, told, new=False)
+        stored = {number for number, _ in sound}
+        return [each for each in rows if each[0] not in stored]
+
     def _site(self, session: Session, name: str) -> Site:
         found = list(session.scalars(select(Site).where(Site.name == name).limit(2)))
         if len(found) != 1:
-            raise Invalid(f"{'no' if not found else 'more than one'} site {name!r}", field="site")
+            raise _not_one_site(name, len(found))
         return found[0]
 
     def _install(
@@ -61,7 +167,7 @@ class Positions(RowKind):
         wanted = select(Asset).where(Asset.serial == serial, Asset.organisation_id == position.organisation_id)
         asset = session.scalar(wanted)
         if asset is None:
-            raise Invalid(f"no asset with serial number {serial!r}", field="serial")
+            raise _no_asset(serial)
         standing = next((each for each in installations_of(session, position.id) if each.valid_to is None), None)
         if standing is not None and standing.asset_id == asset.id:
             return False
@@ -76,3 +182,21 @@ class Positions(RowKind):
             " LEFT JOIN assets a ON a.id = i.asset_id ORDER BY p.name, p.id"
         )
         yield from pages(session, statement, 4)
+
+
+def _install(session: Session, position: Position, asset: Asset, at: datetime) -> Happened:
+    session.add(
+        Installation(
+            organisation_id=position.organisation_id, position_id=position.id, asset_id=asset.id, valid_from=at
+        )
+    )
+    about = {"position_id": str(position.id), "position": position.name}
+    return Happened(at, "asset.installed", position.organisation_id, "asset", asset.id, asset.id, about)
+
+
+def _not_one_site(name: str, found: int) -> Invalid:
+    return Invalid(f"{'more than one' if found else 'no'} site {name!r}", field="site")
+
+
+def _no_asset(serial: str) -> Invalid:
+    return Invalid(f"no asset with serial number {serial!r}", field="serial")

@@ -89,7 +89,7 @@ def _deliveries() -> None:
         primary(table),
     )
     op.create_index(op.f(f"ix_{table}_organisation_id"), table, ["organisation_id"])
-    newest = ["endpoint_id", sa.text("created_at DESC"), sa.text("id DESC")]
+    newest: list[str | sa.TextClause] = ["endpoint_id", sa.text("created_at DESC"), sa.text("id DESC")]
     op.create_index(f"ix_{table}_newest", table, newest)
     waiting = sa.text("state = 'waiting'")
     op.create_index(f"ix_{table}_waiting", table, ["next_try_at"], postgresql_where=waiting)

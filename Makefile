@@ -20,7 +20,7 @@ run: setup  ## Set up and run the whole service with the demo: make run [ARGS='-
 	@exec .venv/bin/forewarn up --demo $(ARGS)
 
 test: setup-test  ## Set up and run all tests: make test [ARGS='tests/ingest -x']
-	@exec .venv/bin/pytest -n 2 --dist loadgroup $(ARGS)
+	@exec .venv/bin/pytest -n 3 --dist loadgroup $(ARGS)
 
 setup:  ## Only install what `make run` needs
 	@deploy/setup.sh run

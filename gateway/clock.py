@@ -47,6 +47,7 @@ TIMETABLE: dict[str, float] = {
     "sweep_files": 24 * 3600,
     "ensure_partitions": 6 * 3600,
     "forget_old_rows": 3600,
+    "forget_old_bursts": 3600,
     "apply_retention": 6 * 3600,
 }
 

@@ -273,11 +273,18 @@ def forget_old_rows(database: Database, now: datetime) -> None:
     with database.as_service() as session:
         session.execute(text(_FORGET_QUARANTINE), {"t": now - KEEP_QUARANTINE, "held": now - KEEP_HELD})
         session.execute(text(_FORGET_BATCHES), {"t": now - KEEP_BATCHES})
-        forget_bursts(session, now)
         session.execute(text("DELETE FROM sign_in_failures WHERE at < :t"), {"t": now - timedelta(days=1)})
         session.execute(text("DELETE FROM idempotency_keys WHERE created_at < :t"), {"t": now - timedelta(days=1)})
         forget_applicants(session, now, kept=KEEP_APPLICANTS)
         forget_deliveries(session, now)
+
+
+def forget_old_bursts(database: Database, now: datetime) -> None:
+    """Keep to the bound of what devices' bursts take, in short transactions until nothing is over it."""
+    while True:
+        with database.as_service() as session:
+            if not forget_bursts(session, now):
+                return
 
 
 def apply_retention(database: Database, now: datetime) -> None:
@@ -315,6 +322,7 @@ JOBS: dict[str, Job] = {
         sweep_files,
         ensure_partitions,
         forget_old_rows,
+        forget_old_bursts,
         apply_retention,
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,10 @@ from ticketing.sla.words import SUBJECTS
 from ticketing.sla_people import people_to_tell
 from ticketing.sla_subjects import Subject, load_subjects, marks_for
 
+log = logging.getLogger(__name__)
+
 BATCH = 200
+AGAIN_AFTER = timedelta(minutes=5)  # a subject that could not be looked at
 # A change of these may change every promise of those below the organisation.
 RULE_KINDS = frozenset(
     {
@@ -54,7 +58,7 @@ class Looked:
 def watch(session: Session, now: datetime) -> int:
     """Look at the subjects that are due: count their clocks, tell whoever has to know; return how many. As the service.
 
-    Repeating it changes nothing and tells nobody twice.
+    Repeating it changes nothing and tells nobody twice. A subject that cannot be looked at stops no other one.
     """
     due = (
         select(SlaSubject)
@@ -68,12 +72,31 @@ def watch(session: Session, now: datetime) -> int:
     for row in rows:
         by_kind[row.subject_kind][row.subject_id] = row
     for kind, subjects in by_kind.items():
+        try:
+            _look_at(session, kind, subjects, now)
+        except Exception:
+            log.warning("service levels of a batch failed, its subjects follow one by one", exc_info=True)
+            _look_at_each(session, kind, subjects, now)
+    session.flush()
+    return len(rows)
+
+
+def _look_at(session: Session, kind: str, subjects: Mapping[UUID, SlaSubject], now: datetime) -> None:
+    """Look at subjects of one kind: at all of them, or at none when something fails."""
+    with session.begin_nested():
         over = {key for key, row in subjects.items() if row.finished_at is not None}
         looked = look(session, kind, list(subjects), now, over)
         for key, row in subjects.items():
             _settle(session, row, looked.get(key), now)
-    session.flush()
-    return len(rows)
+
+
+def _look_at_each(session: Session, kind: str, subjects: Mapping[UUID, SlaSubject], now: datetime) -> None:
+    for key, row in subjects.items():
+        try:
+            _look_at(session, kind, {key: row}, now)
+        except Exception:
+            log.exception("service levels of %s %s could not be looked at", kind, key)
+            row.look_at = now + AGAIN_AFTER
 
 
 def look(

@@ -23,7 +23,7 @@ from ticketing.sla.pausing import pause, pauses_of, resume
 from ticketing.sla.tables import SlaClock, SlaPolicy, SlaSubject, SlaTarget, SlaWarning
 from ticketing.sla.telling import acknowledge
 from ticketing.sla_shown import standings, subject_condition
-from ticketing.sla_subjects import load_subjects
+from ticketing.sla_subjects import load_subjects, marks_for
 from ticketing.sla_watch import SLA_FOLLOWS_RULES, SLA_FOLLOWS_WORK, watch
 from ticketing.visits import move_visit, schedule_visit
 from ticketing.work_orders import open_work_order, transition
@@ -236,6 +236,45 @@ def test_contract_goes_before_policy_and_urgent_is_not_slower(world: World, catc
     assert shown(world, urgent, at(0.1))["restoration"] == ("running", at(1))
     assert shown(world, low, at(0.1))["arrival"] == ("running", at(4))
     assert {row.source for row in stored(world, normal).values()} == {"contract"}
+
+
+def test_one_subject_that_fails_stops_no_other(
+    world: World, catch_up: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with world.database.as_service() as session:
+        add_policy(session, world, {"arrival": 240})
+        broken, sound = add_order(session, world).id, add_order(session, world).id
+
+    def marks(session: Session, subjects: Any) -> Any:
+        if broken in subjects:
+            session.execute(text("SELECT 1 / 0"))
+        return marks_for(session, subjects)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ticketing.sla_watch.marks_for", marks)
+        catch_up(at(0.5))
+    assert set(stored(world, sound)) == {"arrival"}
+    assert not stored(world, broken)
+    assert str(broken) in caplog.text
+    catch_up(at(0.5) + timedelta(minutes=5))
+    assert set(stored(world, broken)) == {"arrival"}
+
+
+def test_a_contract_that_names_a_calendar_no_longer_there_counts_on_the_policys(world: World, catch_up: Any) -> None:
+    with world.database.as_service() as session:
+        policy = add_policy(session, world, {"arrival": 240})
+        contract = make_contract(
+            session, provider_organisation_id=world.operator, organisation_id=world.customer, name="Gold",
+            starts_on=date(2026, 1, 1), ends_on=date(2026, 12, 31), time_zone="UTC", now=NOW,
+            response_times=[{"priority": "normal", "arrive_h": 6}],
+        )  # fmt: skip
+        set_assets(session, contract, [world.asset(session)], NOW, None)
+        move_contract(session, contract, "active", NOW)
+        contract.response_times = [{**contract.response_times[0], "calendar_id": str(UUID(int=7))}]
+        key, calendar_id = add_order(session, world).id, policy.calendar_id
+    catch_up(at(0.1))
+    assert shown(world, key, at(0.1))["arrival"] == ("running", at(7))
+    assert stored(world, key)["arrival"].calendar_id == calendar_id
 
 
 def test_pauses_by_hand_may_be_told_later_and_ended_earlier(world: World, catch_up: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,7 +66,7 @@ def policy_row(row: SlaPolicy, targets: Sequence[TargetRow]) -> PolicyRow:
 
 
 def contracts_of(session: Session, assets: Iterable[UUID]) -> dict[UUID, list[ContractRow]]:
-    """Return the contracts with response times of each asset, in one query."""
+    """Return the contracts with response times of each asset, in one query; two when they name calendars."""
     wanted = set(assets)
     found = (
         select(ContractAsset.asset_id, Contract)
@@ -77,12 +78,17 @@ def contracts_of(session: Session, assets: Iterable[UUID]) -> dict[UUID, list[Co
         )
     )
     held: dict[UUID, list[ContractRow]] = {}
-    for asset_id, one in session.execute(found) if wanted else ():
+    pairs = session.execute(found).all() if wanted else []
+    there = _calendars_there(session, (one for _, one in pairs))
+    for asset_id, one in pairs:
         if one.response_times:
             row = ContractRow(
                 id=one.id,
                 precedence=one.precedence,
-                response_times=one.response_times,
+                response_times=[
+                    each if each.get("calendar_id") in there else {**each, "calendar_id": None}
+                    for each in one.response_times
+                ],
                 made_at=one.created_at,
                 starts_on=one.starts_on,
                 ends_on=last_day_of(one),
@@ -90,6 +96,16 @@ def contracts_of(session: Session, assets: Iterable[UUID]) -> dict[UUID, list[Co
             )
             held.setdefault(asset_id, []).append(row)
     return held
+
+
+def _calendars_there(session: Session, contracts: Iterable[Contract]) -> set[str]:
+    """Return the calendars that contracts name and that are there: a name in JSON outlives what it names."""
+    named: dict[str, UUID] = {}
+    for each in (each for one in contracts for each in one.response_times or ()):
+        with suppress(ValueError):
+            named[str(each.get("calendar_id"))] = UUID(str(each.get("calendar_id")))
+    found = set(session.scalars(select(Calendar.id).where(Calendar.id.in_(named.values())))) if named else set()
+    return {name for name, key in named.items() if key in found}
 
 
 def calendars_of(session: Session, ids: Iterable[UUID | None]) -> dict[UUID | None, OpenTime]:

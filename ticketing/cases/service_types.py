@@ -19,13 +19,14 @@ from ticketing.cases.seeds import SEEDS
 from ticketing.cases.tables import ServiceType, ServiceTypeVersion
 from ticketing.cases.words import PRIORITIES, checked_code, one_of, words
 from ticketing.cases.workflow import check_workflow
+from ticketing.people.skills import MAX_REQUIRED, check_required
 
 CATEGORIES = ("advice", "on_site", "goods", "other")
 # How the one who does the work is paid; what each pays is the settlement's business.
 SETTLEMENT_RULES = ("none", "piece_rate", "hourly", "package", "revenue_share", "tiered")
 MAX_TYPES = 200
 MAX_VERSIONS = 1000
-MAX_SKILLS = 20
+MAX_SKILL_CODE = 100
 _VERSIONED = (
     "form",
     "workflow",
@@ -215,14 +216,19 @@ def _describe(kind: ServiceType, facts: Mapping[str, Any]) -> None:
 
 
 def _checked_skills(skills: list[Any]) -> list[dict[str, Any]]:
-    if len(skills) > MAX_SKILLS:
-        raise Invalid(f"at most {MAX_SKILLS} skills", field="required_skills", limit=MAX_SKILLS)
+    """Return skills as orders have them: a service type must not hand on what no order may hold."""
+    if len(skills) > MAX_REQUIRED:
+        raise Invalid(f"at most {MAX_REQUIRED} skills", field="required_skills", limit=MAX_REQUIRED)
+    levels: dict[str, int] = {}
     for index, each in enumerate(skills):
-        level = each.get("level", 1) if isinstance(each, dict) else None
-        if not isinstance(each, dict) or not isinstance(each.get("skill"), str) or level not in (1, 2, 3, 4, 5):
-            text_ = 'a skill is {"skill": code, "level": 1 to 5}'
-            raise Invalid(text_, field="required_skills", path=f"/{index}")
-    return [{"skill": each["skill"][:100], "level": each.get("level", 1)} for each in skills]
+        try:
+            ((code, level),) = check_required([each]).items()
+        except Invalid as error:
+            raise Invalid(str(error), **error.params | {"path": f"/{index}"}) from None
+        if not 1 <= len(code.strip()) <= MAX_SKILL_CODE:
+            raise Invalid("each skill has its code", field="required_skills", path=f"/{index}")
+        levels[code.strip()] = max(level, levels.get(code.strip(), 0))
+    return [{"skill": code, "level": level} for code, level in levels.items()]
 
 
 def _tell(session: Session, kind: ServiceType, word: str, now: datetime, by: Actor, **more: Any) -> None:

@@ -325,6 +325,8 @@ def _reasons(loaded: Loaded, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
             found[key] = ("blocked", "")
         elif key in loaded.no_place:
             found[key] = ("no_place", "")
+        elif key in loaded.unreadable:
+            found[key] = ("no_skill", "required_skills")
         else:
             reason = proved.get(key)
             found[key] = (reason.code, reason.detail) if reason else ("not_tried", "")

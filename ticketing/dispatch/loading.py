@@ -52,6 +52,7 @@ class Loaded:
     left_out: int = 0
     # Visits that the plan must not touch and cannot place: under way or pinned outside of any shift.
     untouched: tuple[Job, ...] = ()
+    unreadable: frozenset[str] = frozenset()  # what they ask for is no list of skills
 
     @property
     def versions(self) -> dict[str, int]:
@@ -106,7 +107,7 @@ def load(
     made = make_problem(days, jobs, list(people.values()), stock, rules)
     return Loaded(
         days, made.problem, made.current, made.jobs, people, rules, made.no_place, made.blocked,
-        max(0, len(found) - len(jobs)), made.untouched,
+        max(0, len(found) - len(jobs)), made.untouched, made.unreadable,
     )  # fmt: skip
 
 

@@ -231,6 +231,8 @@ def _reason(loaded: Loaded, reasons: Mapping[str, Reason], key: str) -> Reason:
         return Reason("blocked")
     if key in loaded.no_place:
         return Reason("no_place")
+    if key in loaded.unreadable:
+        return Reason("no_skill", "required_skills")
     return reasons.get(key) or Reason("not_tried")
 
 

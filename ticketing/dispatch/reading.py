@@ -10,6 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
+from assets.base.errors import Invalid
 from ticketing.dispatch.plan import Plan
 from ticketing.dispatch.problem import FAR, MATRIX_PLACES, Lunch, Place, Problem, Shift, Technician, Visit, Weights
 from ticketing.dispatch.settings import LATE_PER_HOUR, USUAL_HOURS, WORTH, Rules
@@ -108,6 +109,7 @@ class Made:
     jobs: dict[str, Job]
     no_place: frozenset[str]
     blocked: frozenset[str]
+    unreadable: frozenset[str]
     untouched: tuple[Job, ...]
 
 
@@ -146,10 +148,16 @@ def make_problem(days: Days, jobs: Sequence[Job], people: Sequence[Resource], st
     kept: dict[str, Job] = {}
     untouched: list[Job] = []
     blocked: set[str] = set()
+    unreadable: set[str] = set()
     for job in jobs:
-        there = _span_of(job, by_person, days)
-        if job.planned_start is not None and there is None and not job.absent:
+        there, skills = _span_of(job, by_person, days), _skills(job)
+        # Who is away is replaced, unless nobody can say by whom.
+        if job.planned_start is not None and (skills is None if job.absent else there is None):
             untouched.append(job)
+            continue
+        if skills is None and there is None:
+            unreadable.add(job.id)
+            kept[job.id] = job
             continue
         if job.blocked and not job.begun:
             blocked.add(job.id)
@@ -157,8 +165,8 @@ def make_problem(days: Days, jobs: Sequence[Job], people: Sequence[Resource], st
                 kept[job.id] = job
                 continue
         kept[job.id] = job
-        held = there is not None and not job.absent and (job.pinned or job.begun or job.blocked)
-        visits.append(_visit(job, days, places.number(job.place), stock, there if held else None))
+        held = there is not None and not job.absent and (job.pinned or job.begun or job.blocked or skills is None)
+        visits.append(_visit(job, days, places.number(job.place), stock, there if held else None, skills or {}))
         if there is not None and job.planned_start is not None and not job.absent:
             route.setdefault(shift_id(there), []).append((job.planned_start, job.id))
     shifts = [_shift(each, span, days, places) for each, span in spans]
@@ -170,7 +178,7 @@ def make_problem(days: Days, jobs: Sequence[Job], people: Sequence[Resource], st
     problem, no_place = _with_unknown(problem, places.unknown)
     wanted = {each.id for each in problem.visits}
     current = Plan({shift: tuple(key for _, key in sorted(those) if key in wanted) for shift, those in route.items()})
-    return Made(problem, current, kept, no_place, frozenset(blocked), tuple(untouched))
+    return Made(problem, current, kept, no_place, frozenset(blocked), frozenset(unreadable), tuple(untouched))
 
 
 def _span_of(job: Job, spans: Mapping[UUID, Sequence[WorkSpan]], days: Days) -> WorkSpan | None:
@@ -185,7 +193,15 @@ def _span_of(job: Job, spans: Mapping[UUID, Sequence[WorkSpan]], days: Days) -> 
     return None
 
 
-def _visit(job: Job, days: Days, place: int, stock: Stock, span: WorkSpan | None) -> Visit:
+def _skills(job: Job) -> dict[str, int] | None:
+    """Return what a job asks for; None when that cannot be read: one order must not stop the plan of all others."""
+    try:
+        return check_required(job.required_skills)
+    except Invalid:
+        return None
+
+
+def _visit(job: Job, days: Days, place: int, stock: Stock, span: WorkSpan | None, skills: Mapping[str, int]) -> Visit:
     begun = None
     if job.begun and span is not None:
         begun = days.seconds(job.started_at or max(days.now, job.planned_start or days.now))
@@ -202,7 +218,7 @@ def _visit(job: Job, days: Days, place: int, stock: Stock, span: WorkSpan | None
         place=place,
         seconds=job.seconds if begun is None or begun >= 0 else max(60, job.seconds + begun),
         windows=_windows(job, days),
-        skills=check_required(job.required_skills),
+        skills=dict(skills),
         parts={} if begun is not None else dict(stock.needed.get(job.order_id, {})),
         unserved_cost=WORTH.get(job.priority, WORTH["normal"]) + (PROMISED if job.promised else 0.0),
         due=max(0, days.seconds(late)),

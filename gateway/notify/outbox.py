@@ -53,6 +53,10 @@ def _send(session: Session, notification: Notification, settings: Settings, now:
     except NotSent as error:
         _failed(notification, str(error), now, again=bool(settings.smtp_url and person.email))
         return False
+    except Exception as error:  # its words, for one: what waits behind it still goes out
+        log.exception("notification %s failed", notification.id)
+        _failed(notification, str(error), now, again=True)
+        return False
     notification.state, notification.sent_at, notification.error = "sent", now, None
     notification.tries += 1
     return True

@@ -50,10 +50,13 @@ def _send(session: Session, files: FileStore, report: Report, settings: Settings
     if not address or not settings.smtp_url:
         report.mail_state, report.mail_next_at = "none", None
         return False
-    languages = _languages(session, address, report)
     try:
+        with session.begin_nested():
+            languages = _languages(session, address, report)
         _mail(files, report, asset, settings, address, languages)
-    except NotSent as error:
+    except Exception as error:  # whatever it is: the mails behind this one still go out
+        if not isinstance(error, NotSent):
+            log.exception("the mail of report %s failed", report.id)
         report.mail_tries += 1
         report.mail_error = str(error)[:MAX_ERROR]
         if report.mail_tries < TRIES:

@@ -256,6 +256,23 @@ def test_a_mail_that_cannot_be_sent_is_tried_again_and_then_said_to_have_failed(
         assert "Refused" in (mail.error or "")
 
 
+def test_a_notification_without_words_does_not_hold_up_the_one_behind_it(service: Service) -> None:
+    service.notice(NIGHT)
+    service.tick(later(0))
+    service.tick(later(5))
+    with service.database.as_service() as session:
+        mails = select(Notification).where(Notification.channel == "email").order_by(Notification.next_try_at)
+        first = session.scalars(mails).first()
+        assert first is not None
+        first.params, key = {**first.params, "due_at": "no moment"}, first.id
+    with mailbox() as (url, received):
+        assert send_waiting(service.database, Settings(smtp_url=url), later(6)) == 1
+    assert len(received) == 1
+    with service.database.as_service() as session:
+        broken = session.get_one(Notification, key)
+        assert (broken.state, broken.tries) == ("waiting", 1)
+
+
 def test_without_a_mail_server_the_page_still_tells(service: Service) -> None:
     service.notice(NIGHT)
     assert service.tick(later(0)) == ["Ann"]

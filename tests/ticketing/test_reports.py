@@ -314,6 +314,40 @@ def test_a_report_is_sent_to_the_customer_in_every_language_when_theirs_is_not_k
     assert [name.rsplit("-", 1)[1] for name, _, _ in attached] == ["en.pdf", "zh.pdf"]
 
 
+def test_a_report_whose_file_is_gone_does_not_hold_up_the_mail_behind_it(
+    world: World, files: DiskFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(mailing, "send_email", lambda *given: sent.append(given))
+    with world.database.as_service() as session:
+        customer = Customer(organisation_id=world.customer, number="C-1", name="Dairy", email="dairy@example.org")
+        session.add(customer)
+        session.flush()
+        world.asset(session).customer_id = customer.id
+    keys = [finish_work(world), finish_work(world)]
+    work(world, files, mail=True)
+    with world.database.as_service() as session:
+        lost, kept = (newest(session, key) for key in keys)
+        assert lost is not None
+        assert kept is not None
+        lost.mail_next_at = after(3000)
+        lost.files = {language: {**made, "sha256": "0" * 64} for language, made in lost.files.items()}
+    settings = Settings(smtp_url="smtp://127.0.0.1:9")
+    assert mailing.mail_waiting(world.database, files, settings, after(4000)) == 1
+    with world.database.as_service() as session:
+        lost, kept = (newest(session, key) for key in keys)
+        assert lost is not None
+        assert kept is not None
+        assert (lost.mail_state, lost.mail_tries, kept.mail_state) == ("waiting", 1, "sent")
+    for seconds in (5000, 6000, 8000, 12000):
+        assert mailing.mail_waiting(world.database, files, settings, after(seconds)) == 0
+    with world.database.as_service() as session:
+        lost = newest(session, keys[0])
+        assert lost is not None
+        assert (lost.mail_state, lost.mail_tries) == ("failed", 5)
+    assert len(sent) == 1
+
+
 def test_a_label_s_page_gives_the_report_without_names(world: World, files: DiskFiles, tmp_path: Path) -> None:
     finish_work(world)
     work(world, files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
 from assets.base.db import Database
-from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound
+from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound, RuleError
 from assets.base.events import append_event
 from assets.base.queue import enqueue
 from ticketing.dispatch.applying import BoardChanged, Change, apply
@@ -26,6 +27,8 @@ from ticketing.dispatch.solving import Result, solve
 from ticketing.dispatch.tables import DispatchPlan, DispatchSettings, PlanAssignment
 from ticketing.dispatch.timing import settled
 from ticketing.dispatch.urgent import insert
+
+log = logging.getLogger(__name__)
 
 TASK = "plan_dispatch"
 LONGEST = timedelta(days=31)
@@ -85,27 +88,39 @@ def run_next(database: Database, now: datetime) -> bool:
         plan = _take(session, now)
         if plan is None:
             return False
-        key, seconds, urgent = plan.id, float(plan.seconds), plan.urgent_order_id
-        rules = rules_of(session, plan.organisation_id)
-        try:
-            loaded = _load_for(session, plan, rules, now)
-        except (ProblemRefused, Invalid) as error:
-            _fail(session, plan, str(error), now)
-            return True
-        plan.versions, plan.input_digest, plan.left_out = dict(loaded.versions), loaded.digest, loaded.left_out
+        key = plan.id
+    # It is stored as running by now: what goes wrong from here on ends this plan, and no other waits behind it.
     try:
-        result = _solved(loaded, seconds, urgent)
-    except ProblemRefused as error:
-        with database.as_service() as session:
-            _fail(session, get_plan(session, key, lock=True), str(error), now)
-        return True
+        _make(database, key, now)
+    except (ProblemRefused, RuleError) as error:
+        _fail_running(database, key, str(error), now)
+    except Exception as error:
+        log.exception("making plan %s failed", key)
+        _fail_running(database, key, f"the planner stopped: {type(error).__name__}", now)
+    return True
+
+
+def _make(database: Database, key: UUID, now: datetime) -> None:
+    with database.as_service() as session:
+        plan = get_plan(session, key)
+        seconds, urgent = float(plan.seconds), plan.urgent_order_id
+        rules = rules_of(session, plan.organisation_id)
+        loaded = _load_for(session, plan, rules, now)
+        plan.versions, plan.input_digest, plan.left_out = dict(loaded.versions), loaded.digest, loaded.left_out
+    result = _solved(loaded, seconds, urgent)
     with database.as_service() as session:
         plan = get_plan(session, key, lock=True)
         if plan.state == "running":  # not rejected meanwhile
             _keep(session, plan, loaded, result, now)
             if plan.publish_at_once:
                 _publish_at_once(session, plan, rules, now)
-    return True
+
+
+def _fail_running(database: Database, key: UUID, error: str, now: datetime) -> None:
+    with database.as_service() as session:
+        plan = session.get(DispatchPlan, key, with_for_update=True)
+        if plan is not None and plan.state == "running":
+            _fail(session, plan, error, now)
 
 
 def _take(session: Session, now: datetime) -> DispatchPlan | None:

@@ -198,6 +198,22 @@ def test_finished_work_is_reported_once_and_again_when_its_facts_change(world: W
         assert [each.payload["revision"] for each in told if each.payload["template"] == "service_report"] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("hours", "replayed", "mails"), [(2, False, [True]), (30, False, [False]), (60, False, []), (2, True, [])]
+)
+def test_work_of_long_ago_and_recorded_work_is_not_reported(
+    world: World, hours: int, replayed: bool, mails: list[bool]
+) -> None:
+    """A consumer that is new to a database reads all of its history."""
+    key = finish_work(world)
+    with world.database.as_service() as session:
+        session.get_one(WorkOrder, key).replayed = replayed
+    run_consumer(world.database, REPORTS_FOLLOW_WORK, after(hours * 3600))
+    with world.database.as_service() as session:
+        wishes = select(ReportWish).where(ReportWish.subject_id == key, ReportWish.template == "service_report")
+        assert [wish.mail for wish in session.scalars(wishes)] == mails
+
+
 def test_owner_and_operator_read_the_report_and_nobody_else(world: World, files: DiskFiles, sign_in: Any) -> None:
     key = finish_work(world)
     path = f"/api/v1/work-orders/{key}/report"

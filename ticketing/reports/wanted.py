@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -22,6 +22,9 @@ from ticketing.work_orders import WORK_DONE_STATES
 
 JOB = "write_reports"
 LANGUAGES = ("en", "zh")
+# The log is read from its beginning: what happened before there were reports is neither reported nor mailed.
+LATEST = timedelta(days=2)
+MAILED_WITHIN = timedelta(days=1)
 # The moments at which a document may be written, and whose moments they are.
 MOMENTS = {
     "service_report": ("completed", "documented", "closed"),
@@ -90,13 +93,15 @@ def follow(session: Session, event: Event, now: datetime) -> None:
     if event.kind == "report.signed":
         _sign(session, event, now)
         return
+    if now - event.at > LATEST:
+        return
     if event.kind == "asset.lifecycle_changed":
         moment = str(event.payload.get("to"))
         if event.asset_id is not None and moment in MOMENTS["commissioning_protocol"]:
             _follow(session, event, "commissioning_protocol", ("asset", event.asset_id), moment, now)
         return
     order = _order_of(session, event)
-    if order is not None:
+    if order is not None and not order.replayed:
         template = "service_report" if order.state in WORK_DONE_STATES else "job_sheet"
         _follow(session, event, template, ("work_order", order.id), _moment(event), now)
 
@@ -125,7 +130,7 @@ def _ask(session: Session, event: Event, rule: Rule, subject: tuple[str, UUID], 
         "subject_kind": subject[0],
         "subject_id": subject[1],
         "languages": list(rule.languages),
-        "mail": rule.mail and rule.template in FOR_CUSTOMERS,
+        "mail": rule.mail and rule.template in FOR_CUSTOMERS and now - event.at < MAILED_WITHIN,
         "state": "waiting",
         "created_at": now,
         "tries": 0,

@@ -32,6 +32,7 @@ TRIES = 6
 PAUSES_S = (5, 30, 120, 600, 3600)  # after each failed try
 AT_ONCE = 100  # reports of one run: then others have their turn
 MAX_ERROR = 500
+REVISIONS_WAIT = timedelta(minutes=10)  # before a changed report is mailed again
 
 
 def write_waiting(database: Database, files: FileStore, now: datetime, *, mail: bool) -> int:
@@ -93,6 +94,9 @@ def write(session: Session, files: FileStore, wish: ReportWish, now: datetime, *
     if report is not before:
         if mail and wish.mail and report.template in FOR_CUSTOMERS:
             report.mail_state, report.mail_next_at = "waiting", now
+            if before is not None:  # several lines that are added one after another are one mail
+                report.mail_next_at = now + REVISIONS_WAIT
+                before.mail_state = "none" if before.mail_state == "waiting" else before.mail_state
         _tell(session, report, now)
     session.flush()
     return report

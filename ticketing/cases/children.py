@@ -94,10 +94,12 @@ def add_child(
         opened_by_id=by.person_id if by else None,
     )
     session.add(child)
-    if case.state in ("new", "waiting_customer"):
+    if case.state == "new":
         case.state = "in_progress"
     session.flush()
     _log(session, case, child, "case.child_added", now, by)
+    if case.state == "waiting_customer":
+        move_case(session, case, "in_progress", now, by=by)  # with its event: clocks that paused go on
     return child
 
 

@@ -141,6 +141,7 @@ class _Reader:
             self.mark(CLOCKS, event, "resume", key="waiting")
             self.mark(["response"], event, "stop")
         elif word in ("closed", "rejected"):
+            self.mark(CLOCKS, event, "resume", key="waiting")  # or a reopened case would wait for ever
             self._end_case(event, rejected=word == "rejected")
         elif word == "merged":
             self.mark(CLOCKS, event, "cancel")

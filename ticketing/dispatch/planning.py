@@ -35,6 +35,8 @@ LONGEST = timedelta(days=31)
 MAX_WAITING = 10  # plans of one organisation that wait at once
 STUCK = timedelta(minutes=5)  # no plan takes that long: its worker was killed
 KEPT = timedelta(days=90)
+FAILED_LATELY = timedelta(hours=3)
+MAX_DOUBLED = 5  # half an hour between two tries
 
 
 def ask_plan(
@@ -265,11 +267,24 @@ def _publish_at_once(session: Session, plan: DispatchPlan, rules: Rules, now: da
     try:
         with session.begin_nested():
             publish(session, plan, now)
-    except (Conflict, Invalid) as error:
+    except RuleError as error:
         session.refresh(plan)
         _fail(session, plan, str(error), now)
+        at: Any = func.coalesce(DispatchSettings.wanted_at, now)
+        if plan.cause == "unattended":
+            at = now + _patience(session, plan, now)
         again = update(DispatchSettings).where(DispatchSettings.organisation_id == rules.organisation_id)
-        session.execute(again.values(wanted_at=now).execution_options(synchronize_session=False))
+        session.execute(again.values(wanted_at=at).execution_options(synchronize_session=False))
+
+
+def _patience(session: Session, plan: DispatchPlan, now: datetime) -> timedelta:
+    """Return how long to wait before the next try: none after one failure, twice as long after each more in a row."""
+    same = (DispatchPlan.organisation_id == plan.organisation_id) & (DispatchPlan.cause == plan.cause)
+    published = select(func.max(DispatchPlan.decided_at)).where(same, DispatchPlan.state == "published")
+    since = max(now - FAILED_LATELY, session.scalar(published) or now - FAILED_LATELY)
+    failed = select(func.count()).where(same, DispatchPlan.state == "failed", DispatchPlan.finished_at > since)
+    before = (session.scalar(failed) or 1) - 1  # without this one: somebody may just have moved a visit meanwhile
+    return timedelta(minutes=2 ** min(before, MAX_DOUBLED)) if before else timedelta(0)
 
 
 def get_plan(session: Session, plan_id: UUID, *, lock: bool = False) -> DispatchPlan:
@@ -331,6 +346,7 @@ def _decidable(plan: DispatchPlan, to: str, states: tuple[str, ...]) -> None:
 def _fail(session: Session, plan: DispatchPlan, error: str, now: datetime) -> None:
     plan.state, plan.error, plan.finished_at = "failed", error[:500], now
     session.flush()
+    session.execute(delete(PlanAssignment).where(PlanAssignment.plan_id == plan.id))  # nobody can publish them
     log_plan(session, plan, "dispatch_plan.failed", now, None, {"cause": plan.cause})
 
 

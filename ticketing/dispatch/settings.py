@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, cast, func, select, update
+from sqlalchemy import ARRAY, Select, Uuid, case, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
@@ -103,7 +103,7 @@ def set_rules(
         for name, value in values.items():
             setattr(row, name, value)
     if row.mode in ("unattended", "nearest"):
-        row.wanted_at = row.wanted_at or now  # what waits already is planned too
+        row.wanted_at = now  # what waits already is planned too
     session.flush()
     append_event(
         session, "dispatch_settings.changed", at=now, organisation_id=organisation_id, subject_kind="dispatch_settings",
@@ -124,9 +124,15 @@ def scope_of(session: Session, organisation_id: UUID) -> list[UUID]:
 
 
 def want_plan(session: Session, organisation_ids: set[UUID], now: datetime) -> None:
-    """Say that something changed for those who let plans be made without being asked."""
+    """Say that something changed for those who let plans be made without being asked.
+
+    Who sends the nearest looks at once; a plan that is put off after failures stays put off.
+    """
     above = select(func.unnest(Organisation.ancestors)).where(Organisation.id.in_(organisation_ids))
-    waits = func.coalesce(DispatchSettings.wanted_at, now)
+    waits = case(
+        (DispatchSettings.mode == "nearest", func.least(DispatchSettings.wanted_at, now)),  # of NULL and now: now
+        else_=func.coalesce(DispatchSettings.wanted_at, now),
+    )
     session.execute(
         update(DispatchSettings)
         .where(DispatchSettings.mode.in_(("unattended", "nearest")), DispatchSettings.organisation_id.in_(above))

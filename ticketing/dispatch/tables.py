@@ -18,7 +18,7 @@ APPOINTMENT_STATES = ("booked", "cancelled")
 
 
 class DispatchSettings(Identified, Versioned, Owned, Base):
-    """How one organisation plans. `wanted_at`: since when a change waits for a plan nobody has to ask for.
+    """How one organisation plans. `wanted_at`: from when on a plan is due that nobody has to ask for.
 
     `parts`: 'van' sends only who carries what is reserved; 'depot' takes what lies in a warehouse as collected before.
     """

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
 from assets.base.consumers import Consumer
 from assets.base.db import Database
-from assets.base.errors import Conflict, Forbidden, RuleError
+from assets.base.errors import Conflict, Forbidden, Invalid, RuleError
 from assets.base.events import Event
 from assets.people import Person
 from ticketing.dispatch.applying import Change, apply
 from ticketing.dispatch.explaining import Candidate, explain
 from ticketing.dispatch.loading import PLANNABLE, Loaded, load
-from ticketing.dispatch.plan import check
+from ticketing.dispatch.plan import Checked, check
 from ticketing.dispatch.planning import ask_plan, forget_plans, run_next
 from ticketing.dispatch.settings import Rules, below, read_rules, rules_above, want_plan
 from ticketing.dispatch.tables import DispatchPlan, DispatchSettings
 from ticketing.dispatch.urgent import nearest_idle
 from ticketing.fitness import visits_meanwhile
 from ticketing.models import Visit, WorkOrder
-from ticketing.people.skills import lacking, skills_of
+from ticketing.people.skills import HeldSkill, lacking, skills_of
 from ticketing.people.tables import Absence
 from ticketing.work_orders import LIVE_VISITS, assign, get_work_order
 
+log = logging.getLogger(__name__)
+
 MAX_SENT = 50  # by 'nearest' in one turn
+MAX_NEAREST = 3  # who are asked for one order
+AGAIN = timedelta(seconds=60)  # while somebody waits: people become idle without any change that tells of it
 MAX_ROUNDS = 20
 MAX_POOL = 200
 KEEP_UNASKED = timedelta(days=14)  # plans that nobody asked for
@@ -103,71 +109,102 @@ def _replan_without(session: Session, event: Event, now: datetime) -> None:
 def plan_waiting(database: Database, now: datetime) -> None:
     """Make the plans that wait, and those that nobody has to ask for."""
     with database.as_service() as session:
-        _ask_unattended(session, now)
+        forget_plans(session, now)
+    _ask_unattended(database, now)
     _send_all(database, now)
     for _ in range(MAX_ROUNDS):
-        if not run_next(database, now):
+        if not run_next(database, datetime.now(UTC)):  # each one takes up to a minute
             return
 
 
-def _wanted(session: Session, mode: str) -> list[DispatchSettings]:
-    query = select(DispatchSettings).where(DispatchSettings.wanted_at.is_not(None), DispatchSettings.mode == mode)
-    return list(
-        session.scalars(query.order_by(DispatchSettings.wanted_at).limit(MAX_ROUNDS).with_for_update(skip_locked=True))
+def _take_wanted(database: Database, mode: str, now: datetime) -> list[Rules]:
+    """Take what is due and put it off: who fails, or is killed, tries again then, and stops nobody else meanwhile.
+
+    In a transaction of its own: consumers write to these rows with every change.
+    """
+    due = select(DispatchSettings).where(DispatchSettings.wanted_at <= now, DispatchSettings.mode == mode)
+    with database.as_service() as session:
+        rows = session.scalars(
+            due.order_by(DispatchSettings.wanted_at).limit(MAX_ROUNDS).with_for_update(skip_locked=True)
+        ).all()
+        for row in rows:
+            row.wanted_at, row.planned_at = now + AGAIN, now
+        return [read_rules(row) for row in rows]
+
+
+def _done(session: Session, rules: Rules, now: datetime) -> None:
+    """Forget what was taken, unless something changed since."""
+    taken = (DispatchSettings.organisation_id == rules.organisation_id) & (DispatchSettings.wanted_at == now + AGAIN)
+    session.execute(
+        update(DispatchSettings).where(taken).values(wanted_at=None).execution_options(synchronize_session=False)
     )
 
 
-def _ask_unattended(session: Session, now: datetime) -> None:
-    forget_plans(session, now)
-    for row in _wanted(session, "unattended"):
-        row.wanted_at, row.planned_at = None, now
-        rules = read_rules(row)
-        old = (DispatchPlan.organisation_id == row.organisation_id) & (DispatchPlan.created_at < now - KEEP_UNASKED)
-        session.execute(delete(DispatchPlan).where(old, DispatchPlan.cause == "unattended"))
-        waits = select(DispatchPlan.id).where(
-            DispatchPlan.organisation_id == row.organisation_id,
-            DispatchPlan.cause == "unattended",
-            DispatchPlan.state == "waiting",
-        )
-        if session.scalar(waits.limit(1)) is None:
-            until = now + timedelta(days=rules.horizon_days)
-            ask_plan(session, rules, now, until, now, cause="unattended", publish_at_once=True)
+def _ask_unattended(database: Database, now: datetime) -> None:
+    for rules in _take_wanted(database, "unattended", now):
+        try:
+            with database.as_service() as session:
+                # First: from here on a change waits until the plan is asked for, and asks for another one.
+                _done(session, rules, now)
+                _ask_one(session, rules, now)
+        except Exception:
+            log.exception("asking for a plan of %s failed", rules.organisation_id)
+
+
+def _ask_one(session: Session, rules: Rules, now: datetime) -> None:
+    of = (DispatchPlan.organisation_id == rules.organisation_id) & (DispatchPlan.cause == "unattended")
+    session.execute(delete(DispatchPlan).where(of, DispatchPlan.created_at < now - KEEP_UNASKED))
+    waits = select(DispatchPlan.id).where(of, DispatchPlan.state == "waiting")
+    if session.scalar(waits.limit(1)) is None:
+        until = now + timedelta(days=rules.horizon_days)
+        ask_plan(session, rules, now, until, now, cause="unattended", publish_at_once=True)
 
 
 def _send_all(database: Database, now: datetime) -> None:
-    with database.as_service() as session:
-        wanted = [(row.organisation_id, read_rules(row)) for row in _wanted(session, "nearest")]
-        for organisation_id, rules in wanted:
-            send_nearest(session, rules, now)
-            done = update(DispatchSettings).where(DispatchSettings.organisation_id == organisation_id)
-            session.execute(done.values(wanted_at=None, planned_at=now).execution_options(synchronize_session=False))
+    for rules in _take_wanted(database, "nearest", now):
+        try:
+            with database.as_service() as session:
+                if not send_nearest(session, rules, datetime.now(UTC)):
+                    _done(session, rules, now)
+        except Exception:
+            log.exception("sending the nearest of %s failed", rules.organisation_id)
 
 
-def send_nearest(session: Session, rules: Rules, now: datetime) -> int:
-    """Send whoever is idle and could be there first to each order that nobody has, most pressing first."""
-    sent = 0
+def send_nearest(session: Session, rules: Rules, now: datetime) -> bool:
+    """Send whoever is idle and could be there first to each order that nobody has, most pressing first.
+
+    Return whether some order still waits for somebody.
+    """
+    tried: set[str] = set()
     for _ in range(MAX_SENT):
         loaded = load(session, rules, now, now + timedelta(days=1), now)
-        checked = check(loaded.problem, loaded.current)
-        fresh = [
-            (key, found[0])
+        waiting = [
+            key
             for key, job in loaded.jobs.items()
             if job.visit_id is None and job.assignee_id is None and key in loaded.problem.visit_by_id
-            if (found := nearest_idle(loaded.problem, loaded.current, key, 0, 1, checked=checked))
         ]
-        if not fresh:
-            return sent
-        key, best = fresh[0]
-        job, start = loaded.jobs[key], loaded.days.moment(best.start)
+        checked = check(loaded.problem, loaded.current)
+        if not any(_send(session, loaded, checked, key, tried, now) for key in waiting if key not in tried):
+            return bool(waiting)
+    return True
+
+
+def _send(session: Session, loaded: Loaded, checked: Checked, key: str, tried: set[str], now: datetime) -> bool:
+    """Send somebody to one order; False, and `tried`, when none of the nearest can go: others are served meanwhile."""
+    job = loaded.jobs[key]
+    for best in nearest_idle(loaded.problem, loaded.current, key, 0, MAX_NEAREST, checked=checked):
+        start = loaded.days.moment(best.start)
         end = start + timedelta(seconds=job.seconds)
         change = Change(job.order_id, None, UUID(best.technician), start, end, round(best.cost))
         try:
             with session.begin_nested():
                 apply(session, [change], loaded.versions, now)
-        except RuleError:
-            return sent  # the next change asks again
-        sent += 1
-    return sent
+        except (RuleError, IntegrityError) as error:
+            log.info("%s is not sent to %s: %s", best.technician, job.number, error)
+            tried.add(key)
+        else:
+            return True
+    return False
 
 
 def nearest(
@@ -217,7 +254,14 @@ def pool(session: Session, person: Person, now: datetime) -> list[WorkOrder]:
         .limit(MAX_POOL)
     )
     held = skills_of(session, [person.id])[person.id]
-    return [each for each in session.scalars(query) if not lacking(held, each.required_skills, now)]
+    return [each for each in session.scalars(query) if _able(held, each, now)]
+
+
+def _able(held: Sequence[HeldSkill], order: WorkOrder, now: datetime) -> bool:
+    try:
+        return not lacking(held, order.required_skills, now)
+    except Invalid:  # what it asks for cannot be read: it must not hide the others
+        return False
 
 
 def claim(session: Session, order_id: UUID, person: Person, now: datetime, *, by: Actor) -> WorkOrder:

@@ -18,6 +18,7 @@ from tests.gateway.people.helping import hired, ok, planned, signed_in, works
 from ticketing.dispatch.modes import follow_changes, plan_waiting
 from ticketing.dispatch.planning import run_next
 from ticketing.dispatch.settings import rules_of
+from ticketing.dispatch.tables import DispatchSettings
 from ticketing.models import Visit, WorkOrder
 from ticketing.people.tables import Skill
 
@@ -220,6 +221,34 @@ def test_unattended_a_new_order_is_planned_without_anybody(plant: Plant, desk: T
     order = order_of(plant)
     plan_waiting(plant.database, datetime.now(UTC))
     assert [each.technician_id for each in live_visits(plant, order)] == [tom.id]
+
+
+def test_an_order_whose_skills_cannot_be_read_is_left_out_and_others_are_planned(
+    plant: Plant, desk: TestClient, tom: Person
+) -> None:
+    always(desk, tom)
+    broken, order = order_of(plant, required_skills=[{"skill": "", "level": True}]), order_of(plant)
+    asked = ok(desk.post("/api/v1/dispatch/plans", json={"seconds": 1}), 202)
+    make_plans(plant)
+    plan = ok(desk.get(f"/api/v1/dispatch/plans/{asked['id']}"))
+    told = {each["work_order_id"]: (each["technician"], each["reason_code"]) for each in plan["assignments"]}
+    assert told == {str(broken): (None, "no_skill"), str(order): ("Tom", None)}
+    assert {each["work_order_id"]: each["reason_code"] for each in _unassigned(desk)}[str(broken)] == "no_skill"
+
+
+def test_an_order_that_cannot_be_sent_keeps_no_other_waiting(plant: Plant, desk: TestClient, tom: Person) -> None:
+    always(desk, tom)
+    planned(plant, tom, soon(26))
+    # Its thirty hours run into a visit beyond the day that is looked at.
+    blocking, order = order_of(plant, minutes=30 * 60, priority="urgent"), order_of(plant)
+    ok(desk.put("/api/v1/dispatch/settings", json={"mode": "nearest"}))
+    now = datetime.now(UTC)
+    plan_waiting(plant.database, now)
+    assert [each.technician_id for each in live_visits(plant, order)] == [tom.id]
+    assert not live_visits(plant, blocking)
+    with plant.database.as_service() as session:
+        own = session.query(DispatchSettings).filter(DispatchSettings.organisation_id == plant.operator.id)
+        assert own.one().wanted_at == now + timedelta(seconds=60)  # somebody may be idle then
 
 
 def test_who_falls_ill_is_replaced_and_others_stay(plant: Plant, desk: TestClient, tom: Person) -> None:

@@ -130,6 +130,8 @@ def test_a_new_version_leaves_old_cases_under_theirs(world: World, sign_in: As) 
     broken = {"form": {"type": "object", "properties": {"how": {"type": "strin"}}}}
     refused = desk.ask("POST", f"/service-types/{kind['id']}/versions", 422, broken)
     assert (refused["code"], refused["params"]["path"]) == ("form_refused", "/properties/how/type")
+    for skill in ({"skill": ""}, {"skill": "crane", "level": True}):  # no order may hold these
+        desk.ask("POST", f"/service-types/{kind['id']}/versions", 422, {"required_skills": [skill]})
     more = {"form": {**form, "required": ["how"]}, "settlement_rule": "hourly"}
     published = desk.ask("POST", f"/service-types/{kind['id']}/versions", 201, more)
     assert (published["latest"], published["in_force"]["settlement_rule"]) == (2, "hourly")
@@ -284,6 +286,31 @@ def test_one_thread_for_all_and_internal_notes_for_the_desk_alone(world: World, 
     for stranger in (world.stranger, world.partner):
         sign_in(stranger).ask("GET", path, 404)
         sign_in(stranger).ask("POST", path, 404, {"text": "hello"})
+
+
+def test_of_two_answers_at_once_one_is_the_first_and_neither_waits_for_ever(world: World, second: Actor) -> None:
+    with world.database.as_service() as session:
+        case_id = open_case(session, organisation_id=world.customer, channel="desk", text="Noise", now=NOW).id
+    barrier, failed = threading.Barrier(2, timeout=30), []
+
+    def say(actor: Actor) -> None:
+        try:
+            with world.database.as_actor(actor) as session:
+                case = session.get_one(Case, case_id)
+                barrier.wait()
+                post(session, case, text="We come", now=NOW, by=actor)
+        except Exception as error:
+            failed.append(error)
+
+    hands = [threading.Thread(target=say, args=(actor,)) for actor in (world.planner, second)]
+    for hand in hands:
+        hand.start()
+    for hand in hands:
+        hand.join(60)
+    assert not failed
+    with world.database.as_service() as session:
+        said = select(Event.kind).where(Event.kind.in_(["case.replied", "thread.posted"])).order_by(Event.kind)
+        assert session.scalars(said).all() == ["case.replied", "thread.posted", "thread.posted"]
 
 
 def test_a_customer_sees_nothing_of_the_desks_own(world: World, sign_in: As) -> None:

@@ -15,11 +15,19 @@ from assets.documents.models import Document
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Ref, person_names
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
-from ticketing.cases.cases import get_case, living
+from ticketing.cases.cases import get_case
 from ticketing.cases.claims import check_free, holds
 from ticketing.cases.sides import STAFF_SIDES, side_of
 from ticketing.cases.tables import Case, ThreadMessage
-from ticketing.cases.threads import FROM_CUSTOMER, MAX_ATTACHMENTS, mark_read, messages_of, post, readers_of
+from ticketing.cases.threads import (
+    FROM_CUSTOMER,
+    MAX_ATTACHMENTS,
+    lock_for_words,
+    mark_read,
+    messages_of,
+    post,
+    readers_of,
+)
 from ticketing.cases.words import MAX_TEXT
 from ticketing.models import Request
 from ticketing.requests import follow_case
@@ -114,7 +122,7 @@ def list_case_messages(case_id: UUID, here: Here, limit: Limit = 200, after: Aft
 def post_case_message(case_id: UUID, body: NewMessage, here: Here) -> MessageItem:
     """Write into the thread; internal notes never reach a customer."""
     here.require("case.write")
-    case = living(here.session, get_case(here.session, case_id))
+    case = lock_for_words(here.session, get_case(here.session, case_id))
     side = side_of(here.session, case, here.actor)
     request = _request_of(here, case, body.request_id) if body.request_id else None
     _check_attachments(here, body)

@@ -16,7 +16,7 @@ from assets.base.db import service_rights
 from assets.base.errors import Conflict, Forbidden, Invalid, NotFound
 from assets.base.events import append_event
 from assets.base.ids import uuid7
-from ticketing.cases.cases import log_case, move_case
+from ticketing.cases.cases import get_case, living, log_case, move_case
 from ticketing.cases.sides import STAFF_SIDES, side_of
 from ticketing.cases.tables import Case, ThreadMessage, ThreadRead
 from ticketing.cases.words import CHANNELS, MAX_TEXT, one_of, words
@@ -55,6 +55,7 @@ def post(
     """
     if external_id and (first := _by_external(session, case, external_id)) is not None:
         return first
+    case = lock_for_words(session, case)
     side = author_kind or side_of(session, case, by)
     one_of("author_kind", side, AUTHORS)
     one_of("visibility", visibility, VISIBILITIES)
@@ -85,6 +86,19 @@ def post(
     with service_rights(session):  # a partner writes into the case's thread, and moves nothing of the case itself
         _move(session, case, message, side, now, by)
     return message
+
+
+def lock_for_words(session: Session, case: Case) -> Case:
+    """Return the case that lives on, locked: of two answers at once one is the first, and none goes into a merged one.
+
+    Before a message is stored, whose reference to the case would make two writers wait for each other.
+    """
+    while True:
+        case = living(session, case)
+        with service_rights(session):  # a partner may write into a case that it may not change
+            case = get_case(session, case.id, lock=True)
+        if living(session, case) is case:
+            return case
 
 
 def messages_of(

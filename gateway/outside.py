@@ -10,7 +10,10 @@ from gateway import texts
 
 # Who is outside reads what the sentence of an event says, and these plain facts; whatever a kind of event may carry
 # besides, and never these.
-OPEN = frozenset({"serial", "name", "number", "from", "to", "lifecycle", "operation", "state", "quantity", "unit"})
+OPEN = frozenset(
+    {"serial", "name", "number", "from", "to", "lifecycle", "operation", "state", "quantity", "unit"}
+    | {"origin"}  # which sentence is said of an order's opening; the order itself shows it
+)
 INTERNAL = frozenset(
     {"note", "reason", "person_id", "person", "repair_code", "assignee", "technician_id", "devices", "from_id", "to_id"}
 )

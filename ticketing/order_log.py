@@ -12,7 +12,8 @@ from assets.base.events import append_event
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_states import LIVE_VISITS
 
-# What is the business of those who do the work: who helps, what it cost, how it is planned. Customers do not read it.
+# What is the business of those who do the work: who helps, what it cost, how it is planned, what the desk set
+# itself as service levels. Customers do not read it.
 INSIDE_KINDS = frozenset(
     {
         "work_order.person_added",
@@ -34,6 +35,10 @@ INSIDE_KINDS = frozenset(
         "procedure_run.out_of_limit",
         "procedure_run.completed",
         "procedure_run.meter_refused",
+        "sla.paused",
+        "sla.resumed",
+        "sla.warned",
+        "sla.acknowledged",
     }
 )
 

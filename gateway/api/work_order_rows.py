@@ -35,6 +35,7 @@ from gateway.api.work_order_shapes import (
     WorkOrderOfEvent,
     WorkOrders,
 )
+from gateway.outside import outside
 from gateway.wording import words
 from ticketing.models import Request, Visit, WorkOrder
 from ticketing.order_log import INSIDE_KINDS
@@ -77,8 +78,6 @@ _PLANNED = (
     "parent_relation",
     "merged_into_id",
 )
-# What customers do not read in events: internal words, and who exactly did it.
-_INTERNAL = frozenset({"note", "reason", "person_id", "repair_code"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +247,6 @@ def _events(here: Context, order: WorkOrder, visits: Sequence[Visit]) -> list[Wo
     newest = select(Event).where(Event.subject_id.in_(subjects)).order_by(Event.id.desc()).limit(MAX_EVENTS)
     events = here.session.scalars(newest.where(Event.kind.not_in(INSIDE_KINDS)) if customer else newest).all()
     people = {} if customer else people_by_id(here, {event.actor_id for event in events})
-    hidden = _INTERNAL if customer else frozenset[str]()
     return [
         WorkOrderEvent(
             id=event.id,
@@ -258,7 +256,7 @@ def _events(here: Context, order: WorkOrder, visits: Sequence[Visit]) -> list[Wo
                 kind=event.actor_kind,
                 name=people[event.actor_id].name if event.actor_id and event.actor_id in people else None,
             ),
-            payload={name: value for name, value in event.payload.items() if name not in hidden},
+            payload=outside(event.kind, event.payload) if customer else event.payload,
             work_order=WorkOrderOfEvent(id=order.id, number=order.number),
         )
         for event in events

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from assets.base.access import Actor
+from assets.base.events import append_event
 from gateway.api import episodes, findings, problems, requests, technicians, visits, work_orders
 from gateway.api.deps import Context, context
 from gateway.settings import Settings
@@ -113,11 +115,21 @@ def test_customer_reads_its_work_without_names_and_notes(world: World, sign_in: 
     path = f"/work-orders/{order['id']}"
     post(ann, f"{path}/start")
     post(ann, f"{path}/finish", {"outcome": "confirmed", "note": "customer forgot the grease"})
+    with world.database.as_service() as session:
+        inside: dict[str, dict[str, Any]] = {"sla.warned": {"clock": "arrival"}, "visit.known": {"grade": "careless"}}
+        for kind, payload in inside.items():
+            append_event(session, kind, at=NOW, organisation_id=world.customer, subject_kind="work_order",
+                         subject_id=UUID(order["id"]), payload=payload)  # fmt: skip
+    assert "careless" in ann.get(f"/api/v1{path}").text
     seen = client.get(f"/api/v1{path}")
     assert seen.status_code == 200
     assert seen.json()["outcome"] == "confirmed"
     assert "Ann" not in seen.text
     assert "forgot" not in seen.text
+    assert "careless" not in seen.text
+    kinds = {event["kind"]: event["payload"] for event in seen.json()["events"]}
+    assert "sla.warned" not in kinds
+    assert kinds["work_order.opened"]["origin"] == "finding"
     assert str(world.ann.person_id) not in seen.text
     assert sign_in(world.stranger).get(f"/api/v1{path}").status_code == 404
     assert get(sign_in(world.stranger), "/work-orders")["items"] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,13 @@ from sqlalchemy.orm import Session
 from assets.base.access import Actor
 from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound
 from assets.base.ids import uuid7
+from assets.registry import Site
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_log import log_order
 from ticketing.order_models import WorkOrderLine
 from ticketing.order_states import bounded, one_of, worded
+from ticketing.people.patterns import read_zone
+from ticketing.people.profiles import profiles_of
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "labour": ("normal", "overtime", "night", "holiday", "standby"),
@@ -197,6 +200,7 @@ def count_visit(session: Session, order: WorkOrder, visit: Visit, now: datetime)
     if visit.state not in ("completed", "partially_completed", "cannot_complete") or visit.technician_id is None:
         return
     work = (visit.started_at, visit.finished_at, visit.break_seconds or 0)
+    zone = _zone_of(session, order, visit.technician_id)
     way = (visit.travelling_at, visit.started_at or visit.finished_at, 0)
     for kind, (begun, ended, idle) in (("travel", way), ("labour", work)):
         if begun is None or ended is None:
@@ -209,7 +213,7 @@ def count_visit(session: Session, order: WorkOrder, visit: Visit, now: datetime)
             "category": CATEGORIES[kind][0],
             "visit_id": visit.id,
             "person_id": visit.technician_id,
-            "day": begun.astimezone(UTC).date(),
+            "day": begun.astimezone(zone).date(),
             "started_at": begun,
             "ended_at": ended,
             "minutes": minutes,
@@ -217,6 +221,17 @@ def count_visit(session: Session, order: WorkOrder, visit: Visit, now: datetime)
         }
         line = _store(session, order, values, "visit", now, None, None)
         log_order(session, order, "work_order.line_recorded", now, None, _said(line))
+
+
+def _zone_of(session: Session, order: WorkOrder, person_id: UUID) -> tzinfo:
+    """Return where the day of somebody's work begins: where they live, else where the machine stands, else UTC."""
+    profile = profiles_of(session, [person_id]).get(person_id)
+    site = session.get(Site, order.site_id) if profile is None and order.site_id else None
+    name = profile.time_zone if profile else site.time_zone if site else None
+    try:
+        return read_zone(name) if name else UTC
+    except Invalid:
+        return UTC
 
 
 def _store(

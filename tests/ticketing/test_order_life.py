@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -32,6 +33,7 @@ from ticketing.order_merge import NotMergeable, merge
 from ticketing.order_people import add_helper
 from ticketing.order_review import REOPEN_WITHIN, TooLate, approve, reopen, send_back
 from ticketing.order_split import split
+from ticketing.people.tables import TechnicianProfile
 from ticketing.requests import open_request
 from ticketing.visit_plans import VisitOverlap, plan_visit
 from ticketing.visits import move_visit, schedule_visit, visits_of
@@ -225,6 +227,18 @@ def test_helpers_have_visits_and_hours_of_their_own(world: World) -> None:
         decide_line(session, order, line, "approved", after(2000), by=world.planner)
         with pytest.raises(IllegalMove):
             change_line(session, order, line, told, after(2100), by=world.bob)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_counted_hours_belong_to_the_technicians_own_day(world: World, zone: str) -> None:
+    with world.database.as_service() as session:
+        order, ann = opened(session, world), world.person(session, world.ann)
+        made = {"organisation_id": ann.organisation_id, "person_id": ann.id, "time_zone": zone}
+        session.add(TechnicianProfile(**made))
+        field.start(session, order, ann, after(60), by=world.ann)
+        field.finish(session, order, ann, after(3600), outcome="confirmed", by=world.ann)
+        days = {line.day for line in lines_of(session, order.id)}
+        assert days == {after(60).astimezone(ZoneInfo(zone)).date()}
 
 
 def hours(first: float, last: float) -> tuple[datetime, datetime]:

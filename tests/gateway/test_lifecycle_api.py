@@ -62,7 +62,7 @@ def consume(plant: Plant, kind: str) -> None:
             run_consumer(plant.database, consumer, datetime.now(UTC))
         with plant.database.as_service() as session:
             newest = session.scalars(select(Event.id).where(Event.kind == kind).order_by(Event.id.desc())).first()
-            readers = [consumer.name for consumer in CONSUMERS if kind in consumer.kinds]
+            readers = [each.name for each in CONSUMERS if each.kinds is None or kind in each.kinds]
             cursors = session.scalars(select(ConsumerCursor.event_id).where(ConsumerCursor.name.in_(readers))).all()
             return newest is not None and len(cursors) == len(readers) and min(cursors) >= newest
 

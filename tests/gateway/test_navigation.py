@@ -18,7 +18,9 @@ FIRST = {
     "/work-orders": ["work-orders"],
     "/alarms": ["episodes", "alarm-holds"],
     "/planner": ["predicted-jobs"],
-    "/requests": ["requests"],
+    "/dispatch": ["dispatch/settings"],
+    "/cases": ["cases"],
+    "/service-levels": ["sla-clocks"],
     "/models": ["model-performance"],
     "/assets": ["assets"],
     "/asset-models": ["asset-models"],
@@ -30,9 +32,11 @@ FIRST = {
     "/parts": ["parts"],
     "/purchase-orders": ["purchase-orders"],
     "/tools": ["tools"],
+    "/procedures": ["procedures"],
     "/policies": ["policies"],
     "/people": ["people", "organisations"],
     "/imports": ["imports", "imports/kinds"],
+    "/webhooks": ["webhooks"],
 }
 
 

@@ -101,7 +101,7 @@ def test_two_commands_are_enough() -> None:
         return [line.strip() for line in done.stdout.splitlines()]
 
     assert plan("run", "ARGS=--lan") == ["deploy/setup.sh run", "exec .venv/bin/forewarn up --demo --lan"]
-    assert plan("test") == ["deploy/setup.sh test", "exec .venv/bin/pytest -n 2 --dist loadgroup"]
+    assert plan("test") == ["deploy/setup.sh test", "exec .venv/bin/pytest -n 3 --dist loadgroup"]
     ci = (ROOT / ".ci" / "run").read_text()
     assert "make check" in ci
     assert "make test" in ci

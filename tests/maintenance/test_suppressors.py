@@ -161,7 +161,7 @@ def test_trouble_that_is_confirmed_or_repaired_ends_what_was_said_before(nothing
     answer_order(world, "confirmed", after(2 * DAY + HOUR))
     notice(world, bearing(world, 4 * DAY, contributions=COLD_SEAL, signature="seal:low"))
     answer_order(world, "no_fault_found", after(4 * DAY + HOUR))
-    notice(world, bearing(world, 6 * DAY))
+    notice(world, bearing(world, 6 * DAY, peak=12.0))  # strong: two wrong orders in a week raised the level
     answer_order(world, "confirmed", after(6 * DAY + HOUR), repair_code="bearing_replaced")
     assert [one.ended_reason for one in suppressors(world)] == ["confirmed", "repaired"]
 

@@ -14,18 +14,9 @@ from assets.base.errors import IllegalMove, Invalid
 from assets.registry import Asset
 from ticketing.models import WorkOrder
 from ticketing.order_log import log_order
-from ticketing.order_states import (
-    MAX_CODE,
-    MAX_NOTE,
-    MAX_TITLE,
-    OPEN_STATES,
-    OUTCOMES,
-    PRIORITIES,
-    bounded,
-    one_of,
-    worded,
-)
+from ticketing.order_states import MAX_CODE, MAX_NOTE, MAX_TITLE, OPEN_STATES, OUTCOMES, bounded, worded
 from ticketing.procedures.matching import attach_matching
+from ticketing.words import PRIORITIES, one_of
 
 MAX_SKILLS = 20
 MAX_LEVEL = 5

@@ -19,9 +19,10 @@ from assets.registry import Site
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_log import log_order
 from ticketing.order_models import WorkOrderLine
-from ticketing.order_states import bounded, one_of, worded
+from ticketing.order_states import bounded, worded
 from ticketing.people.patterns import read_zone
 from ticketing.people.profiles import profiles_of
+from ticketing.words import one_of
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "labour": ("normal", "overtime", "night", "holiday", "standby"),

@@ -14,7 +14,8 @@ from ticketing.models import Request, Visit, WorkOrder
 from ticketing.order_blocks import move_blocks
 from ticketing.order_lines import lines_of
 from ticketing.order_log import log_order
-from ticketing.order_states import LIVE_VISITS, OPEN_STATES, PRIORITIES, worded
+from ticketing.order_states import LIVE_VISITS, OPEN_STATES, worded
+from ticketing.words import PRIORITIES
 from ticketing.work_orders import transition, update_noticed
 
 MERGED = "merged"  # the reason with which a duplicate is cancelled

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from assets.base.access import Actor
 from assets.base.errors import Conflict, IllegalMove
 from ticketing.models import WorkOrder
-from ticketing.order_states import illegal, one_of, worded
+from ticketing.order_states import illegal, worded
+from ticketing.words import one_of
 from ticketing.work_orders import enter_state, transition
 
 REOPEN_WITHIN = timedelta(days=30)  # later it is other work: bills are written and the partner sees it no more

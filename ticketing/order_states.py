@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from assets.base.access import Actor, may
 from assets.base.errors import Conflict, IllegalMove, Invalid
 from ticketing.models import WorkOrder
+from ticketing.words import one_of
 
 ORIGINS = ("finding", "request", "plan", "inspection", "manual")
 OUTCOMES = ("confirmed", "wrong_mode", "no_fault_found", "sensor_fault", "planned", "prevented", "unknown")
-PRIORITIES = ("low", "normal", "high", "urgent")  # rising
 KINDS = ("machine", "sensor", "connection", "general")
 PRIORITY_OF_SEVERITY = {"critical": "urgent", "warning": "high", "info": "normal"}
 REVIEW_STATES = ("none", "waiting", "approved", "sent_back")
@@ -101,12 +99,6 @@ def reason_code(to: str, code: str | None, words: str | None) -> str | None:
         raise Invalid(f"{to} needs a reason", field="reason", allowed=list(listed))
     one_of("reason_code", chosen, listed)
     return chosen
-
-
-def one_of(field: str, value: str, allowed: Sequence[str]) -> None:
-    """Raise Invalid for a word that is not stored."""
-    if value not in allowed:
-        raise Invalid(f"{field} is one of {', '.join(allowed)}", field=field, allowed=list(allowed))
 
 
 def bounded(field: str, value: str | None, limit: int) -> str | None:

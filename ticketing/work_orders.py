@@ -31,18 +31,17 @@ from ticketing.order_states import (
     OPEN_STATES,
     ORIGINS,
     OUTCOMES,
-    PRIORITIES,
     PRIORITY_OF_SEVERITY,
     WORK_DONE_STATES,
     StaleVersion,
     bounded,
     illegal,
     legal_moves,
-    one_of,
     reason_code,
 )
 from ticketing.procedures.matching import attach_matching
 from ticketing.procedures.runs import check_complete
+from ticketing.words import PRIORITIES, one_of
 
 __all__ = [
     "ACTION_OF_MOVE",

@@ -27,11 +27,12 @@ from ticketing.cases.service_types import version_in_force
 from ticketing.cases.sides import require_staff
 from ticketing.cases.stages import approve, ask_approval, send_back, set_stage
 from ticketing.cases.tables import Case, ServiceType
-from ticketing.cases.words import MAX_NOTE, MAX_TEXT, MAX_TITLE, PRIORITIES, one_of, words
+from ticketing.cases.words import MAX_NOTE, MAX_TEXT, MAX_TITLE, words
 from ticketing.cases.workflow import stages_of
 from ticketing.finding import holding
 from ticketing.people.tables import Team
 from ticketing.requests import MAX_CONTACT, follow_case, open_request
+from ticketing.words import PRIORITIES, one_of
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
 

@@ -26,9 +26,10 @@ from ticketing.cases.remote import MAX_METRIC, OUTCOMES, get_session, note_look,
 from ticketing.cases.sides import require_staff
 from ticketing.cases.tables import Case, RemoteSession
 from ticketing.cases.threads import post
-from ticketing.cases.words import MAX_NOTE, one_of
+from ticketing.cases.words import MAX_NOTE
 from ticketing.intake import end_remote_session
 from ticketing.models import WorkOrder
+from ticketing.words import one_of
 
 router = APIRouter(prefix="/api/v1", tags=["remote diagnosis"])
 

@@ -19,10 +19,11 @@ from ticketing.cases.routing import MAX_RULES
 from ticketing.cases.tables import Case, RoutingRule, ServiceType
 from ticketing.cases.triage import after as after_place
 from ticketing.cases.triage import counts, rank_of, triage
-from ticketing.cases.words import PRIORITIES, one_of, words
+from ticketing.cases.words import words
 from ticketing.finding import holding
 from ticketing.people.tables import Team, Territory
 from ticketing.people.teams import teams_of
+from ticketing.words import PRIORITIES, one_of
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
 

@@ -22,20 +22,10 @@ from ticketing.cases.routing import route_case
 from ticketing.cases.service_types import version_in_force
 from ticketing.cases.sides import desk_of
 from ticketing.cases.tables import Case, CaseChild, ServiceType, ServiceTypeVersion
-from ticketing.cases.words import (
-    CHANNELS,
-    MAX_NOTE,
-    MAX_TEXT,
-    MAX_TITLE,
-    ORIGINS,
-    PRIORITIES,
-    RESOLUTIONS,
-    one_of,
-    title_of,
-    words,
-)
+from ticketing.cases.words import CHANNELS, MAX_NOTE, MAX_TEXT, MAX_TITLE, ORIGINS, RESOLUTIONS, title_of, words
 from ticketing.cases.workflow import stages_of
 from ticketing.numbers import next_number
+from ticketing.words import PRIORITIES, one_of
 
 # State -> what a person may make of it. A merged case lives on in another one.
 LEGAL_MOVES: dict[str, tuple[str, ...]] = {

@@ -15,8 +15,9 @@ from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound
 from assets.base.ids import uuid7
 from ticketing.cases.cases import ENDED, get_case, log_case, move_case, workflow_of
 from ticketing.cases.tables import Case, CaseChild
-from ticketing.cases.words import MAX_NOTE, MAX_TITLE, one_of, words
+from ticketing.cases.words import MAX_NOTE, MAX_TITLE, words
 from ticketing.cases.workflow import CHILD_KINDS, Stage, approval_ahead, stages_of
+from ticketing.words import one_of
 
 STATES = ("open", "done", "cancelled")
 MAX_CHILDREN = 100  # of one case; more is a mistake

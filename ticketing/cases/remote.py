@@ -18,7 +18,8 @@ from assets.registry import Asset
 from ticketing.cases.cases import get_case
 from ticketing.cases.children import add_child, end_child
 from ticketing.cases.tables import Case, CaseChild, RemoteSession
-from ticketing.cases.words import MAX_NOTE, one_of, words
+from ticketing.cases.words import MAX_NOTE, words
+from ticketing.words import one_of
 
 OUTCOMES = ("fixed_remotely", "visit_needed", "no_fault", "unreachable")
 MAX_LOOKS = 200

@@ -17,9 +17,10 @@ from assets.base.ids import uuid7
 from ticketing.cases.forms import check_form
 from ticketing.cases.seeds import SEEDS
 from ticketing.cases.tables import ServiceType, ServiceTypeVersion
-from ticketing.cases.words import PRIORITIES, checked_code, one_of, words
+from ticketing.cases.words import checked_code, words
 from ticketing.cases.workflow import check_workflow
 from ticketing.people.skills import MAX_REQUIRED, check_required
+from ticketing.words import PRIORITIES, one_of
 
 CATEGORIES = ("advice", "on_site", "goods", "other")
 # How the one who does the work is paid; what each pays is the settlement's business.

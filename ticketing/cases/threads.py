@@ -19,8 +19,9 @@ from assets.base.ids import uuid7
 from ticketing.cases.cases import get_case, living, log_case, move_case
 from ticketing.cases.sides import STAFF_SIDES, side_of
 from ticketing.cases.tables import Case, ThreadMessage, ThreadRead
-from ticketing.cases.words import CHANNELS, MAX_TEXT, one_of, words
+from ticketing.cases.words import CHANNELS, MAX_TEXT, words
 from ticketing.models import Request
+from ticketing.words import one_of
 
 VISIBILITIES = ("public", "internal")
 AUTHORS = ("customer", "requester", "desk", "technician", "partner", "system")

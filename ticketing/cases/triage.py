@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from ticketing.cases.tables import Case, CaseChild, ThreadMessage
 from ticketing.cases.threads import FROM_CUSTOMER
-from ticketing.cases.words import PRIORITIES
+from ticketing.words import PRIORITIES
 
 LISTS = ("claim", "handle", "approve")
 _RANK = case({word: rank for rank, word in enumerate(PRIORITIES)}, value=Case.priority, else_=1)

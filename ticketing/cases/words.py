@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from assets.base.errors import Invalid
 
-PRIORITIES = ("low", "normal", "high", "urgent")  # rising, as of work orders
 MAX_TEXT = 4000
 MAX_TITLE = 120
 MAX_NOTE = 4000
@@ -25,13 +23,6 @@ RESOLUTIONS = (
     "other",
 )
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
-
-
-def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
-    """Return the word. Raises Invalid unless it is one of those allowed."""
-    if value not in allowed:
-        raise Invalid(f"{name} is one of {', '.join(allowed)}", field=name, allowed=list(allowed))
-    return cast("str", value)
 
 
 def words(name: str, value: Any, limit: int, *, empty: bool = False) -> str | None:

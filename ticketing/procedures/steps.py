@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assets.base.errors import Invalid
+from ticketing.words import PRIORITIES
 
 KINDS = ("text", "number", "choice", "check", "photo", "signature", "meter")
 OPERATORS = ("equals", "not_equals", "above", "below", "answered", "out_of_limit")
-PRIORITIES = ("low", "normal", "high", "urgent")
 MAX_STEPS = 200
 MAX_TITLE = 300
 MAX_HELP = 4000

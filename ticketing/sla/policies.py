@@ -10,7 +10,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from assets.base.errors import Invalid
-from ticketing.sla.words import ANY, CLOCKS, OF_CONTRACT, PRIORITIES, REASONS, TELL
+from ticketing.sla.words import ANY, CLOCKS, OF_CONTRACT, REASONS, TELL
+from ticketing.words import PRIORITIES
 
 # What a policy may ask of the work that it is for; all that are given have to hold. Heavier ones go before.
 MATCHES = {

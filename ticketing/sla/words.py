@@ -6,7 +6,6 @@ CLOCKS = ("response", "arrival", "restoration", "closing")
 SUBJECTS = ("request", "case", "work_order")
 # Why work waits. The first eight are the reasons for which a work order is put on hold.
 REASONS = ("parts", "customer", "weather", "access", "tools", "safety", "approval", "other", "third_party")
-PRIORITIES = ("low", "normal", "high", "urgent")  # rising
 ANY = "any"  # a target for the priorities that have none of their own
 # A contract's promises, and the clocks that they are about.
 OF_CONTRACT = {"response": "respond_h", "arrival": "arrive_h", "restoration": "restore_h", "closing": "close_h"}

@@ -1,0 +1,14 @@
+"""The desk of the planner."""
+
+from __future__ import annotations
+
+revision = "0035"
+down_revision = "0034"
+
+
+def upgrade() -> None:
+    """Apply."""
+
+
+def downgrade() -> None:
+    """Take back."""

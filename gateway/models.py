@@ -26,11 +26,13 @@ import assets.stock.old_parts
 import assets.stock.replenishment
 import assets.stock.rotables
 import assets.stock.tools
+import assets.stock.totals
 import assets.warranty.tables
 import gateway.clock
 import gateway.customer_sign_in
 import gateway.idempotency
 import gateway.notify.models
+import gateway.notify.rule_models
 import gateway.notify.webhook_models
 import gateway.sign_in
 import ingest.burst_models
@@ -46,6 +48,7 @@ import maintenance.remaining_lives
 import ml.models
 import ml.store.tables
 import ticketing.cases.tables
+import ticketing.channels.tables
 import ticketing.dispatch.tables
 import ticketing.models
 import ticketing.order_models

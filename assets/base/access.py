@@ -64,6 +64,9 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "case.handle": DESK,
     "case.approve": frozenset({Role.ADMINISTRATOR, Role.PLANNER}),
     "case.write": STAFF | {Role.PARTNER, Role.CUSTOMER},  # into its thread
+    "call.read": DESK,
+    "call.work": DESK,
+    "channel.manage": frozenset({Role.ADMINISTRATOR}),
     "remote_session.run": DESK | {Role.TECHNICIAN, Role.ANALYST},
     "service_type.read": STAFF | {Role.PARTNER, Role.CUSTOMER},
     "service_type.manage": frozenset({Role.ADMINISTRATOR, Role.PLANNER}),

@@ -9,8 +9,9 @@ from itertools import islice
 from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
-from assets.documents.store import DiskFiles
+from assets.documents.store import FileStore
 from assets.imports.runs import ImportRun
+from assets.people import root_organisation
 
 KEEP_RUNS = timedelta(days=90)
 KEEP_FILES = timedelta(days=1)  # a file lies there before the row that names it is committed
@@ -20,6 +21,8 @@ _USED = text("""
 SELECT content FROM document_revisions WHERE content = ANY (:contents)
 UNION SELECT thumbnail FROM document_revisions WHERE thumbnail = ANY (:contents)
 UNION SELECT content FROM import_runs WHERE content = ANY (:contents)
+UNION SELECT content FROM case_files WHERE content = ANY (:contents)
+UNION SELECT thumbnail FROM case_files WHERE thumbnail = ANY (:contents)
 """)
 
 
@@ -30,8 +33,12 @@ def forget_runs(session: Session, now: datetime) -> None:
     )
 
 
-def sweep(session: Session, files: DiskFiles, now: datetime) -> int:
+def sweep(session: Session, files: FileStore, now: datetime) -> int:
     """Remove what no row names, and what was left half written; return how many. Needs the service role."""
+    root = root_organisation(session)
+    if root is None:
+        return 0
+    files.claim(str(root.id))
     removed = 0
     old = iter(files.older_than(now - KEEP_FILES))
     while batch := list(islice(old, BATCH)):

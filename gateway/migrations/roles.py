@@ -47,6 +47,7 @@ SERVICE_ONLY = frozenset(
         "rollup_due",
         "retention_progress",
         "report_wishes",
+        "channel_deliveries",
     }
 )
 
@@ -70,6 +71,7 @@ READ_ONLY = frozenset(
         "planner_verdicts",
         # What the entries of movements add up to; a trigger on those writes it.
         "stock_balances",
+        "stock_totals",
         # What events say of service levels, written by whoever reads the log.
         "sla_subjects",
         "sla_clocks",
@@ -96,7 +98,18 @@ HIDDEN_FROM_READER = {
     "absences": frozenset({"reason", "note", "decision_reason"}),
     "appointment_offers": frozenset({"token"}),
     "reports": frozenset({"facts", "signed_name"}),
+    "channels": frozenset({"secret", "previous_secret", "previous_until", "password", "settings", "progress", "error"}),
+    "calls": frozenset({"number", "e164", "external_id", "agent", "note", "recording_url"}),
+    "mail_messages": frozenset(
+        {"message_id", "in_reply_to", "references", "address", "name", "subject", "folded", "error"}
+    ),
+    "case_files": frozenset({"file_name", "content", "thumbnail"}),
     "webhook_endpoints": frozenset({"url", "secret", "previous_secret"}),
+    "notifications": frozenset({"address", "params", "texts", "dedupe_key", "error"}),
+    "notification_channels": frozenset({"url", "error"}),
+    "notification_contacts": frozenset({"address", "token"}),
+    "push_subscriptions": frozenset({"endpoint", "p256dh", "auth", "device"}),
+    "calendar_feeds": frozenset({"token_hash"}),
     "partner_applications": frozenset(
         {"contact_name", "email", "phone", "address", "message", "confirmation_hash", "address_hash"}
     ),

@@ -1,0 +1,1 @@
+"""Ways in: telephone and mail, and the files that come with them."""

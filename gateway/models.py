@@ -50,6 +50,8 @@ import ml.store.tables
 import ticketing.cases.tables
 import ticketing.channels.tables
 import ticketing.dispatch.tables
+import ticketing.evidence.tables
+import ticketing.help_models
 import ticketing.models
 import ticketing.order_models
 import ticketing.people.tables
@@ -57,6 +59,7 @@ import ticketing.procedures.models
 import ticketing.reports.tables
 import ticketing.search_models
 import ticketing.sla.tables
+import ticketing.sync.tables
 from assets.base.db import Base
 
 metadata = Base.metadata

@@ -49,6 +49,8 @@ class WorkOrder(Identified, Executed, Base):
     outcome: Mapped[str | None] = mapped_column(Text)
     outcome_note: Mapped[str | None] = mapped_column(Text)
     repair_code: Mapped[str | None] = mapped_column(Text)
+    failure_mode: Mapped[str | None] = mapped_column(Text)  # what people found; the cause is of failure_words.CAUSES
+    failure_cause: Mapped[str | None] = mapped_column(Text)
     noticed: Mapped[dict[str, Any] | None]
     case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id", ondelete="SET NULL"), index=True)
     service_type_id: Mapped[UUID | None] = mapped_column(
@@ -124,10 +126,16 @@ class Visit(Identified, Executed, Base):
     checked_in_latitude_deg: Mapped[float | None]
     checked_in_longitude_deg: Mapped[float | None]
     checked_in_distance_m: Mapped[float | None]
+    checked_in_accuracy_m: Mapped[float | None]
+    checked_in_far: Mapped[bool | None]  # further away than the positions' accuracy explains
+    checked_in_without: Mapped[str | None] = mapped_column(Text)  # why there is no place
     checked_out_at: Mapped[datetime | None]
     checked_out_latitude_deg: Mapped[float | None]
     checked_out_longitude_deg: Mapped[float | None]
     checked_out_distance_m: Mapped[float | None]
+    checked_out_accuracy_m: Mapped[float | None]
+    checked_out_far: Mapped[bool | None]  # further away than the positions' accuracy explains
+    checked_out_without: Mapped[str | None] = mapped_column(Text)  # why there is no place
     version: Mapped[int] = mapped_column()
 
     __table_args__ = (

@@ -98,6 +98,12 @@ HIDDEN_FROM_READER = {
     "absences": frozenset({"reason", "note", "decision_reason"}),
     "appointment_offers": frozenset({"token"}),
     "reports": frozenset({"facts", "signed_name"}),
+    "evidence": frozenset(
+        {"latitude_deg", "longitude_deg", "accuracy_m", "exif_latitude_deg", "exif_longitude_deg"}
+        | {"file_name", "caption", "removed_reason"}
+    ),
+    "signatures": frozenset({"name", "picture"}),
+    "sync_operations": frozenset({"payload", "result", "digest", "device"}),
     "channels": frozenset({"secret", "previous_secret", "previous_until", "password", "settings", "progress", "error"}),
     "calls": frozenset({"number", "e164", "external_id", "agent", "note", "recording_url"}),
     "mail_messages": frozenset(

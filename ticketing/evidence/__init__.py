@@ -1,0 +1,1 @@
+"""Evidence of work: photos as they were taken, shrunk pictures of them, drawn signatures."""

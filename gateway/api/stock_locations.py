@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import CTE, func, select, tuple_
+from sqlalchemy import func, select, tuple_
 
 from assets.base.errors import Conflict, Invalid
 from assets.base.events import append_event
@@ -24,9 +24,9 @@ from assets.stock.places import (
     settings_of,
     within,
 )
-from assets.stock.replenishment import StockLevel
 from assets.stock.tables import StockBalance, StockLot, StockSerial
 from assets.stock.text import containing, folded
+from assets.stock.totals import StockTotal
 from assets.stock.words import MADE_BY_ITSELF, MADE_BY_PEOPLE, NETTABLE
 from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
@@ -352,8 +352,8 @@ def list_stock_balances(
         if value is not None:
             query = query.where(column == value)
     if below_minimum:
-        low = _below_minimum()
-        query = query.join(low, (low.c.part_id == Part.id) & (low.c.location_id == StockLocation.id))
+        of_it = (StockTotal.part_id == StockBalance.part_id) & (StockTotal.location_id == StockBalance.location_id)
+        query = query.join(StockTotal, of_it).where(StockTotal.quantity < StockTotal.minimum)
     if after:
         query = query.where(tuple_(Part.number, StockBalance.id) > tuple_(*read_cursor(after, str, UUID)))
     rows = here.session.execute(query).all()
@@ -374,18 +374,4 @@ def list_stock_balances(
             for balance, part, place, named_lot, piece in page
         ],
         next=cursor_of(page[-1][1].number, page[-1][0].id) if len(rows) > limit else None,
-    )
-
-
-def _below_minimum() -> CTE:
-    """Items whose total at a place is below what that very place should have; summed once, not again for each row."""
-    at, kept = (StockBalance.part_id, StockBalance.location_id), (StockLevel.part_id, StockLevel.location_id)
-    there = func.sum(StockBalance.quantity).label("there")
-    totals = select(*at, there).where(StockBalance.floored).group_by(*at).subquery()  # levels are for real places
-    return (
-        select(*kept)
-        .join(totals, (totals.c.part_id == kept[0]) & (totals.c.location_id == kept[1]))
-        .where(StockLevel.minimum > 0, totals.c.there < StockLevel.minimum)
-        .cte("below")
-        .prefix_with("MATERIALIZED")
     )

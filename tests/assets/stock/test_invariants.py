@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from assets.base.errors import RuleError
 from assets.stock.ledger import replay_differences
 from assets.stock.operations import submit
+from assets.stock.totals import total_differences
 from tests.assets.conftest import NOW
 from tests.assets.stock.store import Store
 
@@ -110,6 +111,7 @@ def check(session: Session, store: Store) -> None:
     for query in (_UNEVEN, _BELOW, _TWICE, _REPEATED):
         assert session.scalar(text(query), {"o": store.owner}) == 0, query
     assert replay_differences(session) == []
+    assert total_differences(session) == []
 
 
 def send(session: Session, store: Store, step: Step) -> str:

@@ -10,9 +10,9 @@ from sqlalchemy import text
 from assets.base.consumers import run_consumer
 from assets.base.db import Database
 from assets.base.seals import seal_heads
-from assets.documents.store import DiskFiles
 from assets.documents.sweep import forget_runs, sweep
 from assets.imports.service import run_waiting
+from gateway.files import file_store
 from gateway.notify.outbox import send_waiting
 from gateway.notify.webhook_sending import forget_deliveries, send_batch
 from gateway.reports.mailing import mail_waiting
@@ -132,13 +132,13 @@ def send_webhooks(database: Database, now: datetime) -> None:
 def write_reports(database: Database, now: datetime) -> None:
     """Write the reports that events asked for."""
     settings = Settings()
-    write_waiting(database, DiskFiles(settings.data), now, mail=bool(settings.smtp_url))
+    write_waiting(database, file_store(settings), now, mail=bool(settings.smtp_url))
 
 
 def mail_reports(database: Database, now: datetime) -> None:
     """Send new reports to customers."""
     settings = Settings()
-    mail_waiting(database, DiskFiles(settings.data), settings, now)
+    mail_waiting(database, file_store(settings), settings, now)
 
 
 def consume_events(database: Database, now: datetime) -> None:
@@ -257,7 +257,7 @@ def ensure_partitions(database: Database, now: datetime) -> None:
 
 def run_imports(database: Database, now: datetime) -> None:
     """Carry out the imports that wait."""
-    run_waiting(database, DiskFiles(Settings().data), now)
+    run_waiting(database, file_store(Settings()), now)
 
 
 def sweep_files(database: Database, now: datetime) -> None:
@@ -265,7 +265,7 @@ def sweep_files(database: Database, now: datetime) -> None:
     with database.as_service() as session:
         forget_runs(session, now)
     with database.as_service() as session:
-        sweep(session, DiskFiles(Settings().data), now)
+        sweep(session, file_store(Settings()), now)
 
 
 def forget_old_rows(database: Database, now: datetime) -> None:

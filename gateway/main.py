@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway import bench, device_commands, import_command, model_commands
+from gateway import bench, device_commands, document_commands, import_command, model_commands
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -59,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     device_commands.add_commands(commands)
     model_commands.add_commands(commands)
     import_command.add_command(commands)
+    document_commands.add_commands(commands)
 
     evaluate = commands.add_parser("evaluate", help="score the detectors on a recorded fleet")
     evaluate.add_argument("folder", type=Path, metavar="FOLDER")
@@ -126,7 +127,8 @@ def _wrong_variables(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     wrong = [
-        f"FOREWARN_{'_'.join(map(str, found['loc'])).upper()} {found['msg'].removeprefix('Value error, ')}"
+        (f"FOREWARN_{'_'.join(map(str, found['loc'])).upper()} " if found["loc"] else "")
+        + found["msg"].removeprefix("Value error, ")
         for found in error.errors()
     ]
     return "; ".join(wrong)
@@ -156,6 +158,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             return model_commands.run(options, settings, running_database_url)
         case "import":
             return import_command.run(options, settings, running_database_url)
+        case "documents":
+            return document_commands.run(options, settings, running_database_url)
         case "evaluate":
             from ml.evaluation import evaluate_command
             from ml.spread import Spread
@@ -174,10 +178,14 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _up(options: argparse.Namespace, settings: Settings) -> int:
     from gateway import up
+    from gateway.files import check_store
     from gateway.https import HTTPS_PORT
 
     if options.replay and not (options.replay / "fleet.json").is_file():
         print(f"forewarn: {options.replay} is no recorded fleet: it has no fleet.json.", file=sys.stderr)
+        return 2
+    if (wrong := check_store(settings)) is not None:
+        print(f"forewarn: {wrong}", file=sys.stderr)
         return 2
     logging.getLogger().setLevel(logging.WARNING)  # people read this terminal; the roles log to files
     if options.lan:
@@ -190,10 +198,14 @@ def _up(options: argparse.Namespace, settings: Settings) -> int:
 def _api(settings: Settings) -> int:
     from assets.base.db import Database
     from gateway.app import make_app
+    from gateway.files import check_store
     from gateway.serve import serve
 
     if not settings.database_url:
         print(NEEDS_URLS, file=sys.stderr)
+        return 2
+    if (wrong := check_store(settings)) is not None:
+        print(f"forewarn: {wrong}", file=sys.stderr)
         return 2
     database = Database(settings.database_url, pool_size=10)
     serve(make_app(settings, database), settings)
@@ -225,10 +237,14 @@ def _ingest(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _worker(settings: Settings) -> int:
+    from gateway.files import check_store
     from gateway.worker import run_worker
 
     if not settings.database_url:
         print(NEEDS_URLS, file=sys.stderr)
+        return 2
+    if (wrong := check_store(settings)) is not None:
+        print(f"forewarn: {wrong}", file=sys.stderr)
         return 2
     run_worker(settings.database_url)
     return 0

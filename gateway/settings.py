@@ -6,10 +6,10 @@ import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 VERSION = "0.1.0"
@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     map_tiles: str | None = None  # https://HOST/{z}/{x}/{y}.png; without it maps show the bundled outlines alone
     map_attribution: str = Field(default="", max_length=200)  # what the tiles' makers want to be said on the map
     map_datum: Literal["wgs84", "gcj02"] = "wgs84"  # Chinese tiles are shifted by law
+    files_s3_bucket: str | None = None  # with it documents lie in a bucket instead of the data folder
+    files_s3_endpoint: str | None = None  # https://HOST[:PORT] of a store of one's own; without it Amazon's
+    files_s3_region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]{1,40}$")
+    files_s3_access_key: str | None = None
+    files_s3_secret_key: str | None = Field(default=None, repr=False)
+    files_s3_path_style: bool = True  # HOST/BUCKET/…; false: BUCKET.HOST/…
     ready_file: Path | None = None  # written by a role when it can do its work; `up` waits for it
 
     @field_validator("http", "https")
@@ -80,6 +86,36 @@ class Settings(BaseSettings):
         if not named or not all(each in value for each in ("{z}", "{x}", "{y}")) or not value.isprintable():
             raise ValueError("must be such as https://tiles.example.com/{z}/{x}/{y}.png")
         return value
+
+    @field_validator("files_s3_bucket", "files_s3_endpoint", "files_s3_access_key", "files_s3_secret_key")
+    @classmethod
+    def _is_not_blank(cls, value: str | None) -> str | None:
+        return (value or "").strip() or None
+
+    @field_validator("files_s3_bucket")
+    @classmethod
+    def _is_bucket(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+            raise ValueError("must be a bucket's name: 3 to 63 small letters, digits, dots and dashes")
+        return value
+
+    @field_validator("files_s3_endpoint")
+    @classmethod
+    def _is_endpoint(cls, value: str | None) -> str | None:
+        place = urlsplit(value or "https://example.com")
+        if place.scheme not in ("https", "http") or not place.hostname or place.path.strip("/") or place.query:
+            raise ValueError("must be https://HOST or https://HOST:PORT, without the bucket's name")
+        return value.rstrip("/") if value else None
+
+    @model_validator(mode="after")
+    def _has_all_of_the_bucket(self) -> Self:
+        if self.files_s3_bucket:
+            for name in ("files_s3_access_key", "files_s3_secret_key"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"FOREWARN_{name.upper()} is needed with FOREWARN_FILES_S3_BUCKET")
+        elif self.files_s3_endpoint:
+            raise ValueError("FOREWARN_FILES_S3_BUCKET is needed with FOREWARN_FILES_S3_ENDPOINT")
+        return self
 
     @property
     def webhook_allowed(self) -> list[IPv4Network | IPv6Network]:

@@ -23,10 +23,10 @@ from sqlalchemy.orm import Session
 from assets.base.access import Role
 from assets.base.db import Database
 from assets.base.errors import RuleError
-from assets.documents.store import DiskFiles
 from assets.people import Organisation
 from gateway import agents, demo, first_run
 from gateway.ca import Authority
+from gateway.files import file_store
 from gateway.https import OwnCertificate, in_pairs, prepare_https
 from gateway.migrate import upgrade
 from gateway.settings import Settings
@@ -188,7 +188,7 @@ class Service:
             if self.options.demo and demo.was_removed(session):
                 say("The demo was removed earlier and stays away; an empty data folder would bring it again.")
             elif self.options.demo:
-                for identity, sensor in demo.load(session, operator, now, DiskFiles(self.settings.data)):
+                for identity, sensor in demo.load(session, operator, now, file_store(self.settings)):
                     agents.write_config(folder, identity, self.public_broker, sensor)
             if self.options.replay:
                 identity = load_fleet(session, operator, self.options.replay, now)

@@ -92,9 +92,9 @@ def add_revision(
         return newest
     if document.latest >= MAX_REVISIONS:
         raise Invalid(f"at most {MAX_REVISIONS} revisions", field="file", limit=MAX_REVISIONS)
-    path = files.path(content)
-    media_type = media_type_of(path, file_name)
-    small = thumbnail_of(path, media_type)
+    with files.local(content) as path:
+        media_type = media_type_of(path, file_name)
+        small = thumbnail_of(path, media_type)
     thumbnail = files.put(io.BytesIO(small), MAX_BYTES)[0] if small else None
     made = DocumentRevision(
         organisation_id=document.organisation_id,

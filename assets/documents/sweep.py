@@ -17,13 +17,24 @@ KEEP_RUNS = timedelta(days=90)
 KEEP_FILES = timedelta(days=1)  # a file lies there before the row that names it is committed
 BATCH = 500
 
-_USED = text("""
-SELECT content FROM document_revisions WHERE content = ANY (:contents)
-UNION SELECT thumbnail FROM document_revisions WHERE thumbnail = ANY (:contents)
-UNION SELECT content FROM import_runs WHERE content = ANY (:contents)
-UNION SELECT content FROM case_files WHERE content = ANY (:contents)
-UNION SELECT thumbnail FROM case_files WHERE thumbnail = ANY (:contents)
-""")
+# Every column that names a content: what stands in none of them is removed, and what stands in one is moved along.
+REFERENCES = (
+    ("document_revisions", "content"),
+    ("document_revisions", "thumbnail"),
+    ("import_runs", "content"),
+    ("case_files", "content"),
+    ("case_files", "thumbnail"),
+)
+_USED = text(
+    " UNION ".join(f"SELECT {column} FROM {table} WHERE {column} = ANY (:contents)" for table, column in REFERENCES)
+)
+_AFTER = text(
+    " UNION ".join(
+        f"(SELECT DISTINCT {column} FROM {table} WHERE {column} > :last ORDER BY 1 LIMIT :most)"
+        for table, column in REFERENCES
+    )
+    + " ORDER BY 1 LIMIT :most"
+)
 
 
 def forget_runs(session: Session, now: datetime) -> None:
@@ -48,3 +59,8 @@ def sweep(session: Session, files: FileStore, now: datetime) -> int:
             files.remove(content)
         removed += len(unused)
     return removed
+
+
+def used_after(session: Session, last: str, most: int) -> list[str]:
+    """Return the contents that rows name, the next ones after `last`. Needs the service role."""
+    return list(session.scalars(_AFTER, {"last": last, "most": most}))

@@ -19,7 +19,7 @@ from assets.base.db import Database
 from assets.base.errors import Conflict, Invalid, RuleError
 from assets.base.events import append_event
 from assets.base.queue import enqueue
-from assets.documents.store import FileStore
+from assets.documents.store import FileStore, StoreAway
 from assets.imports import mapping
 from assets.imports.fields import normal
 from assets.imports.kinds import KINDS, kind_named
@@ -84,7 +84,9 @@ def take_in(
     now: datetime,
 ) -> ImportRun:
     """Write down an uploaded file as a run that nobody has started yet. Raises Invalid when it cannot be read."""
-    table, known, row, columns = describe(files.path(content), kind, sheet)
+    with files.local(content) as path:
+        table, known, row, columns = describe(path, kind, sheet)
+        chosen, sheets = table.sheet, table.sheets
     if known is None and kept is not None:
         raise Invalid("say which list this is: a saved mapping belongs to one", field="kind", allowed=list(KINDS))
     guessed: dict[int, str] = {}
@@ -96,8 +98,8 @@ def take_in(
         file_name=name,
         content=content,
         size_bytes=size,
-        sheet=table.sheet,
-        sheets=table.sheets,
+        sheet=chosen,
+        sheets=sheets,
         heading_row=row,
         columns=[asdict(each) | {"field": guessed.get(each.index)} for each in columns],
         created_at=now,
@@ -134,8 +136,9 @@ def choose(
     if run.state not in STARTABLE:
         raise Conflict(f"this import is {run.state}", state=run.state)
     if (kind and kind != run.kind) or (sheet and sheet != run.sheet):
-        table, known, row, columns = describe(files.path(run.content), kind or run.kind or None, sheet or run.sheet)
-        run.kind, run.sheet, run.heading_row = known.name if known else "", table.sheet, row
+        with files.local(run.content) as path:
+            table, known, row, columns = describe(path, kind or run.kind or None, sheet or run.sheet)
+            run.kind, run.sheet, run.heading_row = known.name if known else "", table.sheet, row
         guessed = mapping.guess(columns, known.fields) if known else {}
         run.columns = [asdict(each) | {"field": guessed.get(each.index)} for each in columns]
     if fields is not None:
@@ -220,11 +223,14 @@ def _run_one(database: Database, files: FileStore, run_id: UUID, now: datetime) 
     actor = Actor("person", run.organisation_id, frozenset(), run.created_by_id)
     try:
         kind = kind_named(run.kind)
-        table = Table(files.path(run.content), run.sheet)
-        mapped = mapping.check(_fields(run), kind.fields, custom=kind.custom)
-        job = Job(kind, table, run.heading_row, mapped, run.dry_run)
-        origin = Origin(actor, now, run.file_name)
-        outcome = carry_out(database, job, origin, lambda phase, rows: _progress(database, run_id, phase, rows))
+        with files.local(run.content) as path:
+            table = Table(path, run.sheet)
+            mapped = mapping.check(_fields(run), kind.fields, custom=kind.custom)
+            job = Job(kind, table, run.heading_row, mapped, run.dry_run)
+            origin = Origin(actor, now, run.file_name)
+            outcome = carry_out(database, job, origin, lambda phase, rows: _progress(database, run_id, phase, rows))
+    except StoreAway:
+        raise  # so is its file
     except OperationalError:
         raise  # the database is away: the run is taken up again
     except Stopped as halfway:

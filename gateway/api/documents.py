@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import or_, select, tuple_
 
@@ -17,14 +17,16 @@ from assets.base.errors import Invalid, NotFound
 from assets.documents.archive import add_document, add_revision, checked_title, put_away, revision_of
 from assets.documents.files import MAX_BYTES
 from assets.documents.models import KINDS, Document, DocumentRevision
-from assets.documents.store import DiskFiles, FileTooLarge
+from assets.documents.store import FileStore, FileTooLarge
 from assets.registry import Asset, AssetModel, Site
 from assets.search.finding import like_patterns
 from gateway.api.bodies import TooLarge
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, Ref, locked, named, person_names, seen
+from gateway.api.files_out import file_response
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.uploads import Sent, Upload, form_of
+from gateway.files import file_store
 
 router = APIRouter(prefix="/api/v1", tags=["documents"])
 
@@ -208,28 +210,26 @@ def add_document_revision(document_id: UUID, here: Here, sent: Upload) -> Docume
 
 
 @router.get("/documents/{document_id}/file", operation_id="get_document_file", response_class=FileResponse)
-def get_document_file(
-    document_id: UUID, here: Here, revision: Annotated[int | None, Query(ge=1)] = None
-) -> FileResponse:
+def get_document_file(document_id: UUID, here: Here, revision: Annotated[int | None, Query(ge=1)] = None) -> Response:
     """The file of a revision, the newest when none is told."""
     here.require("document.read")
-    return file_of(DiskFiles(here.settings.data), _revision(here, document_id, revision))
+    return file_of(file_store(here.settings), _revision(here, document_id, revision))
 
 
 @router.get("/documents/{document_id}/thumbnail", operation_id="get_document_thumbnail", response_class=FileResponse)
 def get_document_thumbnail(
     document_id: UUID, here: Here, revision: Annotated[int | None, Query(ge=1)] = None
-) -> FileResponse:
+) -> Response:
     """A small picture of a revision that is one."""
     here.require("document.read")
     found = _revision(here, document_id, revision)
     if found.thumbnail is None:
         raise NotFound("this file has no picture")
-    path = DiskFiles(here.settings.data).path(found.thumbnail)
-    return FileResponse(path, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
+    headers = {"Cache-Control": "private, max-age=86400"}
+    return file_response(file_store(here.settings), found.thumbnail, "image/png", headers)
 
 
-def file_of(files: DiskFiles, revision: DocumentRevision) -> FileResponse:
+def file_of(files: FileStore, revision: DocumentRevision) -> Response:
     """Return a file to be saved: no browser runs anything that is in it."""
     headers = {
         "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
@@ -237,8 +237,7 @@ def file_of(files: DiskFiles, revision: DocumentRevision) -> FileResponse:
         "Cache-Control": "private, no-cache",
         "ETag": f'"{revision.content}"',
     }
-    path = files.path(revision.content)
-    return FileResponse(path, media_type=revision.media_type, filename=revision.file_name, headers=headers)
+    return file_response(files, revision.content, revision.media_type, headers, name=revision.file_name)
 
 
 def _outside(here: Context) -> bool:
@@ -260,7 +259,7 @@ def _revision(here: Context, document_id: UUID, number: int | None) -> DocumentR
 
 
 def _add(here: Context, document: Document, sent: Sent) -> None:
-    files = DiskFiles(here.settings.data)
+    files = file_store(here.settings)
     try:
         content, size = files.put(sent.file, MAX_BYTES)
     except FileTooLarge as error:

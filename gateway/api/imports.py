@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select, tuple_
 
 from assets.base.errors import Conflict, Invalid, NotFound
-from assets.documents.store import DiskFiles, FileTooLarge
+from assets.documents.store import FileTooLarge
 from assets.imports.exporting import export_csv, export_xlsx
 from assets.imports.fields import Field as Cell
 from assets.imports.fields import cell_name, letters
@@ -29,6 +29,7 @@ from gateway.api.bodies import TooLarge
 from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.uploads import Upload, form_of
+from gateway.files import file_store
 from gateway.wording import words
 
 router = APIRouter(prefix="/api/v1", tags=["imports"])
@@ -208,7 +209,7 @@ def create_import(here: Here, sent: Upload) -> ImportDetail:
     how = sent.fields.get("start") or "no"
     if how not in ("no", "check", "run"):
         raise Invalid("start is no, check or run", field="start", allowed=["no", "check", "run"])
-    files = DiskFiles(here.settings.data)
+    files = file_store(here.settings)
     try:
         content, size = files.put(sent.file, MAX_BYTES)
     except FileTooLarge as error:
@@ -266,7 +267,7 @@ def start_import(import_id: UUID, body: Start, here: Here) -> ImportDetail:
         fields = {each.index: each.field for each in body.columns if each.field}
         if set(fields) - {each["index"] for each in run.columns}:
             raise Invalid("no such column", field="columns", reason="index")
-    choose(here.session, DiskFiles(here.settings.data), run, body.kind, body.sheet, fields)
+    choose(here.session, file_store(here.settings), run, body.kind, body.sheet, fields)
     _start(here, run, dry_run=body.dry_run)
     if body.save_as:
         keep_mapping(here.session, run, body.save_as.strip(), here.now)

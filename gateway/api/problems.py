@@ -16,9 +16,11 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from assets.base.errors import Conflict, Forbidden, Invalid, NotFound, RuleError
+from assets.documents.store import FileDamaged, StoreAway
 from assets.warranty.cards import TooManyRegistrations
 from gateway.api.bodies import TooLarge, WrongMediaType
 from gateway.api.deps import NotSignedIn
+from gateway.api.inbound import NotSigned
 from gateway.sign_in import SignInFailed, TooManyFailures
 from ingest.bursts import TooManyBursts
 from ingest.identity import TooManyAttempts
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 STATUS: tuple[tuple[type[RuleError], int, str], ...] = (
     (NotSignedIn, 401, "Not signed in"),
+    (NotSigned, 401, "Not signed"),
     (SignInFailed, 401, "Sign-in failed"),
     (TooManyFailures, 429, "Too many failed attempts"),
     (TooManyAttempts, 429, "Too many attempts"),
@@ -42,6 +45,8 @@ STATUS: tuple[tuple[type[RuleError], int, str], ...] = (
     (TooLarge, 413, "Too large"),
     (WrongMediaType, 415, "Unsupported media type"),
     (Invalid, 422, "Invalid"),
+    (StoreAway, 503, "Files not available"),
+    (FileDamaged, 500, "File damaged"),
     (RuleError, 400, "Refused"),
 )
 

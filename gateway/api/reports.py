@@ -14,9 +14,10 @@ from sqlalchemy import select
 from assets.base.access import Role
 from assets.base.errors import Invalid, NotFound
 from assets.base.events import append_event
-from assets.documents.store import DiskFiles
+from assets.documents.store import FileStore
 from assets.registry import Asset
 from gateway.api.deps import Context, Here
+from gateway.files import file_store
 from gateway.reports.writing import file_name, file_of
 from ticketing.reports.tables import FOR_CUSTOMERS, DocumentRule, Report
 from ticketing.reports.wanted import MOMENTS, rules_for
@@ -195,13 +196,13 @@ def _file(here: Context, report: Report, language: str) -> Response:
     """Return the file that was kept; a language that nobody asked for before is set now."""
     if _outside(here) and report.template not in FOR_CUSTOMERS:
         raise NotFound("no such report", kind="report")
-    return report_response(DiskFiles(here.settings.data), report, language)
+    return report_response(file_store(here.settings), report, language)
 
 
-def report_response(files: DiskFiles, report: Report, language: str) -> Response:
+def report_response(files: FileStore, report: Report, language: str) -> Response:
     """Return the answer with a report's file in a language."""
     kept = report.files.get(language)
-    content = files.path(kept["sha256"]).read_bytes() if kept else file_of(report, language)
+    content = b"".join(files.read(kept["sha256"]).chunks) if kept else file_of(report, language)
     headers = {
         "Content-Disposition": f'attachment; filename="{file_name(report, language)}"',
         "Cache-Control": "private, no-store",

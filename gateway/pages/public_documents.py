@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 from assets.base.errors import NotFound
 from assets.documents.archive import revision_of
 from assets.documents.models import Document
-from assets.documents.store import DiskFiles
 from assets.labels.codes import labelled_asset
 from assets.registry import Asset
 from assets.warranty.known import card_of
 from gateway.api.deps import Public
 from gateway.api.documents import file_of
 from gateway.card_file import card_pdf, facts_of
+from gateway.files import file_store
 from gateway.texts import choose_language
 
 router = APIRouter(include_in_schema=False)
@@ -54,7 +54,7 @@ def customer_document(code: str, document_id: UUID, here: Public, request: Reque
     revision = revision_of(here.session, document) if document else None
     if revision is None:
         raise NotFound("no such document")
-    return file_of(DiskFiles(here.settings.data), revision)
+    return file_of(file_store(here.settings), revision)
 
 
 @router.get("/a/{code}/warranty-card", operation_id="customer_warranty_card")

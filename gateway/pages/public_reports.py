@@ -10,11 +10,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from assets.base.errors import NotFound
-from assets.documents.store import DiskFiles
 from assets.labels.codes import labelled_asset
 from assets.registry import Asset
 from gateway.api.deps import Context, Public
 from gateway.api.reports import report_response
+from gateway.files import file_store
 from gateway.pages.mine import owned
 from gateway.reports.rendering import render
 from gateway.texts import choose_language
@@ -35,7 +35,7 @@ def customer_report(code: str, report_id: UUID, here: Public, request: Request) 
     asked, accepted = request.query_params.get("lang"), request.headers.get("accept-language")
     language = choose_language(asked, request.cookies.get("forewarn_language"), accepted)
     if _is_owner(request, here, asset):
-        return report_response(DiskFiles(here.settings.data), report, language)
+        return report_response(file_store(here.settings), report, language)
     facts = without_people(read_facts(report.facts))
     content = render(facts, language, revision=report.revision, content_hash=report.content_hash, at=report.created_at)
     headers = {"Content-Disposition": 'attachment; filename="report.pdf"', "Cache-Control": "no-store"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -90,6 +89,6 @@ def _mail(
         link = f"{settings.base_url}/a/{asset.code}?lang={language}"
         subjects.append(texts.text(language, "report.mail.subject", **facts))
         bodies.append(texts.text(language, "report.mail.body", link=link, **facts))
-        content = Path(files.path(report.files[language]["sha256"])).read_bytes()
+        content = b"".join(files.read(report.files[language]["sha256"]).chunks)
         attached.append((file_name(report, language), "application/pdf", content))
     send_email(settings.smtp_url, address, " / ".join(subjects), "\n".join(bodies), attached)

@@ -1,4 +1,4 @@
-"""The file store on disk and in a bucket keeps the same promises; the bucket is a real server's, spoken to over HTTP."""
+"""The file store on disk and in a bucket keeps the same promises; the bucket is that of a real server over HTTP."""
 
 from __future__ import annotations
 
@@ -127,11 +127,10 @@ def test_a_damaged_file_never_arrives_whole(files: FileStore, tmp_path: Path) ->
     else:
         assert isinstance(files, S3Files)
         obstore.put(files._store, f"files/{content}", rotten)
-    sent = b""
+    sent: list[bytes] = []
     with pytest.raises(FileDamaged):
-        for chunk in files.read(content).chunks:
-            sent += chunk
-    assert len(sent) < size
+        sent.extend(files.read(content).chunks)
+    assert sum(map(len, sent)) < size
 
 
 def test_what_is_wrong_with_a_bucket_is_named(bucket: Bucket) -> None:

@@ -12,6 +12,8 @@ MAX_BODY = 8 * 1024 * 1024  # a batch of 500 readings with many metrics is about
 MAX_FILE_BODIES = (
     ("/api/v1/imports", 65 * 1024 * 1024),
     ("/api/v1/documents", 101 * 1024 * 1024),
+    ("/api/v1/mail/inbound", 25 * 1024 * 1024),
+    ("/api/v1/case-files", 26 * 1024 * 1024),
 )
 
 HEADERS = {

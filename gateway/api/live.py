@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
-POLL_S = 1.0
+POLL_S = 0.5  # a telephone rings: who calls stands on the page within a second
 HEARTBEAT_S = 15.0  # keeps proxies from closing an idle stream
 QUEUE = 200  # a page that does not read is told to reload everything instead of growing a backlog
 MAX_PAGES = 500

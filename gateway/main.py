@@ -36,7 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
     up.add_argument("--json", action="store_true", help="one JSON object with the addresses when ready")
     up.add_argument("--lan", action="store_true", help="listen on all addresses of this machine, not only on loopback")
 
-    commands.add_parser("api", help="one role: HTTP API and pages")
+    api = commands.add_parser("api", help="one role: HTTP API and pages")
+    api.add_argument("--workers", type=int, default=1, help="so many processes on this machine (default 1)")
+    api.add_argument("--shared-port", action="store_true", help="other processes of this role listen on the same port")
     ingest = commands.add_parser("ingest", help="one role: MQTT to rows")
     ingest.add_argument("--workers", type=int, default=1, help="so many processes on this machine (default 1)")
     ingest.add_argument(
@@ -141,7 +143,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         case "up":
             return _up(options, settings)
         case "api":
-            return _api(settings)
+            return _api(options, settings)
         case "ingest":
             return _ingest(options, settings)
         case "worker":
@@ -195,7 +197,7 @@ def _up(options: argparse.Namespace, settings: Settings) -> int:
     return up.run(settings, up.Options(options.demo, options.replay, options.speed, options.lan, options.json))
 
 
-def _api(settings: Settings) -> int:
+def _api(options: argparse.Namespace, settings: Settings) -> int:
     from assets.base.db import Database
     from gateway.app import make_app
     from gateway.files import check_store
@@ -207,10 +209,22 @@ def _api(settings: Settings) -> int:
     if (wrong := check_store(settings)) is not None:
         print(f"forewarn: {wrong}", file=sys.stderr)
         return 2
+    if options.workers > 1:
+        return _several_apis(options.workers)
     database = Database(settings.database_url, pool_size=10)
-    serve(make_app(settings, database), settings)
+    serve(make_app(settings, database), settings, shared=options.shared_port)
     database.dispose()
     return 0
+
+
+def _several_apis(count: int) -> int:
+    """Python works on one processor at a time: several processes answer side by side."""
+    from gateway.ingest_workers import keep_running
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return keep_running(count, ["api", "--shared-port"], stop)
 
 
 def _ingest(options: argparse.Namespace, settings: Settings) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,11 +33,17 @@ class Listener(uvicorn.Server):
         yield
 
 
-def serve(app: FastAPI, settings: Settings) -> None:
-    """Listen until SIGTERM or Ctrl-C. Raises SupervisorError when the certificate for HTTPS cannot be used."""
+def serve(app: FastAPI, settings: Settings, *, shared: bool = False) -> None:
+    """Listen until SIGTERM or Ctrl-C. Raises SupervisorError when the certificate for HTTPS cannot be used.
+
+    `shared`: other processes listen on the same ports, and the kernel hands each connection to one of them.
+    """
     host, port = settings.http_host.strip("[]"), settings.http_port
     if settings.https is None:
-        uvicorn.run(app, host=host, port=port, **common(settings))
+        if shared:
+            uvicorn.Server(uvicorn.Config(app, **common(settings))).run(sockets=[shared_socket(host, port)])
+        else:
+            uvicorn.run(app, host=host, port=port, **common(settings))
         return
     certificate, key = require_certificate(settings)
     plain = uvicorn.Config(app, host=host, port=port, **common(settings))
@@ -51,7 +58,20 @@ def serve(app: FastAPI, settings: Settings) -> None:
     )
     secure.load()
     assert secure.ssl is not None
-    asyncio.run(_run([Listener(plain), Listener(secure)], secure.ssl, certificate, key))
+    ports = [(host, port), (settings.https_host.strip("[]"), settings.https_port)]
+    sockets = [[shared_socket(*each)] if shared else None for each in ports]
+    asyncio.run(_run([Listener(plain), Listener(secure)], sockets, secure.ssl, certificate, key))
+
+
+def shared_socket(host: str, port: int) -> socket.socket:
+    """Return a listening socket on a port that other processes of ours listen on too."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind((host, port))
+    made.set_inheritable(True)
+    return made
 
 
 def common(settings: Settings) -> dict[str, Any]:
@@ -69,7 +89,13 @@ def common(settings: Settings) -> dict[str, Any]:
     }
 
 
-async def _run(listeners: list[Listener], context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+async def _run(
+    listeners: list[Listener],
+    sockets: list[list[socket.socket] | None],
+    context: ssl.SSLContext,
+    certificate: Path,
+    key: Path,
+) -> None:
     def stop() -> None:
         for listener in listeners:
             listener.should_exit = True
@@ -79,7 +105,8 @@ async def _run(listeners: list[Listener], context: ssl.SSLContext, certificate: 
         loop.add_signal_handler(number, stop)
     renewing = asyncio.create_task(follow_certificate(context, certificate, key))
     try:
-        await asyncio.gather(*(listener.serve() for listener in listeners))
+        each = zip(listeners, sockets, strict=True)
+        await asyncio.gather(*(listener.serve(sockets=those) for listener, those in each))
     finally:
         renewing.cancel()
 

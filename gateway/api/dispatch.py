@@ -129,13 +129,14 @@ def get_board(
 
 
 @router.get("/dispatch/unassigned", operation_id="get_dispatch_unassigned")
-def get_unassigned(here: Here, from_: From = None, until: Until = None) -> Bench:
-    """What nobody is planned for, each with its reason."""
+def get_unassigned(here: Here, from_: From = None, until: Until = None, team_id: UUID | None = None) -> Bench:
+    """What nobody is planned for, each with its reason; of a team: what waits for its people or for any team."""
     here.require("dispatch.read")
     start, last = span_of(here, from_, until, 1)
     if last <= here.now:
         return Bench(items=[], total=0)
-    return bench_of(here, load(here.session, rules_here(here), max(start, here.now), last, here.now))
+    rules = rules_here(here)
+    return bench_of(here, load(here.session, rules, max(start, here.now), last, here.now, team_id=team_id))
 
 
 @router.post("/dispatch/moves", operation_id="move_on_board")

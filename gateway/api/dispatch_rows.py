@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -19,10 +18,10 @@ from gateway.api.edits import named_assets
 from gateway.api.sla_rows import ClockItem, clocks_of
 from gateway.api.technician_rows import SpanItem, span_item
 from gateway.api.work_order_shapes import Title
-from ticketing.dispatch.explaining import Candidate, explain
+from ticketing.dispatch.explaining import Candidate
 from ticketing.dispatch.loading import Loaded
 from ticketing.dispatch.plan import Violation, check
-from ticketing.dispatch.reasons import reasons
+from ticketing.dispatch.reasons import Reason, reasons
 from ticketing.dispatch.settings import scope_of
 from ticketing.dispatch.tables import Appointment
 from ticketing.models import Visit, WorkOrder
@@ -319,21 +318,33 @@ def _reasons(loaded: Loaded, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return why nobody is planned: a rule, or (`not_planned`) that nobody has done it yet though somebody could."""
     checked = check(loaded.problem, loaded.current, loaded.current)
     proved = reasons(loaded.problem, loaded.current, checked, EXPLAIN_S)
-    until, found = time.monotonic() + EXPLAIN_S, {}
-    for key in keys:
-        if key in loaded.blocked:
-            found[key] = ("blocked", "")
-        elif key in loaded.no_place:
-            found[key] = ("no_place", "")
-        elif key in loaded.unreadable:
-            found[key] = ("no_skill", "required_skills")
-        else:
-            reason = proved.get(key)
-            found[key] = (reason.code, reason.detail) if reason else ("not_tried", "")
-            soft = found[key][0] in ("capacity", "too_dear", "not_tried", "parts_taken")
-            if soft and time.monotonic() < until:
-                best = explain(loaded.problem, loaded.current, key, 1)
-                if best and not best[0].violations:
-                    name = loaded.people[UUID(best[0].technician)].name
-                    found[key] = ("not_planned", name)
-    return found
+    return {key: _reason(loaded, key, proved.get(key)) for key in keys}
+
+
+def _reason(loaded: Loaded, key: str, proved: Reason | None) -> tuple[str, str]:
+    if key in loaded.blocked:
+        return "blocked", ""
+    if key in loaded.no_place:
+        return "no_place", ""
+    if key in loaded.unreadable:
+        return "no_skill", "required_skills"
+    if proved is None:
+        return "not_tried", ""
+    if proved.code != "too_dear":
+        return proved.code, proved.detail
+    # It fits somewhere: no plan has weighed it yet.
+    return "not_planned", loaded.people[UUID(_nearest(loaded, key, proved.shifts))].name
+
+
+def _nearest(loaded: Loaded, key: str, shifts: Sequence[str]) -> str:
+    """Return the technician of the shift that comes nearest to a visit."""
+    problem = loaded.problem
+    place = problem.visit_by_id[key].place
+
+    def away(shift_id: str) -> int:
+        home = problem.shift_by_id[shift_id].home
+        there = [problem.visit_by_id[each].place for each in loaded.current.routes.get(shift_id, ())]
+        places = there if home is None else [home, *there]
+        return int(problem.between([place], places).min()) if places else 0
+
+    return problem.shift_by_id[min(shifts, key=away)].technician

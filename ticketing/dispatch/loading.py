@@ -80,22 +80,24 @@ def load(
     person_ids: Collection[UUID] | None = None,
     order_ids: Collection[UUID] | None = None,
     waiting: bool = True,
+    team_id: UUID | None = None,
 ) -> Loaded:
     """Return the problem of [start, until) for an organisation and those below it.
 
     `person_ids`: only these people and their visits; `order_ids`: these orders too, whatever they wait for; `waiting`:
-    with all orders that nobody is planned for.
+    with all orders that nobody is planned for; `team_id`: a team's people, their visits, and what waits for them or
+    for any team.
     """
     scope = scope_of(session, rules.organisation_id)
-    people = {
-        each.person_id: each for each in resources(session, start, until, person_ids=person_ids, organisation_ids=scope)
-    }
+    sent = resources(session, start, until, person_ids=person_ids, team_id=team_id, organisation_ids=scope)
+    people = {each.person_id: each for each in sent}
+    person_ids = people if team_id is not None else person_ids
     found = _planned(session, scope, start, until, person_ids)
     if waiting or order_ids:
         known = {job.order_id for job in found}
         found += [
             job
-            for job in _waiting(session, scope, Days(start, until, now), order_ids, waiting)
+            for job in _waiting(session, scope, Days(start, until, now), order_ids, waiting, team_id)
             if job.visit_id or job.order_id not in known
         ]
     fixed = [job for job in found if job.planned_start is not None]
@@ -175,6 +177,7 @@ def _waiting(
     days: Days,
     order_ids: Collection[UUID] | None,
     all_of_them: bool,
+    team_id: UUID | None,
 ) -> list[Job]:
     """Return orders that nobody is planned for: also those whose visit has no hours, or whose hours passed unused."""
     unplanned, planned = aliased(Visit), aliased(Visit)
@@ -215,6 +218,8 @@ def _waiting(
         .order_by(rank, func.coalesce(WorkOrder.due_at, WorkOrder.opened_at), WorkOrder.id)
         .limit(4 * MAX_JOBS)
     )
+    if team_id is not None:
+        query = query.where(or_(WorkOrder.team_id == team_id, WorkOrder.team_id.is_(None)))
     seen: dict[UUID, Job] = {}
     for row in session.execute(query):
         job = replace(_job(*row), planned_start=None, planned_end=None)

@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 const GATHER_MS = 400; // one refetch for a burst of changes
+const APART_MS = 3_000; // while changes keep coming: fifty open boards must not ask for each of them
 
 const CONCERNS: Record<string, string[]> = {
   finding: ["overview", "asset", "findings", "predicted-jobs", "timeline"],
@@ -39,8 +40,10 @@ export function useLive(enabled: boolean): boolean {
     const stale = new Set<string>();
     let everything = false;
     let timer: number | undefined;
+    let flushed = 0;
     const flush = () => {
       timer = undefined;
+      flushed = Date.now();
       const names = new Set(stale);
       const all = everything;
       stale.clear();
@@ -54,7 +57,7 @@ export function useLive(enabled: boolean): boolean {
       const kind = String((JSON.parse((event as MessageEvent<string>).data) as { kind?: string }).kind ?? "");
       everything ||= kind === "reload"; // the server dropped changes that this page was too slow for
       for (const name of CONCERNS[kind.split(".")[0] ?? ""] ?? []) stale.add(name);
-      timer ??= window.setTimeout(flush, GATHER_MS);
+      timer ??= window.setTimeout(flush, Math.max(GATHER_MS, flushed + APART_MS * (1 + Math.random() / 3) - Date.now()));
     });
     return () => {
       window.clearTimeout(timer);

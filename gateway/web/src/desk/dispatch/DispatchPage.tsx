@@ -1,11 +1,11 @@
 /** Dispatch: who goes where and when, on one board that several dispatchers share. */
-import { ActionIcon, Button, SegmentedControl } from "@mantine/core";
+import { ActionIcon, Button, SegmentedControl, Select } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { CalendarOff, ChevronLeft, ChevronRight, UsersRound } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
-import { Link, useNavigate, useOutletContext } from "react-router";
+import { Link, useNavigate, useOutletContext, useSearchParams } from "react-router";
 
-import { may, useOne } from "../../api/rows";
+import { may, useList, useOne } from "../../api/rows";
 import type { Me } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { WorkChip } from "../../ui/chips";
@@ -36,8 +36,11 @@ export function DispatchPage() {
   useTitle(text.t("nav.dispatch"));
   const count = shown === "day" || shown === "map" ? 1 : 7;
   const days = { first: count === 7 ? plus(at, -((at.getDay() + 6) % 7)) : at, count };
-  const board = useBoard(days);
-  const bench = useBench(days);
+  const [params, setParams] = useSearchParams();
+  const team = params.get("team");
+  const teams = useList<{ id: string; name: string }>("/teams", { limit: 200 }).data?.items ?? [];
+  const board = useBoard(days, team);
+  const bench = useBench(days, team);
   const editable = may(me, "dispatch.plan");
   const give = (order: Waiting, technician: string, start: string) => setDrop({ order: order.work_order_id, technician, start: new Date(start), revert: () => undefined });
   const day = new Intl.DateTimeFormat(text.language === "zh" ? "zh-CN" : "en-GB", { weekday: "short", day: "numeric", month: "long" });
@@ -50,13 +53,14 @@ export function DispatchPage() {
         <Button size="compact-sm" variant="default" onClick={() => setAt(midnight(new Date()))}>{text.t("dispatch.today")}</Button>
         <ActionIcon variant="default" aria-label={text.t("dispatch.after")} onClick={() => setAt(plus(at, count))}><ChevronRight size={16} /></ActionIcon>
         <b className="grow">{title}</b>
+        {(teams.length > 1 || team) && <Select size="xs" w={190} clearable searchable placeholder={text.t("dispatch.every_team")} aria-label={text.t("work.team")} value={team} onChange={(value) => setParams(value ? { team: value } : {}, { replace: true })} data={teams.map((one) => ({ value: one.id, label: one.name }))} />}
         <SegmentedControl size="xs" value={shown} onChange={(value) => setShown(value as Shown)} data={(["day", "week", "calendar", "map"] as Shown[]).map((value) => ({ value, label: text.t(`dispatch.view.${value}`) }))} />
       </div>
       <Loaded of={board} skeleton={<Bones rows={8} height={40} />}>
         {(data) => (
           <div className="stack" style={{ gap: 16 }}>
             {data.visits_total > data.visits.length && <Notice tone="watch">{text.t("dispatch.shown_of", { shown: data.visits.length, total: data.visits_total })}</Notice>}
-            {data.resources.length === 0 ? <Empty icon={UsersRound} sentence={text.t("dispatch.nobody")} action={<Link to="/people/technicians">{text.t("people.tab.technicians")}</Link>} />
+            {data.resources.length === 0 ? <Empty icon={UsersRound} sentence={text.t("dispatch.nobody")} action={<Link className="link" to="/people/technicians">{text.t("people.tab.technicians")}</Link>} />
               : shown === "map" ? <BoardMap board={data} bench={bench.data?.items ?? []} />
               : phone ? <Lines board={data} />
               : <Suspense fallback={<Bones rows={8} height={40} />}><Timeline board={data} look={LOOKS[shown]} first={days.first} editable={editable} drop={setDrop} open={(bar) => void go(`/work-orders/${bar.work_order_id}`)} /></Suspense>}

@@ -29,7 +29,7 @@ export function WaitingList(props: { bench: Bench; editable: boolean; give: (ord
           <div key={one.visit_id ?? one.work_order_id} className="line" draggable={props.editable} onDragStart={(event) => event.dataTransfer.setData("text/x-order", one.work_order_id)} style={{ cursor: props.editable ? "grab" : undefined, display: "block" }}>
             <div className="row wrap" style={{ gap: "2px 8px" }}>
               {props.editable && <GripVertical size={14} aria-hidden className="faint" />}
-              <Link to={`/work-orders/${one.work_order_id}`} className="mono">{one.number}</Link>
+              <Link to={`/work-orders/${one.work_order_id}`} className="mono link">{one.number}</Link>
               <PriorityChip priority={one.priority} small />
               <span className="small muted">{text.t("dispatch.minutes", { minutes: one.duration_minutes })}</span>
             </div>

@@ -18,13 +18,13 @@ export type Days = { first: Date; count: number };
 
 export const midnight = (at: Date): Date => new Date(at.getFullYear(), at.getMonth(), at.getDate());
 export const plus = (at: Date, days: number): Date => new Date(at.getFullYear(), at.getMonth(), at.getDate() + days);
-export const asked = (days: Days) => ({ from: days.first.toISOString(), until: plus(days.first, days.count).toISOString() });
+export const asked = (days: Days, team: string | null = null) => ({ from: days.first.toISOString(), until: plus(days.first, days.count).toISOString(), team_id: team ?? undefined });
 
-export const useBoard = (days: Days) =>
-  useQuery({ queryKey: ["dispatch", "board", asked(days)], queryFn: ({ signal }) => api<Board>(`/dispatch/board${query(asked(days))}`, { signal }), placeholderData: keepPreviousData, refetchInterval: 60_000 });
+export const useBoard = (days: Days, team: string | null) =>
+  useQuery({ queryKey: ["dispatch", "board", asked(days, team)], queryFn: ({ signal }) => api<Board>(`/dispatch/board${query(asked(days, team))}`, { signal }), placeholderData: keepPreviousData, refetchInterval: 60_000 });
 
-export const useBench = (days: Days) =>
-  useQuery({ queryKey: ["dispatch", "bench", asked(days)], queryFn: ({ signal }) => api<Bench>(`/dispatch/unassigned${query(asked(days))}`, { signal }), placeholderData: keepPreviousData, refetchInterval: 60_000 });
+export const useBench = (days: Days, team: string | null) =>
+  useQuery({ queryKey: ["dispatch", "bench", asked(days, team)], queryFn: ({ signal }) => api<Bench>(`/dispatch/unassigned${query(asked(days, team))}`, { signal }), placeholderData: keepPreviousData, refetchInterval: 60_000 });
 
 /** Colours of a visit: by priority while it waits, by state once somebody set out. */
 export function colours(bar: Bar): { fill: string; ink: string } {

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from assets.base.consumers import Consumer
 from gateway.demo import repair_simulated_machine
-from gateway.notify import escalations, service_levels
+from gateway.mail import taking
+from gateway.notify.telling import FOLLOWS_RULES
 from gateway.notify.webhooks import queue_deliveries
 from ingest import owners
 from maintenance import acknowledgements, decommissioned
@@ -45,8 +46,8 @@ CONSUMERS: tuple[Consumer, ...] = (
     Consumer("maintenance.feedback", ORDER_KINDS, learn_from_order),
     Consumer("maintenance.verdicts", VERDICT_KINDS, store_verdict),
     Consumer("maintenance.acknowledgements", acknowledgements.KINDS, acknowledgements.taken_up),
-    Consumer("notify.escalations", escalations.KINDS, escalations.tell_person),
-    Consumer("notify.service_levels", service_levels.KINDS, service_levels.tell_people),
+    FOLLOWS_RULES,
+    Consumer("mail.answers", taking.KINDS, taking.answer_by_mail),
     Consumer("notify.webhooks", None, queue_deliveries),
     Consumer("maintenance.decommissioned", decommissioned.ENDED_KINDS, decommissioned.close_alarms),
     Consumer("maintenance.transferred", decommissioned.TRANSFERRED_KINDS, decommissioned.change_owner),
@@ -115,6 +116,7 @@ def routers() -> list[APIRouter]:
         partner_applications,
         parts,
         people,
+        person_moves,
         policies,
         positions,
         price_books,
@@ -179,6 +181,7 @@ def routers() -> list[APIRouter]:
         overview,
         organisations,
         people,
+        person_moves,
         technicians,
         skills,
         teams,

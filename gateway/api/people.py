@@ -125,7 +125,7 @@ def create_person(body: NewPerson, here: Here) -> PersonItem:
     organisation = named(here, Organisation, body.organisation_id, "organisation_id")
     roles = sorted(set(body.roles))
     owner = organisation.id if organisation else here.actor.organisation_id
-    _check_customers(here, owner, roles)
+    check_customers(here, owner, roles)
     try:
         with here.session.begin_nested():
             person = add_person(
@@ -140,7 +140,7 @@ def create_person(body: NewPerson, here: Here) -> PersonItem:
             person.phone = body.phone
     except IntegrityError:  # perhaps of an organisation that the actor does not see
         raise Invalid("somebody with this e-mail is already here", field="email") from None
-    _log(here, person, "person.added", list(roles), {"name": person.name, "email": person.email})
+    log_person(here, person, "person.added", list(roles), {"name": person.name, "email": person.email})
     return _item(person, [str(role) for role in roles])
 
 
@@ -148,7 +148,7 @@ def create_person(body: NewPerson, here: Here) -> PersonItem:
 def get_person(person_id: UUID, here: Here) -> PersonDetail:
     """One person."""
     here.require("people.read")
-    return _detail(here, seen(here, Person, person_id, "person"))
+    return detail_of(here, seen(here, Person, person_id, "person"))
 
 
 @router.patch("/people/{person_id}", operation_id="change_person")
@@ -165,12 +165,12 @@ def change_person(person_id: UUID, body: PersonChange, here: Here, if_match: IfM
     if "phone" in body.model_fields_set:
         person.phone = body.phone
     if body.disabled is not None and body.disabled != (person.disabled_at is not None):
-        _check_not_last(here, person, set() if body.disabled else None)
+        check_not_last(here, person, set() if body.disabled else None)
         person.disabled_at = here.now if body.disabled else None
-        _log(here, person, "person.disabled" if body.disabled else "person.enabled", [])
+        log_person(here, person, "person.disabled" if body.disabled else "person.enabled", [])
     person.version += 1
     here.session.flush()
-    return _detail(here, person)
+    return detail_of(here, person)
 
 
 @router.put("/people/{person_id}/roles", operation_id="set_person_roles")
@@ -181,9 +181,9 @@ def set_person_roles(person_id: UUID, body: NewRoles, here: Here, if_match: IfMa
     wanted = set(body.roles)
     if Role.DEVICE in wanted:
         raise Invalid("a person is no device", field="roles")
-    _check_customers(here, person.organisation_id, wanted)
-    _check_not_last(here, person, {str(role) for role in wanted})
-    memberships = here.session.scalars(_memberships(person)).all()
+    check_customers(here, person.organisation_id, wanted)
+    check_not_last(here, person, {str(role) for role in wanted})
+    memberships = here.session.scalars(memberships_of(person)).all()
     for membership in memberships:
         if membership.role not in wanted:
             here.session.delete(membership)
@@ -193,8 +193,8 @@ def set_person_roles(person_id: UUID, body: NewRoles, here: Here, if_match: IfMa
     person.version += 1
     here.session.flush()
     if wanted != known:
-        _log(here, person, "person.roles_set", sorted(wanted))
-    return _detail(here, person)
+        log_person(here, person, "person.roles_set", sorted(wanted))
+    return detail_of(here, person)
 
 
 def _item(person: Person, roles: list[str]) -> PersonItem:
@@ -210,14 +210,14 @@ def _item(person: Person, roles: list[str]) -> PersonItem:
     )
 
 
-def _check_customers(here: Context, organisation_id: UUID, roles: Collection[Role]) -> None:
+def check_customers(here: Context, organisation_id: UUID, roles: Collection[Role]) -> None:
     """Raise Invalid for a customer among others: a customer sees all that the organisation owns."""
     organisation = here.session.get(Organisation, organisation_id)
     if Role.CUSTOMER in roles and (organisation is None or organisation.kind != "customer"):
         raise Invalid("customers are people of a customer's organisation", field="roles", reason="not_a_customer")
 
 
-def _check_not_last(here: Context, person: Person, roles: set[str] | None) -> None:
+def check_not_last(here: Context, person: Person, roles: set[str] | None) -> None:
     """Raise Conflict when the change would leave an organisation without an administrator who may sign in."""
     if roles is None or Role.ADMINISTRATOR in roles:
         return
@@ -237,13 +237,13 @@ def _check_not_last(here: Context, person: Person, roles: set[str] | None) -> No
         raise Conflict("the last administrator stays one", reason="last_administrator")
 
 
-def _memberships(person: Person) -> Select[Membership]:
+def memberships_of(person: Person) -> Select[Membership]:
     return select(Membership).where(
         Membership.person_id == person.id, Membership.organisation_id == person.organisation_id
     )
 
 
-def _detail(here: Context, person: Person) -> PersonDetail:
+def detail_of(here: Context, person: Person) -> PersonDetail:
     organisation = here.session.get(Organisation, person.organisation_id)
     return PersonDetail(
         id=person.id,
@@ -251,7 +251,7 @@ def _detail(here: Context, person: Person) -> PersonDetail:
         email=person.email,
         phone=person.phone,
         language=person.language,
-        roles=sorted(Role(membership.role) for membership in here.session.scalars(_memberships(person))),
+        roles=sorted(Role(membership.role) for membership in here.session.scalars(memberships_of(person))),
         organisation=Ref(id=organisation.id, name=organisation.name) if organisation else None,
         disabled_at=person.disabled_at,
         demo=person.demo,
@@ -259,7 +259,7 @@ def _detail(here: Context, person: Person) -> PersonDetail:
     )
 
 
-def _log(
+def log_person(
     here: Context, person: Person, kind: str, roles: list[Role], personal: dict[str, str | None] | None = None
 ) -> None:
     append_event(

@@ -1,14 +1,15 @@
 /** Changing a person: name, phone and language, the roles, and whether they may sign in. */
 import { Button, Modal, MultiSelect } from "@mantine/core";
-import { Pencil, UserCheck, UserCog, UserX } from "lucide-react";
+import { ArrowRightLeft, Pencil, UserCheck, UserCog, UserX } from "lucide-react";
 import { useState } from "react";
 
 import { useOne } from "../api/rows";
 import type { Person, PersonDetail } from "../api/types";
 import { useText } from "../i18n/useText";
-import { FormButton } from "../ui/Act";
+import { FormButton, REASON } from "../ui/Act";
 import { FormModal, type Field } from "../ui/Form";
 import { Bones, Loaded } from "../ui/states";
+import { ORGANISATIONS } from "./assets/look";
 
 export const ROLES = ["administrator", "planner", "dispatcher", "technician", "storekeeper", "analyst", "partner", "customer"];
 
@@ -25,6 +26,7 @@ export function PersonButtons(props: { person: Person; own: boolean }) {
     <>
       <Button size="compact-sm" variant="default" leftSection={<Pencil size={14} />} onClick={() => edit(true)}>{text.t("action.edit")}</Button>
       <FormButton small icon={UserCog} label={text.t("people.roles")} form={{ title: person.name, submit: text.t("action.save"), path: `${path}/roles`, now: path, method: "PUT", version: person.version, fields: [roles(text)], initial: { roles: person.roles }, done: "form.saved" }} />
+      {!props.own && <FormButton small icon={ArrowRightLeft} label={text.t("people.move")} form={{ title: text.t("people.move_title", { name: person.name }), note: text.t("people.move_note"), submit: text.t("people.move"), path: `${path}/organisation`, now: path, method: "PUT", version: person.version, fields: [TO, roles(text), REASON], initial: { roles: person.roles }, done: "form.saved" }} />}
       {person.disabled_at ? (
         <FormButton small icon={UserCheck} label={text.t("people.enable")} form={{ ...shared, note: text.t("people.enable_note", { name: person.name }), body: () => ({ disabled: false }), done: "form.saved" }} />
       ) : (
@@ -34,6 +36,8 @@ export function PersonButtons(props: { person: Person; own: boolean }) {
     </>
   );
 }
+
+const TO: Field = { name: "organisation_id", label: "people.organisation", kind: "pick", required: true, of: ORGANISATIONS };
 
 function roles(text: ReturnType<typeof useText>): Field {
   const data = ROLES.map((role) => ({ value: role, label: text.code("role", role) }));

@@ -24,6 +24,7 @@ SPARK_SPAN = timedelta(hours=1)
 ORDER = {"trouble": 0, "watch": 1, "no_data": 2, "learning": 3, "ok": 4}
 PRESENCE_ORDER = ("online", "degraded", "sleeping", "unknown", "stale", "offline")
 AWAY = frozenset({"offline", "stale"})
+ENDED = ("completed", "documented", "cancelled", "cannot_complete")  # orders that nobody works on any more
 
 
 class ModelRef(BaseModel):
@@ -103,7 +104,7 @@ class _Facts:
             session,
             select(WorkOrder)
             .where(WorkOrder.asset_id.in_(ids), WorkOrder.closed_at.is_(None))
-            .where(WorkOrder.state.not_in(("completed", "documented", "cancelled", "cannot_complete")))
+            .where(WorkOrder.state.not_in(ENDED))
             .order_by(WorkOrder.opened_at),
         )
         self.watching = _group(

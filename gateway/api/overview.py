@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import func, select, text
@@ -10,8 +12,9 @@ from assets.base.errors import NotFound
 from assets.people import root_organisation
 from assets.registry import Asset
 from gateway import demo_removal
-from gateway.api.cards import AssetCard, make_cards
+from gateway.api.cards import ENDED, AssetCard, make_cards
 from gateway.api.deps import Context, Here
+from gateway.api.fleet_states import fleet_states
 from ticketing.models import WorkOrder
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])
@@ -48,22 +51,22 @@ class Removed(BaseModel):
 def get_overview(here: Here) -> Overview:
     """What is in trouble, at a glance."""
     here.require("asset.read")
-    assets = list(here.session.scalars(select(Asset).order_by(Asset.created_at.desc()).limit(2000)))
+    states, gravest = fleet_states(here, OVERVIEW_LIMIT)
+    assets = list(here.session.scalars(select(Asset).where(Asset.id.in_(gravest))))
     cards = make_cards(here.session, assets, here.now)
-    return Overview(counts=_counts(here, cards), assets=cards[:OVERVIEW_LIMIT])
+    return Overview(counts=_counts(here, states), assets=cards[:OVERVIEW_LIMIT])
 
 
-def _counts(here: Context, cards: list[AssetCard]) -> Counts:
-    states = [card.state for card in cards]
+def _counts(here: Context, states: Counter[str]) -> Counts:
     open_orders = select(func.count()).select_from(WorkOrder).where(WorkOrder.closed_at.is_(None))
-    open_orders = open_orders.where(WorkOrder.state.not_in(("completed", "documented", "cancelled", "cannot_complete")))
+    open_orders = open_orders.where(WorkOrder.state.not_in(ENDED))
     by_models = select(func.count()).select_from(WorkOrder).where(WorkOrder.origin == "finding")
     return Counts(
-        assets=here.session.scalar(select(func.count()).select_from(Asset)) or 0,
-        in_trouble=states.count("trouble"),
-        watching=states.count("watch"),
-        learning=states.count("learning"),
-        offline=states.count("no_data"),
+        assets=states.total(),
+        in_trouble=states["trouble"],
+        watching=states["watch"],
+        learning=states["learning"],
+        offline=states["no_data"],
         open_work_orders=here.session.scalar(open_orders) or 0,
         opened_by_models=here.session.scalar(by_models) or 0,
     )

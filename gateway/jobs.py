@@ -13,7 +13,9 @@ from assets.base.seals import seal_heads
 from assets.documents.sweep import forget_runs, sweep
 from assets.imports.service import run_waiting
 from gateway.files import file_store
-from gateway.notify.outbox import send_waiting
+from gateway.mail.polling import poll_mailboxes as read_mailboxes
+from gateway.mail.sending import send_answers as send_mails
+from gateway.notify.outbox import forget_told, send_waiting
 from gateway.notify.webhook_sending import forget_deliveries, send_batch
 from gateway.reports.mailing import mail_waiting
 from gateway.reports.writing import write_waiting
@@ -46,6 +48,7 @@ from ml.store.retention import forget_models
 from ml.store.shadow import settle_trials
 from ml.taught import teach_peers
 from ml.worker import Scorer
+from ticketing.channels.calls import forget_deliveries as forget_signed
 from ticketing.dispatch.modes import plan_waiting
 from ticketing.people.applications import forget as forget_applicants
 from ticketing.sla_watch import watch
@@ -139,6 +142,17 @@ def mail_reports(database: Database, now: datetime) -> None:
     """Send new reports to customers."""
     settings = Settings()
     mail_waiting(database, file_store(settings), settings, now)
+
+
+def poll_mailboxes(database: Database, now: datetime) -> None:
+    """Take the mails that came into mailboxes."""
+    read_mailboxes(database, Settings(), now)
+
+
+def send_answers(database: Database, now: datetime) -> None:
+    """Send what the desk answered to those who wrote by mail."""
+    settings = Settings()
+    send_mails(database, file_store(settings), settings, now)
 
 
 def consume_events(database: Database, now: datetime) -> None:
@@ -277,6 +291,8 @@ def forget_old_rows(database: Database, now: datetime) -> None:
         session.execute(text("DELETE FROM idempotency_keys WHERE created_at < :t"), {"t": now - timedelta(days=1)})
         forget_applicants(session, now, kept=KEEP_APPLICANTS)
         forget_deliveries(session, now)
+        forget_signed(session, now)
+        forget_told(session, now)
 
 
 def forget_old_bursts(database: Database, now: datetime) -> None:
@@ -305,6 +321,8 @@ JOBS: dict[str, Job] = {
         send_webhooks,
         write_reports,
         mail_reports,
+        poll_mailboxes,
+        send_answers,
         consume_events,
         watch_service_levels,
         plan_dispatch,

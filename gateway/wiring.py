@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from assets.base.consumers import Consumer
 from gateway.demo import repair_simulated_machine
-from gateway.mail import taking
 from gateway.notify.telling import FOLLOWS_RULES
 from gateway.notify.webhooks import queue_deliveries
 from ingest import owners
@@ -16,6 +15,7 @@ from maintenance.outcomes import KINDS, close_episode
 from ml import owners as scoring_owners
 from ml.labels import KINDS as LABEL_KINDS
 from ml.labels import store_label
+from ticketing.channels.mail_threads import MAIL_FOLLOWS_THREADS
 from ticketing.dispatch.modes import DISPATCH_FOLLOWS
 from ticketing.intake import CASES_FOLLOW_WORK
 from ticketing.order_blocks import follow_blocking
@@ -38,6 +38,7 @@ CONSUMERS: tuple[Consumer, ...] = (
     REQUESTS_FOLLOW_CASES,
     SLA_FOLLOWS_WORK,
     SLA_FOLLOWS_RULES,
+    MAIL_FOLLOWS_THREADS,
     REPORTS_FOLLOW_WORK,
     DISPATCH_FOLLOWS,
     Consumer("ticketing.order_blocks", STATE_EVENTS, follow_blocking),
@@ -47,7 +48,6 @@ CONSUMERS: tuple[Consumer, ...] = (
     Consumer("maintenance.verdicts", VERDICT_KINDS, store_verdict),
     Consumer("maintenance.acknowledgements", acknowledgements.KINDS, acknowledgements.taken_up),
     FOLLOWS_RULES,
-    Consumer("mail.answers", taking.KINDS, taking.answer_by_mail),
     Consumer("notify.webhooks", None, queue_deliveries),
     Consumer("maintenance.decommissioned", decommissioned.ENDED_KINDS, decommissioned.close_alarms),
     Consumer("maintenance.transferred", decommissioned.TRANSFERRED_KINDS, decommissioned.change_owner),

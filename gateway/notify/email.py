@@ -16,11 +16,17 @@ class NotSent(Exception):
 
 
 def send_email(
-    smtp_url: str, to: str, subject: str, body: str, attached: Sequence[tuple[str, str, bytes]] = ()
+    smtp_url: str,
+    to: str,
+    subject: str,
+    body: str,
+    attached: Sequence[tuple[str, str, bytes]] = (),
+    *,
+    opt_out: str | None = None,
 ) -> None:
     """Send a plain text. `smtp://USER:PASSWORD@HOST:587?from=…` with STARTTLS where offered, or `smtps://…:465`.
 
-    `attached` are (name, media type, content). Raises NotSent.
+    `attached` are (name, media type, content); `opt_out` is where whoever gets it says stop. Raises NotSent.
     """
     parts = urlsplit(smtp_url)
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
@@ -29,6 +35,8 @@ def send_email(
     sender = parse_qs(parts.query).get("from", [user if "@" in user else f"forewarn@{parts.hostname}"])[0]
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = sender, to, " ".join(subject.split())
+    if opt_out and opt_out.startswith(("https://", "http://")):
+        message["List-Unsubscribe"] = f"<{opt_out}>"
     message.set_content(body)
     for name, media_type, content in attached:
         kind, _, sort = media_type.partition("/")

@@ -57,7 +57,8 @@ class Notification(Identified, Owned, Base):
     __table_args__ = (
         UniqueConstraint("event_id", "person_id", "channel"),
         Index("ix_notifications_waiting", "next_try_at", postgresql_where=text("state = 'waiting'")),
-        Index("ix_notifications_subject", "subject_id", postgresql_where=text("state = 'waiting'")),
+        Index("ix_notifications_subject", "subject_id"),
+        Index("ix_notifications_address", "address", "created_at", postgresql_where=text("address IS NOT NULL")),
         Index("ix_notifications_sent", "person_id", "sent_at"),
         Index(
             "ix_notifications_unread",

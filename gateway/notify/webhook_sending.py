@@ -5,27 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 import logging
-import socket
-import ssl
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from itertools import chain
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from assets.base.db import Database
-from assets.base.errors import Invalid
 from assets.base.events import Event
+from gateway.notify.outgoing import NotAllowed, post_checked
 from gateway.notify.webhook_models import WebhookDelivery, WebhookEndpoint
-from gateway.notify.webhook_rules import GIVE_UP, Networks, check_url, next_try, reachable, signed
+from gateway.notify.webhook_rules import GIVE_UP, Networks, next_try, signed
 from gateway.notify.webhooks import cloud_event, note
 
 log = logging.getLogger(__name__)
@@ -58,10 +53,6 @@ class Outcome:
     error: str | None
     took_ms: int
     away: bool = False
-
-
-class NotAllowed(Exception):
-    """The address is one that must not be reached."""
 
 
 def send_batch(database: Database, now: datetime, *, source: str, allowed: Networks = ()) -> int:
@@ -139,7 +130,7 @@ def send(letter: Letter, allowed: Networks = (), time_out_s: float = TIME_OUT_S)
     error: str | None = None
     away = True
     try:
-        status = _post(letter, allowed, time_out_s)
+        status = post_checked(letter.url, letter.headers, letter.body, allowed, time_out_s)
         away = False
         error = None if 200 <= status < 300 else f"HTTP {status}"
     except NotAllowed as wrong:
@@ -149,66 +140,6 @@ def send(letter: Letter, allowed: Networks = (), time_out_s: float = TIME_OUT_S)
         if time.monotonic() - begun >= time_out_s:
             error = f"no answer within {time_out_s:g} s"
     return Outcome(letter.delivery_id, status, error, int((time.monotonic() - begun) * 1000), away)
-
-
-def _post(letter: Letter, allowed: Networks, time_out_s: float) -> int:
-    parts = urlsplit(letter.url)
-    host = parts.hostname or ""
-    try:
-        check_url(letter.url, allowed)
-    except Invalid as wrong:
-        raise NotAllowed(str(wrong)) from None
-    secure = parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
-    found = _connect(host, port, allowed, time_out_s)
-    if secure:
-        context = ssl.create_default_context()
-        found = context.wrap_socket(found, server_hostname=host, do_handshake_on_connect=False)
-    # A server that sends a byte now and then would never run into the time-out of one read.
-    watchdog = threading.Timer(time_out_s, _shut, [found])
-    watchdog.start()
-    try:
-        if isinstance(found, ssl.SSLSocket):
-            found.do_handshake()
-        connection = http.client.HTTPConnection(host, port, timeout=time_out_s)
-        connection.sock = found
-        default = port == (443 if secure else 80)
-        named = f"[{host}]" if ":" in host else host
-        headers = letter.headers | {"Host": named if default else f"{named}:{port}", "Connection": "close"}
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body=letter.body, headers=headers)
-        return connection.getresponse().status
-    finally:
-        watchdog.cancel()
-        found.close()
-
-
-def _connect(host: str, port: int, allowed: Networks, time_out_s: float) -> socket.socket:
-    """Connect to the very address that was checked: a name that is looked up twice may answer differently."""
-    looked_up = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    places = [(family, place) for family, _, _, _, place in looked_up]
-    if not all(reachable(ip_address(str(place[0]).partition("%")[0]), allowed) for _, place in places):
-        raise NotAllowed("private addresses are not sent to")
-    last: OSError = OSError("no address")
-    for family, place in places[:3]:
-        made = socket.socket(family, socket.SOCK_STREAM)
-        made.settimeout(time_out_s / min(3, len(places)))
-        try:
-            made.connect(place)
-        except OSError as error:
-            made.close()
-            last = error
-            continue
-        made.settimeout(time_out_s)
-        return made
-    raise last
-
-
-def _shut(found: socket.socket) -> None:
-    try:
-        found.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        log.debug("a connection was closed already")
 
 
 def _record(session: Session, outcome: Outcome, now: datetime) -> None:

@@ -13,15 +13,15 @@ import pytest
 from sqlalchemy import select
 
 from assets.base.access import Role
-from assets.base.consumers import Consumer, run_consumer
+from assets.base.consumers import run_consumer
 from assets.base.db import Database
 from assets.people import Person, actor_of, add_organisation, add_person
 from assets.registry import Asset, add_asset
 from gateway.clock import TIMETABLE
 from gateway.jobs import JOBS
-from gateway.notify import escalations
 from gateway.notify.models import Notification
 from gateway.notify.outbox import PAUSES, send_waiting
+from gateway.notify.telling import FOLLOWS_RULES
 from gateway.settings import Settings
 from gateway.wiring import CONSUMERS
 from maintenance.acknowledgements import acknowledge
@@ -37,7 +37,6 @@ from ticketing.work_orders import assign
 
 NIGHT = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)  # a Wednesday
 OFFICE = {str(day): [["08:00", "17:00"]] for day in range(5)}
-TELL = Consumer("notify.escalations", escalations.KINDS, escalations.tell_person)
 TAKEN = next(consumer for consumer in CONSUMERS if consumer.name == "maintenance.acknowledgements")
 
 
@@ -83,12 +82,13 @@ class Service:
         """Ask whoever is due; return the names of all who were told so far, in order."""
         with self.database.as_service() as session:
             escalate(session, at)
-        run_consumer(self.database, TELL, at)
+        while run_consumer(self.database, FOLLOWS_RULES, at):
+            pass
         with self.database.as_service() as session:
             told = (
                 select(Person.name)
                 .join(Notification, Notification.person_id == Person.id)
-                .where(Notification.channel == "page")
+                .where(Notification.channel == "page", Notification.code == "alarm_escalated")
                 .order_by(Notification.id)
             )
             return list(session.scalars(told))
@@ -264,7 +264,7 @@ def test_a_notification_without_words_does_not_hold_up_the_one_behind_it(service
         mails = select(Notification).where(Notification.channel == "email").order_by(Notification.next_try_at)
         first = session.scalars(mails).first()
         assert first is not None
-        first.params, key = {**first.params, "due_at": "no moment"}, first.id
+        first.texts, first.params, key = None, {**first.params, "due_at": "no moment"}, first.id
     with mailbox() as (url, received):
         assert send_waiting(service.database, Settings(smtp_url=url), later(6)) == 1
     assert len(received) == 1

@@ -152,11 +152,12 @@ def test_warning_reaches_people_on_their_pages_and_by_e_mail(plant: Plant, desk:
         session.get_one(SlaPolicy, UUID(made["id"])).changed_at = NOW - timedelta(days=1)
     order = add_order(plant, 0.9)
     catch_up(plant, NOW)
-    consumer = next(each for each in CONSUMERS if each.name == "notify.service_levels")
+    consumer = next(each for each in CONSUMERS if each.name == "notify.rules")
     while run_consumer(plant.database, consumer, NOW):
         pass
     with plant.database.as_service() as session:
-        found = session.scalars(select(Notification).order_by(Notification.channel)).all()
+        told = select(Notification).where(Notification.code == "sla_warned").order_by(Notification.channel)
+        found = session.scalars(told).all()
         assert [(each.person_id, each.channel, each.state) for each in found] == [
             (plant.ada.id, "email", "waiting"), (plant.ada.id, "page", "sent")]  # fmt: skip
         subject, body = words(found[0], "zh", "https://service.example")

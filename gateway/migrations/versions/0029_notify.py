@@ -62,7 +62,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM consumer_cursors WHERE name = 'notify.rules'")
     op.execute("DELETE FROM notifications WHERE person_id IS NULL OR event_id IS NULL")
     op.execute("RESET ROLE")
-    for index in ("subject", "sent", "unread"):
+    for index in ("subject", "address", "sent", "unread"):
         op.drop_index(f"ix_notifications_{index}", "notifications")
     for column in (*_NEW, "critical", "digest", "tried_at", "seen_at", "read_at"):
         op.drop_column("notifications", column)
@@ -254,8 +254,9 @@ def _notifications() -> None:
     for column, of, gone in (rules, channels):
         op.create_foreign_key(op.f(f"fk_{table}_{column}_{of}"), table, of, [column], ["id"], ondelete=gone)
         _index(table, column)
-    waiting = sa.text("state = 'waiting'")
-    op.create_index(f"ix_{table}_subject", table, ["subject_id"], postgresql_where=waiting)
+    op.create_index(f"ix_{table}_subject", table, ["subject_id"])
+    outside = sa.text("address IS NOT NULL")
+    op.create_index(f"ix_{table}_address", table, ["address", "created_at"], postgresql_where=outside)
     op.create_index(f"ix_{table}_sent", table, ["person_id", "sent_at"])
     unread = sa.text("channel = 'page' AND read_at IS NULL")
     op.create_index(f"ix_{table}_unread", table, ["person_id", "id"], postgresql_where=unread)

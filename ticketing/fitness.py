@@ -25,7 +25,7 @@ MAX_NAMED = 100  # visits that one change names
 class Objection:
     """Why somebody should not do it then: `code` with what fills it in."""
 
-    code: str  # skill_absent, skill_level, skill_expired, skill_not_yet, absent, not_working, overtime, no_home
+    code: str  # skill_absent, skill_level, skill_expired, skill_not_yet, absent, not_working, overtime, no_home, busy
     params: dict[str, Any]
 
 
@@ -75,6 +75,24 @@ def objections(
         minutes = round((end - max(covering[-1].end, start)).total_seconds() / 60)
         found.append(Objection("overtime", {"minutes": minutes}))
     return found
+
+
+def overlaps(
+    session: Session, person_id: UUID, start: datetime, end: datetime, order_id: UUID | None = None
+) -> list[Objection]:
+    """Return an objection for each visit, of other orders, that somebody has in [start, end) already."""
+    return [
+        Objection(
+            "busy",
+            {
+                "number": each.number,
+                "planned_start": each.planned_start.isoformat(),
+                "planned_end": each.planned_end.isoformat() if each.planned_end else None,
+            },
+        )
+        for each in visits_meanwhile(session, person_id, start, end)
+        if each.work_order_id != order_id
+    ]
 
 
 def visits_meanwhile(session: Session, person_id: UUID, start: datetime, end: datetime) -> list[PlannedVisit]:

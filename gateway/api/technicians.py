@@ -27,7 +27,7 @@ from gateway.api.technician_rows import (
     meanwhile,
     span_item,
 )
-from ticketing.fitness import objections, visits_without_skill
+from ticketing.fitness import objections, overlaps, visits_without_skill
 from ticketing.models import WorkOrder
 from ticketing.people.availability import availability
 from ticketing.people.patterns import MAX_OVERTIME_MINUTES, read_zone
@@ -216,13 +216,14 @@ def get_fitness(
     until: Moment,
     work_order_id: UUID | None = None,
 ) -> Fitness:
-    """Whether somebody can do an order's work in a time: skills to its end, working time, absences, home."""
+    """Whether somebody can do an order's work in a time: skills to its end, working time, absences, home, visits."""
     here.require("technician.read")
     person = _person(here, person_id)
     if not timedelta(0) < until - from_ <= timedelta(days=31):
         raise Invalid("a time of at most 31 days that ends after it begins", field="until")
     required = get_work_order(here.session, work_order_id).required_skills if work_order_id else []
     found = objections(here.session, person.id, required, from_, until)
+    found += overlaps(here.session, person.id, from_, until, work_order_id)
     return Fitness(fit=not found, objections=[ObjectionItem(code=each.code, params=each.params) for each in found])
 
 

@@ -17,8 +17,8 @@ import { PROCEDURES, type Named, type Order } from "./look";
 
 export type Condition = { step: string; op: string; value?: unknown };
 export type Step = { key: string; kind: string; title_en: string; title_zh: string; help_en?: string; help_zh?: string; section_en?: string; section_zh?: string; required: boolean; photos: number; unit?: string; low?: number | null; high?: number | null; decimals?: number | null; choices?: { value: string; en: string; zh: string; out_of_limit: boolean }[]; multiple?: boolean; meter?: string; when: Condition[]; follow_up: { title_en: string; title_zh: string; priority: string } | null };
-type Answer = { id: string; step: string; value: unknown; evidence_ids: string[]; note: string | null; out_of_limit: boolean; answered_at: string; answered_by: Named | null };
-type Run = { id: string; code: string; name_en: string; name_zh: string; description_en: string; description_zh: string; version_number: number; steps: Step[]; answers: Record<string, Answer>; asked: string[]; missing: string[]; out_of_limit: string[]; completed_at: string | null };
+export type Answer = { id: string; step: string; value: unknown; evidence_ids: string[]; note: string | null; out_of_limit: boolean; answered_at: string; answered_by: Named | null };
+export type Run = { id: string; code: string; name_en: string; name_zh: string; description_en: string; description_zh: string; version_number: number; steps: Step[]; answers: Record<string, Answer>; asked: string[]; missing: string[]; out_of_limit: string[]; completed_at: string | null };
 
 export const words = (of: Record<string, any>, field: string, text: Text): string => (text.language === "zh" && of[`${field}_zh`]) || of[`${field}_en`] || "";
 

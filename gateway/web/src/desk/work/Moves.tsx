@@ -11,6 +11,7 @@ import { FinishForm } from "../../ui/FinishForm";
 import { FormModal, problemText, type FormProps } from "../../ui/Form";
 import { say } from "../../ui/Providers";
 import { errorText } from "../../ui/states";
+import { askFitness, Objections, type Fit } from "./Fitness";
 import { CANNOT_REASONS, HOLD_REASONS, OPEN_ORDERS, type Order } from "./look";
 
 const DESK = ["administrator", "planner", "dispatcher"];
@@ -22,26 +23,47 @@ export function Assign(props: { order: Order }) {
   const may = me.data?.roles.some((role) => DESK.includes(role)) && isOpen(order);
   const technicians = useTechnicians(may);
   const assign = useAct();
+  const [asked, setAsked] = useState<{ person: string; fit: Fit } | null>(null);
   if (!may) return <>{order.assignee?.name ?? text.t("orders.nobody")}</>;
   const listed = (technicians.data?.items ?? []).map((one) => ({ value: one.person_id, label: text.t("order.technician_load", { name: one.name, count: one.open_work_orders }) }));
   if (order.assignee && !listed.some((one) => one.value === order.assignee!.id)) listed.unshift({ value: order.assignee.id, label: order.assignee.name });
+  const give = (person: string) => {
+    setAsked(null);
+    assign.mutate(
+      { path: `/work-orders/${order.id}/assign`, body: { person_id: person } },
+      { onSuccess: () => say(text.t("order.assigned")), onError: (error) => say(errorText(error, text), "bad") },
+    );
+  };
+  // Without planned hours only skills can stand against somebody. What cannot be asked must not stop the work.
+  const choose = (person: string) =>
+    void askFitness(person, order.id, new Date(), new Date(Date.now() + (order.duration_minutes ?? 60) * 60_000)).then(
+      (fit) => {
+        const objections = fit.objections.filter((one) => one.code.startsWith("skill_") || one.code === "absent");
+        if (objections.length) setAsked({ person, fit: { ...fit, objections } });
+        else give(person);
+      },
+      () => give(person),
+    );
   return (
-    <Select
-      size="sm"
-      aria-label={text.t("order.assign")}
-      placeholder={text.t("order.assign")}
-      value={order.assignee?.id ?? null}
-      data={listed}
-      disabled={assign.isPending}
-      searchable={listed.length > 8}
-      onChange={(person) =>
-        person &&
-        assign.mutate(
-          { path: `/work-orders/${order.id}/assign`, body: { person_id: person } },
-          { onSuccess: () => say(text.t("order.assigned")), onError: (error) => say(errorText(error, text), "bad") },
-        )
-      }
-    />
+    <>
+      <Select
+        size="sm"
+        aria-label={text.t("order.assign")}
+        placeholder={text.t("order.assign")}
+        value={order.assignee?.id ?? null}
+        data={listed}
+        disabled={assign.isPending}
+        searchable={listed.length > 8}
+        onChange={(person) => person && choose(person)}
+      />
+      <Modal opened={asked !== null} onClose={() => setAsked(null)} title={text.t("order.assign")}>
+        {asked && <Objections fit={asked.fit} />}
+        <Group justify="flex-end" mt="md">
+          <Button variant="default" onClick={() => setAsked(null)}>{text.t("action.back")}</Button>
+          <Button onClick={() => asked && give(asked.person)}>{text.t("objection.assign_anyway")}</Button>
+        </Group>
+      </Modal>
+    </>
   );
 }
 

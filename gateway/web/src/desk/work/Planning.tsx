@@ -10,6 +10,8 @@ import { Chip, isOpen } from "../../ui/chips";
 import { localMoment, problemText } from "../../ui/Form";
 import { CardBlock, Facts } from "../../ui/parts";
 import { say } from "../../ui/Providers";
+import { AppointmentCard } from "./Appointment";
+import { fitness } from "./Fitness";
 import { Assign } from "./Moves";
 import { duration, OPEN_ORDERS, PRIORITIES, RelatedLine, SERVICE_TYPES, TEAMS, TECHNICIANS, type Order, type PlannedVisit } from "./look";
 
@@ -79,8 +81,9 @@ export function PeopleTab(props: { order: Order }) {
       <div>
         <CardBlock title={text.t("order.visits")} right={edit && <PlanVisit order={order} />}>
           {order.visits.length === 0 && <div className="small muted">{text.t("order.no_visits")}</div>}
-          {order.visits.map((visit) => <Visit key={visit.id} visit={visit} edit={edit} />)}
+          {order.visits.map((visit) => <Visit key={visit.id} visit={visit} order={order} edit={edit} />)}
         </CardBlock>
+        <AppointmentCard order={order} />
       </div>
     </div>
   );
@@ -94,13 +97,13 @@ function PlanVisit(props: { order: Order }) {
     <FormButton small icon={CalendarPlus} label={text.t("work.plan_visit")} form={{
       path: "/visits", done: "form.saved",
       initial: { technician_id: order.assignee && { id: order.assignee.id, label: order.assignee.name }, planned_start: localMoment(next) },
-      fields: [{ name: "technician_id", label: "work.technician", kind: "pick", of: TECHNICIANS, required: true }, { name: "planned_start", label: "work.begins", kind: "moment", required: true, half: true }, { name: "planned_end", label: "work.ends", hint: "work.ends_hint", kind: "moment", half: true }],
+      fields: [{ name: "technician_id", label: "work.technician", kind: "pick", of: TECHNICIANS, required: true }, { name: "planned_start", label: "work.begins", kind: "moment", required: true, half: true }, { name: "planned_end", label: "work.ends", hint: "work.ends_hint", kind: "moment", half: true }, fitness(order)],
       body: (values) => ({ work_order_id: order.id, technician_id: (values.technician_id as { id: string }).id, planned_start: new Date(String(values.planned_start)).toISOString(), planned_end: values.planned_end ? new Date(String(values.planned_end)).toISOString() : undefined }),
     }} />
   );
 }
 
-function Visit(props: { visit: PlannedVisit; edit: boolean }) {
+function Visit(props: { visit: PlannedVisit; order: Order; edit: boolean }) {
   const text = useText();
   const { visit } = props;
   const moment = (at: string | null) => (at ? localMoment(at) : "");
@@ -113,7 +116,7 @@ function Visit(props: { visit: PlannedVisit; edit: boolean }) {
           <FormButton small icon={Pencil} label={text.t("work.move_visit")} form={{
             path: `/visits/${visit.id}`, method: "PATCH", version: visit.version, done: "form.saved",
             initial: { technician_id: visit.technician ? { id: visit.technician.id, label: visit.technician.name } : null, planned_start: moment(visit.planned_start), planned_end: moment(visit.planned_end), pinned: visit.pinned },
-            fields: [{ name: "technician_id", label: "work.technician", kind: "pick", of: TECHNICIANS, required: true }, { name: "planned_start", label: "work.begins", kind: "moment", half: true }, { name: "planned_end", label: "work.ends", kind: "moment", half: true }, { name: "pinned", label: "work.pinned", kind: "switch" }],
+            fields: [{ name: "technician_id", label: "work.technician", kind: "pick", of: TECHNICIANS, required: true }, { name: "planned_start", label: "work.begins", kind: "moment", half: true }, { name: "planned_end", label: "work.ends", kind: "moment", half: true }, { name: "pinned", label: "work.pinned", kind: "switch" }, fitness(props.order)],
           }} />
         )}
       </div>

@@ -88,6 +88,11 @@ def component_removed(
     return found
 
 
+def is_built_in_elsewhere(session: Session, asset: Asset, part_number: str, serial: str) -> bool:
+    """Return whether the owner's tree has this serial in another machine now."""
+    return any(row.asset_id != asset.id for row in _open_rows(session, asset.organisation_id, part_number, serial))
+
+
 def _keep_rest(session: Session, row: Component, rest: float, at: datetime) -> None:
     session.add(
         Component(

@@ -34,6 +34,8 @@ TIMETABLE: dict[str, float] = {
     "send_webhooks": 2,
     "write_reports": 5,  # whoever asks for one wakes it at once; this is for tries that failed
     "mail_reports": 5,
+    "poll_mailboxes": 10,
+    "send_answers": 5,
     "amend_history": 15,
     "tend_identities": 5,
     "roll_up": 5,

@@ -47,6 +47,7 @@ import maintenance.models
 import maintenance.remaining_lives
 import ml.models
 import ml.store.tables
+import ticketing.cases.files
 import ticketing.cases.tables
 import ticketing.channels.tables
 import ticketing.dispatch.tables

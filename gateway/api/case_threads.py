@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from sqlalchemy import select
 
 from assets.base.access import Role
 from assets.base.errors import Invalid
@@ -17,6 +18,7 @@ from gateway.api.edits import Ref, person_names
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from ticketing.cases.cases import get_case
 from ticketing.cases.claims import check_free, holds
+from ticketing.cases.files import files_to_send, mark_sent
 from ticketing.cases.sides import STAFF_SIDES, side_of
 from ticketing.cases.tables import Case, ThreadMessage
 from ticketing.cases.threads import (
@@ -29,6 +31,7 @@ from ticketing.cases.threads import (
     readers_of,
 )
 from ticketing.cases.words import MAX_TEXT
+from ticketing.channels.tables import MailMessage
 from ticketing.models import Request
 from ticketing.requests import follow_case
 
@@ -36,7 +39,7 @@ router = APIRouter(prefix="/api/v1", tags=["cases"])
 
 
 class MessageAttachment(BaseModel):
-    """A document or a piece of evidence, by id."""
+    """A file that was put to the case, a document or a piece of evidence, by id."""
 
     kind: str
     id: UUID
@@ -70,6 +73,7 @@ class MessageItem(BaseModel):
     at: datetime
     request_id: UUID | None
     from_case_id: UUID | None
+    folded: str | None = None  # what a mail quoted, and its signature
 
 
 class ReadMark(BaseModel):
@@ -105,9 +109,10 @@ def list_case_messages(case_id: UUID, here: Here, limit: Limit = 200, after: Aft
     found = messages_of(here.session, case, here.actor, after=since, limit=limit + 1)
     page = found[:limit]
     reads = readers_of(here.session, case)
+    folded = _folded(here, page) if side in STAFF_SIDES else {}
     people = person_names(here, [*(each.author_id for each in page), *(person for person, _, _ in reads)])
     return CaseThread(
-        items=[_item(here, each, people) for each in page],
+        items=[_item(here, each, people, folded.get(each.id)) for each in page],
         next=cursor_of(page[-1].id) if len(found) > limit else None,
         reads=[
             ReadMark(person=people[person], message_id=message, read_at=at)
@@ -126,6 +131,9 @@ def post_case_message(case_id: UUID, body: NewMessage, here: Here) -> MessageIte
     side = side_of(here.session, case, here.actor)
     request = _request_of(here, case, body.request_id) if body.request_id else None
     _check_attachments(here, body)
+    named = [each.model_dump(exclude_none=True) for each in body.attachments]
+    files = files_to_send(here.session, case, named, body.visibility, here.actor)
+    names = {file.id: file.file_name for file in files}
     message = post(
         here.session,
         case,
@@ -134,10 +142,11 @@ def post_case_message(case_id: UUID, body: NewMessage, here: Here) -> MessageIte
         by=here.actor,
         visibility=body.visibility,
         request=request,
-        attachments=[each.model_dump(exclude_none=True) for each in body.attachments],
+        attachments=[each | ({"name": names[each["id"]]} if each["id"] in names else {}) for each in named],
         channel="portal" if side in FROM_CUSTOMER else "field" if side in ("technician", "partner") else "desk",
         share_with=case.executing_organisation_id if body.to_partner and side in STAFF_SIDES else None,
     )
+    mark_sent(here.session, files, message)
     if side in STAFF_SIDES and holds(case, here.actor, here.now):
         check_free(here.session, case, here.now, by=here.actor)
     if side in FROM_CUSTOMER:
@@ -167,7 +176,18 @@ def _check_attachments(here: Context, body: NewMessage) -> None:
             raise Invalid("there is no such document", field=f"attachments.{index}.id")
 
 
-def _item(here: Context, message: ThreadMessage, people: dict[UUID, Ref]) -> MessageItem:
+def _folded(here: Context, messages: list[ThreadMessage]) -> dict[UUID, str]:
+    """Return what mails quoted, by the message that shows the rest."""
+    ids = [each.id for each in messages if each.channel == "e_mail"]
+    if not ids:
+        return {}
+    wanted = select(MailMessage.thread_message_id, MailMessage.folded).where(
+        MailMessage.thread_message_id.in_(ids), MailMessage.direction == "in", MailMessage.folded.is_not(None)
+    )
+    return {key: words for key, words in here.session.execute(wanted) if key is not None and words}
+
+
+def _item(here: Context, message: ThreadMessage, people: dict[UUID, Ref], folded: str | None = None) -> MessageItem:
     customer = here.actor.roles <= {Role.CUSTOMER}
     mine = message.author_id is not None and message.author_id == here.actor.person_id
     author = people.get(message.author_id) if message.author_id and not customer else None
@@ -183,4 +203,5 @@ def _item(here: Context, message: ThreadMessage, people: dict[UUID, Ref]) -> Mes
         at=message.at,
         request_id=message.request_id,
         from_case_id=message.first_case_id if message.first_case_id != message.case_id else None,
+        folded=folded,
     )

@@ -18,8 +18,10 @@ from assets.base.errors import Invalid, RuleError
 from gateway.api.bodies import TooLarge
 from gateway.api.deps import Context, Public
 from gateway.api.edits import Moment
+from gateway.mail.taking import take
 from gateway.texts import text
 from ticketing.channels.calls import MAX_ID, Told, is_new, take_call
+from ticketing.channels.mail_reading import MAX_MAIL
 from ticketing.channels.numbers import MAX_SPELLED
 from ticketing.channels.tables import Channel
 
@@ -27,7 +29,6 @@ router = APIRouter(prefix="/api/v1", tags=["channels"])
 
 TOLERANCE_S = 300
 MAX_CALL = 64 * 1024
-MAX_MAIL = 25 * 1024 * 1024
 
 
 class NotSigned(RuleError):
@@ -121,6 +122,27 @@ def tell_call(channel_id: UUID, here: Public, raw: Annotated[Raw, Depends(call_b
     language = str(channel.settings.get("language", "zh"))
     call = take_call(here.session, channel, facts, here.now, partial(_callback_words, language))
     return Taken(id=call.id, state=call.state)
+
+
+@router.post(
+    "/mail/inbound/{channel_id}",
+    operation_id="send_mail_in",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"message/rfc822": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+def send_mail_in(channel_id: UUID, here: Public, raw: Annotated[Raw, Depends(mail_body)]) -> Taken:
+    """Take a mail as RFC 5322 has it, from a mail server's own hook; sent twice it is taken once."""
+    channel = signed_channel(here, channel_id, "mail", raw)
+    if not raw.body.strip():
+        raise Invalid("the mail is empty", field="body")
+    if not is_new(here.session, channel, raw.headers["webhook-id"], here.now):
+        return Taken(id=None, state="taken", repeated=True)
+    row = take(here.session, here.settings, channel, raw.body, here.now)
+    return Taken(id=row.id, state=row.state)
 
 
 def signed_channel(here: Context, channel_id: UUID, kind: str, raw: Raw) -> Channel:

@@ -15,6 +15,7 @@ from assets.base.access import Actor
 from assets.base.errors import Conflict, IllegalMove
 from ticketing.cases.cases import OPEN_STATES, get_case, log_case
 from ticketing.cases.children import settle
+from ticketing.cases.files import CaseFile
 from ticketing.cases.tables import Case, CaseChild, RemoteSession, ThreadMessage
 from ticketing.models import Request, WorkOrder
 
@@ -149,7 +150,7 @@ def _move_rows(session: Session, kept: Case, merged: Case) -> None:
     quietly = {"synchronize_session": False}
     session.flush()
     _drop_repeats(session, kept, merged)
-    for table in (ThreadMessage, CaseChild, Request, WorkOrder):
+    for table in (ThreadMessage, CaseFile, CaseChild, Request, WorkOrder):
         session.execute(
             update(table).where(table.case_id == merged.id).values(case_id=kept.id), execution_options=quietly
         )

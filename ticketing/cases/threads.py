@@ -26,7 +26,7 @@ from ticketing.words import one_of
 VISIBILITIES = ("public", "internal")
 AUTHORS = ("customer", "requester", "desk", "technician", "partner", "system")
 FROM_CUSTOMER = ("customer", "requester")
-ATTACHED = ("document", "evidence")
+ATTACHED = ("document", "evidence", "file")
 MAX_ATTACHMENTS = 10
 MAX_MESSAGES = 5000  # of one case
 MAX_UNANSWERED = 20  # from one link: it needs no sign-in, so a flood must end somewhere

@@ -1,4 +1,4 @@
-"""Tables of the ways in: channels, what they have sent already, calls, mails, and files of cases."""
+"""Tables of the ways in: channels, what they have sent already, calls and mails."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, UniqueConstraint, func
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, func
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from assets.base.db import Base, Executed, Identified, Owned, Versioned
+from assets.base.db import Base, Identified, Owned, Versioned
 from assets.people import Person
 from assets.registry import Customer
 from ticketing.models import Request
@@ -122,28 +122,6 @@ class MailMessage(Identified, Owned, Base):
         Index("ix_mail_messages_address", "channel_id", "address", "at"),
         Index("ix_mail_messages_waiting", "next_try_at", postgresql_where=sql("state = 'waiting'")),
     )
-
-
-class CaseFile(Identified, Executed, Base):
-    """A file that somebody put to a case: public ones belong to the case's owner, internal ones to the desk.
-
-    `content` is its SHA-256, under which the file store has it. `message_id` once a message of the thread shows it.
-    """
-
-    __tablename__ = "case_files"
-
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"), index=True)
-    request_id: Mapped[UUID | None] = mapped_column(ForeignKey("requests.id", ondelete="SET NULL"), index=True)
-    message_id: Mapped[UUID | None] = mapped_column(ForeignKey("thread_messages.id", ondelete="SET NULL"), index=True)
-    visibility: Mapped[str] = mapped_column(Text)
-    file_name: Mapped[str] = mapped_column(Text)
-    media_type: Mapped[str] = mapped_column(Text)
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
-    content: Mapped[str] = mapped_column(Text, index=True)
-    thumbnail: Mapped[str | None] = mapped_column(Text)
-    author_kind: Mapped[str] = mapped_column(Text)
-    author_id: Mapped[UUID | None] = mapped_column(ForeignKey(_PERSON, ondelete="SET NULL"), index=True)
-    at: Mapped[datetime]
 
 
 # Who calls is looked for by the last digits, which are the same in every spelling of a number.

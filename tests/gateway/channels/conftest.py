@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -86,14 +85,14 @@ def known(plant: Plant) -> Known:
 
 
 @pytest.fixture
-def phone(desk: TestClient, plant: Plant) -> Iterator[Signed]:
+def phone(desk: TestClient, plant: Plant) -> Signed:
     sent = {"kind": "phone", "name": "PBX", "phone": {"country": "86", "area": "10", "language": "en"}}
     made = ok(desk.post("/api/v1/channels", json=sent), 201)
     return Signed(plant.client(), made["id"], f"/api/v1/calls/inbound/{made['id']}", made["secret"])
 
 
 @pytest.fixture
-def mailbox(desk: TestClient, plant: Plant) -> Iterator[Signed]:
+def mailbox(desk: TestClient, plant: Plant) -> Signed:
     settings = {"address": "service@acme.example", "language": "en"}
     made = ok(desk.post("/api/v1/channels", json={"kind": "mail", "name": "Mail", "mail": settings}), 201)
     return Signed(plant.client(), made["id"], f"/api/v1/mail/inbound/{made['id']}", made["secret"])

@@ -1,0 +1,1 @@
+"""Mail: taken from mailboxes and mail servers, and answers sent."""

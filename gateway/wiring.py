@@ -15,7 +15,7 @@ from maintenance.outcomes import KINDS, close_episode
 from ml import owners as scoring_owners
 from ml.labels import KINDS as LABEL_KINDS
 from ml.labels import store_label
-from ticketing.channels.mail_threads import MAIL_FOLLOWS_THREADS
+from ticketing.channels.mail_answers import MAIL_FOLLOWS_THREADS
 from ticketing.dispatch.modes import DISPATCH_FOLLOWS
 from ticketing.intake import CASES_FOLLOW_WORK
 from ticketing.order_blocks import follow_blocking

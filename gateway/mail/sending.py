@@ -25,8 +25,8 @@ from gateway.settings import Settings
 from gateway.texts import text
 from ticketing.cases.files import CaseFile
 from ticketing.cases.tables import Case, ThreadMessage
+from ticketing.channels.mail_answers import ACKNOWLEDGED
 from ticketing.channels.mail_reading import LOOP
-from ticketing.channels.mail_threads import ACKNOWLEDGED
 from ticketing.channels.tables import Channel, MailMessage
 from ticketing.models import Request
 

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from gateway.files import file_store
 from gateway.settings import Settings
 from gateway.texts import text
+from ticketing.channels.mail_answers import acknowledgement
 from ticketing.channels.mail_reading import read_mail
-from ticketing.channels.mail_threads import acknowledgement, take_mail
+from ticketing.channels.mail_threads import take_mail
 from ticketing.channels.tables import Channel, MailMessage
 
 

@@ -23,7 +23,8 @@ from gateway.settings import Settings
 from tests.gateway.channels.conftest import Known, Signed, ok
 from tests.gateway.channels.imap_server import ImapServer
 from tests.gateway.conftest import Plant
-from ticketing.channels.mail_threads import MAIL_FOLLOWS_THREADS, MAX_ACKNOWLEDGED, MAX_NEW
+from ticketing.channels.mail_answers import MAIL_FOLLOWS_THREADS, MAX_ACKNOWLEDGED
+from ticketing.channels.mail_threads import MAX_NEW
 from ticketing.channels.tables import Channel, MailMessage
 
 PNG = bytes.fromhex(

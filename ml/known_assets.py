@@ -32,6 +32,7 @@ class Known:
     setup: AssetSetup
     model: UUID | None
     seen: datetime  # of its devices' events, those up to this time have been told
+    look_back: bool = False  # just restored: what came late since then is in the store, and not in the state
 
     def allowed(self, found: Sequence[FindingFacts]) -> list[FindingFacts]:
         """Those of the detectors that the asset's model lets speak."""

@@ -4,81 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from maintenance.decisions import FindingFacts
 from ml.detectors import plain, registry
 from ml.detectors.banks.fleet import FleetBank, Rows
 from ml.detectors.banks.protocol import Moment
-from ml.detectors.protocol import (
-    Block,
-    Bools,
-    Detector,
-    Doubting,
-    Event,
-    Expecting,
-    Floats,
-    Learning,
-    Listening,
-    Marking,
-    Overruling,
-    State,
-)
+from ml.detectors.protocol import Block, Event, Floats, Learning, State
 from ml.detectors.registry import DETECTORS, Entry
-from ml.detectors.repairs import REPAIR, is_repair
+from ml.detectors.repairs import REPAIR
 from ml.detectors.setup import AssetSetup
+from ml.rhythms import Rhythm
+from ml.tracks import Asset
 
 __all__ = ["AssetSetup", "FleetScorer", "Rows"]
 
-Places = NDArray[np.int64]
-
 MAX_METRICS = 256  # per asset: a million-key payload must not become a million-column matrix
-
-
-class _Asset:
-    """One asset's detectors in the order in which they see the data, and which of them can do what."""
-
-    def __init__(self, detectors: Sequence[Detector]) -> None:
-        self.detectors = tuple(detectors)
-        self.doubting = {detector.id: detector for detector in self.detectors if isinstance(detector, Doubting)}
-        self.marking = [detector for detector in self.detectors if isinstance(detector, Marking)]
-        self.listening = [detector for detector in self.detectors if isinstance(detector, Listening)]
-        self.overruling = [detector for detector in self.detectors if isinstance(detector, Overruling)]
-        self.expecting = next((detector for detector in self.detectors if isinstance(detector, Expecting)), None)
-        self.watermark = -np.inf
-        self.late_rows = 0
-        self.moment = Moment(-np.inf, 0.0, None)
-        self.metrics: tuple[str, ...] = ()  # of the last block
-        self.marks: Bools = np.zeros(0, dtype=bool)  # per row of the last block
-
-    def update(self, block: Block) -> list[FindingFacts]:
-        """Let every detector see the rows; what one does not believe is hidden from those after it."""
-        found: list[FindingFacts] = []
-        for detector in self.detectors:
-            found += detector.update(block)
-            if (doubting := self.doubting.get(detector.id)) is not None and doubting.mask.any():
-                block = block.with_values(np.where(doubting.mask, np.nan, block.values))
-        return [finding for finding in found if not any(each.overrules(finding) for each in self.overruling)]
-
-    def happened(self, event: Event) -> None:
-        """A repair moves what is normal for every detector; other events are for those that listen."""
-        if is_repair(event):
-            for detector in self.detectors:
-                detector.rebaseline(event.t)
-            return
-        for listening in self.listening:
-            listening.happened(event)
-
-    def stand(self, block: Block) -> None:
-        """Note where the asset stands after these rows."""
-        previous = self.moment.t if len(block) == 1 else float(block.t[-2])
-        mode = None
-        if block.modes is not None:
-            code = int(block.modes[-1])
-            mode = block.mode_names[code] if 0 <= code < len(block.mode_names) else "?"
-        self.moment, self.metrics = Moment(self.watermark, self.watermark - previous, mode), block.metrics
 
 
 class FleetScorer:
@@ -95,7 +38,7 @@ class FleetScorer:
         self._setups = dict(setups or {})
         self._default = default or AssetSetup()
         self._entries = tuple(detectors)
-        self._assets: dict[str, _Asset] = {}  # those that are not in the bank
+        self._assets: dict[str, Asset] = {}  # those that are not in the bank
         self._bank = FleetBank(self._entries if bank else ())
 
     def set_up(self, asset: str, setup: AssetSetup) -> None:
@@ -149,26 +92,29 @@ class FleetScorer:
     def feed(self, block: Block, events: Sequence[Event] = ()) -> list[FindingFacts]:
         """Score rows of one asset; return new and changed findings in time order.
 
-        Rows at or before the asset's watermark are counted as late and not scored again; values that are not
-        finite are missing, a row of nothing else is no reading. Rows within the block may be unordered. Each event
-        is told after the last row before it; events after the last row are told at once.
+        Rows at or before the asset's watermark are counted as late and not scored again, but for metrics with a rhythm
+        of their own (`ml.rhythms`): each of these stands at its own newest row. Values that are not finite are missing,
+        a row of nothing else is no reading. Rows within the block may be unordered. Each event is told after the last
+        row before it; events after the last row are told at once.
         """
         asset = self._taken(block.asset)
-        block, rows, total = _cleaned(block, asset)
-        asset.marks = np.zeros(total, dtype=bool)
-        found: list[FindingFacts] = []
-        start = 0
-        for event in sorted(events, key=lambda event: event.t):
-            stop = int(np.searchsorted(block.t, event.t))
-            found += _score(asset, block, rows, start, stop)
-            start = max(start, stop)
-            asset.happened(event)
-        found += _score(asset, block, rows, start, len(block))
+        before = asset.watermark
+        found = asset.feed(_bounded(block), events)
         self._marked = (block.asset, asset.marks)  # the asset may leave for the bank, what was asked last stays
-        if len(block):
-            asset.stand(block)
+        if asset.watermark > before:
             self._settle(block.asset)
         return sorted(found, key=lambda f: (f.cleared_at or f.last_at, f.detector, f.signature))
+
+    def belated(self, block: Block) -> Block | None:
+        """Of stored rows up to the asset's watermark, those values that `feed` would take all the same.
+
+        These are of metrics with a rhythm of their own, which stand at a time of their own.
+        """
+        return self._of(block.asset).belated(_bounded(block))
+
+    def has_rhythms(self, asset: str) -> bool:
+        """Does it have metrics that come in a rhythm of their own?"""
+        return asset in self._assets and bool(self._assets[asset].parts)
 
     def alarms(self, asset: str) -> list[bool]:
         """For each row of the last block fed: did a detector hold it for abnormal at that moment?"""
@@ -179,7 +125,7 @@ class FleetScorer:
         """Event time (epoch seconds) up to which the asset was scored; minus infinity before the first row."""
         if asset in self._bank:
             return self._bank.watermark(asset)
-        return self._of(asset).watermark
+        return self._of(asset).stands_at()
 
     def late_rows(self, asset: str) -> int:
         return self._of(asset).late_rows
@@ -211,43 +157,39 @@ class FleetScorer:
 
     def happened(self, asset: str, event: Event) -> None:
         """Tell an event that comes without rows; the same as `feed` does between them."""
-        self._taken(asset).happened(event)
+        self._taken(asset).hears(event)
 
     def rewind(self, asset: str) -> None:
         """Let rows older than the watermark come: for a copy that goes over what came late."""
-        own = self._taken(asset)
-        own.watermark = -np.inf
-        for detector in own.detectors:
-            detector.rewind()
+        self._taken(asset).rewind()
 
     def expected(self, block: Block) -> Floats:
         """What the asset's model expects for each value of the block [n, m], NaN where it cannot tell."""
-        expecting = self._of(block.asset).expecting
-        return expecting.expected(block) if expecting is not None else np.full(block.values.shape, np.nan)
+        return self._of(block.asset).ask(block, lambda detector, part: detector.expected(part))
 
     def band(self, block: Block) -> Floats:
         """How far from the expected value a reading must be to count [n, m], in the metrics' units."""
-        expecting = self._of(block.asset).expecting
-        return expecting.band(block) if expecting is not None else np.full(block.values.shape, np.nan)
+        return self._of(block.asset).ask(block, lambda detector, part: detector.band(part))
 
     def dump(self, asset: str) -> bytes:
         """The asset's whole state as bytes, without pickle; `load` continues exactly where it stopped."""
         own = self._of(asset)
-        state = {detector.id: detector.state() for detector in own.detectors}
         stands = {"step_s": own.moment.step_s, "mode": own.moment.mode, "metrics": list(own.metrics)}
-        return plain.pack({"detectors": state, "watermark": own.watermark, "late_rows": own.late_rows, **stands})
+        rhythms = {"rhythm": own.rhythm.state(), "parts": own.parts_state(), "recent": own.recent}
+        return plain.pack(
+            {"detectors": own.state(), "watermark": own.watermark, "late_rows": own.late_rows, **stands, **rhythms}
+        )
 
     def load(self, asset: str, data: bytes) -> None:
         """Restore a dumped state. Raise StateUnreadable when the bytes are not one."""
         stored = plain.unpack(data)
         own = self._new(asset)
         try:
-            for detector in own.detectors:
-                if detector.id in stored["detectors"]:
-                    detector.restore(stored["detectors"][detector.id])
+            own.restore(stored["detectors"])
             own.watermark, own.late_rows = float(stored["watermark"]), int(stored["late_rows"])
             own.moment = Moment(own.watermark, float(stored.get("step_s", 0.0)), stored.get("mode"))
             own.metrics = tuple(stored.get("metrics", ()))
+            own.restore_parts(stored.get("parts", ()), stored.get("rhythm"), stored.get("recent", ()))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise plain.StateUnreadable(f"detector state of asset {asset} is incomplete: {error!r}") from error
         if asset in self._bank:
@@ -259,7 +201,7 @@ class FleetScorer:
         expecting = self._of(asset).expecting
         return expecting.model_id(regime) if expecting is not None else "none"
 
-    def _of(self, asset: str) -> _Asset:
+    def _of(self, asset: str) -> Asset:
         """The asset's detectors, to look at: those of an asset in the bank are a copy."""
         if asset in self._bank:
             return self._copied(asset)
@@ -267,7 +209,7 @@ class FleetScorer:
             self._assets[asset] = self._new(asset)
         return self._assets[asset]
 
-    def _taken(self, asset: str) -> _Asset:
+    def _taken(self, asset: str) -> Asset:
         """The asset's detectors, to change: out of the bank."""
         own = self._of(asset)
         if asset in self._bank:
@@ -275,58 +217,35 @@ class FleetScorer:
             self._assets[asset] = own
         return own
 
-    def _copied(self, asset: str) -> _Asset:
+    def _copied(self, asset: str) -> Asset:
         states, moment, late_rows, metrics = self._bank.look_up(asset)
         own = self._new(asset)
-        for detector in own.detectors:
-            detector.restore(states[detector.id])
+        own.restore(dict(states))
         own.watermark, own.late_rows = moment.t, late_rows
-        own.moment, own.metrics = moment, metrics
+        own.moment, own.metrics, own.rhythm = moment, metrics, Rhythm.of_settled(metrics)
         return own
 
     def _settle(self, asset: str) -> None:
         """Let the asset into the bank if it is settled and quiet."""
         own = self._assets[asset]
         setup = self._setups.get(asset, self._default)
+        if own.parts:
+            return
         if self.learning(asset).state == "ready" and self._bank.admit(
             asset, own.detectors, setup, own.metrics, own.moment, own.late_rows
         ):
             del self._assets[asset]
 
-    def _new(self, asset: str) -> _Asset:
-        return _Asset(registry.create(asset, self._setups.get(asset, self._default), self._entries))
+    def _new(self, asset: str) -> Asset:
+        setup, counting = self._setups.get(asset, self._default), [entry for entry in self._entries if entry.by_rows]
+        # What peers taught is of the usual rows.
+        own = partial(registry.create, asset, replace(setup, taught={}), counting)
+        return Asset(registry.create(asset, setup, self._entries), frozenset(entry.id for entry in counting), own)
 
 
-def _score(asset: _Asset, block: Block, rows: Places, start: int, stop: int) -> list[FindingFacts]:
-    """Feed the block's rows [start, stop) and note which were marked; `rows` are their places as they came."""
-    if stop <= start:
-        return []
-    part = block if stop - start == len(block) else block.rows(start, stop)
-    asset.watermark = float(part.t[-1])
-    found = asset.update(part)
-    for marking in asset.marking:
-        asset.marks[rows[start:stop]] |= np.asarray(marking.abnormal, dtype=bool)
-    return found
-
-
-def _cleaned(block: Block, asset: _Asset) -> tuple[Block, Places, int]:
-    """Rows in order, newer than the watermark, one per time, finite or NaN, with a bounded number of metrics.
-
-    Also return which rows of the block they were, and how many rows the block had.
-    """
+def _bounded(block: Block) -> Block:
+    """With a bounded number of metrics."""
     values = np.asarray(block.values, dtype=float)
-    metrics = block.metrics
-    if len(metrics) > MAX_METRICS:
-        metrics, values = metrics[:MAX_METRICS], values[:, :MAX_METRICS]
-    t = np.asarray(block.t, dtype=float)
-    order = np.argsort(t, kind="stable")
-    ordered = t[order]
-    fresh = ordered > asset.watermark
-    asset.late_rows += int((~fresh).sum())
-    fresh[1:] &= np.diff(ordered) > 0
-    # A recording may hold rows without a value; a device sends none, and silence must look the same in both.
-    told = np.isfinite(values).any(axis=1) | (block.modes is not None)
-    rows = order[fresh & told[order]]
-    values = np.where(np.isfinite(values[rows]), values[rows], np.nan)
-    modes = None if block.modes is None else block.modes[rows]
-    return replace(block, t=t[rows], metrics=metrics, values=values, modes=modes), rows, len(t)
+    if len(block.metrics) <= MAX_METRICS:
+        return replace(block, t=np.asarray(block.t, dtype=float), values=values)
+    return replace(block, metrics=block.metrics[:MAX_METRICS], values=values[:, :MAX_METRICS])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,22 +19,33 @@ _BOUND = text(
 )
 
 
+Span = tuple[datetime, datetime]
+
+
 class Touched(NamedTuple):
     """Rows of an asset that came: from when to when, and whether they are a replay.
 
-    `slowest` is how far the slowest of its devices has come: the others wait for it a little.
+    `slowest` is how far the slowest of its devices has come: the others wait for it a little. `spans` are from when to
+    when each batch is.
     """
 
     since: datetime
     until: datetime
     replayed: bool
     slowest: datetime
+    spans: frozenset[Span] = frozenset()
 
     def joined(self, other: Touched) -> Touched:
         """Both together."""
         replayed = self.replayed or other.replayed
         slowest = min(self.slowest, other.slowest)
-        return Touched(min(self.since, other.since), max(self.until, other.until), replayed, slowest)
+        since, until = min(self.since, other.since), max(self.until, other.until)
+        return Touched(since, until, replayed, slowest, self.spans | other.spans)
+
+    def late_since(self, watermark: datetime, but: Collection[datetime]) -> datetime | None:
+        """Since when batches are older than this, but for those of single moments that are `but`."""
+        late = (begin for begin, end in self.spans if begin <= watermark and not (begin == end and begin in but))
+        return min(late, default=None)
 
     def ready_until(self) -> datetime:
         """Return up to when to score now."""
@@ -44,11 +55,14 @@ class Touched(NamedTuple):
 def touched_by(session: Session, batches: Iterable[Any]) -> dict[UUID, Touched]:
     """Return for each asset from when to when it has rows, and whether these are a replay."""
     streams: dict[int, Touched] = {}
+    spans: dict[int, set[Span]] = {}
     for batch in batches:
         for stream in batch.stream_ids if batch.t_max else ():
             new = Touched(batch.t_min, batch.t_max, batch.lane == "replay", batch.t_max)
             both = new.joined(streams.get(stream, new))
             streams[stream] = both._replace(slowest=both.until)
+            spans.setdefault(stream, set()).add((batch.t_min, batch.t_max))
+    streams = {stream: each._replace(spans=frozenset(spans[stream])) for stream, each in streams.items()}
     assets: dict[UUID, Touched] = {}
     for stream, asset_id in session.execute(_BOUND, {"streams": list(streams)}):
         assets[asset_id] = streams[stream].joined(assets.get(asset_id, streams[stream]))

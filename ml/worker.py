@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, TypeVar
@@ -18,9 +19,9 @@ from assets.registry import Asset, AssetModel
 from ingest.store.happened import LONG_AGO, Happened, Heard, Place, events_after, events_in, heard_of
 from ingest.store.read import Source, known_healthy, load_block, sources_of_many
 from maintenance.decisions import FindingFacts
-from maintenance.findings import hold_decisions, save_findings
-from ml.blocks import blocks_of
+from ml.blocks import block_of, blocks_of
 from ml.detectors.protocol import Block, Event
+from ml.found import Found
 from ml.known_assets import DATABASE_ERRORS, Known, Troubled
 from ml.late import note_late
 from ml.learned_scoring import LearnedScorer, Moved
@@ -28,7 +29,6 @@ from ml.lessons import Lessons
 from ml.models import ScoringCursor, ScoringState
 from ml.replayed import live_again
 from ml.scoring import FleetScorer
-from ml.snapshot_keeping import keep_snapshots
 from ml.state_keeping import moment_of, restore_state, save_state
 from ml.tapes import Tapes
 from ml.together import Together
@@ -42,6 +42,7 @@ from ml.told import (
     work_event,
 )
 from ml.touched import SMALL_LAG, Touched, touched_by
+from ml.tracks import LATE_S
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ KEEP_HELD = timedelta(minutes=10)  # of settled assets, whose state hardly chang
 SAVES = 200  # of these per round, so that a fleet that started together does not save together
 SETUP_AGE = timedelta(seconds=60)  # how soon changed limits of a model are seen
 HELD_SETUP_AGE = timedelta(minutes=10)  # of settled assets, where their model did not change
-BACKLOG = timedelta(minutes=15)  # rows so old are what waited on a device: more of them, and the present, will follow
-HOLD = timedelta(seconds=60)  # meanwhile nothing is decided: what ended in the past opens no order for the present
+LATE = timedelta(seconds=LATE_S)  # by so much may come behind what has a rhythm of its own
+MODES = timedelta(seconds=60)  # a row before what came late tells the machine's mode
 
 _WAITING = text(
     "SELECT xid, id, stream_ids, t_min, t_max, lane, stored FROM ingest_batches"
@@ -87,7 +88,7 @@ class Scorer:
         self._upto = Place(0, 0)  # the last batch of the round
         self._heard = Heard(set(), set())
         self._work: dict[UUID, list[Work]] = {}
-        self._found: dict[UUID, list[tuple[Known, list[FindingFacts], datetime]]] = {}  # by owner
+        self._found = Found()
         self._aside: set[UUID] = set()  # of the round's assets, those that failed or wait after having failed
 
     def run(self, now: datetime) -> bool:
@@ -134,7 +135,7 @@ class Scorer:
                 self._troubled.recovered(asset_id)
         if broken & self._aside:
             self._troubled.release(broken)
-        saved = self._save_found(session, now) or saved
+        saved = self._found.save(session, self._tapes, now) or saved
         saved = self._apply_learned(session, assets, now) or saved
         self._tapes.clear()
         cursor.xid, cursor.batch_id = batches[-1].xid, batches[-1].id
@@ -199,8 +200,7 @@ class Scorer:
                 continue
             if self._troubled.is_alone(asset_id, now):
                 continue
-            late = self._fleet.watermark(known.key) - touched.since.timestamp() > SMALL_LAG.total_seconds()
-            if not late:
+            if touched.since.timestamp() > self._fleet.watermark(known.key):
                 wanted[asset_id] = until
         scored = self._together.score(session, wanted, now, lambda block: self._feed_alone(block, now))
         done = scored.until.keys() - self._aside
@@ -280,22 +280,7 @@ class Scorer:
         return self._apart(asset_id, now, self._feed, block, self._known[asset_id], now) or []
 
     def _keep(self, asset_id: UUID, found: Sequence[FindingFacts], watermark: datetime) -> None:
-        """Put findings of live rows by until the round's are saved, all at once."""
-        known = self._known[asset_id]
-        if facts := known.allowed(found):
-            self._found.setdefault(known.organisation_id, []).append((known, facts, watermark))
-
-    def _save_found(self, session: Session, now: datetime) -> bool:
-        """Save the round's findings; return whether there were any."""
-        kept, self._found = self._found, {}
-        for owner, parts in kept.items():
-            facts = [fact for _, own, _ in parts for fact in own]
-            taken = [fact for known, own, _ in parts for fact in known.weighed(own)]
-            rows = save_findings(session, owner, taken, replayed=False, now=now)
-            keep_snapshots(session, owner, self._tapes, facts, rows, now)
-            old = {known.key for known, _, watermark in parts if now - watermark > BACKLOG}
-            hold_decisions([row for row in rows if str(row.asset_id) in old], now + HOLD)
-        return bool(kept)
+        self._found.keep(self._known[asset_id], found, watermark)
 
     def _score(
         self, session: Session, asset_id: UUID, touched: Touched, sources: Sequence[Source], now: datetime
@@ -307,10 +292,10 @@ class Scorer:
         key, saved, told = known.key, False, list[Work]()
         until, replayed = touched.ready_until(), touched.replayed
         scored_to = moment_of(self._fleet.watermark(key))
-        if scored_to is not None and not replayed and scored_to - touched.since > SMALL_LAG:
-            self._note_late(session, asset_id, known, touched.since, min(until, scored_to), now)
+        if scored_to is not None and not replayed:
+            self._catch_up(session, known, touched, sources, scored_to, now)
+        after = scored_to
         while True:
-            after = moment_of(self._fleet.watermark(key))
             readings = load_block(session, asset_id, after, until, limit=ROWS, sources=sources)
             if len(readings.t) == 0:
                 break
@@ -328,11 +313,31 @@ class Scorer:
                 saved = True
             if len(readings.t) < ROWS:
                 break
+            after = watermark
         if told or now - known.saved_at > KEEP_STATE:
             self._save(session, asset_id, known, now)
         if told:
             note_told(session, asset_id, told)
         return saved
+
+    def _catch_up(
+        self, session: Session, known: Known, touched: Touched, sources: Sequence[Source], scored_to: datetime,
+        now: datetime,
+    ) -> None:  # fmt: skip
+        """Score what came behind the asset's watermark in a rhythm of its own; what else came late is gone over."""
+        asset_id, oldest = UUID(known.key), scored_to - LATE
+        since = oldest if known.look_back else max(touched.since, oldest)
+        known.look_back, scored = False, set[datetime]()
+        if since <= scored_to:
+            readings = load_block(session, asset_id, since - MODES, scored_to, limit=ROWS, sources=sources)
+            late = self._fleet.belated(block_of(known.key, readings))
+            if late is not None:
+                late = replace(late, healthy_until=self._fleet.healthy_until(known.key))
+                self._keep(asset_id, self._feed(late, known, now), scored_to)
+                scored = {datetime.fromtimestamp(t, UTC) for t in late.t.tolist()}
+        rest = touched.late_since(scored_to, scored)
+        if rest is not None and scored_to - rest > SMALL_LAG:
+            self._note_late(session, asset_id, known, rest, min(touched.ready_until(), scored_to), now)
 
     def _note_late(
         self, session: Session, asset_id: UUID, known: Known, since: datetime, until: datetime, now: datetime
@@ -359,7 +364,8 @@ class Scorer:
             if known and known.setup.taught is setup.taught and known.setup == setup:
                 setup = known.setup  # the same object: tapes go on
             detectors = frozenset(model.detectors if model else ())
-            known = Known(key, asset.organisation_id, detectors, now, saved_at, setup, asset.asset_model_id, seen)
+            back = known.look_back if known else not self._fleet.is_held(key)
+            known = Known(key, asset.organisation_id, detectors, now, saved_at, setup, asset.asset_model_id, seen, back)
             self._known[asset_id] = known
             self._tell(known, missed, now)
         return known

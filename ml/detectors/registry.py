@@ -23,23 +23,26 @@ from ml.detectors.wear import WearDetector
 class Entry:
     """`create` makes the detector of one asset; `teach` sums up what the detectors of peers learned, as plain state:
     a new peer finds it in `setup.taught[id]`. None where peers teach nothing. `bank` makes the place for many quiet
-    detectors of this kind; without one, assets with this detector stay on a path of their own."""
+    detectors of this kind; without one, assets with this detector stay on a path of their own. What counts rows
+    (`by_rows`) is made once more for metrics that come in a rhythm of their own, see `ml.rhythms`."""
 
     id: str
     create: Callable[[str, AssetSetup], Detector]
     bank: Callable[[Layout], Bank] | None = None
     teach: Callable[[Sequence[Detector]], State] | None = None
+    by_rows: bool = False
 
 
 # Order matters: what a detector with a `mask` does not believe is hidden from those after it.
 DETECTORS: tuple[Entry, ...] = (
-    Entry("data_quality", lambda asset, setup: DataQualityDetector(asset), QualityBank),
+    Entry("data_quality", lambda asset, setup: DataQualityDetector(asset), QualityBank, by_rows=True),
     Entry("limits", lambda asset, setup: LimitsDetector(asset, setup.limits), LimitsBank),
     Entry(
         "residual",
         lambda asset, setup: ResidualDetector(asset, setup.residual, taught=setup.taught.get("residual")),
         ResidualBank,
         teach_residual,
+        by_rows=True,
     ),
     Entry("wear", WearDetector, WearBank),
 )

@@ -51,7 +51,8 @@ class Hours:
             self.open, self.hour, self.metrics = {}, -1.0, m
         if block.modes is None and self._same_hour(block):
             return Bins(np.zeros(0), np.zeros((0, m)), ())
-        hours, codes = np.floor(block.t / BIN_S), self._codes(block)
+        # What comes late counts to the hour that is open: its own has been judged.
+        hours, codes = np.maximum(np.floor(block.t / BIN_S), self.hour), self._codes(block)
         change = np.concatenate([[True], (hours[1:] != hours[:-1]) | (codes[1:] != codes[:-1])])
         starts = np.flatnonzero(change)
         finite = np.isfinite(block.values)
@@ -69,6 +70,7 @@ class Hours:
             if own is None:
                 self.open[mode] = _Sum(totals[i], counts[i], int(rows[i]), last_t)
             else:
+                last_t = max(own.last_t, last_t)
                 self.open[mode] = _Sum(own.total + totals[i], own.count + counts[i], own.rows + int(rows[i]), last_t)
         return _bins(ended, m)
 

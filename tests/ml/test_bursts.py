@@ -18,6 +18,9 @@ from ingest.burst_models import READ, REFUSED, WAITING, Burst
 from ingest.bursts import KEEP_CONTENT, forget_bursts, receive_burst
 from ingest.models import Device
 from ml.bursts import features_by_metric, read_bursts
+from ml.detectors import plain
+from ml.models import ScoringState
+from ml.worker import Scorer
 from tests.ml.stored import NOW, Machines
 from tests.ml.test_vibration import BEARING, HZ
 
@@ -102,6 +105,56 @@ def test_a_struck_bearing_is_found_from_its_bursts_alone(machines: Machines) -> 
     named = {share["metric"] for each in found for share in each.contributions}
     assert all(name.startswith("drive_end_") for name in named)
     assert {order.asset_id for order in machines.orders()} == {machines.ids["M-1"]}
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_struck_bearing_is_found_beside_readings_each_second(machines: Machines, crashes: bool) -> None:
+    """000-21: bursts come behind the machine's ordinary readings and in few of its rows; each is scored once, also
+    where the scorer dies between them and begins again with what it stored."""
+    model = machines.add_model("motor", {"drive_end": {"bearing": GEOMETRY, "speed_hz": SPEED}})
+    machines.add("M-1", model)
+    healthy, ill, every = 70, 4, 12.0
+    begin = NOW.timestamp() - (healthy + ill) * every
+    lots = np.random.default_rng(4)
+    told = 0
+
+    def tell(bursts: int) -> None:
+        """Readings each second up to the end of these bursts, then, some seconds late, the bursts themselves."""
+        nonlocal told
+        t = begin + np.arange(int(told * every), int((told + bursts) * every), dtype=float)
+        columns = {"power_kw": 5 + 0.1 * lots.normal(size=len(t)), "speed_rpm": 1500 + lots.normal(size=len(t))}
+        machines.tell("M-1", t, columns)
+        at = NOW + timedelta(seconds=(told + bursts - healthy - ill) * every)
+        machines.work(at)
+        strength = [max(0, i - healthy + 1) * 0.2 for i in range(told, told + bursts)]
+        waves = [
+            burst(begin + (told + i) * every + 1.4, shaken(own, 3000 + told + i)) for i, own in enumerate(strength)
+        ]
+        assert not any(send(machines, "M-1", *waves, at=at))
+        assert read(machines) == bursts
+        machines.work(at)
+        if crashes:
+            machines.scorer = Scorer(machines.database)
+        told += bursts
+
+    for bursts in (14, 14, 14, 14, 14, *[1] * ill):
+        tell(bursts)
+    machines.work(NOW + timedelta(minutes=1))
+    machines.work(NOW + timedelta(minutes=3))
+    found = [each for each in machines.findings() if each.kind == "machine"]
+    assert found
+    assert min(each.first_at for each in found).timestamp() >= begin + healthy * every
+    named = {share["metric"] for each in found for share in each.contributions}
+    assert all(name.startswith("drive_end_") for name in named)
+    assert [order.asset_id for order in machines.orders()] == [machines.ids["M-1"]]
+    told += 1
+    machines.tell("M-1", np.array([begin + told * every]), {"power_kw": np.array([5.0])})
+    machines.work(NOW + timedelta(minutes=4))
+    with machines.database.as_service() as session:
+        state = plain.unpack(session.scalars(select(ScoringState.state)).one())
+    [part] = state["parts"]
+    assert part["rows"] == healthy + ill
+    assert all(name.startswith("drive_end_") for name in part["metrics"])
 
 
 def test_features_stand_at_the_bursts_time_and_a_repeat_changes_nothing(machines: Machines) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -12,10 +13,10 @@ import pytest
 from sqlalchemy import text
 
 from gateway.doctor import _scoring
-from maintenance.decisions import FindingFacts
 from ml.detectors.protocol import Block
 from ml.known_assets import ALONE, LONGEST_WAIT, Troubled
-from ml.scoring import FleetScorer, _Asset
+from ml.scoring import FleetScorer
+from ml.track import Track
 from tests.ml.stored import NOW, Machines
 
 STEP_S, PAST = 300.0, 8_800
@@ -45,14 +46,14 @@ def tell(machines: Machines, begin: int, end: int, hot: int = 0) -> None:
 
 def spoil(monkeypatch: pytest.MonkeyPatch, machines: Machines) -> None:
     """Let a detector of the machine `bad` fail at any row."""
-    update = _Asset.update
+    update = Track.update
 
-    def fails(self: _Asset, block: Block) -> list[FindingFacts]:
+    def fails(self: Track, block: Block, *more: Any) -> Any:
         if block.asset == str(machines.ids["bad"]):
             raise ZeroDivisionError("a detector's own trouble")
-        return update(self, block)
+        return update(self, block, *more)
 
-    monkeypatch.setattr(_Asset, "update", fails)
+    monkeypatch.setattr(Track, "update", fails)
 
 
 def alarmed(machines: Machines) -> set[str]:

@@ -17,8 +17,9 @@ from ingest.messages import Message
 from ingest.store.base import Connection
 from ingest.writer import Writer, prepare
 from maintenance.episodes import decide_pending
+from ml.found import HOLD
 from ml.late import amend_history
-from ml.worker import HOLD, Scorer
+from ml.worker import Scorer
 from tests.ingest.support import add_device
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -84,7 +84,7 @@ def repair_or_replace(
     `yearly`: cost of whole years so far, oldest first. `resale_loss`: what the old one loses in value in a year when it
     is kept. A new machine is taken to begin at `first_year_cost` (else the cheapest year so far) and to grow as this
     one did; its yearly cost is the annuity of price, running cost and scrap value at the age where it is least
-    (equivalent annual cost, the marginal test of replacement theory). Raises Invalid for a rate, price or life out of range.
+    (equivalent annual cost, the marginal test of replacement theory). Raises Invalid for what is out of range.
     """
     if not 0 <= interest < 1:
         raise Invalid("interest is a share from 0 to below 1", field="interest", value=interest)

@@ -84,11 +84,11 @@ def test_a_machine_without_hours_is_not_judged() -> None:
 
 
 def test_pareto_falls_and_adds_up() -> None:
-    bars = pareto({"seal": 5, "bearing": 12, "motor": 3})
+    bars = pareto([("seal", 5), ("bearing", 12), ("motor", 3)])
     assert [bar.key for bar in bars] == ["bearing", "seal", "motor"]
     assert [bar.cumulative for bar in bars] == pytest.approx([0.6, 0.85, 1.0])
     assert pareto({}) == []
-    assert pareto({"seal": 0}) == []
+    assert pareto([("seal", 0)]) == []
 
 
 def test_costs_by_year_of_the_site_and_never_over_currencies() -> None:

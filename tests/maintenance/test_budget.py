@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ from maintenance.feedback_settings import Feedback, save_feedback
 from maintenance.findings import save_findings
 from maintenance.held_back import Trouble, settled
 from maintenance.likeness import strength
-from maintenance.models import PredictedJob
+from maintenance.models import Episode, EpisodeFinding, PredictedJob, WorkLink
 from tests.maintenance.answering import answer_order, count_orders, last_finding, notice
 from tests.maintenance.evidence import hot_bearing
 from tests.ticketing.world import World, after
@@ -165,6 +166,48 @@ def test_what_was_held_back_and_proved_right_is_no_false_alarm(
     told = [Trouble(T0 + timedelta(days=day), by_model) for day, by_model in troubles]
     found = settled([(T0 + timedelta(days=day), ratio) for day, ratio in alarms], told)
     assert (found.days, found.missed) == (days, missed)
+
+
+def test_false_evidence_that_was_held_back_and_then_opened_counts_once() -> None:
+    """It flapped at the raised level: the order of the same day is the same false alarm; one of another day is not."""
+    wrong = [Trouble(T0 + timedelta(days=1, hours=6), True, right=False), Trouble(T0 + timedelta(days=9), True, False)]
+    alarms = [(T0 + timedelta(days=day), 1.1) for day in (1, 4, 9)]
+    assert settled(alarms, wrong).days == 1
+    assert settled(alarms, []).days == 3
+
+
+def test_a_held_back_finding_that_opened_an_order_later_is_counted_at_its_order(world: World) -> None:
+    with world.database.as_service() as session:
+        asset = world.asset(session)
+        for number in range(3):
+            at = after(number * 40 * DAY)
+            facts = hot_bearing(world.pump, signature=f"s{number}", first_at=at, last_at=at)
+            (finding,) = save_findings(session, asset.organisation_id, [facts], False, at)
+            own: Any = {"organisation_id": asset.organisation_id}
+            session.add(
+                HeldBack(
+                    **own, finding_id=finding.id, asset_id=asset.id, reason="over_budget", result="suppressed",
+                    ratio=1.15, likeness=0.0, at=at,
+                )
+            )  # fmt: skip
+            if number:
+                continue
+            later = at + timedelta(days=12)
+            order = open_work_order(
+                session, asset=asset, origin="finding", kind="machine", title_code="finding", now=later
+            )
+            order.outcome = "no_fault_found"
+            episode = Episode(
+                **own, asset_id=asset.id, key="k", kind="machine", severity="warning", opened_at=at, last_seen_at=later,
+                state="open", peak=1.15, replayed=False,
+            )  # fmt: skip
+            session.add(episode)
+            session.flush()
+            session.add(EpisodeFinding(**own, episode_id=episode.id, finding_id=finding.id))
+            session.add(WorkLink(**own, episode_id=episode.id, work_order_id=order.id, linked_at=later))
+        session.flush()
+        counts = counts_of(session, [asset.id], after(100 * DAY))[asset.id]
+    assert (counts.held_back, counts.wrong) == (2, 1)
 
 
 def test_missed_troubles_keep_the_level_from_rising_beyond_them(world: World) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
@@ -10,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MAX_BODY = 8 * 1024 * 1024  # a batch of 500 readings with many metrics is about 1 MiB
 # Where people send files: (path, bytes). The form around a file is a little longer than it.
 MAX_FILE_BODIES = (
+    ("/api/v1/sync", 2 * 1024 * 1024),  # a phone sends fewer operations at once
     ("/api/v1/imports", 65 * 1024 * 1024),
     ("/api/v1/documents", 101 * 1024 * 1024),
     ("/api/v1/mail/inbound", 25 * 1024 * 1024),
@@ -23,6 +26,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 POLICY = "frame-ancestors 'none'; base-uri 'self'; object-src 'none'; form-action 'self'; img-src 'self' data: blob:"
+# The escape that JSON writes a NUL as, or the byte itself; not the six letters behind an escaped backslash.
+_NUL = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
+_TAIL = 64  # bytes looked at again with what follows them
 
 
 class Guard:
@@ -44,13 +50,19 @@ class Guard:
             await _too_large(most, self._headers)(scope, receive, send)
             return
         seen = 0
+        looked = _reads_json(scope)
+        tail = b""
 
         async def bounded() -> Message:
-            nonlocal seen
+            nonlocal seen, tail
             message = await receive()
-            seen += len(message.get("body", b""))
+            body = message.get("body", b"")
+            seen += len(body)
             if seen > most:
                 raise HTTPException(413, f"a request body has at most {most} bytes")
+            if looked and _NUL.search(tail + body):
+                raise HTTPException(422, "a text holds a NUL character, which cannot be stored")
+            tail = body[-_TAIL:] if len(body) >= _TAIL else (tail + body)[-_TAIL:]
             return message
 
         async def careful(message: Message) -> None:
@@ -61,6 +73,13 @@ class Guard:
             await send(message)
 
         await self._app(scope, bounded, careful)
+
+
+def _reads_json(scope: Scope) -> bool:
+    """What people and programs write is looked at; of what devices send even the unreadable is kept."""
+    path, kind = scope["path"], dict(scope["headers"]).get(b"content-type", b"")
+    device = path.startswith("/api/v1/devices/") or "/inbound/" in path
+    return path.startswith("/api/") and not device and (not kind or b"json" in kind.lower())
 
 
 def max_body(path: str) -> int:

@@ -19,6 +19,7 @@ from assets.meters import read_meter
 from assets.registry import Asset
 from ticketing.models import WorkOrder
 from ticketing.order_log import log_order
+from ticketing.order_photos import check_evidence
 from ticketing.order_states import OPEN_STATES
 from ticketing.procedures.library import version_in
 from ticketing.procedures.models import Procedure, ProcedureAnswer, ProcedureRun
@@ -70,11 +71,13 @@ def answer(
 ) -> ProcedureAnswer:
     """Answer a step of an order's checklist; what the answer sets off, `follow_answer` does a moment later.
 
-    The same `answer_id` again changes nothing. Raises as `answer_step` does, and IllegalMove for a documented order.
+    The same `answer_id` again changes nothing. Raises as `answer_step` does, IllegalMove for a documented order, and
+    Invalid for a photo that is none of this order's.
     """
-    if answer_id is None or session.get(ProcedureAnswer, answer_id) is None:
+    fresh = answer_id is None or session.get(ProcedureAnswer, answer_id) is None
+    if fresh:
         _check_answerable(order)
-    return answer_step(
+    given = answer_step(
         session,
         run,
         step_key,
@@ -87,6 +90,9 @@ def answer(
         executing_organisation_id=order.executing_organisation_id,
         by=by,
     )
+    if fresh:
+        check_evidence(session, order, evidence_ids, "evidence_ids")
+    return given
 
 
 def follow_answer(session: Session, event: Event, now: datetime) -> None:

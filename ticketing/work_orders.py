@@ -18,6 +18,7 @@ from ticketing.models import REQUEST_NUMBERS, WORK_ORDER_NUMBERS, Visit, WorkOrd
 from ticketing.order_blocks import check_free
 from ticketing.order_lines import count_visit
 from ticketing.order_log import log_order, log_visit, set_visit
+from ticketing.order_photos import check_photos_here
 from ticketing.order_states import (
     ACTION_OF_MOVE,
     CANNOT_COMPLETE_REASONS,
@@ -229,6 +230,7 @@ def move(
         raise illegal(order, to)
     if to in ("documented", "closed") and order.state in _DONE_BUT_OPEN:
         check_complete(session, order.id, order.number)
+        check_photos_here(session, order)
     if to == "in_progress" and order.state in OPEN_STATES:
         check_free(session, order)
     kind = _EVENT_OF_MOVE.get(to, "work_order.state_changed")
@@ -267,6 +269,7 @@ def enter_state(
             said["hold_reason"] = code
     if to in ("completed", "closed", "cancelled"):
         said |= {"outcome": order.outcome, "note": order.outcome_note, "repair_code": order.repair_code}
+        said |= {"failure_mode": order.failure_mode, "failure_cause": order.failure_cause}
     session.flush()
     log_order(session, order, kind, now, by, said | (facts or {}))
 

@@ -67,10 +67,15 @@ def problem(status: int, title: str, detail: str, code: str, params: dict[str, A
     )
 
 
-def _rule_error(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RuleError)
+def rule_problem(error: RuleError) -> JSONResponse:
+    """Return a rule's error as a problem; for routes whose refusal is to be committed."""
     status, title = next((status, title) for kind, status, title in STATUS if isinstance(error, kind))
     return problem(status, title, str(error), error.code, error.params)
+
+
+def _rule_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RuleError)
+    return rule_problem(error)
 
 
 def _validation(_: Request, error: Exception) -> JSONResponse:

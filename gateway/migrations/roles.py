@@ -102,6 +102,7 @@ HIDDEN_FROM_READER = {
         {"latitude_deg", "longitude_deg", "accuracy_m", "exif_latitude_deg", "exif_longitude_deg"}
         | {"file_name", "caption", "removed_reason"}
     ),
+    "evidence_chunks": frozenset({"content"}),
     "signatures": frozenset({"name", "picture"}),
     "sync_operations": frozenset({"payload", "result", "digest", "device"}),
     "channels": frozenset({"secret", "previous_secret", "previous_until", "password", "settings", "progress", "error"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
@@ -26,6 +26,7 @@ from gateway.api import (
 from gateway.api.deps import Context, context
 from gateway.settings import Settings
 from tests.ticketing.world import World, after
+from ticketing.evidence.uploads import About, Announced, announce
 from ticketing.models import WorkOrder
 from ticketing.order_procedures import ANSWER_KINDS, follow_answer
 
@@ -58,6 +59,17 @@ def ask(client: TestClient, method: str, path: str, body: Any = None, status: in
     answer = client.request(method, f"/api/v1{path}", json=body, headers=headers)
     assert answer.status_code == status, answer.text
     return answer.json() if answer.content else None
+
+
+def photo_of(world: World, order_id: str) -> str:
+    """Return a photo of an order that has arrived."""
+    with world.database.as_service() as session:
+        order = session.get_one(WorkOrder, UUID(order_id))
+        about = About("work_order", order.id, order.organisation_id, order.executing_organisation_id, order.id)
+        said = Announced(size_bytes=1, sha256="0" * 64, captured_at=after(100))
+        made = announce(session, uuid4(), about, said, after(100), by=world.partner)
+        made.state = "kept"
+        return str(made.id)
 
 
 STEPS = [
@@ -129,7 +141,9 @@ def test_a_checklist_is_kept_answered_and_needed_before_the_work_is_documented(w
     assert (told["out_of_limit"], told["missing"]) == (["play"], ["photo"])
     run_consumer(world)
     ask(partner, "POST", answers, {"step": "photo"}, 422)
-    assert ask(partner, "POST", answers, {"step": "photo", "evidence_ids": [str(uuid4())]})["completed_at"]
+    ask(partner, "POST", answers, {"step": "photo", "evidence_ids": [str(uuid4())]}, 422)  # nobody took such a photo
+    photo = photo_of(world, order["id"])
+    assert ask(partner, "POST", answers, {"step": "photo", "evidence_ids": [photo]})["completed_at"]
     assert ask(partner, "POST", f"{work}/transitions", {"to": "documented"})["review_state"] == "waiting"
     ask(partner, "POST", answers, {"step": "play", "value": 0.1}, 409)  # what was documented is what is reviewed
     with world.database.as_service() as session:

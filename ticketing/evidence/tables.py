@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assets.base.db import Base, Executed, Identified
@@ -64,6 +64,18 @@ class Evidence(Identified, Executed, Base):
         CheckConstraint("received_bytes >= 0 AND received_bytes <= size_bytes", name="so_far"),
         Index("ix_evidence_waiting", "created_at", postgresql_where=text("state = 'waiting'")),
     )
+
+
+class EvidenceChunk(Identified, Executed, Base):
+    """A piece of a photo that is still coming; whichever machine it arrives at, the next one goes on from there."""
+
+    __tablename__ = "evidence_chunks"
+
+    evidence_id: Mapped[UUID] = mapped_column(ForeignKey("evidence.id", ondelete="CASCADE"))
+    start: Mapped[int] = mapped_column(BigInteger)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+    __table_args__ = (UniqueConstraint("evidence_id", "start"),)
 
 
 class Signature(Identified, Executed, Base):

@@ -18,7 +18,7 @@ class SyncOperation(Identified, Owned, Base):
     """One operation under its phone's own id; it belongs to the organisation of whoever did it.
 
     `happened_at` is its moment on the server's clock, `made_at` on the phone's. `held` is no decision: it waits for the
-    phone to send it again. `version_after`: of its subject, so that the next one of the same phone is not stale.
+    phone to send it again. `seen_at`: a person looked at one that was not applied.
     """
 
     __tablename__ = "sync_operations"
@@ -32,7 +32,6 @@ class SyncOperation(Identified, Owned, Base):
     payload: Mapped[dict[str, Any]]
     digest: Mapped[bytes] = mapped_column(LargeBinary)
     base_version: Mapped[int | None]
-    version_after: Mapped[int | None]
     made_at: Mapped[datetime]
     clock_offset_ms: Mapped[int | None] = mapped_column(BigInteger)
     happened_at: Mapped[datetime]

@@ -14,17 +14,18 @@ from gateway.migrations.columns import JSON, TIME, key, primary
 revision = "0028"
 down_revision = "0027"
 
-_EXECUTED = ("evidence", "signatures", "help_requests")
+_EXECUTED = ("evidence", "evidence_chunks", "signatures", "help_requests")
 # Where somebody was, what they wrote, and who signed, is no business of analysts.
 _TOLD = {
     "evidence": "id, organisation_id, executing_organisation_id, subject_kind, subject_id, work_order_id, case_id, "
     "asset_id, run_id, step_key, state, size_bytes, received_bytes, declared_sha256, content, picture, thumbnail, "
     "media_type, width, height, captured_at, exif_captured_at, differs, public, created_at, created_by, received_at, "
     "problem, removed_at, removed_by",
+    "evidence_chunks": "id, organisation_id, executing_organisation_id, evidence_id, start",
     "signatures": "id, organisation_id, executing_organisation_id, report_id, work_order_id, content_hash, revision, "
     "signed_at, received_at, taken_by",
     "sync_operations": "id, organisation_id, person_id, kind, subject_kind, subject_id, work_order_id, base_version, "
-    "version_after, made_at, clock_offset_ms, happened_at, received_at, state, seen_at, seen_by",
+    "made_at, clock_offset_ms, happened_at, received_at, state, seen_at, seen_by",
 }
 _LIST = sa.text("'[]'::jsonb")
 _OBJECT = sa.text("'{}'::jsonb")
@@ -34,6 +35,7 @@ _NO = sa.text("false")
 def upgrade() -> None:
     """Apply."""
     _evidence()
+    _chunks()
     _signatures()
     _help_requests()
     _sync_operations()
@@ -57,7 +59,7 @@ def downgrade() -> None:
     for way in ("in", "out"):
         for name in ("accuracy_m", "far", "without"):
             op.drop_column("visits", f"checked_{way}_{name}")
-    for table in ("sync_operations", "help_requests", "signatures", "evidence"):
+    for table in ("sync_operations", "help_requests", "signatures", "evidence_chunks", "evidence"):
         op.drop_table(table)
 
 
@@ -103,6 +105,19 @@ def _evidence() -> None:
     looked_up = ("subject_id", "work_order_id", "case_id", "asset_id", "content", "picture", "thumbnail", "created_by")
     _indexes("evidence", *looked_up)
     op.create_index("ix_evidence_waiting", "evidence", ["created_at"], postgresql_where=sa.text("state = 'waiting'"))
+
+
+def _chunks() -> None:
+    op.create_table(
+        "evidence_chunks",
+        sa.Column("evidence_id", sa.Uuid(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        *_executed("evidence_chunks"),
+        key("evidence_chunks", "evidence_id", "evidence", "CASCADE"),
+        sa.UniqueConstraint("evidence_id", "start", name=op.f("uq_evidence_chunks_evidence_id_start")),
+    )
+    _indexes("evidence_chunks")
 
 
 def _signatures() -> None:
@@ -157,7 +172,7 @@ def _sync_operations() -> None:
         sa.Column("work_order_id", sa.Uuid()),
         sa.Column("payload", JSON, nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        *(sa.Column(column, sa.Integer()) for column in ("base_version", "version_after")),
+        sa.Column("base_version", sa.Integer()),
         sa.Column("made_at", TIME, nullable=False),
         sa.Column("clock_offset_ms", sa.BigInteger()),
         *(sa.Column(column, TIME, nullable=False) for column in ("happened_at", "received_at")),

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from assets.failure_modes import FailureMode
+from assets.people import Organisation
 from assets.registry import Asset, AssetModel
 from ticketing.failure_words import Past
 from ticketing.models import WorkOrder
@@ -33,9 +34,15 @@ class Fix:
 
 
 def mode_words(session: Session, asset: Asset) -> dict[str, tuple[str, str]]:
-    """Return the failure modes of a machine's model, and those of any, by code, as they rank."""
+    """Return the failure modes of a machine's model, and those of any, by code, as they rank.
+
+    Of the machine's owner and those above it, also for the service, which no row policy holds back.
+    """
     of = or_(FailureMode.asset_model_id == asset.asset_model_id, FailureMode.asset_model_id.is_(None))
     modes = select(FailureMode).where(of).order_by(FailureMode.asset_model_id.is_(None), FailureMode.rank)
+    owner = session.get(Organisation, asset.organisation_id)
+    if owner is not None:
+        modes = modes.where(FailureMode.organisation_id.in_(owner.ancestors))
     found: dict[str, tuple[str, str]] = {}
     for mode in session.scalars(modes.limit(MAX_PAST)):
         found.setdefault(mode.code, (mode.name_en, mode.name_zh))

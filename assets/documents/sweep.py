@@ -24,6 +24,11 @@ REFERENCES = (
     ("import_runs", "content"),
     ("case_files", "content"),
     ("case_files", "thumbnail"),
+    ("evidence", "content"),
+    ("evidence", "picture"),
+    ("evidence", "thumbnail"),
+    ("signatures", "picture"),
+    ("reports", "signature_file"),
 )
 _USED = text(
     " UNION ".join(f"SELECT {column} FROM {table} WHERE {column} = ANY (:contents)" for table, column in REFERENCES)

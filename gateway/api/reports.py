@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from assets.base.access import Role
 from assets.base.errors import Invalid, NotFound
@@ -196,13 +197,13 @@ def _file(here: Context, report: Report, language: str) -> Response:
     """Return the file that was kept; a language that nobody asked for before is set now."""
     if _outside(here) and report.template not in FOR_CUSTOMERS:
         raise NotFound("no such report", kind="report")
-    return report_response(file_store(here.settings), report, language)
+    return report_response(here.session, file_store(here.settings), report, language)
 
 
-def report_response(files: FileStore, report: Report, language: str) -> Response:
+def report_response(session: Session, files: FileStore, report: Report, language: str) -> Response:
     """Return the answer with a report's file in a language."""
     kept = report.files.get(language)
-    content = b"".join(files.read(kept["sha256"]).chunks) if kept else file_of(report, language)
+    content = b"".join(files.read(kept["sha256"]).chunks) if kept else file_of(session, files, report, language)
     headers = {
         "Content-Disposition": f'attachment; filename="{file_name(report, language)}"',
         "Cache-Control": "private, no-store",

@@ -35,7 +35,7 @@ def customer_report(code: str, report_id: UUID, here: Public, request: Request) 
     asked, accepted = request.query_params.get("lang"), request.headers.get("accept-language")
     language = choose_language(asked, request.cookies.get("forewarn_language"), accepted)
     if _is_owner(request, here, asset):
-        return report_response(file_store(here.settings), report, language)
+        return report_response(here.session, file_store(here.settings), report, language)
     facts = without_people(read_facts(report.facts))
     content = render(facts, language, revision=report.revision, content_hash=report.content_hash, at=report.created_at)
     headers = {"Content-Disposition": 'attachment; filename="report.pdf"', "Cache-Control": "no-store"}

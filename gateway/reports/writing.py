@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
 from assets.base.db import Database
+from assets.base.errors import NotFound
 from assets.base.events import append_event
 from assets.documents.archive import add_document, add_revision
 from assets.documents.files import MAX_BYTES
@@ -20,6 +21,7 @@ from assets.documents.store import FileStore
 from assets.registry import Asset
 from gateway import texts
 from gateway.reports.rendering import Signed, render
+from ticketing.evidence.tables import Evidence
 from ticketing.models import WorkOrder
 from ticketing.reports.collecting import commissioning_facts, job_facts, service_facts
 from ticketing.reports.facts import Facts, content_hash, read_facts
@@ -102,10 +104,10 @@ def write(session: Session, files: FileStore, wish: ReportWish, now: datetime, *
     return report
 
 
-def file_of(report: Report, language: str) -> bytes:
+def file_of(session: Session, files: FileStore, report: Report, language: str) -> bytes:
     """Return a report as it is set now, in a language that nobody asked for before, too."""
     facts = read_facts(report.facts)
-    return _rendered(report, facts, language)
+    return _rendered(session, files, report, facts, language)
 
 
 def _next(session: Session, now: datetime) -> ReportWish | None:
@@ -131,8 +133,11 @@ def _facts(session: Session, template: str, order: WorkOrder | None, asset: Asse
     return service_facts(session, order) if template == "service_report" else job_facts(session, order)
 
 
-def _rendered(report: Report, facts: Facts, language: str) -> bytes:
-    signed = Signed(report.signed_name or "–", report.signed_at) if report.signed_at else None
+def _rendered(session: Session, files: FileStore, report: Report, facts: Facts, language: str) -> bytes:
+    signed = None
+    if report.signed_at is not None:
+        picture = _content(files, report.signature_file)
+        signed = Signed(report.signed_name or "–", report.signed_at, picture)
     return render(
         facts,
         language,
@@ -140,7 +145,27 @@ def _rendered(report: Report, facts: Facts, language: str) -> bytes:
         content_hash=report.content_hash,
         at=report.created_at,
         signed=signed,
+        photos=_pictures(session, files, facts),
     )
+
+
+def _pictures(session: Session, files: FileStore, facts: Facts) -> dict[str, bytes]:
+    """Return the small pictures of a report's photos by the photos' hashes; those that are gone are left out."""
+    wanted = [each.sha256 for each in facts.photos]
+    if not wanted:
+        return {}
+    rows = session.execute(select(Evidence.content, Evidence.thumbnail).where(Evidence.content.in_(wanted)))
+    small = {str(content): _content(files, thumbnail) for content, thumbnail in rows}
+    return {content: picture for content, picture in small.items() if picture is not None}
+
+
+def _content(files: FileStore, content: str | None) -> bytes | None:
+    if content is None:
+        return None
+    try:
+        return b"".join(files.read(content).chunks)
+    except NotFound:
+        return None
 
 
 def _files(
@@ -164,7 +189,7 @@ def _files(
             document = add_document(
                 session, title=name, kind="report", actor=actor, now=now, asset=asset, language=language
             )
-        digest, size = files.put(io.BytesIO(_rendered(report, facts, language)), MAX_BYTES)
+        digest, size = files.put(io.BytesIO(_rendered(session, files, report, facts, language)), MAX_BYTES)
         revision = add_revision(
             session,
             files,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,16 +17,31 @@ from assets.stock.items import Part
 from assets.stock.tables import StockSerial
 from assets.stock.usages import usages_of
 from assets.warranty.coverage import approved_overrides, newest_check, shown
+from ticketing.evidence.tables import Evidence
+from ticketing.failure_words import CAUSES, action_words
 from ticketing.models import Request, Visit, WorkOrder
 from ticketing.order_models import WorkOrderLine
 from ticketing.order_people import helpers_of
+from ticketing.past_fixes import mode_words, repair_codes_of
 from ticketing.procedures.models import ProcedureAnswer, ProcedureRun
 from ticketing.procedures.runs import newest_answers, runs_of, standing_of
 from ticketing.procedures.steps import Step
-from ticketing.reports.facts import Answered, Checklist, Done, Facts, Machine, Noticed, PartUsed, Spent, Verdict
+from ticketing.reports.facts import (
+    Answered,
+    Checklist,
+    Done,
+    Facts,
+    Machine,
+    Noticed,
+    PartUsed,
+    Photo,
+    Spent,
+    Verdict,
+)
 
 MOST_LINES = 500
 MOST_REQUESTS = 20
+MOST_PHOTOS = 40
 _DONE_VISITS = ("completed", "partially_completed", "cannot_complete", "in_progress", "on_break")
 
 
@@ -42,6 +57,7 @@ def service_facts(session: Session, order: WorkOrder) -> Facts:
         checklists=_checklists(session, order),
         spent=_spent(session, order),
         parts=_parts(session, order),
+        photos=_photos(session, order),
         warranty=_warranty(session, order),
         technicians=_people(session, order, done=True),
     )
@@ -181,19 +197,36 @@ def _planned(session: Session, order: WorkOrder) -> Any:
 
 def _done(session: Session, order: WorkOrder) -> Done:
     asset = session.get_one(Asset, order.asset_id)
-    model = session.get(AssetModel, asset.asset_model_id) if asset.asset_model_id else None
-    known = {str(one["code"]): one for one in (model.repair_codes if model else [])}
-    repair = known.get(order.repair_code or "")
-    action = None
-    if order.repair_code:
-        names = repair or {}
-        action = {"code": order.repair_code, "en": str(names.get("en", "")), "zh": str(names.get("zh", ""))}
+    action = _word(order.repair_code, action_words(repair_codes_of(session, asset)), bare=True)
+    mode = _word(order.failure_mode, mode_words(session, asset)) if order.failure_mode else _noticed_mode(order)
+    cause = _word(order.failure_cause, CAUSES)
+    return Done(outcome=order.outcome, note=order.outcome_note, failure_mode=mode, cause=cause, action=action)
+
+
+def _noticed_mode(order: WorkOrder) -> dict[str, str] | None:
+    """The mode that the finding named, when people found it so and named none themselves."""
     modes = _modes(order.noticed or {})
-    mode = None
-    if order.outcome in ("confirmed", "prevented") and modes and modes[0].get("code"):
-        mode = {"code": str(modes[0].get("code") or "")}
-        mode |= {name: str(modes[0].get(f"name_{name}") or "") for name in ("en", "zh")}
-    return Done(outcome=order.outcome, note=order.outcome_note, failure_mode=mode, action=action)
+    if order.outcome not in ("confirmed", "prevented") or not modes or not modes[0].get("code"):
+        return None
+    names = {name: str(modes[0].get(f"name_{name}") or "") for name in ("en", "zh")}
+    return {"code": str(modes[0].get("code") or ""), **names}
+
+
+def _word(code: str | None, words: Mapping[str, tuple[str, str]], *, bare: bool = False) -> dict[str, str] | None:
+    """A code with its names; `bare`: one that is on no list stands without."""
+    if not code:
+        return None
+    en, zh = words.get(code, ("", "") if bare else (code, code))
+    return {"code": code, "en": en, "zh": zh}
+
+
+def _photos(session: Session, order: WorkOrder) -> tuple[Photo, ...]:
+    """The photos that customers may see; a report goes to them."""
+    mine = select(Evidence).where(
+        Evidence.work_order_id == order.id, Evidence.state == "kept", Evidence.public.is_(True)
+    )
+    rows = session.scalars(mine.order_by(Evidence.captured_at, Evidence.id).limit(MOST_PHOTOS))
+    return tuple(Photo(row.content or row.declared_sha256, row.captured_at, row.caption) for row in rows)
 
 
 def _checklists(session: Session, order: WorkOrder) -> tuple[Checklist, ...]:

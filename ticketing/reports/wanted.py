@@ -61,6 +61,10 @@ _CHANGES = frozenset(
         "work_order.line_changed",
         "work_order.line_removed",
         "work_order.line_decided",
+        "work_order.failure_noted",
+        "work_order.photo_added",
+        "work_order.photo_changed",
+        "work_order.photo_removed",
     }
 )
 _RUNS = frozenset({"procedure_run.answered", "procedure_run.out_of_limit", "procedure_run.removed"})

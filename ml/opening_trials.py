@@ -27,6 +27,7 @@ from ml.store.tables import (
     CHAMPION,
     FAILURE,
     OPENERS,
+    RETIRED,
     WEAR,
     LearnedState,
     ShadowFinding,
@@ -94,16 +95,33 @@ def trials_of(session: Session, organisation_id: UUID) -> list[Trial]:
     )
     by = {(model.kind, model.state): model for model in session.scalars(standing)}
     read = {key: content for key, model in by.items() if (content := _read(session, model)) is not None}
-    served = {kind: read.get((kind, CHAMPION)) for kind in KINDS}
     trials = []
     for kind in KINDS:
         challenger = by.get((kind, CHALLENGER))
         if challenger is None or is_held(challenger) or not {(kind, CHAMPION), (kind, CHALLENGER)} <= read.keys():
             continue
+        served = {each: read.get((each, CHAMPION)) for each in KINDS}
+        for each in KINDS:
+            champion = by.get((each, CHAMPION))
+            if each != kind and champion is not None and champion.created_at > challenger.created_at:
+                served[each] = _served_before(session, champion, challenger.created_at)
         tried = served | {kind: read[kind, CHALLENGER]}
         both = (Lesson(served[WEAR], served[OPENERS]), Lesson(tried[WEAR], tried[OPENERS]))
         trials.append(Trial(by[kind, CHAMPION].id, challenger.id, challenger.created_at, both))
     return trials
+
+
+def _served_before(session: Session, champion: StoredModel, since: datetime) -> Any:
+    """What was known when the trial began of the other lesson: the one that serves is younger and has learned from
+    what the trial is judged by. None, as shipped, where there was none."""
+    earlier = select(StoredModel).where(
+        StoredModel.organisation_id == champion.organisation_id,
+        StoredModel.name == champion.name,
+        StoredModel.state == RETIRED,
+        StoredModel.created_at <= since,
+    )
+    model = session.scalars(earlier.order_by(StoredModel.version.desc()).limit(1)).first()
+    return None if model is None else _read(session, model)
 
 
 def _read(session: Session, model: StoredModel) -> Any:

@@ -108,9 +108,12 @@ class Asset(Track):
 
         Whether a metric came before is known by each row, so it does not matter how rows are cut into blocks.
         """
-        if not self.parts and self.rhythm.rows < STEADY:
-            return min(len(block), start + max(1, STEADY - self.rhythm.rows))
         there = np.isfinite(block.values[start:])
+        if not self.parts and self.rhythm.rows < STEADY:  # what comes now is usual
+            early = STEADY - self.rhythm.rows
+            unseen = ~there[:early].any(axis=0) & ~self.rhythm.told(block.metrics)
+            alone = np.flatnonzero(there[early:, unseen].any(axis=1))
+            return start + early + int(alone[0]) if len(alone) else len(block)
         new = ~self.rhythm.told(block.metrics) & ~self._apart(block)
         if not new.any():
             return len(block)

@@ -67,14 +67,9 @@ def _train(database: Database, organisation_id: UUID, now: datetime, spread: Spr
             _begin(session, run_id, organisation_id, now, models, *sizes)
         taught = train_all(fleet, spread, _say)
         openings = learn_openings(fleet, taught, paces, spread, _say)
+        outcomes = _try_out(database, organisation_id, openings.judged, now, spread)
         with database.as_service() as session:
-            trials, families = trials_of(session, organisation_id), families_of(session, organisation_id)
-        replayed = replay(openings.judged, trials, families, spread)
-        with database.as_service() as session:
-            note_replayed(session, organisation_id, replayed)
-            settle_trials(session, now)
-        with database.as_service() as session:
-            outcomes = list(store_taught(session, organisation_id, fleet, taught, now))
+            outcomes += store_taught(session, organisation_id, fleet, taught, now)
             outcomes += store_openings(session, organisation_id, fleet, openings, now)
             _finish(session, run_id, now, outcomes)
     except Exception:  # the next organisation's turn comes all the same
@@ -84,6 +79,24 @@ def _train(database: Database, organisation_id: UUID, now: datetime, spread: Spr
                 _begin(session, run_id, organisation_id, now, [], 0, 0)
             _finish(session, run_id, now, [{"what": "all", "code": "failed", "params": {}, "model_id": None}])
     return run_id
+
+
+def _try_out(
+    database: Database, organisation_id: UUID, judged: StoredFleet, now: datetime, spread: Spread
+) -> list[dict[str, Any]]:
+    """Replay what is on trial and let figures decide; what cannot be tried keeps nothing that was learned from being
+    stored."""
+    try:
+        with database.as_service() as session:
+            trials, families = trials_of(session, organisation_id), families_of(session, organisation_id)
+        replayed = replay(judged, trials, families, spread)
+        with database.as_service() as session:
+            note_replayed(session, organisation_id, replayed)
+            settle_trials(session, now)
+    except Exception:
+        log.exception("trials of organisation %s failed", organisation_id)
+        return [{"what": "trials", "code": "failed", "params": {}, "model_id": None}]
+    return []
 
 
 def _begin(

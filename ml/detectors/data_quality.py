@@ -98,8 +98,9 @@ class DataQualityDetector:
             return self._row(block, sensors, mask)
         still = np.full((n, m), 10**9)
         frozen = np.zeros((n, m), dtype=bool)
+        changes = np.array([sensor.changes for sensor in sensors]) + np.zeros((n, m), dtype=int)
         for j, sensor in enumerate(sensors):
-            still[:, j], frozen[:, j] = _stillness(sensor, block.values[:, j])
+            still[:, j], frozen[:, j] = _stillness(sensor, block.values[:, j], changes[:, j])
         alive = still < ALIVE_ROWS
         found: list[FindingFacts] = []
         for j, (metric, sensor) in enumerate(zip(block.metrics, sensors, strict=True)):
@@ -108,7 +109,7 @@ class DataQualityDetector:
             signals = {
                 "frozen": frozen[:, j] & others,
                 "out_of_range": _out_of_range(metric, x),
-                "unit": _unit_jump(sensor, x),
+                "unit": _unit_jump(sensor, x, changes[:, j]),
                 "missing": _missing(sensor, x),
             }
             for what, flags in signals.items():
@@ -277,7 +278,7 @@ def _look(sensor: _Sensor, metric: str, x: float) -> _Look:
         if abs(step) <= 1.2 and sensor.unit_factor == 0 and sensor.unit_candidate == 0:
             sensor.wildest_log = max(sensor.wildest_log, abs(step))
         else:
-            _unit_step(sensor, step)
+            _unit_step(sensor, step, sensor.changes)
             unit = sensor.unit_factor != 0 or sensor.unit_candidate != 0
         sensor.unit_before = log
     return _Look(sensor.still_rows, frozen, not low <= x <= high, unit, False)
@@ -288,8 +289,9 @@ def _evidence(what: str) -> Evidence:
     return Evidence(rows, rows, rows)
 
 
-def _stillness(sensor: _Sensor, x: Floats) -> tuple[np.ndarray[Any, Any], Bools]:
-    """Rows since the last change, and whether that is far beyond this sensor's habit; missing rows repeat."""
+def _stillness(sensor: _Sensor, x: Floats, changed_by: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Bools]:
+    """Rows since the last change, and whether that is far beyond this sensor's habit; missing rows repeat. Fills in
+    how often it had changed by each row at which it was told."""
     n = len(x)
     rows = np.flatnonzero(np.isfinite(x))
     still_all, frozen_all = np.full(n, 10**9), np.zeros(n, dtype=bool)
@@ -304,6 +306,7 @@ def _stillness(sensor: _Sensor, x: Floats) -> tuple[np.ndarray[Any, Any], Bools]
     start = np.maximum.accumulate(np.where(changed, index, -1))
     still = np.where(start < 0, sensor.still_rows + index + 1, index - start)
     changes = sensor.changes + np.cumsum(changed)
+    changed_by[rows] = changes
     # Habit before each row: the longest still stretch that ended before it; a stretch called frozen is no habit.
     ended = np.where(changed, np.concatenate([[sensor.still_rows], still[:-1]]), 0)
     habit = np.maximum.accumulate(np.concatenate([[sensor.longest_still], ended]))[1:]
@@ -353,7 +356,7 @@ def _missing(sensor: _Sensor, x: Floats) -> Bools:
     return np.asarray((streak >= MISSING_ROWS) & usual)
 
 
-def _unit_jump(sensor: _Sensor, x: Floats) -> Bools:
+def _unit_jump(sensor: _Sensor, x: Floats, changed_by: np.ndarray[Any, Any]) -> Bools:
     """True while the readings stand a unit's factor away from where they were before one sudden step."""
     flags = np.zeros(len(x), dtype=bool)
     rows = np.flatnonzero(np.isfinite(x) & (x > 0))
@@ -367,13 +370,13 @@ def _unit_jump(sensor: _Sensor, x: Floats) -> Bools:
         sensor.unit_before = float(logs[-1])
         return flags
     for i, row in enumerate(rows):
-        _unit_step(sensor, float(steps[i]))
+        _unit_step(sensor, float(steps[i]), int(changed_by[row]))
         flags[row] = sensor.unit_factor != 0 or sensor.unit_candidate != 0
     sensor.unit_before = float(logs[-1])
     return flags
 
 
-def _unit_step(sensor: _Sensor, step: float) -> None:
+def _unit_step(sensor: _Sensor, step: float, changes: int) -> None:
     """Follow one row: a candidate jump must hold for UNIT_ROWS rows; the way back ends it."""
     # A noisy sensor's step is the unit's factor and its noise; one that has leapt before has no noise to allow for.
     tolerance = UNIT_TOLERANCE + (sensor.wildest_log if sensor.wildest_log <= UNIT_NOISE else 0.0)
@@ -386,7 +389,7 @@ def _unit_step(sensor: _Sensor, step: float) -> None:
             sensor.unit_candidate = 0.0
         elif sensor.unit_rows >= UNIT_ROWS:
             sensor.unit_factor, sensor.unit_candidate = sensor.unit_factor + sensor.unit_candidate, 0.0
-    elif _is_unit_factor(step, tolerance) and sensor.wildest_log < abs(step) / 2 and sensor.changes >= MIN_CHANGES:
+    elif _is_unit_factor(step, tolerance) and sensor.wildest_log < abs(step) / 2 and changes >= MIN_CHANGES:
         sensor.unit_candidate, sensor.unit_rows = step, 0
     else:
         sensor.wildest_log = max(sensor.wildest_log, abs(step))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from assets.base.ids import uuid7
@@ -29,6 +31,8 @@ from ml.store.tables import (
 from ml.store.versions import Reason, get_model, is_held, promote, promote_unless_held, reject, verify
 from ml.stored_fleet import settings_of, told_of
 from ml.training_set import HISTORY, Asset, Incident, Settings, Span
+
+log = logging.getLogger(__name__)
 
 ENOUGH_MONTHS = 30.0  # asset-months: fewer cannot tell 0.1 false orders a month from none
 ENOUGH_INCIDENTS = 5
@@ -164,28 +168,41 @@ def compare(session: Session, challenger: StoredModel, now: datetime) -> Compari
 
 
 def settle_trials(session: Session, now: datetime) -> int:
-    """Promote or reject the challengers that have been compared enough; return how many."""
+    """Promote or reject the challengers that have been compared enough; return how many.
+
+    One that cannot be judged stays on trial and stops no other's.
+    """
     settled = 0
     waiting = select(StoredModel).where(StoredModel.state == CHALLENGER, StoredModel.kind.in_(TRIED))
     for challenger in session.scalars(waiting.order_by(StoredModel.id)).all():
-        if challenger.kind != FAILURE and is_held(challenger):
-            continue  # it waits for a person, not for figures
-        if (problem := verify(session, challenger).problem) is not None:
-            # It never scores: waiting for its trial would keep every younger version of its name away.
-            reject(session, challenger, Reason("unusable", {"problem": problem}), now)
-            settled += 1
-            continue
-        found = compare(session, challenger, now)
-        if not found.enough:
-            continue
-        settled += 1
-        if found.verdict.code in PROMOTES and challenger.kind != FAILURE:
-            promote_unless_held(session, challenger, found.verdict, now)
-        elif found.verdict.code in PROMOTES:
-            promote(session, challenger, found.verdict, now)
-        else:
-            reject(session, challenger, found.verdict, now)
+        name, version = challenger.name, challenger.version
+        try:
+            with session.begin_nested():
+                settled += _settle(session, challenger, now)
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            log.exception("model %s version %d cannot be judged", name, version)
     return settled
+
+
+def _settle(session: Session, challenger: StoredModel, now: datetime) -> int:
+    if challenger.kind != FAILURE and is_held(challenger):
+        return 0  # it waits for a person, not for figures
+    if (problem := verify(session, challenger).problem) is not None:
+        # It never scores: waiting for its trial would keep every younger version of its name away.
+        reject(session, challenger, Reason("unusable", {"problem": problem}), now)
+        return 1
+    found = compare(session, challenger, now)
+    if not found.enough:
+        return 0
+    if found.verdict.code in PROMOTES and challenger.kind != FAILURE:
+        promote_unless_held(session, challenger, found.verdict, now)
+    elif found.verdict.code in PROMOTES:
+        promote(session, challenger, found.verdict, now)
+    else:
+        reject(session, challenger, found.verdict, now)
+    return 1
 
 
 PROMOTES = frozenset({"recall_not_lower"})

@@ -21,7 +21,7 @@ from ml.spread import Spread
 from ml.store import shadow
 from ml.store.shadow import compare, settle_trials
 from ml.store.tables import OPENERS, WEAR, ShadowFinding, StoredModel
-from ml.store.versions import Draft, add_model, roll_back
+from ml.store.versions import Draft, Reason, add_model, promote, roll_back
 from ml.stored_fleet import HORIZON_S, StoredFleet, settings_of
 from ml.training_set import HISTORY, Asset, Event, Incident, Span
 from ml.wear_training import WearLessons
@@ -139,6 +139,39 @@ def test_nothing_before_the_trial_counts(fleet: StoredFleet) -> None:
     (found,) = replay(fleet, [Trial(ids[0], ids[1], late, (lesson, other))], frozenset(), Spread())
     assert all(t >= late.timestamp() for opened in found.opened[ids[0]].values() for t in opened)
     assert not any(found.opened[ids[1]].values())
+
+
+def test_a_trial_is_judged_beside_what_was_known_when_it_began(pumps: Machines) -> None:
+    """A belief that learned from the months by which a choice is judged would have looked ahead."""
+    with pumps.database.as_service() as session:
+        known = store(session, pumps, WEAR, HEARS)
+        store(session, pumps, OPENERS, EVERYBODY)
+        store(session, pumps, OPENERS, SILENT)
+        (before,) = trials_of(session, pumps.owner)
+        assert [each.belief for each in before.lessons] == [HEARS.to_plain()] * 2
+        state = {"belief": DEAF.to_plain()}
+        card = {"asset_models": ["pump"], "settings": {"budget_per_month": 0.1}}
+        younger = add_model(session, pumps.owner, Draft(WEAR, WEAR, "younger", state, card), MADE + timedelta(days=7))
+        promote(session, younger, Reason("learned_anew"), MADE + timedelta(days=7))
+        (after,) = [each for each in trials_of(session, pumps.owner) if each.since == MADE]
+        assert known.state == "retired"
+        assert [each.belief for each in after.lessons] == [HEARS.to_plain()] * 2
+
+
+def test_a_trial_that_cannot_be_judged_stops_no_other(pumps: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pumps.database.as_service() as session:
+        for kind, first, second in ((WEAR, HEARS, DEAF), (OPENERS, EVERYBODY, SILENT)):
+            store(session, pumps, kind, first)
+            store(session, pumps, kind, second)
+        asked = []
+
+        def fails(_: Session, challenger: StoredModel, __: object) -> None:
+            asked.append(challenger.kind)
+            raise ZeroDivisionError("a period that nobody expected")
+
+        monkeypatch.setattr(shadow, "compare", fails)
+        assert settle_trials(session, NOW) == 0
+        assert sorted(asked) == sorted([WEAR, OPENERS])
 
 
 def lessons(level: float) -> WearLessons:

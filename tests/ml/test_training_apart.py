@@ -39,3 +39,26 @@ def test_history_that_cannot_be_read_fails_its_own_training_alone(
     finally:
         for machines in both:
             machines.close()
+
+
+def test_a_trial_that_fails_keeps_nothing_that_was_learned_from_being_stored(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = Machines(database_url)
+
+    def fails(*_: object) -> None:
+        raise ValueError("a version that nobody expected")
+
+    try:
+        machines.add("P-1", machines.add_model("pump"))
+        monkeypatch.setattr(training, "replay", fails)
+        training.train_models(machines.database, NOW)
+        with machines.database.as_service() as session:
+            run = session.scalars(select(TrainingRun)).one()
+            assert run.finished_at
+            told = {outcome["what"]: outcome["code"] for outcome in run.outcomes}
+        assert told["trials"] == "failed"
+        assert told["all"] == "too_few_assets"
+        assert told["wear"] == "nothing_known_of_wear"
+    finally:
+        machines.close()

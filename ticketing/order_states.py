@@ -5,7 +5,7 @@ from __future__ import annotations
 from assets.base.access import Actor, may
 from assets.base.errors import Conflict, IllegalMove, Invalid
 from ticketing.models import WorkOrder
-from ticketing.words import one_of
+from ticketing.words import one_of, words
 
 ORIGINS = ("finding", "request", "plan", "inspection", "manual")
 OUTCOMES = ("confirmed", "wrong_mode", "no_fault_found", "sensor_fault", "planned", "prevented", "unknown")
@@ -102,15 +102,10 @@ def reason_code(to: str, code: str | None, words: str | None) -> str | None:
 
 
 def bounded(field: str, value: str | None, limit: int) -> str | None:
-    """Return the text, None for an empty one. Raises Invalid when it is too long."""
-    if value is not None and len(value) > limit:
-        raise Invalid(f"{field} has at most {limit} characters", field=field, limit=limit)
-    return value or None
+    """Return the text, None for an empty one. Raises Invalid when it is too long or holds what cannot be stored."""
+    return words(field, value, limit, empty=True)
 
 
 def worded(field: str, value: str | None, limit: int = MAX_NOTE) -> str:
     """Return what must be said, stripped. Raises Invalid when nothing is, or too much."""
-    words = (value or "").strip()
-    if not words:
-        raise Invalid(f"{field} is missing", field=field)
-    return bounded(field, words, limit) or words
+    return words(field, value, limit) or ""

@@ -19,16 +19,16 @@ from gateway.api.edits import IfMatch, locked, named
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.sla_rows import SlaFilter, sla_condition
 from gateway.api.work_orders import id_of_cursor
-from ticketing.cases.cases import OPEN_STATES, get_case, log_case, move_case, open_case
+from ticketing.cases.cases import OPEN_STATES, get_case, log_case, move_case, open_case, workflow_of
 from ticketing.cases.claims import check_free, claim, release
 from ticketing.cases.forms import check_answers
 from ticketing.cases.routing import executor_of, route_case
 from ticketing.cases.service_types import version_in_force
 from ticketing.cases.sides import require_staff
 from ticketing.cases.stages import approve, ask_approval, send_back, set_stage
-from ticketing.cases.tables import Case, ServiceType
+from ticketing.cases.tables import Case, ServiceType, ServiceTypeVersion
 from ticketing.cases.words import MAX_NOTE, MAX_TEXT, MAX_TITLE, words
-from ticketing.cases.workflow import stages_of
+from ticketing.cases.workflow import approval_ahead, stages_of
 from ticketing.finding import holding
 from ticketing.people.tables import Team
 from ticketing.requests import MAX_CONTACT, follow_case, open_request
@@ -321,14 +321,24 @@ def _change_what(here: Context, case: Case, sent: dict[str, Any]) -> None:
     if sent.get("service_type_id") is not None and sent["service_type_id"] != case.service_type_id:
         kind = named(here, ServiceType, sent["service_type_id"], "service_type_id")
         version = version_in_force(here.session, kind)
+        _check_approval_stays(here, case, version)
         case.service_type_id, case.service_version_id = sent["service_type_id"], version.id if version else None
         case.stage = next((stage.code for stage in stages_of(version.workflow)), None) if version else None
-        case.answers = {}
+        case.answers, case.approved_stage = {}, None
     if sent.get("answers") is not None:
-        kind = here.session.get(ServiceType, case.service_type_id) if case.service_type_id else None
-        version = version_in_force(here.session, kind)
+        # Under the version that the case was opened under: a newer one may ask for less, and for no approval.
+        version = here.session.get(ServiceTypeVersion, case.service_version_id) if case.service_version_id else None
         case.answers = check_answers(version.form if version else {}, sent["answers"], partly=True)
-        case.service_version_id = version.id if version else None
+
+
+def _check_approval_stays(here: Context, case: Case, version: ServiceTypeVersion | None) -> None:
+    """Another type is no way round an approval: only who may approve takes one away, and none that is waited for."""
+    if case.state == "waiting_approval":
+        raise Conflict(f"{case.number} waits for approval", what="approval", stage=case.stage)
+    first = next((stage.code for stage in stages_of(version.workflow)), None) if version else None
+    asked = approval_ahead(workflow_of(here.session, case), case.stage, case.approved_stage)
+    if asked and not approval_ahead(version.workflow if version else None, first):
+        here.require("case.approve")
 
 
 def _change_where(here: Context, case: Case, sent: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from assets.base.errors import Invalid
+from assets.base.events import append_event
 from assets.registry import Customer
 from gateway.api.case_rows import CaseItem, TypeOfCase, case_items
 from gateway.api.deps import Context, Here
@@ -136,6 +137,7 @@ def create_routing_rule(body: RoutingRuleBody, here: Here) -> RoutingRuleItem:
     rule.position = body.position if body.position is not None else max(places, default=0) + 10
     here.session.add(rule)
     here.session.flush()
+    _note(here, rule, "routing_rule.added")
     return _item(here, rule)
 
 
@@ -149,6 +151,7 @@ def change_routing_rule(rule_id: UUID, body: RoutingRuleBody, here: Here, if_mat
     rule.position = body.position if body.position is not None else rule.position
     rule.version += 1
     here.session.flush()
+    _note(here, rule, "routing_rule.changed")
     return _item(here, rule)
 
 
@@ -156,7 +159,28 @@ def change_routing_rule(rule_id: UUID, body: RoutingRuleBody, here: Here, if_mat
 def remove_routing_rule(rule_id: UUID, here: Here) -> None:
     """Remove a rule; cases stay where they were sent."""
     here.require("routing.manage")
-    here.session.delete(locked(here, RoutingRule, rule_id, "routing_rule"))
+    rule = locked(here, RoutingRule, rule_id, "routing_rule")
+    _note(here, rule, "routing_rule.removed")
+    here.session.delete(rule)
+    here.session.flush()
+
+
+def _note(here: Context, rule: RoutingRule, kind: str) -> None:
+    """Append what happened to a rule: why a case went where it did must be told later too."""
+    ids = ("service_type_id", "territory_id", "customer_id", "team_id")
+    facts = {name: str(value) if (value := getattr(rule, name)) else None for name in ids}
+    append_event(
+        here.session,
+        kind,
+        at=here.now,
+        organisation_id=rule.organisation_id,
+        subject_kind="routing_rule",
+        subject_id=rule.id,
+        actor_kind=here.actor.kind,
+        actor_id=here.actor.person_id,
+        payload=facts | {name: getattr(rule, name) for name in ("position", "region", "queue", "priority", "active")},
+        first=kind == "routing_rule.added",
+    )
 
 
 def _checked(here: Context, body: RoutingRuleBody) -> dict[str, object]:

@@ -14,12 +14,17 @@ from assets.registry import Asset, Site
 from gateway.api.appointments import rules_for
 from gateway.api.deps import Context, Public
 from gateway.pages.customer import MAX_FORM, Reader, json_fields, missing, reader_of, render
+from gateway.public_limit import Limiter
 from ticketing.dispatch.appointments import book, booked, open_offer, refresh
 from ticketing.dispatch.tables import AppointmentOffer
 from ticketing.models import WorkOrder
 from ticketing.work_orders import OPEN_STATES
 
 router = APIRouter(include_in_schema=False)
+
+# Windows are reckoned from the whole plan: for one offer a few times at once, then once a minute, however often its
+# page is loaded.
+_RENEWED = Limiter(burst=5, per_s=1 / 60)
 
 
 async def sent_choice(request: Request) -> dict[str, Any]:
@@ -64,7 +69,8 @@ def choose(
         with here.session.begin_nested():
             book(here.session, rules, order.id, opens, closes, here.now, chosen_by="customer")
     except (Conflict, Invalid) as error:
-        refresh(here.session, rules, made, order, here.now)
+        if _RENEWED.allows(str(made.id)):
+            refresh(here.session, rules, made, order, here.now)
         return _answer(request, here, made, 409 if isinstance(error, Conflict) else 422, error.code)
     if _wants_json(request):
         return _answer(request, here, made, 200, None)
@@ -85,7 +91,7 @@ def _renew(here: Context, made: AppointmentOffer) -> None:
     coming = [each for each in made.windows if datetime.fromisoformat(each["from"]) > here.now]
     if coming != made.windows:
         made.windows = coming
-    if not coming:
+    if not coming and _RENEWED.allows(str(made.id)):
         order = here.session.get_one(WorkOrder, made.work_order_id)
         refresh(here.session, rules_for(here, order), made, order, here.now)
 

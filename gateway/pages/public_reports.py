@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -23,6 +24,10 @@ from ticketing.reports.tables import FOR_CUSTOMERS, Report
 
 router = APIRouter(include_in_schema=False)
 
+MAX_KEPT = 100  # about 20 kB each
+_KEPT: dict[tuple[UUID, int, str], bytes] = {}  # the one that was asked for longest ago first
+_WRITING = threading.Lock()  # nobody signs in here: many askers at once cost one processor
+
 
 @router.get("/a/{code}/reports/{report_id}", operation_id="customer_report")
 def customer_report(code: str, report_id: UUID, here: Public, request: Request) -> Response:
@@ -36,10 +41,25 @@ def customer_report(code: str, report_id: UUID, here: Public, request: Request) 
     language = choose_language(asked, request.cookies.get("forewarn_language"), accepted)
     if _is_owner(request, here, asset):
         return report_response(here.session, file_store(here.settings), report, language)
-    facts = without_people(read_facts(report.facts))
-    content = render(facts, language, revision=report.revision, content_hash=report.content_hash, at=report.created_at)
+    content = _written(report, language)
     headers = {"Content-Disposition": 'attachment; filename="report.pdf"', "Cache-Control": "no-store"}
     return Response(content, media_type="application/pdf", headers=headers)
+
+
+def _written(report: Report, language: str) -> bytes:
+    """Return the report without names: written once for each revision and language, one at a time."""
+    key = (report.id, report.revision, language)
+    with _WRITING:
+        content = _KEPT.pop(key, None)
+        if content is None:
+            facts = without_people(read_facts(report.facts))
+            content = render(
+                facts, language, revision=report.revision, content_hash=report.content_hash, at=report.created_at
+            )
+        _KEPT[key] = content
+        while len(_KEPT) > MAX_KEPT:
+            _KEPT.pop(next(iter(_KEPT)))
+    return content
 
 
 def _shows(asset: Asset, report: Report) -> bool:

@@ -459,6 +459,60 @@ def test_a_stage_is_not_skipped_and_an_approval_stands_between(world: World, sig
     assert (ended["state"], ended["resolution"], ended["stage"]) == ("closed", "delivered", "done")
 
 
+def test_nothing_leads_round_an_approval(world: World, sign_in: As, second: Actor) -> None:
+    """002-12: neither closing by hand, nor another type, nor putting the case into one that asks for none."""
+    desk = sign_in(world.planner)
+    with world.database.as_service() as session:
+        person = add_person(session, organisation_id=world.operator, name="Dan", roles=[Role.DISPATCHER], now=NOW)
+        dispatcher = actor_of(session, person)
+    kinds = {each["code"]: each["id"] for each in desk.ask("GET", "/service-types")["items"]}
+    case = new_case(desk, world, service_type_id=kinds["return_exchange"])
+    path = f"/cases/{case['id']}"
+    close = {"to": "closed", "resolution": "answered"}
+    assert desk.ask("POST", f"{path}/transitions", 409, close)["params"]["what"] == "approval"
+    sign_in(dispatcher).ask("PATCH", path, 403, {"service_type_id": kinds["consultation"]})
+    plain = new_case(desk, world, "It rattles too", service_type_id=kinds["consultation"])
+    assert desk.ask("POST", f"{path}/merge", 409, {"into_id": plain["id"]})["params"]["what"] == "approval"
+    desk.ask("PATCH", path, body={"answers": {}})
+    assert desk.ask("GET", path)["stage"] == "received"
+    for stage in ("examined", "approval"):
+        desk.ask("POST", f"{path}/stage", body={"to": stage})
+    desk.ask("POST", f"{path}/ask-approval", body={"note": "Part is faulty"})
+    desk.ask("PATCH", path, 409, {"service_type_id": kinds["consultation"]})
+    sign_in(second).ask("POST", f"{path}/approve")
+    assert desk.ask("POST", f"{path}/transitions", body=close)["state"] == "closed"
+    desk.ask("PATCH", f"/cases/{plain['id']}", body={"service_type_id": kinds["complaint"]})
+
+
+def test_approval_of_a_stage_with_two_ways_lets_the_desk_choose_one(world: World, sign_in: As, second: Actor) -> None:
+    desk = sign_in(world.planner)
+    kinds = {each["code"]: each["id"] for each in desk.ask("GET", "/service-types")["items"]}
+    ways = [("look", ["repair", "replace"], True), ("repair", [], False), ("replace", [], False)]
+    stages = [
+        {"code": code, "name_en": code, "name_zh": code, "next": following, "approval": approval}
+        for code, following, approval in ways
+    ]
+    desk.ask("POST", f"/service-types/{kinds['survey']}/versions", 201, {"workflow": {"stages": stages}})
+    case = new_case(desk, world, service_type_id=kinds["survey"])
+    path = f"/cases/{case['id']}"
+    desk.ask("POST", f"{path}/stage", 409, {"to": "replace"})
+    desk.ask("POST", f"{path}/ask-approval", body={"note": "Which?"})
+    assert sign_in(second).ask("POST", f"{path}/approve")["stage"] == "look"
+    assert desk.ask("POST", f"{path}/stage", body={"to": "replace"})["stage"] == "replace"
+
+
+def test_changes_of_routing_rules_are_events(world: World, sign_in: As) -> None:
+    desk = sign_in(world.planner)
+    rule = desk.ask("POST", "/routing-rules", 201, {"queue": "north"})
+    desk.ask("PUT", f"/routing-rules/{rule['id']}", body={"queue": "south"})
+    desk.ask("DELETE", f"/routing-rules/{rule['id']}", 204)
+    with world.database.as_service() as session:
+        said = session.scalars(select(Event).where(Event.subject_kind == "routing_rule").order_by(Event.id)).all()
+        assert [each.kind.partition(".")[2] for each in said] == ["added", "changed", "removed"]
+        assert [each.payload["queue"] for each in said] == ["north", "south", "south"]
+        assert {each.actor_id for each in said} == {world.planner.person_id}
+
+
 def test_what_was_fixed_remotely_ends_the_order_with_an_outcome(world: World, sign_in: As) -> None:
     """Issue 6.1f: the outcome 'fixed remotely' is what models learn from."""
     desk = sign_in(world.planner)

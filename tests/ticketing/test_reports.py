@@ -36,7 +36,8 @@ from tests.gateway.pdf_words import has_words, metadata_of
 from tests.ticketing.world import World, after
 from ticketing import field
 from ticketing.models import WorkOrder
-from ticketing.order_lines import LineFacts, add_line
+from ticketing.order_lines import LineFacts, add_line, decide_line
+from ticketing.order_models import WorkOrderLine
 from ticketing.reports.facts import (
     Answered,
     Checklist,
@@ -183,7 +184,13 @@ def test_finished_work_is_reported_once_and_again_when_its_facts_change(world: W
         written = session.scalar(select(func.count()).select_from(Report).where(Report.template == "service_report"))
         assert written == 1
         facts = LineFacts(kind="expense", category="toll", amount=Decimal(35), currency="CNY")
-        add_line(session, session.get_one(WorkOrder, key), facts, after(3700), by=world.planner)
+        assert "Bearing worn" not in str(first.facts)  # what the technician noted is the desk's
+        spent = add_line(session, session.get_one(WorkOrder, key), facts, after(3700), by=world.planner).id
+    work(world, files)
+    with world.database.as_service() as session:
+        assert session.scalar(select(func.count()).select_from(Report)) == 1  # nobody has approved the expense yet
+        order, line = session.get_one(WorkOrder, key), session.get_one(WorkOrderLine, spent)
+        decide_line(session, order, line, "approved", after(3800), by=world.planner)
     work(world, files)
     with world.database.as_service() as session:
         second = newest(session, key)

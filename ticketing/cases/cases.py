@@ -23,7 +23,7 @@ from ticketing.cases.service_types import version_in_force
 from ticketing.cases.sides import desk_of
 from ticketing.cases.tables import Case, CaseChild, ServiceType, ServiceTypeVersion
 from ticketing.cases.words import CHANNELS, MAX_NOTE, MAX_TEXT, MAX_TITLE, ORIGINS, RESOLUTIONS, title_of, words
-from ticketing.cases.workflow import stages_of
+from ticketing.cases.workflow import approval_ahead, stages_of
 from ticketing.numbers import next_number
 from ticketing.words import PRIORITIES, one_of
 
@@ -172,6 +172,7 @@ def move_case(
         _finish_stage(session, case)
     elif before in ENDED:
         case.closed_at = case.resolution = case.resolution_note = None
+        case.approved_stage = None
         case.reopened_count += 1
     elif to in _WAITING:
         facts["reason"] = _WAITING[to]
@@ -237,6 +238,9 @@ def _check_move(session: Session, case: Case, to: str, reason: str | None, resol
         raise Invalid("rejecting needs a reason; the sender reads it", field="reason")
     if to == "closed" and resolution not in RESOLUTIONS:
         raise Invalid("closing needs a resolution", field="resolution", allowed=list(RESOLUTIONS))
+    if to == "closed" and approval_ahead(workflow_of(session, case), case.stage, case.approved_stage):
+        text = f"{case.number} needs an approval before it is closed"
+        raise Conflict(text, what="approval", stage=case.stage)
     if to in ENDED and (left := open_children(session, case)):
         numbers = [child.number for child in left[:20]]
         raise Conflict(f"still under way: {', '.join(numbers)}", what="open_children", children=numbers)

@@ -179,7 +179,7 @@ def settle(session: Session, case: Case, now: datetime) -> None:
     elif (
         resolution
         and case.state in ("new", "in_progress", "waiting_customer")
-        and not approval_ahead(workflow_of(session, case), case.stage)
+        and not approval_ahead(workflow_of(session, case), case.stage, case.approved_stage)
     ):
         move_case(session, case, "closed", now, resolution=resolution)
 
@@ -207,7 +207,7 @@ def _enter_stage(session: Session, case: Case, kind: str, now: datetime, by: Act
     at = stages.get(case.stage or "")
     if at is None or kind in at.children:
         return
-    if at.approval:
+    if at.approval and case.approved_stage != at.code:
         raise Conflict(f"{case.number} waits for approval", what="approval", stage=at.code)
     for code in _ahead(stages, at.code):
         if kind in stages[code].children:

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
 from assets.base.errors import Conflict, IllegalMove
-from ticketing.cases.cases import OPEN_STATES, get_case, log_case
+from ticketing.cases.cases import OPEN_STATES, get_case, log_case, workflow_of
 from ticketing.cases.children import settle
 from ticketing.cases.files import CaseFile
 from ticketing.cases.tables import Case, CaseChild, RemoteSession, ThreadMessage
+from ticketing.cases.workflow import approval_ahead
 from ticketing.models import Request, WorkOrder
 
 WINDOW = timedelta(days=14)
@@ -129,6 +130,8 @@ def merge_cases(session: Session, kept: Case, merged: Case, now: datetime, *, by
     for case in (kept, merged):
         if case.state not in OPEN_STATES:
             raise IllegalMove(f"{case.number} is {case.state}", state=case.state, to="merged", legal=[])
+    if _approval_left(session, merged) and not _approval_left(session, kept):
+        raise Conflict(f"{merged.number} needs an approval, and {kept.number} would not", what="approval")
     _move_rows(session, kept, merged)
     kept.asset_id = kept.asset_id or merged.asset_id
     kept.site_id, kept.customer_id = kept.site_id or merged.site_id, kept.customer_id or merged.customer_id
@@ -144,6 +147,11 @@ def merge_cases(session: Session, kept: Case, merged: Case, now: datetime, *, by
     log_case(session, kept, "case.took_in", now, by, {"merged": merged.number, "merged_id": str(merged.id)})
     settle(session, kept, now)
     return kept
+
+
+def _approval_left(session: Session, case: Case) -> bool:
+    waits = case.state == "waiting_approval"
+    return waits or approval_ahead(workflow_of(session, case), case.stage, case.approved_stage)
 
 
 def _move_rows(session: Session, kept: Case, merged: Case) -> None:

@@ -22,9 +22,9 @@ def set_stage(session: Session, case: Case, to: str, now: datetime, *, by: Actor
         raise IllegalMove(f"{case.number} is {case.state}", state=case.state, to=to, legal=[])
     workflow = workflow_of(session, case)
     stage = check_stage_move(workflow, case.stage, to)
-    if needs_approval(workflow, case.stage):
+    if needs_approval(workflow, case.stage) and case.approved_stage != case.stage:
         raise Conflict(f"{case.number} needs an approval before {to}", what="approval", stage=case.stage)
-    before, case.stage = case.stage, stage.code
+    before, case.stage, case.approved_stage = case.stage, stage.code, None
     case.version += 1
     session.flush()
     log_case(session, case, "case.stage_changed", now, by, {"from": before, "to": to}, internal=not stage.public)
@@ -42,7 +42,7 @@ def ask_approval(session: Session, case: Case, note: str | None, now: datetime, 
 
 
 def approve(session: Session, case: Case, now: datetime, *, by: Actor, note: str | None = None) -> Case:
-    """Approve: the case goes on, past the stage that asked for it when only one comes next.
+    """Approve: the case goes on, past the stage that asked for it when only one comes next; else the desk chooses.
 
     Raises Conflict for whoever asked: two people look at it.
     """
@@ -54,6 +54,8 @@ def approve(session: Session, case: Case, now: datetime, *, by: Actor, note: str
     if stage is not None and stage.approval and len(stage.next) == 1:
         before, case.stage = case.stage, stage.next[0]
         log_case(session, case, "case.stage_changed", now, by, {"from": before, "to": case.stage})
+    elif stage is not None and stage.approval:
+        case.approved_stage = stage.code
     case.approval_asked_by_id = case.approval_note = None
     session.flush()
     log_case(session, case, "case.approved", now, by, {"note": said}, internal=True)

@@ -107,6 +107,7 @@ class Case(Identified, Executed, Versioned, Base):
     closed_at: Mapped[datetime | None]
     approval_asked_by_id: Mapped[UUID | None] = mapped_column(ForeignKey(_PERSON, ondelete="SET NULL"))
     approval_note: Mapped[str | None] = mapped_column(Text)
+    approved_stage: Mapped[str | None] = mapped_column(Text)  # the present stage, once it was approved
     resolution: Mapped[str | None] = mapped_column(Text)
     resolution_note: Mapped[str | None] = mapped_column(Text)
     merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id", ondelete="SET NULL"), index=True)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from assets.base.errors import Invalid
+from ticketing.words import words as words
 
 MAX_TEXT = 4000
 MAX_TITLE = 120
@@ -23,14 +24,6 @@ RESOLUTIONS = (
     "other",
 )
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
-
-
-def words(name: str, value: Any, limit: int, *, empty: bool = False) -> str | None:
-    """Return a text without blanks around it; None for an empty one where that is allowed. Raises Invalid."""
-    text = str(value or "").strip()
-    if len(text) > limit or (not text and not empty) or "\0" in text:
-        raise Invalid(f"{name} has {0 if empty else 1} to {limit} characters", field=name, limit=limit)
-    return text or None
 
 
 def checked_code(value: Any) -> str:

@@ -88,14 +88,14 @@ def needs_approval(workflow: dict[str, Any] | None, at: str | None) -> bool:
     return any(stage.code == at and stage.approval for stage in stages_of(workflow))
 
 
-def approval_ahead(workflow: dict[str, Any] | None, at: str | None) -> bool:
-    """Return whether no way leads from this stage to an end without an approval."""
+def approval_ahead(workflow: dict[str, Any] | None, at: str | None, approved: str | None = None) -> bool:
+    """Return whether no way leads from this stage to an end without an approval. `approved`: a stage that has one."""
     stages = {stage.code: stage for stage in stages_of(workflow)}
     seen: set[str] = set()
     waiting = [at] if at in stages else []
     while waiting:
         stage = stages[waiting.pop() or ""]
-        if stage.code in seen or stage.approval:
+        if stage.code in seen or (stage.approval and stage.code != approved):
             continue
         if not stage.next:
             return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,8 @@ WAITING = ("unconfirmed", "waiting")
 CONFIRM_WITHIN = timedelta(days=7)
 SEND_AGAIN_AFTER = timedelta(minutes=10)
 PER_ADDRESS_AND_DAY = 5  # a company that mistypes, not a script
-MAX_WAITING = 500  # of one operator; a flood must not bury the ones that were there
+MAX_WAITING = 500  # of one operator, confirmed; a flood must not bury the ones that were there
+MAX_UNCONFIRMED = 5000  # kept at most
 FIELDS = {"company": 200, "contact_name": 200, "email": 320, "phone": 60, "address": 500}
 MORE_FIELDS = {"regions": 500, "skills": 1000, "message": 2000}
 NEEDED = ("company", "contact_name", "email")
@@ -186,11 +187,21 @@ def _check_rate(session: Session, operator_id: UUID, address_hash: str, now: dat
     own = select(func.count()).where(
         PartnerApplication.address_hash == address_hash, PartnerApplication.created_at > since
     )
+    # Who has not confirmed an address is nobody yet: such applications stand in nobody's way, and the oldest give way.
     everybody = select(func.count()).where(
-        PartnerApplication.organisation_id == operator_id, PartnerApplication.state.in_(WAITING)
+        PartnerApplication.organisation_id == operator_id, PartnerApplication.state == "waiting"
     )
+    _forget_unconfirmed(session, operator_id, now)
     if (session.scalar(own) or 0) >= PER_ADDRESS_AND_DAY or (session.scalar(everybody) or 0) >= MAX_WAITING:
         raise TooManyApplications("too many applications; try again tomorrow", retry_after_s=24 * 3600)
+
+
+def _forget_unconfirmed(session: Session, operator_id: UUID, now: datetime) -> None:
+    own = PartnerApplication.organisation_id == operator_id, PartnerApplication.state == "unconfirmed"
+    session.execute(delete(PartnerApplication).where(*own, PartnerApplication.created_at < now - CONFIRM_WITHIN))
+    newest = select(PartnerApplication.id).where(*own).order_by(PartnerApplication.created_at.desc())
+    beyond = newest.offset(MAX_UNCONFIRMED).scalar_subquery()
+    session.execute(delete(PartnerApplication).where(PartnerApplication.id.in_(beyond)))
 
 
 def _check_waiting(application: PartnerApplication, to: str) -> None:

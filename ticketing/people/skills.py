@@ -56,7 +56,8 @@ def check_required(required: Sequence[Any]) -> dict[str, int]:
     for each in required:
         code: Any = each.get("skill") if isinstance(each, Mapping) else None
         level: Any = each.get("level", 1) if isinstance(each, Mapping) else None
-        if not isinstance(code, str) or not code or type(level) is not int or level not in LEVELS:
+        code = code.strip() if isinstance(code, str) else None
+        if not code or not code.isprintable() or type(level) is not int or level not in LEVELS:
             raise Invalid('skills are [{"skill": code, "level": 1 to 5}]', field="required_skills")
         found[code] = max(level, found.get(code, 1))
     return found

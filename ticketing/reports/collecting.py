@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from assets.commissioning import CommissioningAnswer, answers_of
@@ -200,7 +200,8 @@ def _done(session: Session, order: WorkOrder) -> Done:
     action = _word(order.repair_code, action_words(repair_codes_of(session, asset)), bare=True)
     mode = _word(order.failure_mode, mode_words(session, asset)) if order.failure_mode else _noticed_mode(order)
     cause = _word(order.failure_cause, CAUSES)
-    return Done(outcome=order.outcome, note=order.outcome_note, failure_mode=mode, cause=cause, action=action)
+    # What the technician noted with the outcome is for the desk; what the customer reads stands in the checklists.
+    return Done(outcome=order.outcome, note=None, failure_mode=mode, cause=cause, action=action)
 
 
 def _noticed_mode(order: WorkOrder) -> dict[str, str] | None:
@@ -277,7 +278,11 @@ def _chosen(step: Step, value: Any) -> tuple[str | None, str | None]:
 
 
 def _spent(session: Session, order: WorkOrder) -> tuple[Spent, ...]:
-    mine = select(WorkOrderLine).where(WorkOrderLine.work_order_id == order.id, WorkOrderLine.state != "rejected")
+    """Labour and travel as they were recorded, money once somebody approved it: the customer reads this."""
+    said = or_(
+        WorkOrderLine.state == "approved", (WorkOrderLine.state == "recorded") & (WorkOrderLine.kind != "expense")
+    )
+    mine = select(WorkOrderLine).where(WorkOrderLine.work_order_id == order.id, said)
     lines = session.scalars(mine.order_by(WorkOrderLine.day, WorkOrderLine.id).limit(MOST_LINES))
     return tuple(
         Spent(each.kind, each.category, each.day, each.minutes, each.kilometres, each.amount, each.currency)

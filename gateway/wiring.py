@@ -19,6 +19,7 @@ from ticketing.channels.mail_answers import MAIL_FOLLOWS_THREADS
 from ticketing.dispatch.modes import DISPATCH_FOLLOWS
 from ticketing.intake import CASES_FOLLOW_WORK
 from ticketing.order_blocks import follow_blocking
+from ticketing.order_coverage import COVERAGE_FOLLOWS_LINES
 from ticketing.order_procedures import ANSWER_KINDS, follow_answer
 from ticketing.reports.wanted import REPORTS_FOLLOW_WORK
 from ticketing.requests import REQUESTS_FOLLOW_CASES
@@ -40,6 +41,7 @@ CONSUMERS: tuple[Consumer, ...] = (
     SLA_FOLLOWS_RULES,
     MAIL_FOLLOWS_THREADS,
     REPORTS_FOLLOW_WORK,
+    COVERAGE_FOLLOWS_LINES,
     DISPATCH_FOLLOWS,
     Consumer("ticketing.order_blocks", STATE_EVENTS, follow_blocking),
     Consumer("ticketing.order_procedures", ANSWER_KINDS, follow_answer),
@@ -68,6 +70,7 @@ def routers() -> list[APIRouter]:
         asset_models,
         asset_tree,
         assets,
+        calendar_feeds,
         calendars,
         calls,
         case_files,
@@ -110,6 +113,9 @@ def routers() -> list[APIRouter]:
         meters,
         model_performance,
         models,
+        notification_channels,
+        notification_rules,
+        notifications,
         on_call,
         order_lines,
         order_people,
@@ -127,6 +133,7 @@ def routers() -> list[APIRouter]:
         price_books,
         procedures,
         purchase_orders,
+        push_subscriptions,
         readings,
         remote_sessions,
         repair_orders,
@@ -175,6 +182,7 @@ def routers() -> list[APIRouter]:
         appointment,
         customer,
         mine,
+        opt_out,
         partner,
         public_documents,
         public_reports,
@@ -290,7 +298,23 @@ def routers() -> list[APIRouter]:
         documents,
         labels,
         webhooks,
+        notification_rules,
+        notification_channels,
+        notifications,
+        push_subscriptions,
+        calendar_feeds,
         starter,
     )
-    pages = (mine, partner, public_documents, public_reports, appointment, customer, registration, trust, download)
+    pages = (
+        mine,
+        partner,
+        opt_out,
+        public_documents,
+        public_reports,
+        appointment,
+        customer,
+        registration,
+        trust,
+        download,
+    )
     return [module.router for module in (*api, *pages)]

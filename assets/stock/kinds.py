@@ -69,7 +69,6 @@ def _use(owner: UUID, asked: Requested, by: Actor, now: datetime, digest: bytes 
         asked.occurred_at or now,
         asked.work,
         asked.asset,
-        asked.in_warranty,
         asked.operation_id,
         digest,
         asked.offline,

@@ -92,10 +92,10 @@ def post(session: Session, posting: Posting) -> StockMovement:
     for line in posting.lines:
         _check(posting, line)
     _refuse_shortage(session, posting.lines)
-    movement = _movement(posting)
+    movement = movement_of(posting)
     session.add(movement)
     session.flush()
-    session.execute(insert(StockEntry).values(list(_entries(movement, posting.lines))))
+    session.execute(insert(StockEntry).values(list(entries_of(movement, posting.lines))))
     for line in posting.lines:
         _follow(line, posting, movement)
     session.flush()
@@ -195,7 +195,8 @@ def balances(session: Session, keys: Sequence[Key]) -> dict[Key, Decimal]:
     return {key: quantity for key, quantity in found.items() if key in wanted}
 
 
-def _movement(posting: Posting) -> StockMovement:
+def movement_of(posting: Posting) -> StockMovement:
+    """Return the row of a movement."""
     by, work, paper = posting.by, posting.work, posting.reference
     return StockMovement(
         id=uuid7(),
@@ -218,7 +219,8 @@ def _movement(posting: Posting) -> StockMovement:
     )
 
 
-def _entries(movement: StockMovement, lines: Sequence[Line]) -> Sequence[dict[str, Any]]:
+def entries_of(movement: StockMovement, lines: Sequence[Line]) -> Sequence[dict[str, Any]]:
+    """Return the two rows of each line of a movement."""
     made: list[dict[str, Any]] = []
     for number, line in enumerate(lines, 1):
         cost, currency = cost_of(line)

@@ -46,7 +46,6 @@ class Requested:
     offline: bool
     reason: str | None
     note: str | None
-    in_warranty: bool | None
 
     @classmethod
     def of(cls, body: dict[str, Any], work: Work | None, asset: Asset | None) -> Requested:
@@ -64,7 +63,6 @@ class Requested:
                 offline=bool(body.get("offline")),
                 reason=body.get("reason"),
                 note=body.get("note"),
-                in_warranty=body.get("in_warranty"),
             )
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise Invalid("this operation cannot be read", field="operation") from error

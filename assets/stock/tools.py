@@ -16,12 +16,14 @@ from assets.base.events import append_event
 from assets.people import Person
 from assets.registry import Asset
 from assets.stock import machines
+from assets.stock.covered import in_warranty, verdicts_on
 from assets.stock.items import Part
 from assets.stock.ledger import Line, Posting, Reference, Work, place_of_serial, post, serial_of
 from assets.stock.places import StockLocation, account, lock_stock, personal_place
 from assets.stock.prices import check_currency, check_money, quote
 from assets.stock.tables import StockSerial
 from assets.stock.words import MONEY, NETTABLE, PERSONAL, QUANTITY
+from assets.warranty.facts import Line as Judged
 
 MAX_HOURS = Decimal(1000)  # of one entry
 
@@ -156,6 +158,16 @@ def hand_over(
     post(session, Posting("custody", tool.organisation_id, [line], now, now, by=by, reference=paper, note=note))
 
 
+def _covered(
+    session: Session, asset: Asset | None, work: Work | None, hours: Decimal, at: datetime, now: datetime
+) -> bool | None:
+    """A tool's hours are labour to a warranty."""
+    if asset is None:
+        return None
+    [found] = verdicts_on(session, asset, [Judged("tool", "labour", quantity=float(hours))], at, now, work)
+    return in_warranty(found.verdict)
+
+
 def use_hours(
     session: Session,
     tool: Tool,
@@ -165,7 +177,7 @@ def use_hours(
     *,
     work: Work | None,
     asset: Asset | None,
-    in_warranty: bool | None = None,
+    now: datetime | None = None,
 ) -> ToolHours:
     """Note hours of a tool for an order: at the price book's rate, else its own. Raises Invalid, Conflict."""
     if not hours.is_finite() or not 0 < hours <= MAX_HOURS:
@@ -178,7 +190,7 @@ def use_hours(
         on=occurred_at.date(),
         tool_id=tool.id,
         customer_id=asset.customer_id if asset else None,
-        in_warranty=in_warranty,
+        in_warranty=_covered(session, asset, work, hours, occurred_at, now or occurred_at),
     )
     made = ToolHours(
         organisation_id=tool.organisation_id,

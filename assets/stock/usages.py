@@ -16,6 +16,7 @@ from assets.base.db import Base, Identified, Owned
 from assets.base.errors import Forbidden, Invalid
 from assets.registry import Asset
 from assets.stock import machines
+from assets.stock.covered import in_warranty, verdicts_on
 from assets.stock.errors import MoreThanIssued
 from assets.stock.items import Part, whole
 from assets.stock.ledger import Line, Posting, Work, cost_of, lot_of, post, serial_of
@@ -31,6 +32,7 @@ from assets.stock.prices import quote
 from assets.stock.promises import fulfil, refuse_reserved
 from assets.stock.tables import StockMovement
 from assets.stock.words import MAX_LINES, MONEY, NETTABLE, PERSONAL, QUANTITY
+from assets.warranty.facts import Line as Judged
 
 
 class PartUsage(Identified, Owned, Base):
@@ -87,7 +89,6 @@ class Use:
     occurred_at: datetime
     work: Work | None = None
     asset: Asset | None = None
-    in_warranty: bool | None = None
     operation_id: UUID | None = None
     digest: bytes | None = None
     offline: bool = False
@@ -117,9 +118,46 @@ def issue(session: Session, use: Use, used: Sequence[Used]) -> StockMovement:
         for line, quantity in _taken(lines):
             refuse_reserved(session, line.part, line.source, quantity, use.now, use.work)
     movement = _post(session, use, "issue" if use.work or use.asset else "consume", lines, "installed")
-    for line in lines:
-        _use(session, use, movement, line, settings.old_part_days)
+    for line, covered in zip(lines, _covered(session, use, lines), strict=True):
+        _use(session, use, movement, line, covered, settings.old_part_days)
     return movement
+
+
+def _covered(session: Session, use: Use, lines: Sequence[Line]) -> list[bool | None]:
+    """Whether each line is in warranty, by the verdict: what somebody says counts once another person approved it."""
+    if use.asset is None:
+        return [None] * len(lines)
+    asked = [
+        Judged(
+            str(number),
+            "part",
+            part_item=line.part.number,
+            part_serial=line.serial.serial if line.serial else None,
+            quantity=float(line.quantity),
+        )
+        for number, line in enumerate(lines)
+    ]
+    found = verdicts_on(session, use.asset, asked, use.occurred_at, use.now, use.work)
+    return [in_warranty(each.verdict) for each in found]
+
+
+def reprice(session: Session, usage: PartUsage, covered: bool | None, customer_id: UUID | None) -> bool:
+    """Let a usage follow another verdict, at the prices of its day; return whether it changed."""
+    if usage.in_warranty == covered:
+        return False
+    price = quote(
+        session,
+        usage.organisation_id,
+        on=usage.occurred_at.date(),
+        part_id=usage.part_id,
+        customer_id=customer_id,
+        in_warranty=covered,
+    )
+    usage.in_warranty = covered
+    usage.unit_price = price.unit_price if price else None
+    usage.price_currency = price.currency if price else None
+    usage.price_book_id = price.book.id if price else None
+    return True
 
 
 def _taken(lines: Sequence[Line]) -> list[tuple[Line, Decimal]]:
@@ -195,7 +233,9 @@ def _post(session: Session, use: Use, kind: str, lines: Sequence[Line], conditio
     )
 
 
-def _use(session: Session, use: Use, movement: StockMovement, line: Line, old_part_days: int) -> None:
+def _use(
+    session: Session, use: Use, movement: StockMovement, line: Line, covered: bool | None, old_part_days: int
+) -> None:
     from assets.stock.old_parts import owe  # duties know usages
 
     cost, currency = cost_of(line)
@@ -205,7 +245,7 @@ def _use(session: Session, use: Use, movement: StockMovement, line: Line, old_pa
         on=use.occurred_at.date(),
         part_id=line.part.id,
         customer_id=use.asset.customer_id if use.asset else None,
-        in_warranty=use.in_warranty,
+        in_warranty=covered,
     )
     usage = PartUsage(
         organisation_id=use.organisation_id,
@@ -220,7 +260,7 @@ def _use(session: Session, use: Use, movement: StockMovement, line: Line, old_pa
         person_id=use.by.person_id,
         quantity=line.quantity,
         occurred_at=use.occurred_at,
-        in_warranty=use.in_warranty,
+        in_warranty=covered,
         unit_cost=cost,
         cost_currency=currency,
         unit_price=price.unit_price if price else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -26,8 +27,6 @@ from assets.warranty.coverage import (
     shown,
 )
 from assets.warranty.facts import Line
-from assets.warranty.known import zone_of
-from assets.warranty.periods import local_day
 from assets.warranty.tables import CoverageCheck, CoverageOverride
 from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
@@ -40,11 +39,11 @@ from gateway.api.warranty_rows import (
     require_serving,
 )
 from ticketing.models import WorkOrder
-from ticketing.work_orders import WORK_DONE_STATES, get_work_order
+from ticketing.order_coverage import is_current, order_lines, repairs_of
+from ticketing.work_orders import get_work_order
 
 router = APIRouter(prefix="/api/v1", tags=["warranty"])
 
-MAX_REPAIRS = 1000
 Word = Annotated[str, Field(max_length=200)]
 Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 MeterValue = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
@@ -77,7 +76,7 @@ class QuestionIn(BaseModel):
     meters: Annotated[dict[Annotated[str, Field(max_length=120)], MeterValue], Field(max_length=50)] = {}
     region: Annotated[str, Field(max_length=20)] | None = None
     repair_stays: Annotated[list[RepairStay], Field(max_length=100)] = []
-    lines: Annotated[list[LineIn], Field(min_length=1, max_length=MAX_LINES)]
+    lines: Annotated[list[LineIn], Field(max_length=MAX_LINES)] = []
 
 
 class Coverage(BaseModel):
@@ -89,6 +88,7 @@ class Coverage(BaseModel):
     region: str | None = None
     lines: list[LineVerdictItem]
     checked_at: datetime | None = None
+    current: bool = True  # false: what the order took has changed, and is being judged again
 
 
 class OverrideIn(BaseModel):
@@ -155,6 +155,8 @@ def ask(asset_id: UUID, body: QuestionIn, here: Here) -> Coverage:
     """What would be in or out of warranty, and why; nothing is kept."""
     here.require("warranty.read")
     asset = asset_seen(here, asset_id)
+    if not body.lines:
+        raise Invalid("which lines", field="lines")
     question = _question(here, asset, body)
     with everything_known(here):
         verdicts = judge_lines(here.session, asset, question, here.now)
@@ -169,13 +171,15 @@ def ask(asset_id: UUID, body: QuestionIn, here: Here) -> Coverage:
 
 @router.post("/work-orders/{work_order_id}/coverage", operation_id="check_coverage")
 def check(work_order_id: UUID, body: QuestionIn, here: Here) -> Coverage:
-    """Judge the lines of a work order and keep the verdicts; the newest ones count."""
+    """Judge the lines of a work order and keep the verdicts; the newest ones count. Without lines: what it took."""
     here.require("coverage.check")
     require_serving(here)
     order = get_work_order(here.session, work_order_id)
     asset = asset_seen(here, order.asset_id)
     question = _question(here, asset, body)
     with everything_known(here):
+        if not body.lines:
+            question = replace(question, lines=order_lines(here.session, order, newest_check(here.session, order.id)))
         made = check_order(
             here.session,
             asset,
@@ -196,7 +200,9 @@ def get_coverage(work_order_id: UUID, here: Here) -> Coverage:
     kept = newest_check(here.session, order.id)
     if kept is None:
         return Coverage(asset_id=order.asset_id, work_order_id=order.id, lines=[])
-    return _coverage(here, kept)
+    with everything_known(here):
+        current = is_current(here.session, order, kept)
+    return _coverage(here, kept).model_copy(update={"current": current})
 
 
 @router.post("/work-orders/{work_order_id}/coverage/overrides", operation_id="request_override", status_code=201)
@@ -300,25 +306,8 @@ def _question(here: Context, asset: Asset, body: QuestionIn) -> Question:
         meters=body.meters,
         region=body.region,
         stays=tuple((stay.handed_in_on, stay.returned_on) for stay in body.repair_stays),
-        repairs=_repairs(here, asset),
+        repairs=repairs_of(here.session, asset),
     )
-
-
-def _repairs(here: Context, asset: Asset) -> tuple[date, ...]:
-    """The days on which a repair of the asset was finished: some demands arise after the second one."""
-    zone, _ = zone_of(here.session, asset)
-    done = (
-        select(WorkOrder.work_done_at)
-        .where(
-            WorkOrder.asset_id == asset.id,
-            WorkOrder.state.in_(WORK_DONE_STATES),
-            WorkOrder.repair_code.is_not(None),
-            WorkOrder.work_done_at.is_not(None),
-        )
-        .order_by(WorkOrder.work_done_at.desc())
-        .limit(MAX_REPAIRS)
-    )
-    return tuple(local_day(at, zone) for at in here.session.scalars(done) if at is not None)
 
 
 def _coverage(here: Context, kept: CoverageCheck) -> Coverage:

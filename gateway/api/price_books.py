@@ -12,11 +12,16 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select, tuple_
 
 from assets.base.errors import Invalid
-from assets.registry import Customer
+from assets.registry import Asset, Customer
+from assets.stock.covered import in_warranty as covered
+from assets.stock.covered import verdicts_on
 from assets.stock.items import get_part
+from assets.stock.ledger import Work
 from assets.stock.prices import MAX_PRICES, Price, PriceBook, check_book, get_book, quote, set_prices
 from assets.stock.tools import Tool, get_tool
+from assets.warranty.facts import Line
 from gateway.api.deps import Context, Here
+from gateway.api.edits import seen
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.stock_rows import (
     Amount,
@@ -29,6 +34,7 @@ from gateway.api.stock_rows import (
     PersonRef,
     check_version,
 )
+from ticketing.work_orders import get_work_order
 
 router = APIRouter(prefix="/api/v1", tags=["price books"])
 
@@ -137,6 +143,7 @@ class QuoteItem(BaseModel):
     quantity: Amount
     amount: Amount | None
     price_book: BookRef | None
+    verdict: str | None = None  # in, out or needs_check, when a machine was named
 
 
 @router.get("/price-books", operation_id="list_price_books")
@@ -224,11 +231,16 @@ def quote_price(
     part_id: UUID | None = None,
     tool_id: UUID | None = None,
     customer_id: UUID | None = None,
+    asset_id: UUID | None = None,
+    work_order_id: UUID | None = None,
     in_warranty: bool | None = None,
     on: date | None = None,
     quantity: Annotated[Decimal, Query(gt=0, max_digits=13, decimal_places=4)] = Decimal(1),
 ) -> QuoteItem:
-    """The price that holds on a day for a customer, in or out of warranty."""
+    """The price that holds on a day for a customer; for a machine the warranty's verdict says which book.
+
+    `in_warranty` looks a price up when no machine is named; for one it is not for the caller to say.
+    """
     here.require("price.read")
     if (part_id is None) == (tool_id is None):
         raise Invalid("of a part or of a tool", field="part_id")
@@ -236,6 +248,14 @@ def quote_price(
         get_part(here.session, part_id)
     if tool_id is not None:
         get_tool(here.session, tool_id)
+    verdict = None
+    if asset_id is not None:
+        if in_warranty is not None:
+            raise Invalid("a machine's warranty says it: ask for an override", field="in_warranty")
+        asset = seen(here, Asset, asset_id, "asset")
+        customer_id = customer_id or asset.customer_id
+        verdict = _verdict(here, asset, part_id, work_order_id, quantity)
+        in_warranty = covered(verdict)
     found = quote(
         here.session,
         here.actor.organisation_id,
@@ -251,7 +271,20 @@ def quote_price(
         quantity=quantity,
         amount=found.unit_price * quantity if found else None,
         price_book=BookRef(id=found.book.id, name=found.book.name) if found else None,
+        verdict=verdict,
     )
+
+
+def _verdict(here: Context, asset: Asset, part_id: UUID | None, work_order_id: UUID | None, quantity: Decimal) -> str:
+    """A part is judged as a part, hours of a tool as labour."""
+    order = get_work_order(here.session, work_order_id) if work_order_id is not None else None
+    if order is not None and order.asset_id != asset.id:
+        raise Invalid("this order is for another machine", field="work_order_id")
+    item = get_part(here.session, part_id).number if part_id is not None else None
+    line = Line("asked", "part" if part_id is not None else "labour", part_item=item, quantity=float(quantity))
+    work = Work(order.id, order.number) if order is not None else None
+    [found] = verdicts_on(here.session, asset, [line], order.opened_at if order else here.now, here.now, work)
+    return found.verdict
 
 
 def _books(here: Context, rows: list[PriceBook]) -> list[BookItem]:

@@ -66,7 +66,6 @@ class OperationIn(BaseModel):
     work_order_id: UUID | None = None
     work_order: Annotated[str | None, Field(max_length=80)] = None
     asset_id: UUID | None = None
-    in_warranty: bool | None = None
     operation_id: UUID | None = None
     occurred_at: Moment | None = None
     offline: bool = False

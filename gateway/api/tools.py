@@ -87,7 +87,6 @@ class Hours(BaseModel):
     work_order_id: UUID | None = None
     work_order: Annotated[str | None, Field(max_length=80)] = None
     asset_id: UUID | None = None
-    in_warranty: bool | None = None
     occurred_at: Moment | None = None
 
 
@@ -288,7 +287,7 @@ def note_tool_hours(tool_id: UUID, body: Hours, here: Here) -> ToolDetail:
     at = body.occurred_at or here.now
     if at > here.now:
         raise Conflict("hours are noted when they are over", field="occurred_at")
-    use_hours(here.session, tool, body.hours, at, here.actor, work=work, asset=asset, in_warranty=body.in_warranty)
+    use_hours(here.session, tool, body.hours, at, here.actor, work=work, asset=asset, now=here.now)
     return _detail(here, tool)
 
 

@@ -9,12 +9,13 @@ import { useText } from "../../i18n/useText";
 import { FormButton } from "../../ui/Act";
 import { Chip } from "../../ui/chips";
 import { CardBlock } from "../../ui/parts";
+import { VerdictChip } from "../warranty/look";
 import { amount, money, Part, PARTS, partName, Place, PLACES, type PartRef, type PlaceRef } from "./common";
 
 export type Usage = { usage_id: string; part: PartRef; serial: string | null; lot: string | null; quantity: number; returned: number; from: PlaceRef | null; occurred_at: string; unit_cost: number | null; unit_price: number | null; currency: string | null; in_warranty: boolean | null; cost_currency: string | null; old_part: { id: string; state: string; due_at: string } | null };
 export type Used = { items: Usage[]; tools: { tool: string; name_en: string; name_zh: string; occurred_at: string; hours: number; rate: number | null; amount: number | null; currency: string | null }[]; totals: { currency: string; cost: number; price: number | null; tools: number }[] };
 
-export function OrderParts(props: { order: string }) {
+export function OrderParts(props: { order: string; judged?: Record<string, string> }) {
   const text = useText();
   const me = useOutletContext<Me>();
   const used = useOne<Used>(`/work-orders/${props.order}/parts`);
@@ -37,6 +38,7 @@ export function OrderParts(props: { order: string }) {
               <b className="num">{amount(one.quantity - one.returned, one.part.unit, text)}</b>
               <span className="muted"><Place place={one.from} /></span>
               <span className="num nowrap">{one.unit_price !== null ? money(one.unit_price * (one.quantity - one.returned), one.currency, text) : one.unit_cost !== null ? money(one.unit_cost * (one.quantity - one.returned), one.cost_currency, text) : ""}</span>
+              {props.judged?.[`part:${one.usage_id}`] && <VerdictChip verdict={props.judged[`part:${one.usage_id}`]!} small />}
               {one.old_part?.state === "open" && <Chip tone="watch" small>{text.t("order.old_part_due", { day: text.day(one.old_part.due_at) })}</Chip>}
             </div>
           ))}

@@ -48,6 +48,6 @@ export type Verdict = {
   considered: { code: string; version: number; clause_id: string; result: string; reason: string | null; missing: string[] }[];
   override: { verdict: string; reason: string; payer: string | null } | null; // approved; what was computed stands beside it
 };
-export type Coverage = { asset_id: string; fault_at?: string | null; region?: string | null; lines: (Verdict & { description?: string | null; component?: string | null; part_item?: string | null })[]; checked_at?: string | null };
+export type Coverage = { asset_id: string; fault_at?: string | null; region?: string | null; lines: (Verdict & { description?: string | null; component?: string | null; part_item?: string | null })[]; checked_at?: string | null; current?: boolean };
 
 export const FACTS = ["produced_on", "invoiced_on", "purchased_on", "delivered_on", "installed_on", "commissioned_on", "registered_on"];

@@ -14,6 +14,9 @@ import { Table } from "../../ui/Rows";
 import { Bones, Empty, Failure } from "../../ui/states";
 import { OrderParts } from "../stock/OrderParts";
 import { money } from "../stock/common";
+import { VerdictChip } from "../warranty/look";
+import { VerdictLines } from "../warranty/Lines";
+import type { Coverage } from "../warranty/types";
 import { duration, TECHNICIANS, type Named, type Order } from "./look";
 
 type Line = { id: string; kind: string; category: string; source: string; person: Named | null; day: string; minutes: number | null; kilometres: number | null; amount: number | null; currency: string | null; note: string | null; state: string; decision_reason: string | null; evidence_ids: string[] };
@@ -31,11 +34,13 @@ export function LinesTab(props: { order: Order }) {
   const { order } = props;
   const path = `/work-orders/${order.id}/lines`;
   const lines = useOne<Lines>(path);
+  const coverage = useOne<Coverage>(`/work-orders/${order.id}/coverage`, may(me, "warranty.read"));
   const open = !["closed", "cancelled"].includes(order.state);
   const record = open && order.may.includes("work_order.record");
   const decide = order.may.includes("work_order.review");
   if (!lines.data) return lines.error ? <Failure error={lines.error} retry={() => void lines.refetch()} /> : <Bones rows={5} />;
   const { items, totals } = lines.data;
+  const judged = Object.fromEntries((coverage.data?.lines ?? []).map((one) => [one.line_id, one.override?.verdict ?? one.verdict]));
   const add = record ? <AddLine path={path} text={text} desk={may(me, "work_order.assign")} /> : undefined;
   const actions = (line: Line) => (
     <span className="row" style={{ gap: 4, justifyContent: "flex-end" }}>
@@ -53,6 +58,7 @@ export function LinesTab(props: { order: Order }) {
             { label: "work.person", cell: (line) => line.person?.name ?? "–" },
             { label: "col.kind", cell: (line) => <>{text.code("line_kind", line.kind)} · {text.code("line_category", line.category)}{line.source === "visit" && <span className="tiny muted"> {text.t("work.counted")}</span>}</> },
             { label: "work.quantity", num: true, phone: "side", cell: (line) => quantity(line, text) },
+            ...(Object.keys(judged).length > 0 ? [{ label: "nav.warranties", cell: (line: Line) => { const verdict = judged[`line:${line.id}`]; return verdict ? <VerdictChip verdict={verdict} small /> : null; } }] : []),
             { label: "finish.note", phone: "hide", cell: (line) => <span className="break small">{line.note}</span> },
             { label: "col.state", cell: (line) => <Chip small tone={line.state === "approved" ? "ok" : line.state === "rejected" ? "trouble" : "quiet"} title={line.decision_reason ?? undefined}>{text.code("line_state", line.state)}</Chip> },
             { label: "work.actions", cell: actions },
@@ -67,9 +73,20 @@ export function LinesTab(props: { order: Order }) {
           </div>
         )}
       </CardBlock>
-      <OrderParts order={order.id} />
+      <OrderParts order={order.id} judged={judged} />
+      {coverage.data && coverage.data.lines.length > 0 && (
+        <CardBlock title={text.t("work.coverage")} right={coverage.data.current === false && <Chip small tone="quiet">{text.t("work.coverage_again")}</Chip>}>
+          <VerdictLines coverage={{ ...coverage.data, lines: coverage.data.lines.map((one) => ({ ...one, description: described(one.line_id, items, text) })) }} />
+        </CardBlock>
+      )}
     </>
   );
+}
+
+/** What a verdict is about: a line of this order by its person and day; a part says its item by itself. */
+function described(id: string, items: Line[], text: Text): string | undefined {
+  const line = items.find((one) => id === `line:${one.id}`);
+  return line && [line.person?.name, text.day(line.day), quantity(line, text)].filter(Boolean).join(" · ");
 }
 
 function quantity(line: Line, text: Text): string {

@@ -31,6 +31,7 @@ TIMETABLE: dict[str, float] = {
     "count_evidence": 15,
     "escalate_alarms": 5,
     "send_notifications": 5,
+    "keep_reminders": 30,
     "send_webhooks": 2,
     "write_reports": 5,  # whoever asks for one wakes it at once; this is for tries that failed
     "mail_reports": 5,

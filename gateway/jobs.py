@@ -16,6 +16,7 @@ from gateway.files import file_store
 from gateway.mail.polling import poll_mailboxes as read_mailboxes
 from gateway.mail.sending import send_answers as send_mails
 from gateway.notify.outbox import forget_told, send_waiting
+from gateway.notify.reminders import keep_all
 from gateway.notify.webhook_sending import forget_deliveries, send_batch
 from gateway.reports.mailing import mail_waiting
 from gateway.reports.writing import write_waiting
@@ -122,6 +123,11 @@ def escalate_alarms(database: Database, now: datetime) -> None:
 def send_notifications(database: Database, now: datetime) -> None:
     """Send the notifications that wait."""
     send_waiting(database, Settings(), now)
+
+
+def keep_reminders(database: Database, now: datetime) -> None:
+    """Bring reminders up to the dates that they follow, and tell those that are due."""
+    keep_all(database, now)
 
 
 def send_webhooks(database: Database, now: datetime) -> None:
@@ -318,6 +324,7 @@ JOBS: dict[str, Job] = {
         count_evidence,
         escalate_alarms,
         send_notifications,
+        keep_reminders,
         send_webhooks,
         write_reports,
         mail_reports,

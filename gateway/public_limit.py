@@ -40,7 +40,7 @@ class Limiter:
 
 
 class PublicLimit:
-    """Answers 429 below /a, and to applications, once an address has asked too often."""
+    """Answers 429 below /a, to applications and to calendars, once an address has asked too often."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app, self._limiter = app, Limiter()
@@ -59,4 +59,5 @@ class PublicLimit:
 def _is_public(scope: Scope) -> bool:
     path = scope["path"]
     applies = scope["method"] == "POST" and path.startswith("/api/v1/partner-applications")
-    return bool(path == "/a" or path.startswith("/a/") or applies)
+    feed = path.startswith("/api/v1/calendar-feeds/") and path.endswith(".ics")
+    return bool(path == "/a" or path.startswith("/a/") or applies or feed)

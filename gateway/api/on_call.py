@@ -1,10 +1,9 @@
-"""On-call lists and notifications over HTTP."""
+"""On-call lists over HTTP."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -13,16 +12,13 @@ from sqlalchemy import select
 
 from assets.base.errors import Conflict, Invalid, NotFound
 from assets.people import Person
-from assets.registry import Asset, AssetModel, Site
+from assets.registry import AssetModel, Site
 from gateway.api.alarm_rows import PersonRef, people_refs
 from gateway.api.deps import Context, Here
-from gateway.api.findings import AssetOfFinding
 from gateway.api.maintenance_windows import Hours, Name, Zone
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_orders import id_of_cursor
-from gateway.notify.models import Notification
 from maintenance.alarm_models import OnCallList
-from maintenance.models import Episode
 from maintenance.on_call import LONGEST_WAIT_S, MAX_STEPS, SHORTEST_WAIT_S, check_list, is_on_call
 
 router = APIRouter(prefix="/api/v1", tags=["on-call"])
@@ -82,36 +78,6 @@ class OnCallBody(BaseModel):
     enabled: bool = True
 
 
-class TextOfNotification(BaseModel):
-    """What it says, as code and parameters."""
-
-    code: str
-    params: dict[str, Any]
-
-
-class NotificationItem(BaseModel):
-    """One message to one person."""
-
-    id: UUID
-    at: datetime
-    state: str
-    channel: str
-    person: PersonRef | None
-    text: TextOfNotification
-    episode_id: UUID | None
-    asset: AssetOfFinding | None
-    acknowledged_at: datetime | None
-    closed_at: datetime | None
-    error: str | None
-
-
-class Notifications(BaseModel):
-    """A page of notifications."""
-
-    items: list[NotificationItem]
-    next: str | None = None
-
-
 @router.get("/on-call-lists", operation_id="list_on_call_lists")
 def list_on_call_lists(here: Here, limit: Limit = 100, after: After = None) -> OnCallLists:
     """List the on-call lists."""
@@ -152,25 +118,6 @@ def delete_on_call_list(list_id: UUID, here: Here) -> None:
     here.require("on_call.manage")
     here.session.delete(_list(here, list_id))
     here.session.flush()
-
-
-@router.get("/notifications", operation_id="list_notifications")
-def list_notifications(
-    here: Here, mine: bool = False, episode_id: UUID | None = None, limit: Limit = 100, after: After = None
-) -> Notifications:
-    """List notifications, newest first; one's own with `mine=true`, others' for whoever may see people."""
-    if not mine:
-        here.require("people.read")
-    query = select(Notification).order_by(Notification.id.desc()).limit(limit + 1)
-    if mine:
-        query = query.where(Notification.person_id == here.actor.person_id)
-    if episode_id is not None:
-        query = query.where(Notification.episode_id == episode_id)
-    if after is not None:
-        query = query.where(Notification.id < id_of_cursor(after))
-    found = list(here.session.scalars(query))
-    page = found[:limit]
-    return Notifications(items=_told(here, page), next=cursor_of(page[-1].id) if len(found) > limit else None)
 
 
 def _fill(here: Context, on_call: OnCallList, body: OnCallBody) -> None:
@@ -221,34 +168,3 @@ def _items(here: Context, lists: Sequence[OnCallList]) -> list[OnCallItem]:
         )
         for on_call in lists
     ]
-
-
-def _told(here: Context, notifications: Sequence[Notification]) -> list[NotificationItem]:
-    session = here.session
-    people = people_refs(here, [one.person_id for one in notifications])
-    wanted = {one.asset_id for one in notifications if one.asset_id}
-    assets = {
-        asset.id: AssetOfFinding(id=asset.id, name=asset.name, serial=asset.serial)
-        for asset in session.scalars(select(Asset).where(Asset.id.in_(wanted)))
-    }
-    about = {one.episode_id for one in notifications if one.episode_id}
-    episodes = {episode.id: episode for episode in session.scalars(select(Episode).where(Episode.id.in_(about)))}
-    items = []
-    for one in notifications:
-        episode = episodes.get(one.episode_id) if one.episode_id else None
-        items.append(
-            NotificationItem(
-                id=one.id,
-                at=one.created_at,
-                state=one.state,
-                channel=one.channel,
-                person=people.get(one.person_id),
-                text=TextOfNotification(code=one.code, params=one.params),
-                episode_id=episode.id if episode else None,
-                asset=assets.get(one.asset_id) if one.asset_id else None,
-                acknowledged_at=episode.acknowledged_at if episode else None,
-                closed_at=episode.closed_at if episode else None,
-                error=one.error,
-            )
-        )
-    return items

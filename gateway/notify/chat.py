@@ -12,7 +12,6 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-import apprise
 import urllib3.util.connection
 
 from assets.base.errors import Invalid
@@ -91,7 +90,7 @@ def send_chat(url: str, subject: str, body: str, allowed: Networks, phone: str |
         raise NotSent("the address of the channel is no longer understood")
     with _guarded(allowed) as refused, _listening() as said:
         try:
-            sent = channel.notify(body=body, title=subject, body_format=apprise.NotifyFormat.TEXT)
+            sent = channel.notify(body=body, title=subject, body_format="text")
         except Exception as error:
             raise NotSent(_without(url, f"{type(error).__name__}: {error}")) from None
     if refused:
@@ -101,6 +100,8 @@ def send_chat(url: str, subject: str, body: str, allowed: Networks, phone: str |
 
 
 def _instance(url: str, phone: str) -> Any:
+    import apprise  # a second of a processor's time: only who sends or checks an address pays it
+
     asset = apprise.AppriseAsset(async_mode=False, plugin_paths=[], storage_mode=apprise.PersistentStoreMode.MEMORY)
     made = apprise.Apprise.instantiate(url.replace(PHONE, quote(phone, safe="")), asset=asset)
     if made is not None:

@@ -32,6 +32,10 @@ _PATHS = {
     "request": "/requests",
     "episode": "/alarms/{}",
     "asset": "/assets/{}",
+    "contract": "/contracts/{}",
+    "warranty_card": "/warranties",
+    "person_skill": "/people",
+    "tool": "/tools",
 }
 _SAME = ("clock", "percent", "step", "round", "of", "list", "key")  # of an event, as they are
 Window = tuple[datetime, datetime]
@@ -185,6 +189,8 @@ def _place(session: Session, facts: Facts) -> None:
     facts.model = session.get(AssetModel, asset.asset_model_id) if asset and asset.asset_model_id else None
     facts.site = _get(session, Site, facts.order, facts.case, asset, name="site_id")
     facts.customer = _get(session, Customer, facts.case, facts.request, asset, name="customer_id")
+    if facts.customer is None and facts.payload.get("customer_id"):
+        facts.customer = session.get(Customer, UUID(str(facts.payload["customer_id"])))
 
 
 def _people(session: Session, facts: Facts) -> None:
@@ -262,6 +268,9 @@ def what_happened(facts: Facts, language: str) -> str:
     """Return the sentence that the timeline says of it."""
     to = facts.payload.get("to")
     code = facts.kind
+    if code.startswith("reminder."):
+        known = code if texts.has(code) else "reminder.asset.custom"
+        return texts.text(language, known, name=facts.payload.get("name") or "")
     if isinstance(to, str) and texts.has(f"event.{code}.{to}"):
         code = f"{code}.{to}"
     plain = {
@@ -274,13 +283,16 @@ def what_happened(facts: Facts, language: str) -> str:
 
 
 def _title(facts: Facts, language: str) -> str:
-    if facts.order is not None and facts.order.title_text:
-        return facts.order.title_text
-    if facts.case is not None and facts.order is None:
-        return facts.case.title
-    if facts.order is None:
-        return ""
-    params, code = facts.order.title_params, facts.order.title_code
+    if facts.order is not None:
+        return title_of(facts.order, language)
+    return facts.case.title if facts.case is not None else ""
+
+
+def title_of(order: WorkOrder, language: str) -> str:
+    """Return why an order was opened, in words."""
+    if order.title_text:
+        return order.title_text
+    params, code = order.title_params, order.title_code
     if code.startswith("noticed_"):
         label = params.get(f"label_{language}") or params.get("label_en") or params.get("metric") or "–"
         return texts.text(language, "report.title.noticed", label=label)

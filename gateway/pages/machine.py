@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from assets.base.errors import Conflict
 from assets.labels.codes import labelled_asset
 from assets.registry import Asset, AssetModel, Site
+from gateway.notify.journey import Way, way_of
 from gateway.pages.public_documents import PublicDocument, public_documents
 from gateway.pages.shown_reports import ShownReport, shown_reports
 from gateway.pages.warranty import Warranty, warranty_of
@@ -87,6 +88,7 @@ class Report:
     repaired: bool
     thread: tuple[Line, ...] = ()
     open: bool = True
+    way: Way | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ def load_report(session: Session, code: str, tracking: str) -> Report | None:
             for message in messages_for_request(session, request)
         ),
         open=progress != "rejected",
+        way=way_of(session, request),
     )
 
 

@@ -1,0 +1,1 @@
+"""Notifications: rules, ways, reminders, phones, calendars."""

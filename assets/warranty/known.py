@@ -120,27 +120,12 @@ def record_facts(
 ) -> WarrantyFacts:
     """Record the days of an asset, all at once: what is left out is not known. Raises Invalid for a day to come."""
     zone, _ = zone_of(session, asset)
-    today = local_day(now, zone)
-    for column in FACT_OF:
-        day = given.get(column)
-        if isinstance(day, date) and not (EARLIEST <= day <= min(today, LATEST)):
-            raise Invalid("this day lies in the future, or before anything was made", field=column, today=str(today))
-    produced = given.get("produced_on")
-    for column in ("invoiced_on", "purchased_on", "delivered_on", "installed_on", "commissioned_on"):
-        day = given.get(column)
-        if isinstance(day, date) and isinstance(produced, date) and day < produced:
-            raise Invalid("this day lies before the day of production", field=column, produced_on=str(produced))
+    check_days(given, local_day(now, zone))
     facts = session.get(WarrantyFacts, asset.id)
     if facts is None:
         facts = WarrantyFacts(asset_id=asset.id, organisation_id=asset.organisation_id, version=0)
         session.add(facts)
-    changes = {}
-    for column in (*FACT_OF, "region"):
-        before, value = getattr(facts, column), given.get(column)
-        if before != value:
-            changes[column] = [str(before) if before else None, str(value) if value else None]
-            setattr(facts, column, value)
-    facts.version = (facts.version or 0) + 1
+    changes = set_facts(facts, given)
     session.flush()
     if changes:
         append_event(
@@ -156,6 +141,31 @@ def record_facts(
             payload={"changes": changes},
         )
     return facts
+
+
+def check_days(given: Mapping[str, Any], today: date) -> None:
+    """Raise Invalid for a day to come, or one that lies before the machine was made."""
+    for column in FACT_OF:
+        day = given.get(column)
+        if isinstance(day, date) and not (EARLIEST <= day <= min(today, LATEST)):
+            raise Invalid("this day lies in the future, or before anything was made", field=column, today=str(today))
+    produced = given.get("produced_on")
+    for column in ("invoiced_on", "purchased_on", "delivered_on", "installed_on", "commissioned_on"):
+        day = given.get(column)
+        if isinstance(day, date) and isinstance(produced, date) and day < produced:
+            raise Invalid("this day lies before the day of production", field=column, produced_on=str(produced))
+
+
+def set_facts(facts: WarrantyFacts, given: Mapping[str, Any]) -> dict[str, list[str | None]]:
+    """Put days and region in the place of what was recorded; return what changed, from and to."""
+    changes: dict[str, list[str | None]] = {}
+    for column in (*FACT_OF, "region"):
+        before, value = getattr(facts, column), given.get(column)
+        if before != value:
+            changes[column] = [str(before) if before else None, str(value) if value else None]
+            setattr(facts, column, value)
+    facts.version = (facts.version or 0) + 1
+    return changes
 
 
 def meters_at(session: Session, asset_id: UUID, at: datetime) -> dict[str, Reading]:

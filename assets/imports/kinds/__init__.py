@@ -11,7 +11,8 @@ from assets.imports.kinds.meters import MeterReadings
 from assets.imports.kinds.models import AssetModels, FailureModes, Metrics
 from assets.imports.kinds.positions import Positions
 from assets.imports.kinds.sites import Sites
-from assets.imports.kinds.stock import Parts, StockLocations
+from assets.imports.kinds.stock import Parts
+from assets.imports.kinds.stock_places import StockLocations
 from assets.imports.kinds.warranty import WarrantyDates
 
 KINDS: dict[str, Kind] = {

@@ -76,13 +76,19 @@ class RowKind(Kind):
     def _try_all(
         self, session: Session, stage: Stage, rows: Sequence[tuple[int, dict[str, Any]]], origin: Origin
     ) -> None:
+        if not rows:
+            return
         verdicts: dict[int, str] = {}
         with session.begin_nested() as tried:
+            self._prepare(session, origin)
             for first in range(0, len(rows), BATCH_ROWS):
                 verdicts |= self._try(session, stage, rows[first : first + BATCH_ROWS], origin)
             tried.rollback()
         session.expire_all()
         set_verdicts(session, verdicts)
+
+    def _prepare(self, session: Session, origin: Origin) -> None:
+        """Put in place, for the trial, what its rows rest on."""
 
     def _try(
         self, session: Session, stage: Stage, rows: Sequence[tuple[int, dict[str, Any]]], origin: Origin

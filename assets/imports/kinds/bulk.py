@@ -25,6 +25,7 @@ class BulkKind(RowKind):
     """
 
     candidates: ClassVar[str]  # selects the numbers of the rows that may go together; `:own` is the importer's own
+    rest_follows: ClassVar[bool] = False  # whether the others may need rows that go together: these are there first
 
     @abstractmethod
     def decide(
@@ -61,6 +62,13 @@ class BulkKind(RowKind):
             stage.fault(1, None, "too_many_rows", most=MAX_ROWS_ONE_BY_ONE)
             return
         self._try_all(session, stage, rest, origin)
+
+    def _prepare(self, session: Session, origin: Origin) -> None:
+        if self.rest_follows:
+            together = self._staged(session, 0, 1 << 31, ("faulty", "unchanged"), "together")
+            for first in range(0, len(together), AT_ONCE):
+                self.store_many(session, together[first : first + AT_ONCE], origin)
+                session.expunge_all()
 
     def write(self, session: Session, stage: Stage, origin: Origin, first: int, last: int) -> None:
         """Store the rows of one chunk, first those that go together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from assets.imports.bulk_events import Happened, append_events
 from assets.imports.fields import Field
 from assets.imports.kinds.base import Origin, pages
 from assets.imports.kinds.bulk import BulkKind, Rows
+from assets.imports.stage import Stage
 from assets.meter_models import Meter, MeterReading
 from assets.meter_rules import Standing, Told, after
 from assets.meters import facts_of, new_reading, read_meter, reading_payload, standing_of
@@ -29,6 +31,36 @@ SELECT r.id FROM unnest(CAST(:meters AS uuid[])) AS m(id) CROSS JOIN LATERAL (
 
 Last = tuple[datetime, Standing]
 
+# Of a meter whose readings do not come oldest first: `earliest` when its moments are all different, and whether its
+# values rise with them, as a counter's do. Then they may come in any order: totals follow from what was there before.
+_SPANS = text("""
+UPDATE import_rows r SET earliest = s.earliest, rising = s.rising FROM (
+  SELECT n, forwards, min(f_at) OVER meter AS earliest, bool_and(other) OVER meter AS different,
+         bool_and(risen) OVER meter AS rising
+  FROM (
+    SELECT n, f_serial, f_meter, f_at,
+           bool_and(coalesce(forward, true)) OVER (PARTITION BY f_serial, f_meter) AS forwards,
+           coalesce(f_at > lag(f_at) OVER timely, true) AS other,
+           coalesce(f_value >= lag(f_value) OVER timely, true) AS risen
+    FROM (SELECT n, f_serial, f_meter, f_at, f_value,
+                 f_at > lag(f_at) OVER (PARTITION BY f_serial, f_meter ORDER BY n) AS forward
+          FROM import_rows WHERE verdict IS DISTINCT FROM 'faulty') read
+    WINDOW timely AS (PARTITION BY f_serial, f_meter ORDER BY f_at, n)
+  ) compared WINDOW meter AS (PARTITION BY f_serial, f_meter)
+) s WHERE s.n = r.n AND NOT s.forwards AND s.different
+""")
+# Readings of meters from a moment on that are not of this import itself.
+_OTHERS = text("""
+SELECT DISTINCT m.id FROM unnest(CAST(:meters AS uuid[]), CAST(:since AS timestamptz[])) AS m(id, since)
+JOIN meter_readings r ON r.meter_id = m.id AND r.at >= m.since
+WHERE NOT (r.source = 'import' AND r.created_at = :now AND r.kind = 'reading' AND r.superseded_at IS NULL)
+""")
+_BEFORE = text("""
+SELECT r.id FROM unnest(CAST(:meters AS uuid[]), CAST(:since AS timestamptz[])) AS m(id, since)
+CROSS JOIN LATERAL (SELECT id FROM meter_readings
+  WHERE meter_id = m.id AND superseded_at IS NULL AND at < m.since ORDER BY at DESC LIMIT 1) r
+""")
+
 
 class MeterReadings(BulkKind):
     """What meters showed."""
@@ -38,9 +70,10 @@ class MeterReadings(BulkKind):
     action = "meter.read"
     # Of a meter whose readings come oldest first, each follows from the one before.
     candidates = """
-    SELECT n FROM (SELECT n, bool_and(forwards) OVER (PARTITION BY f_serial, f_meter) AS forwards FROM (
-      SELECT n, f_serial, f_meter, coalesce(f_at > lag(f_at) OVER (PARTITION BY f_serial, f_meter ORDER BY n), true)
-        AS forwards FROM import_rows) s) r WHERE forwards
+    SELECT n FROM (SELECT n, earliest, bool_and(forwards) OVER (PARTITION BY f_serial, f_meter) AS forwards FROM (
+      SELECT n, f_serial, f_meter, earliest,
+        coalesce(f_at > lag(f_at) OVER (PARTITION BY f_serial, f_meter ORDER BY n), true)
+        AS forwards FROM import_rows) s) r WHERE forwards OR earliest IS NOT NULL
     """
     fields = (
         Field(
@@ -77,6 +110,12 @@ class MeterReadings(BulkKind):
             raise _not_there({"meter": name}, 1)
         return meter
 
+    def check(self, session: Session, stage: Stage, origin: Origin) -> None:
+        """Look which meters' readings come in another order first."""
+        session.execute(text("ALTER TABLE import_rows ADD earliest timestamptz, ADD rising boolean"))
+        session.execute(_SPANS)
+        super().check(session, stage, origin)
+
     def decide(
         self, session: Session, rows: Rows, origin: Origin, memory: dict[Any, Any]
     ) -> dict[int, str | RuleError]:
@@ -86,6 +125,7 @@ class MeterReadings(BulkKind):
         there = _there(session, meters.values(), rows)
         last = _newest(session, [meter.id for meter in meters.values() if meter.id not in memory])
         memory |= {meter.id: last.get(meter.id) for meter in meters.values() if meter.id not in memory}
+        spans = _spans(session, rows)
         said: dict[int, str | RuleError] = {}
         for number, values in rows:
             found = assets.get(values["serial"], [])
@@ -94,9 +134,13 @@ class MeterReadings(BulkKind):
                 said[number] = _not_there(values, len(found))
             elif there.get((meter.id, values["at"])) == values["value"]:
                 said[number] = "unchanged"
+            elif number in spans and not _fits(meter, memory[meter.id], spans[number]):
+                continue
             elif _follows(meter, memory[meter.id], values["at"], origin):
                 try:
-                    memory[meter.id] = values["at"], _next(meter, memory[meter.id], values["value"])
+                    standing = _next(meter, memory[meter.id], values["value"])
+                    if number not in spans:
+                        memory[meter.id] = values["at"], standing
                     said[number] = "insert"
                 except RuleError as wrong:
                     said[number] = wrong
@@ -107,19 +151,29 @@ class MeterReadings(BulkKind):
         assets = _assets(session, rows)
         meters = _meters(session, [found[0] for found in assets.values() if len(found) == 1], lock=True)
         last: dict[UUID, Last | None] = dict(_newest(session, [meter.id for meter in meters.values()]))
+        spans = _spans(session, rows)
+        since = {}
+        for number, values in rows:
+            found = assets.get(values["serial"], [])
+            if number in spans and len(found) == 1 and (found[0], values["meter"]) in meters:
+                since[meters[found[0], values["meter"]].id] = spans[number].earliest
+        bases, mixed = _bases(session, since, origin)
         left, made = [], []
         for number, values in rows:
             found = assets.get(values["serial"], [])
             meter = meters.get((found[0], values["meter"])) if len(found) == 1 else None
-            if meter is None or not _follows(meter, last.get(meter.id), values["at"], origin):
+            before = bases.get(meter.id) if meter and number in spans else last.get(meter.id) if meter else None
+            if meter is None or meter.id in mixed or not _follows(meter, before, values["at"], origin):
                 left.append((number, values))
                 continue
-            at, standing = values["at"], _next(meter, last.get(meter.id), values["value"])
+            at, standing = values["at"], _next(meter, before, values["value"])
             told = Told(values["value"])
             reading = new_reading(meter, told, at, origin.now, standing, source="import", by_id=origin.actor.person_id)
             made.append((meter, reading))
-            last[meter.id] = at, standing
-            meter.value, meter.total, meter.read_at = standing.shown, standing.total, at
+            if number not in spans:
+                last[meter.id] = at, standing
+            if meter.read_at is None or at > meter.read_at:
+                meter.value, meter.total, meter.read_at = standing.shown, standing.total, at
         session.add_all(reading for _, reading in made)
         session.flush()
         append_events(session, [_happened(meter, reading, origin) for meter, reading in made], new=False)
@@ -165,6 +219,39 @@ def _newest(session: Session, meters: Sequence[UUID]) -> dict[UUID, Last]:
     ids = list(session.scalars(_NEWEST, {"meters": list(meters)}))
     found = session.scalars(select(MeterReading).where(MeterReading.id.in_(ids)))
     return {reading.meter_id: (reading.at, standing_of(reading)) for reading in found}
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """All of a meter's readings in the file: since when they are, and whether their values rise with time."""
+
+    earliest: datetime
+    rising: bool
+
+
+def _spans(session: Session, rows: Rows) -> dict[int, _Span]:
+    """Return the spans of the rows whose meters' readings come in another order than oldest first."""
+    found = session.execute(
+        text("SELECT n, earliest, rising FROM import_rows WHERE n = ANY (:n) AND earliest IS NOT NULL"),
+        {"n": [number for number, _ in rows]},
+    )
+    return {row.n: _Span(row.earliest, row.rising) for row in found}
+
+
+def _fits(meter: Meter, last: Last | None, span: _Span) -> bool:
+    """Whether all of a span comes behind what is there, so that the order of its rows is no matter."""
+    return (meter.kind == "gauge" or span.rising) and (last is None or last[0] < span.earliest)
+
+
+def _bases(session: Session, since: dict[UUID, datetime], origin: Origin) -> tuple[dict[UUID, Last], set[UUID]]:
+    """Return what each meter stood at before its span, and the meters that others read since then."""
+    if not since:
+        return {}, set()
+    binds = {"meters": list(since), "since": list(since.values())}
+    mixed = set(session.scalars(_OTHERS, {**binds, "now": origin.now}))
+    ids = list(session.scalars(_BEFORE, binds))
+    found = session.scalars(select(MeterReading).where(MeterReading.id.in_(ids)))
+    return {reading.meter_id: (reading.at, standing_of(reading)) for reading in found}, mixed
 
 
 def _not_there(values: Mapping[str, Any], assets: int) -> Invalid:

@@ -1,4 +1,4 @@
-"""Items and places of the stock: known by their number and code."""
+"""Items of the stock: known by their number."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from assets.base.errors import Invalid, RuleError
+from assets.base.errors import RuleError
 from assets.imports.fields import Field
-from assets.imports.kinds.base import Origin, RowKind, pages
+from assets.imports.kinds.base import Origin, pages
 from assets.imports.kinds.bulk import BulkKind, Rows
 from assets.stock.items import Part, add_part, change_part, check_part
-from assets.stock.places import StockLocation, add_location
 from assets.stock.words import PART_KINDS, TRACKING
 
 _KINDS = {"part": ("备件", "配件"), "consumable": ("耗材",), "tool": ("工具",), "rotable": ("周转件",)}
@@ -121,72 +120,3 @@ class Parts(BulkKind):
         """Yield items by number."""
         names = ", ".join(each.name for each in self.fields)
         yield from pages(session, f"SELECT {names} FROM parts ORDER BY number, id", len(self.fields))
-
-
-class StockLocations(RowKind):
-    """Warehouses, bins and vans by code."""
-
-    name, en, zh = "stock_locations", "Stock locations", "库位"
-    key = ("code",)
-    action = "stock.manage"
-    read_action = "stock.read"
-    fields = (
-        Field("code", "Location code", "库位编码", required=True, most=120, also=("code", "location", "库位")),
-        Field("name", "Location name", "库位名称", required=True, also=("name", "名称")),
-        Field(
-            "kind",
-            "Location kind",
-            "库位类型",
-            "choice",
-            required=True,
-            choices={
-                "warehouse": ("仓库",),
-                "bin": ("货位", "储位"),
-                "van": ("服务车", "车辆"),
-                "quarantine": ("隔离区",),
-                "repair_shop": ("维修车间",),
-            },
-            also=("kind", "类型"),
-        ),
-        Field("parent", "Inside of (code)", "上级库位", "reference", most=120, also=("parent", "warehouse")),
-    )
-
-    def store(self, session: Session, values: Mapping[str, Any], origin: Origin) -> str:
-        """Store a place of the importer's own; its kind stays once it is there."""
-        there = self._find(session, values["code"], origin)
-        parent = self._find(session, values["parent"], origin) if values["parent"] else None
-        if values["parent"] and parent is None:
-            raise Invalid(f"no location {values['parent']!r}", field="parent")
-        if there is None:
-            made = StockLocation(
-                organisation_id=origin.actor.organisation_id,
-                code=values["code"],
-                name=values["name"],
-                kind=values["kind"],
-                parent_id=parent.id if parent else None,
-                created_at=origin.now,
-            )
-            add_location(session, made)
-            return "insert"
-        if there.kind != values["kind"] or (parent is not None and parent.id != there.parent_id):
-            raise Invalid("kind and place of a location stay as they are", field="kind")
-        if there.name == values["name"]:
-            return "unchanged"
-        there.name = values["name"]
-        return "update"
-
-    def _find(self, session: Session, code: str, origin: Origin) -> StockLocation | None:
-        return session.scalar(
-            select(StockLocation).where(
-                StockLocation.organisation_id == origin.actor.organisation_id, StockLocation.code == code
-            )
-        )
-
-    def rows(self, session: Session) -> Iterator[Sequence[Any]]:
-        """Yield places by code, what holds others first."""
-        statement = (
-            "SELECT l.code, l.name, l.kind, p.code FROM stock_locations l LEFT JOIN stock_locations p"
-            " ON p.id = l.parent_id WHERE l.kind IN ('warehouse', 'bin', 'van', 'quarantine', 'repair_shop')"
-            " ORDER BY l.parent_id IS NOT NULL, l.code, l.id"
-        )
-        yield from pages(session, statement, 4)

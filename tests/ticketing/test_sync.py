@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
 from sqlalchemy import func, select
 
 from assets.base.events import Event
@@ -153,31 +153,26 @@ def test_a_refused_operation_leaves_nothing_half_done(field: Field, world: World
         assert (row.state, row.outcome, row.failure_cause, row.outcome_note) == ("in_progress", None, None, None)
 
 
-@pytest.mark.parametrize(
-    ("made", "offset_ms", "state", "happened"),
-    [
-        (ARRIVED + timedelta(minutes=10), None, "applied", ARRIVED),  # a clock that is a little ahead
-        (ARRIVED + timedelta(hours=2), None, "refused", None),
-        (ARRIVED + timedelta(hours=2), -7_200_000, "applied", ARRIVED),  # two hours ahead, and measured so
-        (ARRIVED - timedelta(days=3), None, "refused", None),  # before the order was there
-        (ARRIVED - timedelta(days=3), 3 * 86_400_000 - 60_000, "applied", minutes(1)),
-    ],
-)
-def test_what_cannot_have_happened_then_is_refused(
-    field: Field, world: World, made: datetime, offset_ms: int | None, state: str, happened: datetime | None
-) -> None:
-    field.now = minutes(30)
-    order = field.order(world.ann)
-    field.now = ARRIVED
-    (result,) = field.send(world.ann, op("visit.move", order, made, to="travelling", clock_offset_ms=offset_ms))
-    assert result["state"] == state, result
-    if happened is None:
+def test_what_cannot_have_happened_then_is_refused(field: Field, world: World) -> None:
+    days, ahead = timedelta(days=3), timedelta(hours=2)
+    for made, offset_ms, happened in (
+        (ARRIVED + timedelta(minutes=10), None, ARRIVED),  # a clock that is a little ahead
+        (ARRIVED + ahead, None, None),
+        (ARRIVED + ahead, -7_200_000, ARRIVED),  # two hours ahead, and measured so
+        (ARRIVED - days, None, None),  # before the order was there
+        (ARRIVED - days, 3 * 86_400_000 - 60_000, minutes(1)),
+    ):
+        field.now = minutes(30)
+        order = field.order(world.ann)
+        field.now = ARRIVED
+        (result,) = field.send(world.ann, op("visit.move", order, made, to="travelling", clock_offset_ms=offset_ms))
+        if happened is not None:
+            assert visit_of(world, order).travelling_at == happened
+            continue
         problem = result["problem"]
-        assert problem["code"] == "implausible_time"
+        assert (result["state"], problem["code"]) == ("refused", "implausible_time")
         assert datetime.fromisoformat(problem["params"]["earliest"]) == minutes(30)
         assert datetime.fromisoformat(problem["params"]["latest"]) == ARRIVED
-    else:
-        assert visit_of(world, order).travelling_at == happened
 
 
 def test_a_clock_that_is_wrong_by_days_is_counted_from_what_it_says_now(field: Field, world: World) -> None:
@@ -257,7 +252,7 @@ def test_others_cannot_reach_into_the_work(field: Field, world: World) -> None:
     order = field.order(world.ann)
     field.send(world.ann, op("order.accept", order))
     visit = str(visit_of(world, order).id)
-    reach = [
+    reach: list[Callable[[], dict[str, Any]]] = [
         lambda: op("order.accept", order),
         lambda: op("visit.move", order, to="in_progress"),
         lambda: op("visit.move", visit, of="visit", to="in_progress"),

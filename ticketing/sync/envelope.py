@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from assets.base.errors import Conflict, Invalid, RuleError
+from assets.base.errors import Conflict, Invalid
 
 MAX_OPERATIONS = 200  # of one batch: a technician's day
 MAX_BYTES = 2 * 1024 * 1024  # of one batch
@@ -35,7 +35,7 @@ class OperationReused(Conflict):
     code = "operation_reused"
 
 
-class NotYet(RuleError):
+class NotYet(Conflict):
     """Nothing is wrong with it, but it cannot be done this moment: to be sent again."""
 
     code = "not_yet"

@@ -161,11 +161,17 @@ def _failed(operation: Operation, at: datetime, now: datetime, error: RuleError)
 
 
 def _problem(error: RuleError) -> dict[str, Any]:
-    classes = {StaleVersion: "stale", Forbidden: "forbidden", NotFound: "not_found", Conflict: "conflict"}
-    named = next((name for kind, name in classes.items() if isinstance(error, kind)), None)
-    told = "not_yet" if isinstance(error, NotYet) else "invalid" if isinstance(error, Invalid) else "refused"
+    classes = {
+        StaleVersion: "stale",
+        NotYet: "not_yet",
+        Forbidden: "forbidden",
+        NotFound: "not_found",
+        Conflict: "conflict",
+        Invalid: "invalid",
+    }
+    named = next((name for kind, name in classes.items() if isinstance(error, kind)), "refused")
     params = json.loads(json.dumps(error.params, default=str))
-    return {"code": error.code, "detail": str(error)[:1000], "params": params, "error": named or told}
+    return {"code": error.code, "detail": str(error)[:1000], "params": params, "error": named}
 
 
 def _sensible(at: datetime, now: datetime, error: RuleError) -> datetime:

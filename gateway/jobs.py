@@ -51,6 +51,7 @@ from ml.taught import teach_peers
 from ml.worker import Scorer
 from ticketing.channels.calls import forget_deliveries as forget_signed
 from ticketing.dispatch.modes import plan_waiting
+from ticketing.evidence.uploads import forget_waiting
 from ticketing.people.applications import forget as forget_applicants
 from ticketing.sla_watch import watch
 
@@ -281,9 +282,10 @@ def run_imports(database: Database, now: datetime) -> None:
 
 
 def sweep_files(database: Database, now: datetime) -> None:
-    """Forget imports of long ago, and files that nothing refers to."""
+    """Forget imports of long ago, photos that never came whole, and files that nothing refers to."""
     with database.as_service() as session:
         forget_runs(session, now)
+        forget_waiting(session, now)
     with database.as_service() as session:
         sweep(session, file_store(Settings()), now)
 

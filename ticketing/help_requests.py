@@ -137,6 +137,16 @@ def help_of(session: Session, order_ids: Sequence[UUID]) -> list[HelpRequest]:
     return list(session.scalars(mine.order_by(HelpRequest.id.desc()).limit(500)))
 
 
+def calls_of(session: Session, order_ids: Sequence[UUID]) -> dict[UUID, tuple[int, bool]]:
+    """Return by order how many calls are not settled, and whether one is urgent; orders without are left out."""
+    alive = (
+        select(HelpRequest.work_order_id, func.count(), func.bool_or(HelpRequest.urgent))
+        .where(HelpRequest.work_order_id.in_(order_ids), HelpRequest.state.in_(ALIVE))
+        .group_by(HelpRequest.work_order_id)
+    )
+    return {key: (count, urgent) for key, count, urgent in session.execute(alive)}
+
+
 def _log(
     session: Session, order: WorkOrder, row: HelpRequest, kind: str, at: datetime, by: Actor, facts: dict[str, Any]
 ) -> None:

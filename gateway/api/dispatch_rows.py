@@ -24,6 +24,7 @@ from ticketing.dispatch.plan import Violation, check
 from ticketing.dispatch.reasons import Reason, reasons
 from ticketing.dispatch.settings import scope_of
 from ticketing.dispatch.tables import Appointment
+from ticketing.help_requests import calls_of
 from ticketing.models import Visit, WorkOrder
 from ticketing.people.tables import Absence
 from ticketing.technicians import resources
@@ -87,6 +88,8 @@ class OrderShown(BaseModel):
     appointment: WindowShown | None
     due_at: datetime | None
     sla: list[ClockItem] = []
+    help_open: int = 0  # calls from the field that nobody has settled
+    help_urgent: bool = False
 
 
 class VisitBar(OrderShown):
@@ -227,7 +230,10 @@ def _may_know(here: Context) -> bool:
 
 
 def _version(visits: Sequence[VisitBar], lines: Sequence[ResourceRow]) -> str:
-    facts = [(str(each.id), each.version, each.order_version, str(each.technician_id)) for each in visits]
+    facts = [
+        (str(each.id), each.version, each.order_version, str(each.technician_id), each.help_open, each.help_urgent)
+        for each in visits
+    ]
     spans = [[str(line.id), [(str(s.start), str(s.end)) for s in line.shifts]] for line in lines]
     return hashlib.sha256(repr((facts, spans)).encode()).hexdigest()[:16]
 
@@ -260,8 +266,11 @@ def _orders(here: Context, orders: Sequence[WorkOrder]) -> dict[UUID, dict[str, 
         )
     }
     clocks = clocks_of(here, "work_order", keys)
+    calls = calls_of(here.session, keys)
     return {
         order.id: {
+            "help_open": calls.get(order.id, (0, False))[0],
+            "help_urgent": calls.get(order.id, (0, False))[1],
             "work_order_id": order.id,
             "number": order.number,
             "title": Title(code=order.title_code, params=order.title_params),

@@ -68,8 +68,6 @@ class DayVisit(VisitItem):
     site_name: str | None
     site_address: str | None
     place: DayPlace | None
-    checked_in_far: bool | None
-    checked_out_far: bool | None
 
 
 class DayPart(BaseModel):
@@ -226,8 +224,6 @@ def _day_visits(
                 site_name=site.name if site else None,
                 site_address=site.address if site else None,
                 place=DayPlace(**_plain(place)) if place else None,
-                checked_in_far=visit.checked_in_far,
-                checked_out_far=visit.checked_out_far,
             )
         )
     return shown

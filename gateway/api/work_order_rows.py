@@ -137,7 +137,9 @@ def visit_item(visit: Visit, people: dict[UUID, Person]) -> VisitItem:
         checked_in_at=visit.checked_in_at,
         checked_in_distance_m=visit.checked_in_distance_m,
         checked_out_at=visit.checked_out_at,
+        checked_in_far=visit.checked_in_far,
         checked_out_distance_m=visit.checked_out_distance_m,
+        checked_out_far=visit.checked_out_far,
         legal_moves=list(VISIT_MOVES[visit.state]),
         version=visit.version,
     )
@@ -206,6 +208,8 @@ def _fields(here: Context, order: WorkOrder, around: _Around) -> dict[str, Any]:
         "outcome": order.outcome,
         "outcome_note": None if customer else order.outcome_note,
         "repair_code": None if customer else order.repair_code,
+        "failure_mode": order.failure_mode,
+        "failure_cause": None if customer else order.failure_cause,
         "replayed": order.replayed,
         "demo": order.demo,
         "noticed": _noticed(order, customer),

@@ -154,8 +154,10 @@ class VisitItem(BaseModel):
     cannot_complete_reason: str | None = None
     checked_in_at: datetime | None = None
     checked_in_distance_m: float | None = None
+    checked_in_far: bool | None = None
     checked_out_at: datetime | None = None
     checked_out_distance_m: float | None = None
+    checked_out_far: bool | None = None
     legal_moves: list[str] = []
     version: int
 
@@ -232,6 +234,8 @@ class WorkOrderItem(BaseModel):
     outcome: str | None
     outcome_note: str | None
     repair_code: str | None
+    failure_mode: str | None = None
+    failure_cause: str | None = None
     replayed: bool
     demo: bool
     noticed: Noticed | None

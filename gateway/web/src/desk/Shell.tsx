@@ -3,7 +3,7 @@ import { Burger, Drawer, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import {
-  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CalendarRange, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, ListChecks, LogOut, MessageSquareText, Package, Radar,
+  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CalendarRange, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, ListChecks, LogOut, Megaphone, MessageSquareText, Package, Radar,
   Shapes, ShieldCheck, SlidersHorizontal, Smartphone, Truck, UsersRound, Warehouse, Webhook, Wrench, type LucideIcon,
 } from "lucide-react";
 import { Suspense, useEffect } from "react";
@@ -22,6 +22,7 @@ import mark from "../ui/mark.svg";
 import { LanguageSwitch, LicencesLink } from "../ui/parts";
 import { Bones, Failure } from "../ui/states";
 import { DemoBanner } from "./DemoBanner";
+import { Bell } from "./notify/Bell";
 import { SearchAll } from "./SearchAll";
 
 type Place = { to: string; key: string; icon: LucideIcon; tally?: number; hot?: boolean; action?: string };
@@ -63,6 +64,7 @@ function usePlaces(): Group[] {
       { to: "/policies", key: "nav.policies", icon: SlidersHorizontal, action: "finding.read" },
       { to: "/people", key: "nav.people", icon: UsersRound, action: "people.read" },
       { to: "/imports", key: "nav.imports", icon: FileUp, action: "import.run" },
+      { to: "/notifications", key: "nav.notifications", icon: Megaphone },
       { to: "/webhooks", key: "nav.webhooks", icon: Webhook, action: "webhook.manage" },
     ] },
   ];
@@ -131,6 +133,7 @@ export function Shell() {
           <SearchAll />
           <div className="grow" />
           <span className={live ? "live hide-phone" : "live off hide-phone"} role="status"><i />{live ? text.t("live.on") : text.t("live.off")}</span>
+          <Bell />
           <LanguageSwitch signedIn />
           <UserMenu me={me.data} />
         </header>

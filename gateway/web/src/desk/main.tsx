@@ -71,6 +71,11 @@ const ServiceTypesPage = lazy(() => import("./cases/ServiceTypesPage").then((mad
 const ServiceTypePage = lazy(() => import("./cases/ServiceTypePage").then((made) => ({ default: made.ServiceTypePage })));
 const RoutingPage = lazy(() => import("./cases/RoutingPage").then((made) => ({ default: made.RoutingPage })));
 const WebhooksPage = lazy(() => import("./notify/WebhooksPage").then((made) => ({ default: made.WebhooksPage })));
+const InboxPage = lazy(() => import("./notify/InboxPage").then((made) => ({ default: made.InboxPage })));
+const WishesPage = lazy(() => import("./notify/WishesPage").then((made) => ({ default: made.WishesPage })));
+const RulesPage = lazy(() => import("./notify/RulesPage").then((made) => ({ default: made.RulesPage })));
+const ChannelsPage = lazy(() => import("./notify/ChannelsPage").then((made) => ({ default: made.ChannelsPage })));
+const LogPage = lazy(() => import("./notify/LogPage").then((made) => ({ default: made.LogPage })));
 const CalendarsPage = lazy(() => import("./registry/CalendarsPage").then((made) => ({ default: made.CalendarsPage })));
 const AssetModelsPage = lazy(() => import("./registry/AssetModelsPage").then((made) => ({ default: made.AssetModelsPage })));
 const AssetModelPage = lazy(() => import("./registry/AssetModelPage").then((made) => ({ default: made.AssetModelPage })));
@@ -146,6 +151,11 @@ createRoot(document.getElementById("root")!).render(
           <Route path="service-levels/policies" element={<SlaPoliciesPage />} />
           <Route path="documents" element={<DocumentsPage />} />
           <Route path="webhooks" element={<WebhooksPage />} />
+          <Route path="notifications" element={<InboxPage />} />
+          <Route path="notifications/wishes" element={<WishesPage />} />
+          <Route path="notifications/rules" element={<RulesPage />} />
+          <Route path="notifications/channels" element={<ChannelsPage />} />
+          <Route path="notifications/log" element={<LogPage />} />
           <Route path="imports" element={<ImportsPage />} />
           <Route path="imports/:id" element={<ImportPage />} />
           <Route path="warranties" element={<WarrantiesPage />} />

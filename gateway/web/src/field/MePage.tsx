@@ -13,6 +13,8 @@ import { errorText, Notice } from "../ui/states";
 import { useInstalled } from "./install";
 import { forgetAll } from "./kept";
 import { useOutbox } from "./outbox";
+import { PhoneMessages } from "./PhoneMessages";
+import { pushOff } from "./push";
 
 export function MePage() {
   const text = useText();
@@ -24,6 +26,7 @@ export function MePage() {
   const [error, setError] = useState<Error | null>(null);
   const leave = async () => {
     ask.close();
+    await pushOff().catch(() => undefined); // whoever comes next is not told of this one's work
     try {
       await post("/sign-out");
     } catch (problem) {
@@ -50,6 +53,7 @@ export function MePage() {
           ]}
         />
       </section>
+      <PhoneMessages />
       {desk && <Button component="a" href="/" size="md" variant="default" leftSection={<LayoutDashboard size={18} />}>{text.t("field.to_desk")}</Button>}
       <Button size="md" variant="default" leftSection={<LogOut size={18} />} onClick={() => (own > 0 ? ask.open() : void leave())}>{text.t("action.sign_out")}</Button>
       {error && <Notice tone="trouble">{text.t("field.sign_out_failed")} {errorText(error, text)}</Notice>}

@@ -1,5 +1,6 @@
 /** The service worker of /m: keeps the page itself for opening without a network, and sends what waits in the background. */
 import { sendWaiting } from "./send";
+import { followPushes } from "./workerPush";
 
 type Waiting = Event & { waitUntil: (work: Promise<unknown>) => void };
 type Asked = Waiting & { request: Request; respondWith: (answer: Promise<Response>) => void };
@@ -40,6 +41,7 @@ scope.addEventListener("install", (event: Waiting) => event.waitUntil(precache()
 scope.addEventListener("activate", (event: Waiting) => event.waitUntil(dropOlder()));
 scope.addEventListener("message", (event: MessageEvent) => event.data === "activate" && void scope.skipWaiting());
 scope.addEventListener("sync", (event: Waiting) => event.waitUntil(send()));
+followPushes(scope);
 scope.addEventListener("fetch", (event: Asked) => {
   const url = new URL(event.request.url);
   if (event.request.method !== "GET" || url.origin !== scope.location.origin) return;

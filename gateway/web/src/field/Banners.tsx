@@ -13,18 +13,21 @@ import { TONES, type Tone } from "../ui/theme";
 import { signInHere } from "./FieldShell";
 import { updateNow, useInstalled } from "./install";
 import { useOnlineStatus } from "./online";
-import { useOutbox } from "./outbox";
+import { unsentPhoto, useOutbox } from "./outbox";
 import { sendable } from "./send";
 
 export function Banners(props: { me: UseQueryResult<Me>; signedOut: boolean }) {
   const { t } = useText();
   const { pathname } = useLocation();
   const online = useOnlineStatus();
-  const { entries, last } = useOutbox();
+  const { entries, photos, last } = useOutbox();
   const { waiting: update, stale } = useInstalled();
   const { me } = props;
-  const refused = entries.filter((entry) => entry.problem).length;
-  const waiting = sendable(entries, me.data?.person.id ?? "").length;
+  const person = me.data?.person.id ?? "";
+  const refused = entries.filter((entry) => entry.problem).length + photos.filter((one) => one.problem).length;
+  const operations = sendable(entries, person).length;
+  const pictures = photos.filter((one) => unsentPhoto(one) && one.person.id === person).length;
+  const waiting = operations + pictures;
   const ended = props.signedOut || (last === "signed_out" && waiting > 0);
   const away = !online || me.error instanceof Unreachable || (last === "away" && waiting > 0);
   const elsewhere = pathname !== "/unsent";
@@ -37,7 +40,7 @@ export function Banners(props: { me: UseQueryResult<Me>; signedOut: boolean }) {
         </Banner>
       ) : waiting > 0 ? (
         <Banner tone="watch" icon={away ? CloudOff : CloudUpload} to={elsewhere ? "/unsent" : undefined}>
-          {t(away ? "field.waiting" : "field.sending", { count: waiting })}
+          {operations === 0 && !away ? t("field.sending_photos", { count: pictures }) : t(away ? "field.waiting" : "field.sending", { count: waiting })}
         </Banner>
       ) : away && me.data ? (
         <Banner tone="watch" icon={CloudOff}>{t("field.offline")} <span className="nowrap"><Ago at={me.dataUpdatedAt ? new Date(me.dataUpdatedAt).toISOString() : null} /></span></Banner>

@@ -6,7 +6,7 @@ import { Link, NavLink, Outlet, useLocation } from "react-router";
 import { ApiError } from "../api/client";
 import { useLive } from "../api/live";
 import { may } from "../api/rows";
-import type { Me, Page, WorkOrder } from "../api/types";
+import type { Me, Page } from "../api/types";
 import { remembered, setLanguage } from "../i18n";
 import { useText } from "../i18n/useText";
 import { isOpen } from "../ui/chips";
@@ -15,9 +15,11 @@ import mark from "../ui/mark.svg";
 import { LanguageSwitch, useTitle } from "../ui/parts";
 import { Bones, Failure } from "../ui/states";
 import { useAhead } from "./ahead";
+import { POOL, type Pool } from "./AvailablePage";
 import { Banners } from "./Banners";
+import { useChanges } from "./changes";
+import type { Job } from "./jobs";
 import { useKept } from "./kept";
-import { useOnSiteSender } from "./onsiteLater";
 import { applied, useOutbox, useSender } from "./outbox";
 import { FREE, MINE } from "./store";
 
@@ -30,7 +32,6 @@ export function FieldShell() {
   const { pathname } = useLocation();
   useLive(me.data !== undefined);
   useSender();
-  useOnSiteSender(me.data?.person?.id);
   useTitle(t("field.title"));
   useEffect(() => document.querySelector("link[rel=manifest]")?.setAttribute("href", MANIFEST[text.language]), [text.language]);
   useEffect(() => void window.scrollTo(0, 0), [pathname]); // void: newer browsers return a promise, no clean-up
@@ -53,7 +54,7 @@ export function FieldShell() {
       <Banners me={me} signedOut={signedOut} />
       <main>{me.data ? <><Called /><Outlet context={me.data} /></> : me.error && !nothingKept ? <Failure error={me.error} retry={() => void me.refetch()} /> : <Bones rows={6} height={26} />}</main>
       {!inJob && me.data && <Bottom me={me.data} />}
-      {me.data && <Ahead />}
+      {me.data && <Ahead me={me.data} />}
     </div>
   );
 }
@@ -62,23 +63,25 @@ export function FieldShell() {
 export const signInHere = (): string => `/m/sign-in?to=${encodeURIComponent(location.pathname)}`;
 
 /** Both lists and what belongs to my jobs are on the phone, whichever page is open. */
-function Ahead() {
-  const mine = useKept<Page<WorkOrder>>(["work-orders"], MINE);
-  useKept<Page<WorkOrder>>(["work-orders"], FREE);
+function Ahead(props: { me: Me }) {
+  const mine = useKept<Page<Job>>(["work-orders"], MINE);
+  useKept<Page<Job>>(["work-orders"], FREE);
+  useChanges(props.me);
   useAhead(mine.data);
   return null;
 }
 
 function Bottom(props: { me: Me }) {
   const { t } = useText();
-  const mine = useKept<Page<WorkOrder>>(["work-orders"], MINE);
-  const free = useKept<Page<WorkOrder>>(["work-orders"], FREE);
+  const mine = useKept<Page<Job>>(["work-orders"], MINE);
+  const free = useKept<Page<Job>>(["work-orders"], FREE);
+  const pool = useKept<Pool>(["dispatch", "pool"], POOL, 60_000, may(props.me, "dispatch.claim"));
   const { entries } = useOutbox();
   const person = props.me.person;
   const open = [...(mine.data?.items ?? [])].map((order) => applied(order, entries, person)).filter(isOpen).length;
   const places = [
     { to: "/", label: t("field.mine"), icon: ListChecks, tally: open },
-    { to: "/available", label: t("field.available"), icon: Briefcase, tally: free.data?.items.length ?? 0 },
+    { to: "/available", label: t("field.available"), icon: Briefcase, tally: (pool.data?.open ? pool.data.items.length : free.data?.items.length) ?? 0 },
     ...(may(props.me, "stock.use") ? [{ to: "/parts", label: t("field.parts"), icon: Package, tally: 0 }] : []),
     { to: "/me", label: t("field.me"), icon: CircleUserRound, tally: 0 },
   ];

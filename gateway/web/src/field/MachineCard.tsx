@@ -1,43 +1,76 @@
 /** What a technician looks up or enters of the machine on site: meters, commissioning, documents. */
-import { FileText, Gauge, Plus } from "lucide-react";
+import { Button } from "@mantine/core";
+import { CloudOff, FileText, Gauge, Plus } from "lucide-react";
+import { useState } from "react";
 import { useOutletContext } from "react-router";
 
 import { may } from "../api/rows";
 import type { Me, Page } from "../api/types";
 import type { Document } from "../desk/files/DocumentList";
 import { Commissioning } from "../desk/assets/Commissioning";
-import { readingForm, type Meter } from "../desk/assets/MetersTab";
+import type { Meter } from "../desk/assets/MetersTab";
 import { useText } from "../i18n/useText";
-import { FormButton } from "../ui/Act";
+import { Chip } from "../ui/chips";
 import { Ago } from "../ui/parts";
+import { BottomSheet } from "./BottomSheet";
+import { NumberField } from "./job/NumberField";
 import { useKept } from "./kept";
+import { useOutbox } from "./outbox";
+import type { Made } from "./send";
 
-export function MachineCard(props: { asset: string }) {
+export function MachineCard(props: { asset: string; order?: Made["order"] }) {
   const text = useText();
-  const enter = may(useOutletContext<Me>(), "meter.read");
+  const me = useOutletContext<Me>();
+  const enter = may(me, "meter.read");
   const meters = useKept<Page<Meter>>(["list", "meters"], `/assets/${props.asset}/meters`, 60_000);
   const documents = useKept<Page<Document>>(["list", "documents"], `/documents?asset_id=${props.asset}&limit=50`, 300_000);
+  const { entries } = useOutbox();
+  const [reading, read] = useState<Meter | null>(null);
   const running = (meters.data?.items ?? []).filter((meter) => !meter.archived_at);
   return (
     <>
       {running.length > 0 && (
         <section className="card pad">
-          <h2 className="row" style={{ gap: 8 }}><Gauge size={17} aria-hidden />{text.t("asset.tab.meters")}</h2>
-          {running.map((meter) => (
-            <div key={meter.id} className="row line" style={{ gap: 10 }}>
-              <span className="grow small"><span className="break" style={{ fontWeight: 560 }}>{text.code("meter", meter.name)}</span><span className="muted" style={{ display: "block" }}>{text.value(meter.value, meter.unit_label ?? meter.unit)} {meter.at && <>· <Ago at={meter.at} /></>}</span></span>
-              {enter && <FormButton icon={Plus} label={text.t("meters.enter")} form={readingForm(meter, text)} />}
-            </div>
-          ))}
+          <h2 className="row" style={{ gap: 8 }}><Gauge size={18} aria-hidden />{text.t("asset.tab.meters")}</h2>
+          {running.map((meter) => {
+            const waiting = entries.findLast((one) => one.kind === "meter.read" && one.subject.id === meter.id && !one.problem);
+            return (
+              <div key={meter.id} className="row line" style={{ gap: 10 }}>
+                <span className="grow"><span className="break" style={{ fontWeight: 560 }}>{text.code("meter", meter.name)}</span><span className="small muted" style={{ display: "block" }}>{text.value(waiting ? Number(waiting.body.value) : meter.value, meter.unit_label ?? meter.unit)} {waiting ? <Chip small tone="watch" icon={CloudOff}>{text.t("field.state_waiting")}</Chip> : meter.at && <>· <Ago at={meter.at} /></>}</span></span>
+                {enter && <Button size="md" px={14} variant="default" leftSection={<Plus size={17} aria-hidden />} onClick={() => read(meter)}>{text.t("meters.enter")}</Button>}
+              </div>
+            );
+          })}
         </section>
       )}
       <Commissioning asset={props.asset} />
       {(documents.data?.items?.length ?? 0) > 0 && (
         <section className="card pad">
           <h2>{text.t("nav.documents")}</h2>
-          {documents.data!.items.map((one) => <a key={one.id} className="row line link" style={{ gap: 10, minHeight: 44 }} href={`/api/v1/documents/${one.id}/file`} target="_blank" rel="noreferrer"><FileText size={18} aria-hidden /><span className="break">{one.title}</span></a>)}
+          {documents.data!.items.map((one) => <a key={one.id} className="row line link" style={{ gap: 10, minHeight: 46 }} href={`/api/v1/documents/${one.id}/file`} target="_blank" rel="noreferrer"><FileText size={18} aria-hidden /><span className="break">{one.title}</span></a>)}
         </section>
       )}
+      {reading && <ReadMeter meter={reading} me={me} about={props.order ?? { id: props.asset, number: "", asset: { name: text.code("meter", reading.name) } }} order={props.order?.id} close={() => read(null)} />}
     </>
+  );
+}
+
+function ReadMeter(props: { meter: Meter; me: Me; about: Made["order"]; order?: string; close: () => void }) {
+  const text = useText();
+  const { meter } = props;
+  const { act } = useOutbox();
+  const [value, setValue] = useState<number | null>(null);
+  const save = async () => {
+    const said = `${text.code("meter", meter.name)}: ${text.value(value, meter.unit_label ?? meter.unit)}`;
+    if (await act(props.me, { order: props.about, kind: "meter.read", subject: { kind: "meter", id: meter.id }, body: { value, work_order_id: props.order }, said })) props.close();
+  };
+  return (
+    <BottomSheet opened close={props.close} title={text.code("meter", meter.name)}>
+      <div className="stack" style={{ gap: 14 }}>
+        <div className="small muted">{text.value(meter.value, meter.unit_label ?? meter.unit)} {meter.at && <>· {text.moment(meter.at)}</>}</div>
+        <NumberField label={text.code("meter", meter.name)} unit={meter.unit_label ?? meter.unit ?? undefined} value={value} change={setValue} />
+        <Button size="lg" disabled={value === null} onClick={() => void save()}>{text.t("action.save")}</Button>
+      </div>
+    </BottomSheet>
   );
 }

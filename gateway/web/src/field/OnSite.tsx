@@ -3,16 +3,15 @@ import { Button, TextInput } from "@mantine/core";
 import { CloudOff, LocateFixed, OctagonAlert, Tag } from "lucide-react";
 import { lazy, Suspense, useState, type ComponentProps } from "react";
 
-import { useQueryClient } from "@tanstack/react-query";
-
-import { ApiError, Unreachable } from "../api/client";
 import { may } from "../api/rows";
 import type { Me } from "../api/types";
 import { useText, type Text } from "../i18n/useText";
-import { problemText } from "../ui/Form";
 import { Notice } from "../ui/states";
-import { forget, sendOrKeep, useWaiting } from "./onsiteLater";
+import { useOutbox } from "./outbox";
+import { position } from "./places";
 import type { ScanInput as Scanner } from "./Scan";
+import { discard, type Made } from "./send";
+import type { Problem } from "./store";
 
 // The reader of codes is large; where it did not come, the code is typed.
 const ScanInput = lazy(() => import("./Scan").then((made) => ({ default: made.ScanInput })).catch(() => ({ default: NoScanner })));
@@ -27,129 +26,80 @@ function NoScanner(props: ComponentProps<typeof Scanner>) {
   );
 }
 
-const FIX_MS = 30_000; // a phone that comes out of a hall needs a while for its first fix
-const FRESH_MS = 10_000;
-
 /** What an older version kept on the phone says nothing of places. */
-type Asset = { id: string; latitude_deg?: number | null; longitude_deg?: number | null; location_accuracy_m?: number | null; located_at?: string | null };
-type Fix = { latitude_deg: number; longitude_deg: number; accuracy_m: number };
+type Asset = { id: string; name: string; serial: string; latitude_deg?: number | null; longitude_deg?: number | null; location_accuracy_m?: number | null; located_at?: string | null };
+type About = Made["order"];
 
-export function OnSite(props: { asset: Asset; me: Me }) {
+export function OnSite(props: { asset: Asset; me: Me; order?: About }) {
   const { t } = useText();
   const locates = may(props.me, "asset.move");
   const labels = may(props.me, "label.manage");
+  // What is done at a machine without a job is named after the machine.
+  const about = props.order ?? { id: props.asset.id, number: props.asset.serial, asset: props.asset };
   return (
     <section className="card pad">
       <h2>{t("onsite.title")}</h2>
       {!locates && !labels ? <div className="small muted">{t("onsite.not_yours")}</div> : (
         <div className="stack" style={{ gap: 18 }}>
-          {locates ? <Locate asset={props.asset} person={props.me.person.id} /> : <div className="small muted">{t("onsite.place_not_yours")}</div>}
-          {labels ? <BindLabel asset={props.asset.id} person={props.me.person.id} /> : <div className="small muted">{t("onsite.label_not_yours")}</div>}
-          <Kept person={props.me.person.id} asset={props.asset.id} />
+          {locates ? <Locate asset={props.asset} me={props.me} about={about} /> : <div className="small muted">{t("onsite.place_not_yours")}</div>}
+          {labels ? <BindLabel asset={props.asset.id} me={props.me} about={about} /> : <div className="small muted">{t("onsite.label_not_yours")}</div>}
         </div>
       )}
     </section>
   );
 }
 
-/** What waits for a network, and what the server refused of it. */
-export function Kept(props: { person: string; asset?: string }) {
+function Locate(props: { asset: Asset; me: Me; about: About }) {
   const text = useText();
-  return (
-    <>
-      {useWaiting(props.person, props.asset).map((one) => (
-        <Notice key={one.id} tone={one.code ? "trouble" : "watch"} icon={one.code ? OctagonAlert : CloudOff}>
-          <div className="break" style={{ fontWeight: 560 }}>{text.t(`onsite.kept.${one.what}`, { said: one.said })}</div>
-          <div className="small">{one.code ? text.t("onsite.refused", { why: text.code("error", one.code) }) : text.t("field.waits")} {text.moment(new Date(one.at).toISOString())}</div>
-          {one.code && <button type="button" className="plainbutton link small" onClick={() => void forget(one.id)}>{text.t("field.seen")}</button>}
-        </Notice>
-      ))}
-    </>
-  );
-}
-
-type Outcome<T> = { busy: boolean; error: Error | null; done: T | null };
-
-function useOutcome<T>() {
-  const client = useQueryClient();
-  const [state, setState] = useState<Outcome<T>>({ busy: false, error: null, done: null });
-  const run = async (work: () => Promise<T | null>) => {
-    setState({ busy: true, error: null, done: null });
-    try {
-      const done = await work();
-      setState({ busy: false, error: null, done });
-      if (done) void client.invalidateQueries({ predicate: (held) => held.queryKey[0] !== "readings" });
-    } catch (error) {
-      setState({ busy: false, error: error as Error, done: null });
-    }
-  };
-  return { ...state, run };
-}
-
-function Locate(props: { asset: Asset; person: string }) {
-  const text = useText();
-  const { asset } = props;
+  const { asset, about } = props;
+  const { entries, act } = useOutbox();
   const [looking, setLooking] = useState(false);
   const [trouble, setTrouble] = useState<string | null>(null);
-  const sent = useOutcome<Asset>();
+  const [done, setDone] = useState(false);
   const locate = async () => {
     setTrouble(null);
     setLooking(true);
     const fix = await position();
     setLooking(false);
     if (typeof fix === "string") return setTrouble(fix);
-    const said = `${fix.latitude_deg.toFixed(5)}, ${fix.longitude_deg.toFixed(5)}`;
-    await sent.run(() => sendOrKeep<Asset>({ person: props.person, asset: asset.id, what: "place", said, path: `/assets/${asset.id}/location`, method: "PUT", body: { ...fix, located_at: new Date().toISOString() } }));
+    setDone(await act(props.me, { order: about, kind: "asset.locate", subject: { kind: "asset", id: asset.id }, body: { ...fix }, said: `${fix.latitude_deg.toFixed(5)}, ${fix.longitude_deg.toFixed(5)}` }));
   };
-  const shown = sent.done ?? asset;
+  // The newest that waits is what counts.
+  const waiting = entries.findLast((one) => one.kind === "asset.locate" && one.subject.id === asset.id && !one.problem);
+  const shown = waiting ? { ...asset, ...(waiting.body as Partial<Asset>), location_accuracy_m: Number(waiting.body.accuracy_m), located_at: waiting.at } : asset;
   const metres = (accuracy?: number | null) => (accuracy == null ? "" : ` ± ${text.number(Math.max(1, Math.round(accuracy)))} m`);
   return (
     <div className="stack" style={{ gap: 8 }}>
       <div className="small muted">{shown.latitude_deg == null || shown.longitude_deg == null ? text.t("onsite.no_place") : `${shown.latitude_deg.toFixed(5)}, ${shown.longitude_deg.toFixed(5)}${metres(shown.location_accuracy_m)}`}{shown.located_at && ` · ${text.moment(shown.located_at)}`}</div>
-      <Button variant="default" size="md" leftSection={<LocateFixed size={18} />} loading={looking || sent.busy} onClick={() => void locate()}>{text.t("onsite.locate")}</Button>
+      <Button variant="default" size="md" leftSection={<LocateFixed size={18} />} loading={looking} onClick={() => void locate()}>{text.t("onsite.locate")}</Button>
       {trouble && <Notice tone="watch">{text.t(`onsite.gps.${trouble}`)}</Notice>}
-      {sent.error && <Notice tone="trouble">{said(sent.error, text)}</Notice>}
-      {sent.done && <Notice tone="ok">{text.t("onsite.located")}</Notice>}
+      {done && <Notice tone={waiting?.sent === null ? "watch" : "ok"} icon={waiting?.sent === null ? CloudOff : undefined}>{text.t(waiting?.sent === null ? "field.waits" : "onsite.located")}</Notice>}
     </div>
   );
 }
 
-function BindLabel(props: { asset: string; person: string }) {
+function BindLabel(props: { asset: string; me: Me; about: About }) {
   const text = useText();
-  const sent = useOutcome<{ code: string }>();
-  const bind = (code: string) => void sent.run(() => sendOrKeep<{ code: string }>({ person: props.person, asset: props.asset, what: "label", said: code, path: "/labels/bind", method: "POST", body: { code, asset_id: props.asset } }));
+  const { entries, act } = useOutbox();
+  const [bound, setBound] = useState<string | null>(null);
+  const bind = async (code: string) => { if (await act(props.me, { order: props.about, kind: "label.bind", subject: { kind: "asset", id: props.asset }, body: { code }, said: code })) setBound(code); };
+  const own = entries.filter((one) => one.kind === "label.bind" && one.subject.id === props.asset);
+  const entry = own.findLast((one) => one.body.code === bound);
   return (
     <div className="stack" style={{ gap: 8 }}>
-      <Suspense><ScanInput label={text.t("onsite.label")} found={bind} busy={sent.busy} /></Suspense>
-      {sent.error && <Notice tone="trouble">{labelProblem(sent.error, text)}</Notice>}
-      {sent.done && <Notice tone="ok" icon={Tag}>{text.t("onsite.bound", { code: sent.done.code })}</Notice>}
+      <Suspense><ScanInput label={text.t("onsite.label")} found={(code) => void bind(code)} /></Suspense>
+      {bound && !entry && <Notice tone="ok" icon={Tag}>{text.t("onsite.bound", { code: bound })}</Notice>}
+      {own.filter((one) => one.sent === null).map((one) => one.problem ? (
+        <Notice key={one.key} tone="trouble" icon={OctagonAlert}>{one.said}: {labelProblem(one.problem, text)}<div><button type="button" className="plainbutton link" style={{ minHeight: 44 }} onClick={() => void discard([one])}>{text.t("field.seen")}</button></div></Notice>
+      ) : <Notice key={one.key} tone="watch" icon={CloudOff}>{one.said}: {text.t("field.waits")}</Notice>)}
     </div>
   );
 }
 
-/** Where the phone is, or why it cannot tell: a word of the family onsite.gps. */
-function position(): Promise<Fix | "insecure" | "none" | "refused" | "late"> {
-  if (!window.isSecureContext) return Promise.resolve("insecure");
-  if (!("geolocation" in navigator)) return Promise.resolve("none");
-  return new Promise((resolve) =>
-    navigator.geolocation.getCurrentPosition(
-      ({ coords }) => resolve({ latitude_deg: coords.latitude, longitude_deg: coords.longitude, accuracy_m: coords.accuracy }),
-      (error) => resolve(error.code === error.PERMISSION_DENIED ? "refused" : error.code === error.TIMEOUT ? "late" : "none"),
-      { enableHighAccuracy: true, timeout: FIX_MS, maximumAge: FRESH_MS },
-    ),
-  );
-}
-
-function said(error: Error, text: Text): string {
-  if (error instanceof Unreachable) return text.t("error.unreachable");
-  if (error instanceof ApiError && error.status === 403) return text.t("onsite.forbidden");
-  return problemText(error, text);
-}
-
-function labelProblem(error: Error, text: Text): string {
-  if (!(error instanceof ApiError)) return said(error, text);
-  if (error.status === 404) return text.t("onsite.label_unknown");
-  if (error.status === 409 && error.params.state === "revoked") return text.t("onsite.label_revoked");
-  if (error.status === 409 && error.params.state === "bound") return text.t("onsite.label_elsewhere");
-  return said(error, text);
+function labelProblem(problem: Problem, text: Text): string {
+  if (problem.status === 404) return text.t("onsite.label_unknown");
+  if (problem.status === 403) return text.t("onsite.forbidden");
+  if (problem.status === 409 && problem.params.state === "revoked") return text.t("onsite.label_revoked");
+  if (problem.status === 409 && problem.params.state === "bound") return text.t("onsite.label_elsewhere");
+  return text.has(`error.${problem.code}`) ? text.t(`error.${problem.code}`, problem.params) : problem.detail;
 }

@@ -2,18 +2,17 @@
 import { ActionIcon, Button, SegmentedControl, Select } from "@mantine/core";
 import { Minus, Package, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { useOutletContext } from "react-router";
+import { useOutletContext, useSearchParams } from "react-router";
 
-import { api, newKey, query } from "../api/client";
+import { api, query } from "../api/client";
 import type { Me, Page, WorkOrder } from "../api/types";
 import { useText } from "../i18n/useText";
-import { problemText } from "../ui/Form";
 import { say } from "../ui/Providers";
 import { Bones, Empty, errorText, Loaded, Notice } from "../ui/states";
 import { amount, partName, type PartRef, type PlaceRef } from "../desk/stock/common";
 import type { Row as Balance } from "../desk/stock/StockPage";
 import { useKept } from "./kept";
-import { book, LateList } from "./late";
+import { useOutbox } from "./outbox";
 import { ScanInput } from "./Scan";
 import { MINE } from "./store";
 
@@ -31,7 +30,6 @@ export function FieldStockPage() {
   return (
     <>
       <div><h1>{text.t("field.parts")}</h1><div className="muted small">{text.t("field.parts_sub")}</div></div>
-      <LateList person={me.person.id} />
       {!own.data && !all.data ? (own.error ? <Notice tone="trouble">{errorText(own.error, text)}</Notice> : <Bones rows={5} height={26} />) : !place ? <Empty icon={Package} sentence={text.t("field.no_place")} example={text.t("field.no_place_example")} /> : (
         <>
           {places.length > 1 && <Select size="md" label={text.t("col.location")} value={place.id} onChange={setChosen} data={places.map((one) => ({ value: one.id, label: `${one.code} · ${one.name}` }))} />}
@@ -49,10 +47,11 @@ function Booking(props: { place: PlaceRef; me: Me }) {
   const mine = useKept<Page<WorkOrder>>(["work-orders"], MINE);
   const stock = useKept<Page<Balance>>(["stock-balances"], `/stock-balances${query({ location_id: place.id, limit: 200 })}`, 60_000);
   const orders = (mine.data?.items ?? []).filter((order) => !["closed", "cancelled"].includes(order.state));
-  const [order, setOrder] = useState<string | null>(null);
+  const [asked] = useSearchParams(); // from a job's page
+  const [order, setOrder] = useState<string | null>(asked.get("order"));
+  const { act } = useOutbox();
   const [lines, setLines] = useState<Line[]>([]);
   const [busy, setBusy] = useState(false);
-  const [key, setKey] = useState(newKey);
   const job = orders.find((one) => one.id === order) ?? (orders.length === 1 ? orders[0] : undefined);
   const put = (line: Line) => setLines((held) => (held.some((one) => one.part.id === line.part.id && one.serial === line.serial) ? held.map((one) => (one.part.id === line.part.id && one.serial === line.serial && !one.serial ? { ...one, quantity: one.quantity + 1 } : one)) : [...held, line]));
   const found = async (code: string) => {
@@ -73,19 +72,12 @@ function Booking(props: { place: PlaceRef; me: Me }) {
     }
   };
   const send = async () => {
-    setBusy(true);
     const ends = kind === "issue" ? { from_location_id: place.id } : { to_location_id: place.id };
-    try {
-      const kept = await book({ kind, operation_id: key, work_order_id: job!.id, occurred_at: new Date().toISOString(), lines: lines.map((line) => ({ part_id: line.part.id, quantity: line.quantity, serial: line.serial ?? undefined, lot: line.lot ?? undefined, ...ends })) }, me.person.id, `${text.code("movement", kind)}: ${lines.map((line) => `${line.part.number} × ${line.quantity}`).join(", ")}`);
-      say(text.t(kept ? "field.kept_for_later" : "stock.booked"));
-      setLines([]);
-      setKey(newKey());
-      void stock.refetch();
-    } catch (error) {
-      say(problemText(error as Error, text), "bad");
-    } finally {
-      setBusy(false);
-    }
+    const moved = lines.map((line) => ({ part_id: line.part.id, quantity: line.quantity, serial: line.serial ?? undefined, lot: line.lot ?? undefined, ...ends }));
+    const words = `${text.code("movement", kind)}: ${lines.map((line) => `${line.part.number} × ${line.quantity}`).join(", ")}`;
+    if (!(await act(me, { order: job!, kind: "stock.move", body: { kind, lines: moved }, said: words }))) return;
+    say(text.t("field.put_down"));
+    setLines([]);
   };
   return (
     <>

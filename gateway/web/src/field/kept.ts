@@ -29,9 +29,9 @@ function take(rows: Kept[]): void {
   for (const listener of listeners) listener(changed);
 }
 
-async function keep<T>(path: string, data: T): Promise<T> {
+async function keep<T>(path: string, data: T, at: number): Promise<T> {
   if (path === ME) await changeHands(data as Me);
-  const row = { path, data, at: Date.now() };
+  const row = { path, data, at }; // as old as the question: what changed since is not in it
   held.set(path, row);
   await store.kept.put(row).catch(() => undefined); // a full store: shown all the same
   return data;
@@ -55,10 +55,11 @@ export const keptAt = (path: string): number => held.get(path)?.at ?? 0;
 
 /** Ask and keep, without showing: what a job needs is there before the network goes. */
 export async function fetchAhead<T>(path: string): Promise<T> {
-  return keep(path, await api<T>(path));
+  const at = Date.now();
+  return keep(path, await api<T>(path), at);
 }
 
-export function useKept<T>(name: string[], path: string, everyMs = 15_000): UseQueryResult<T> {
+export function useKept<T>(name: string[], path: string, everyMs = 15_000, enabled = true): UseQueryResult<T> {
   const client = useQueryClient();
   const key = [...name, path];
   useEffect(() => {
@@ -73,10 +74,11 @@ export function useKept<T>(name: string[], path: string, everyMs = 15_000): UseQ
   const row = held.get(path);
   return useQuery({
     queryKey: key,
-    queryFn: async () => keep(path, await api<T>(path)),
+    queryFn: () => fetchAhead<T>(path),
     initialData: row?.data as never,
     initialDataUpdatedAt: row?.at,
     refetchInterval: everyMs,
     networkMode: "always",
+    enabled,
   });
 }

@@ -3,6 +3,7 @@ import "@fontsource-variable/inter";
 import "@mantine/core/styles.css";
 import "@mantine/notifications/styles.css";
 import "../ui/styles.css";
+import "./field.css";
 import "../i18n";
 
 import { lazy, Suspense } from "react";
@@ -11,14 +12,16 @@ import { BrowserRouter, Navigate, Route, Routes } from "react-router";
 
 import { Providers } from "../ui/Providers";
 import { SignInForm } from "../ui/SignInForm";
+import { AssetPage } from "./AssetPage";
+import { AvailablePage } from "./AvailablePage";
 import { FieldShell } from "./FieldShell";
 import { install } from "./install";
 import { changeHands, followKept } from "./kept";
-import { AvailablePage, MyWorkPage } from "./Lists";
-import { JobPage } from "./JobPage";
+import { JobPage } from "./job/JobPage";
 import { MePage } from "./MePage";
 import { followOutbox } from "./outbox";
 import { tidy } from "./store";
+import { TodayPage } from "./today/TodayPage";
 import { UnsentPage } from "./Unsent";
 
 // Comes when it is opened; the service worker has it by then.
@@ -36,9 +39,10 @@ createRoot(document.getElementById("root")!).render(
       <Routes>
         <Route path="sign-in" element={<SignInForm onSignedIn={changeHands} />} />
         <Route element={<FieldShell />}>
-          <Route index element={<MyWorkPage />} />
+          <Route index element={<TodayPage />} />
           <Route path="available" element={<AvailablePage />} />
-          <Route path="work/:id" element={<JobPage />} />
+          <Route path="work/:id/:tab?" element={<JobPage />} />
+          <Route path="assets/:id" element={<AssetPage />} />
           <Route path="parts" element={<Suspense><FieldStockPage /></Suspense>} />
           <Route path="unsent" element={<UnsentPage />} />
           <Route path="me" element={<MePage />} />

@@ -3,20 +3,25 @@ import { useQueryClient } from "@tanstack/react-query";
 import { liveQuery } from "dexie";
 import { useCallback, useEffect, useSyncExternalStore } from "react";
 
-import type { Me, WorkOrder } from "../api/types";
+import type { Me } from "../api/types";
 import { useText } from "../i18n/useText";
 import { say } from "../ui/Providers";
 import { askToPersist, wakeLater } from "./install";
-import { keepAction, sendable, sendWaiting, type Sent } from "./send";
-import { store, type Action, type Entry } from "./store";
+import { sendPhotos } from "./photos/sending";
+import { keepOperation, sendable, sendWaiting, waits, type Made, type Sent } from "./send";
+import { store, type Entry, type Photo } from "./store";
+
+export { applied } from "./overlay";
 
 const RETRY_MS = 5_000;
+const RETRY_MOST_MS = 60_000; // a server that is away for an hour is not asked every five seconds
 
-type State = { entries: Entry[]; last: Sent };
+type State = { entries: Entry[]; photos: Photo[]; last: Sent };
 
-let state: State = { entries: [], last: "done" };
+let state: State = { entries: [], photos: [], last: "done" };
 let running: Promise<void> | null = null;
 let again = false;
+let failed = 0;
 const listeners = new Set<() => void>();
 
 function set(next: Partial<State>): void {
@@ -32,14 +37,14 @@ function subscribe(listener: () => void): () => void {
 /** Follow the stored outbox, whoever changes it: this tab, another one, the service worker. Resolves once it is read. */
 export function followOutbox(): Promise<void> {
   return new Promise((resolve) => {
-    liveQuery(() => store.outbox.orderBy("seq").toArray()).subscribe({
-      next: (entries) => (set({ entries }), resolve()),
-      error: () => resolve(), // no storage: actions are then refused aloud, not lost in silence
+    liveQuery(async () => ({ entries: await store.outbox.orderBy("seq").toArray(), photos: await store.photos.orderBy("at").toArray() })).subscribe({
+      next: (held) => (set(held), resolve()),
+      error: () => resolve(), // no storage: operations are then refused aloud, not lost in silence
     });
   });
 }
 
-/** Send now; while a sending runs, once more after it. */
+/** Send now; while a sending runs, once more after it. Photos follow by themselves: they must not hold up the rest. */
 export function push(): Promise<void> {
   again = true;
   running ??= (async () => {
@@ -53,18 +58,25 @@ export function push(): Promise<void> {
     } finally {
       running = null;
     }
+    failed = state.last === "away" ? failed + 1 : 0;
     if (state.last === "away") void wakeLater();
+    else for (const person of new Set(state.photos.filter(unsentPhoto).map((one) => one.person.id))) void sendPhotos(person).catch(() => undefined);
   })();
   return running;
 }
 
+export const unsentPhoto = (photo: Photo): boolean => !photo.kept && !photo.problem;
+
+/** Twice as long after every failure in a row. */
+const pause = (): number => Math.min(RETRY_MOST_MS, RETRY_MS * 2 ** Math.max(0, failed - 1));
+
 export function useOutbox() {
   const { t } = useText();
-  const { entries, last } = useSyncExternalStore(subscribe, () => state);
+  const { entries, photos, last } = useSyncExternalStore(subscribe, () => state);
   const act = useCallback(
-    async (order: WorkOrder, action: Action, me: Me, body: Record<string, unknown> = {}): Promise<boolean> => {
+    async (me: Me, ...made: Made[]): Promise<boolean> => {
       try {
-        await keepAction(order, action, body, me.person);
+        await store.transaction("rw", store.outbox, async () => { for (const one of made) await keepOperation(one, me.person); });
       } catch {
         say(t("field.not_kept"), "bad");
         return false;
@@ -76,36 +88,43 @@ export function useOutbox() {
     },
     [t],
   );
-  return { entries, last, act };
+  return { entries, photos, last, act };
 }
 
 /** Tries whenever there may be a network, and says when all has arrived. */
 export function useSender(): void {
   const { t } = useText();
   const client = useQueryClient();
-  const { entries } = useOutbox();
-  const waiting = free(entries).length;
+  const { entries, photos } = useOutbox();
+  const waiting = free(entries).length + photos.filter(unsentPhoto).length;
   useEffect(() => {
+    let timer: number | undefined;
     const seen = () => void (document.visibilityState === "visible" && push());
-    const now = () => void push();
-    now();
+    const now = () => { failed = 0; void push(); };
+    const round = () => { timer = window.setTimeout(() => { seen(); round(); }, pause()); };
+    void push();
     window.addEventListener("online", now);
     window.addEventListener("focus", now);
     document.addEventListener("visibilitychange", seen);
-    const timer = waiting > 0 ? window.setInterval(seen, RETRY_MS) : undefined;
+    if (waiting > 0) round();
     return () => {
       window.removeEventListener("online", now);
       window.removeEventListener("focus", now);
       document.removeEventListener("visibilitychange", seen);
-      window.clearInterval(timer);
+      window.clearTimeout(timer);
     };
   }, [waiting]);
   useEffect(() => {
     let before = state.entries;
+    let arrived = state.photos.filter((one) => one.kept).length;
     return subscribe(() => {
-      const gone = before.filter((old) => !state.entries.some((one) => one.key === old.key));
+      const kept = state.photos.filter((one) => one.kept).length;
+      if (kept > arrived) void client.invalidateQueries({ queryKey: ["evidence"] });
+      arrived = kept;
+      if (state.entries === before) return;
+      const gone = before.filter((old) => !state.entries.some((one) => one.seq === old.seq));
       const late = gone.some((one) => Date.now() - new Date(one.at).getTime() > 2 * RETRY_MS);
-      const changed = gone.length > 0 || state.entries.some((one) => one.problem && !before.find((old) => old.key === one.key)?.problem);
+      const changed = gone.length > 0 || state.entries.some((one) => one.problem && !before.find((old) => old.seq === one.seq)?.problem);
       before = state.entries;
       if (changed) void client.invalidateQueries();
       if (late && !discarding && free(state.entries).length === 0) say(t("field.sent"));
@@ -114,7 +133,7 @@ export function useSender(): void {
 }
 
 /** What nothing but the network holds back, whoever did it. */
-const free = (entries: Entry[]): Entry[] => entries.filter((one) => sendable(entries, one.person.id).includes(one));
+const free = (entries: Entry[]): Entry[] => entries.filter((one) => waits(one) && sendable(entries, one.person.id).includes(one));
 
 let discarding = false;
 
@@ -127,24 +146,4 @@ export async function quietly(work: () => Promise<void>): Promise<void> {
   } finally {
     discarding = false;
   }
-}
-
-/** The order as it will be once the waiting actions have arrived. */
-export function applied(order: WorkOrder, held: Entry[], me: { id: string; name: string }): WorkOrder {
-  const own = held.filter((entry) => entry.order === order.id && entry.person.id === me.id);
-  if (own.some((entry) => entry.problem)) return order; // refused: it is as the server says
-  let shown = order;
-  for (const entry of own) {
-    if (entry.action === "accept") shown = { ...shown, state: "scheduled", assignee: me };
-    if (entry.action === "start") shown = { ...shown, state: "in_progress", assignee: me };
-    if (entry.action === "finish")
-      shown = {
-        ...shown,
-        state: "completed",
-        outcome: String(entry.body.outcome ?? ""),
-        outcome_note: String(entry.body.note ?? ""),
-        repair_code: (entry.body.repair_code as string | null) ?? null,
-      };
-  }
-  return shown;
 }

@@ -1,48 +1,82 @@
 /** Send what was done, oldest first, each exactly once; the page and the service worker both use this. */
-import { api, ApiError, newKey, post } from "../api/client";
+import { api, ApiError, post } from "../api/client";
 import type { Me, WorkOrder } from "../api/types";
-import { keepOrder, pathOf, store, type Action, type Entry, type Problem, type Somebody } from "./store";
+import { newId } from "./ids";
+import { registerPhotos } from "./photos/sending";
+import { concerned } from "./refresh";
+import { fact, pathOf, store, type Entry, type Problem, type Somebody, type Subject } from "./store";
 
 const LOCK = "forewarn.outbox"; // one sender at a time, over all tabs and the service worker
-const OPEN = ["unscheduled", "scheduled", "in_progress", "on_hold", "cannot_complete"];
-const LATER = [401, 408, 425, 429]; // says nothing about the action itself
+const BATCH_MOST = 50; // operations; the server takes 200
+const BATCH_BYTES = 1_200_000; // a drawn signature is large; the server takes 2 MiB
+const LATER = [401, 408, 425, 429]; // says nothing about the operation itself
+/** What moves a job on: one that failed holds those that follow on the same job. The rest commutes. */
+const STATE_KINDS = ["order.accept", "visit.move", "order.finish", "order.document"];
 
 export type Sent = "done" | "away" | "signed_out";
-type Step = "sent" | "refused" | Exclude<Sent, "done">;
+type Refusal = { status: number; detail?: string; title?: string; code?: string; params?: Record<string, unknown> };
+type Result = { id: string; state: "applied" | "refused" | "conflict" | "held" | "later"; repeated?: boolean; problem: Refusal | null; current?: Record<string, unknown> | null; answer?: Record<string, unknown> | null };
 
-export async function keepAction(
-  order: Pick<WorkOrder, "id" | "number" | "asset">,
-  action: Action,
-  body: Record<string, unknown>,
-  person: Somebody,
-): Promise<void> {
-  const entry = { key: newKey(), order: order.id, number: order.number, asset: order.asset.name, action, body };
-  const made = { ...entry, at: new Date().toISOString(), person: { id: person.id, name: person.name }, problem: null };
-  await store.outbox.add(made);
+export type Made = { order: { id: string; number: string; asset: { name: string } }; kind: string; body?: Record<string, unknown>; subject?: Subject; needs?: string[]; key?: string; said?: string; until?: number };
+
+export async function keepOperation(made: Made, person: Somebody): Promise<void> {
+  const { order, kind } = made;
+  const subject = made.subject ?? { kind: "work_order" as const, id: order.id };
+  const facts = { order: order.id, number: order.number, asset: order.asset.name, kind, subject, body: made.body ?? {}, needs: made.needs ?? [], said: made.said, until: made.until ?? null };
+  await store.outbox.add({ key: made.key ?? newId(), ...facts, at: new Date().toISOString(), person: { id: person.id, name: person.name }, problem: null, sent: null });
 }
 
 export async function sendWaiting(): Promise<Sent> {
-  if ((await store.outbox.count()) === 0) return "done";
-  // Plain HTTP has no locks; there the idempotency keys alone keep two tabs from doing something twice.
+  if ((await store.outbox.count()) + (await store.photos.filter((one) => !one.registered && !one.problem).count()) === 0) return "done";
+  // Plain HTTP has no locks; there the operations' ids alone keep two tabs from doing something twice.
   return navigator.locks ? navigator.locks.request(LOCK, sendAll) : sendAll();
 }
 
 async function sendAll(): Promise<Sent> {
-  if ((await store.outbox.count()) === 0) return "done";
   const person = await signedIn();
   if (person === "away" || person === "signed_out") return person;
   for (;;) {
-    const next = sendable(await store.outbox.orderBy("seq").toArray(), person)[0];
-    if (!next) return "done";
-    const step = await sendOne(next);
-    if (step === "away" || step === "signed_out") return step;
+    const photos = await registerPhotos(person);
+    if (photos !== "done") return photos;
+    await settled();
+    const batch = batchOf(await ready(sendable(await store.outbox.orderBy("seq").toArray(), person)));
+    if (batch.length === 0) return "done";
+    const step = await sendBatch(batch);
+    if (step !== "done") return step;
   }
 }
 
-/** What may go now: this person's, and nothing that follows a refused action on the same work order. */
+export const waits = (entry: Entry): boolean => entry.sent === null && !entry.problem;
+export const isState = (entry: Pick<Entry, "kind">): boolean => STATE_KINDS.includes(entry.kind);
+/** Arrived or left: has no sense without the step that it belongs to. */
+const isPresence = (entry: Pick<Entry, "kind">): boolean => ["visit.check_in", "visit.check_out"].includes(entry.kind);
+
+/** Held back: it follows on something about the same job that the server refused. */
+export function isHeld(entry: Entry, entries: Entry[]): boolean {
+  return waits(entry) && (isState(entry) || isPresence(entry)) && entries.some((one) => one.problem && isState(one) && one.order === entry.order && one.seq < entry.seq);
+}
+
+/** What may go now: this person's, and nothing that follows a refused step on the same job. */
 export function sendable(entries: Entry[], person: string): Entry[] {
-  const stuck = new Set(entries.filter((one) => one.problem).map((one) => one.order));
-  return entries.filter((one) => one.person.id === person && !stuck.has(one.order));
+  return entries.filter((one) => one.person.id === person && waits(one) && !isHeld(one, entries));
+}
+
+/** What names a photo that the server does not know waits for it, as a place that is looked for; what moves the same job on waits behind. */
+async function ready(entries: Entry[]): Promise<Entry[]> {
+  const unknown = new Set(await store.photos.filter((one) => !one.registered).primaryKeys());
+  const behind = new Set<string>();
+  return entries.filter((one) => {
+    const may = !one.needs.some((id) => unknown.has(id)) && !((one.until ?? 0) > Date.now()) && !(isState(one) && behind.has(one.order));
+    if (!may) behind.add(one.order);
+    return may;
+  });
+}
+
+function batchOf(entries: Entry[]): Entry[] {
+  let bytes = 0;
+  const batch = entries.slice(0, BATCH_MOST);
+  const end = batch.findIndex((one) => (bytes += JSON.stringify(one.body).length) > BATCH_BYTES);
+  return end < 0 ? batch : batch.slice(0, Math.max(1, end));
 }
 
 async function signedIn(): Promise<string | "away" | "signed_out"> {
@@ -53,80 +87,84 @@ async function signedIn(): Promise<string | "away" | "signed_out"> {
   }
 }
 
-async function sendOne(entry: Entry): Promise<Step> {
+/** This installation's name, the same for ever. */
+async function device(): Promise<string> {
+  const known = await fact<string>("device");
+  if (known) return known;
+  const made = newId();
+  await store.facts.put({ name: "device", value: made });
+  return made;
+}
+
+async function sendBatch(batch: Entry[]): Promise<Sent> {
+  const operations = batch.map((one) => ({ id: one.key, kind: one.kind, subject: one.subject, payload: one.body, made_at: one.at, after: isPresence(one) ? batch.findLast((other) => isState(other) && other.order === one.order && other.seq < one.seq)?.key : undefined }));
+  let results: Result[];
   try {
-    // The same key again is answered from the first time, so a lost answer repeats nothing.
-    const order = await post<WorkOrder>(`${pathOf(entry.order)}/${entry.action}`, entry.body, entry.key);
-    if (order?.id !== entry.order) return "away"; // a hotspot's sign-in page answers everything
-    if (!noteArrived(entry, order)) return await refuse(entry, { status: 200, code: "finished_already", detail: "" }, order);
-    return await settle(entry, order);
+    const answer = await post<{ results?: Result[] }>("/sync", { device: await device(), sent_at: new Date().toISOString(), operations });
+    if (!Array.isArray(answer?.results)) return "away"; // a hotspot's sign-in page answers everything
+    results = answer.results;
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return "signed_out";
     if (!(error instanceof ApiError) || !isRefusal(error)) return "away";
-    return await judge(entry, error);
+    // The whole was refused: one alone says which one it was.
+    if (batch.length > 1) return sendBatch(batch.slice(0, 1));
+    return refuse(batch[0]!, { status: error.status, code: error.code, detail: error.message, params: error.params }, null);
   }
+  let moved = false;
+  for (const entry of batch) {
+    const result = results.find((one) => one.id === entry.key);
+    if (!result || result.state === "later" || result.state === "held") continue;
+    moved = true;
+    if (result.state === "applied") await store.outbox.update(entry.seq, { sent: Date.now() });
+    else await refuse(entry, { status: result.problem?.status ?? 409, code: result.problem?.code ?? result.state, detail: result.problem?.detail ?? result.problem?.title ?? "", params: result.problem?.params ?? {}, conflict: result.state === "conflict" }, result.current ?? null);
+  }
+  await settled();
+  return moved ? "done" : "away"; // nothing was decided: a moment later, not at once
 }
 
 /** A refusal has a code of ours; what a proxy or a hotspot says on the way is no answer. */
-function isRefusal(error: ApiError): boolean {
+export function isRefusal(error: ApiError): boolean {
   return error.status >= 400 && error.status < 500 && !LATER.includes(error.status) && error.code !== "" && error.code !== "in_progress";
 }
 
-async function judge(entry: Entry, error: ApiError): Promise<Step> {
-  let order: WorkOrder | null = null;
-  try {
-    order = await api<WorkOrder>(pathOf(entry.order));
-  } catch (cause) {
-    if (!(cause instanceof ApiError) || !isRefusal(cause)) return cause instanceof ApiError && cause.status === 401 ? "signed_out" : "away";
-  }
-  if (order && isDone(entry, order)) return settle(entry, order);
-  return refuse(entry, { status: error.status, code: error.code, detail: error.message }, order);
-}
-
-/** Whether the order already is as the action wanted it: its answer was lost, and the key has been forgotten since. */
-function isDone(entry: Entry, order: WorkOrder): boolean {
-  if (order.assignee?.id !== entry.person.id) return false;
-  const open = OPEN.includes(order.state);
-  if (entry.action === "accept") return open;
-  if (entry.action === "start") return order.state === "in_progress";
-  return !open && order.outcome === entry.body.outcome && noteArrived(entry, order);
-}
-
-/** The server takes a second 'finish' with the same outcome for a repeat; another note must not vanish in that. */
-function noteArrived(entry: Entry, order: WorkOrder): boolean {
-  return entry.action !== "finish" || String(entry.body.note ?? "").trim() === (order.outcome_note ?? "").trim();
-}
-
-async function settle(entry: Entry, order: WorkOrder): Promise<Step> {
-  await store.transaction("rw", store.outbox, store.kept, async () => {
-    await store.outbox.delete(entry.seq);
-    await keepOrder(order, entry.person.id);
-  });
-  return "sent";
-}
-
-async function refuse(entry: Entry, why: Pick<Problem, "status" | "code" | "detail">, order: WorkOrder | null): Promise<Step> {
+async function refuse(entry: Entry, why: Pick<Problem, "status" | "code" | "detail" | "params" | "conflict">, current: Record<string, unknown> | null): Promise<Sent> {
+  const order = await api<WorkOrder>(pathOf(entry.order)).catch(() => null);
   const stood = order && { state: order.state, assignee: order.assignee, outcome: order.outcome };
   await store.transaction("rw", store.outbox, store.kept, async () => {
-    await store.outbox.update(entry.seq, { problem: { ...why, at: new Date().toISOString(), order: stood } });
-    if (order) await keepOrder(order, entry.person.id);
+    await store.outbox.update(entry.seq, { problem: { ...why, at: new Date().toISOString(), current, order: stood } });
+    if (order) await store.kept.put({ path: pathOf(order.id), data: order, at: Date.now() });
   });
-  return "refused";
+  return "done";
 }
 
-/** Try a refused order's actions again, with the keys they had: what was refused was not done. */
-export async function tryAgain(order: string): Promise<void> {
-  await store.outbox.filter((one) => one.order === order).modify({ problem: null });
+/** Read again what has been changed, then forget what changed it: nothing flickers back in between. */
+async function settled(): Promise<void> {
+  const done = await store.outbox.filter((one) => one.sent !== null).toArray();
+  if (done.length === 0) return;
+  const paths = [...new Set(done.flatMap(concerned))];
+  const fresh = await Promise.all(paths.map(async (path) => ({ path, data: await api<unknown>(path).catch((error) => (error instanceof ApiError && error.status < 500 && error.status !== 401 ? null : Promise.reject(error))), at: Date.now() })))
+    .catch(() => null);
+  if (!fresh) return; // no network for that: they wait, marked as sent
+  await store.transaction("rw", store.outbox, store.kept, async () => {
+    await store.kept.bulkPut(fresh.filter((row) => row.data !== null));
+    await store.outbox.bulkDelete(done.map((one) => one.seq));
+  });
 }
 
-/** Drop an order's actions; what was written about it goes back into its form. */
-export async function discard(order: string): Promise<void> {
+/** Try again what was refused, as new operations: the server has decided about the old ones. */
+export async function tryAgain(entries: Entry[]): Promise<void> {
+  await store.transaction("rw", store.outbox, async () => {
+    for (const one of entries) if (one.problem) await store.outbox.update(one.seq, { problem: null, key: newId() });
+  });
+}
+
+/** Drop operations; what was written about a finished job goes back into its form. */
+export async function discard(entries: Entry[]): Promise<void> {
   await store.transaction("rw", store.outbox, store.drafts, async () => {
-    const entries = await store.outbox.filter((one) => one.order === order).toArray();
-    for (const { action, body, person } of entries) {
-      if (action !== "finish") continue;
-      const written = { outcome: String(body.outcome), note: String(body.note ?? ""), repair_code: (body.repair_code as string | null) ?? null };
-      await store.drafts.put({ id: `${person.id}/${order}`, ...written, at: Date.now() });
+    for (const { kind, body, person, order } of entries) {
+      if (kind !== "order.finish") continue;
+      const word = (name: string) => (typeof body[name] === "string" ? (body[name] as string) : null);
+      await store.drafts.put({ id: `${person.id}/${order}`, outcome: word("outcome"), note: word("note") ?? "", repair_code: word("repair_code"), failure_mode: word("failure_mode"), cause: word("cause"), at: Date.now() });
     }
     await store.outbox.bulkDelete(entries.map((entry) => entry.seq));
   });

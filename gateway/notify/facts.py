@@ -129,6 +129,8 @@ def load_facts(
     _case(session, facts)
     row = facts.order or facts.case or facts.request or facts.episode
     asset_id = asset_id or (row.asset_id if row is not None else None)
+    if subject_kind == "asset":
+        asset_id = subject_id
     facts.asset = session.get(Asset, asset_id) if asset_id else None
     _place(session, facts)
     facts.service_type = _get(session, ServiceType, facts.order, facts.case, facts.request, name="service_type_id")

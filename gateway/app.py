@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from assets.base.db import Database
 from gateway.api import problems
+from gateway.api.deps import Admission
 from gateway.api.live import Broadcaster
 from gateway.guard import Guard
 from gateway.health import Readiness
@@ -42,6 +43,7 @@ def make_app(settings: Settings, database: Database) -> FastAPI:
 
     app = FastAPI(title="Forewarn", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings, app.state.database, app.state.broadcaster = settings, database, broadcaster
+    app.state.admission = Admission()
     app.add_middleware(IdempotencyMiddleware, database=database)
     app.add_middleware(PublicLimit)
     app.add_middleware(Guard, pictures=settings.map_origin)

@@ -199,6 +199,7 @@ def _up(options: argparse.Namespace, settings: Settings) -> int:
 
 def _api(options: argparse.Namespace, settings: Settings) -> int:
     from assets.base.db import Database
+    from gateway.api.deps import POOL
     from gateway.app import make_app
     from gateway.files import check_store
     from gateway.serve import serve
@@ -211,7 +212,7 @@ def _api(options: argparse.Namespace, settings: Settings) -> int:
         return 2
     if options.workers > 1:
         return _several_apis(options.workers)
-    database = Database(settings.database_url, pool_size=10)
+    database = Database(settings.database_url, pool_size=POOL)
     serve(make_app(settings, database), settings, shared=options.shared_port)
     database.dispose()
     return 0

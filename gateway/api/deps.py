@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from fastapi import Depends, Request, Response
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor, require
@@ -22,6 +26,12 @@ COOKIE = "forewarn_session"
 SECURE_COOKIE = "__Host-forewarn_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOWHERE = UUID(int=0)
+# Requests with an open transaction at a time, in one process. Fewer than there are connections (`POOL`): whoever holds
+# a connection and waits for a thread must never meet forty threads that wait for a connection. More would only make
+# them all slow: Python works on one at a time.
+ADMITTED = 12
+POOL = 16  # connections that are kept; as many again when something holds them long
+ADMISSION_S = 10.0
 
 
 class NotSignedIn(RuleError):
@@ -72,7 +82,38 @@ def authenticate(session: Session, request: Request, now: datetime) -> Actor:
     return actor
 
 
-def context(request: Request) -> Iterator[Context]:
+class Admission:
+    """Lets so many in at a time, in the order in which they came; each event loop has its own places."""
+
+    def __init__(self, places: int = ADMITTED) -> None:
+        self._places = places
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place. Raises PoolTimeout when there is none for ten seconds."""
+        gate = self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._places))
+        try:
+            await asyncio.wait_for(gate.acquire(), ADMISSION_S)
+        except TimeoutError:
+            raise PoolTimeout("too many requests at a time") from None
+        try:
+            yield
+        finally:
+            gate.release()
+
+
+async def admitted(request: Request) -> AsyncIterator[None]:
+    """Wait for a place without holding a thread or a connection meanwhile."""
+    admission: Admission = request.app.state.admission
+    async with admission.place():
+        yield
+
+
+Place = Annotated[None, Depends(admitted, scope="function")]
+
+
+def context(request: Request, _: Place) -> Iterator[Context]:
     """Open the request's transaction as its actor; commit at the end, roll back on any error."""
     now = datetime.now(UTC)
     with database_of(request).as_service() as session:
@@ -81,7 +122,7 @@ def context(request: Request) -> Iterator[Context]:
         yield Context(session, actor, now, settings_of(request))
 
 
-def service_context(request: Request) -> Iterator[Context]:
+def service_context(request: Request, _: Place) -> Iterator[Context]:
     """Open a transaction for routes that need no sign-in; such a route itself decides what it shows."""
     settings = settings_of(request)
     with database_of(request).as_service() as session:

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from assets.base.access import require
 from assets.base.db import Database, enter_actor
 from assets.base.events import OLDEST_RUNNING
-from gateway.api.deps import authenticate, database_of
+from gateway.api.deps import Admission, authenticate, database_of
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/v1", tags=["live"])
 POLL_S = 0.5  # a telephone rings: who calls stands on the page within a second
 HEARTBEAT_S = 15.0  # keeps proxies from closing an idle stream
 QUEUE = 200  # a page that does not read is told to reload everything instead of growing a backlog
-MAX_PAGES = 500
+MAX_PAGES = 5_000  # of one process; some 10 kB each
 MAX_LIFE_S = 600.0  # then the page connects again: whoever was signed out or disabled hears no more
 RELOAD = '{"kind": "reload"}'
 END = ""
@@ -121,7 +121,9 @@ class Broadcaster:
 @router.get("/events", operation_id="stream_events", response_class=StreamingResponse)
 async def stream_events(request: Request) -> StreamingResponse:
     """Stream changes; each `change` event carries kind, asset_id and subject_id, the page fetches what it shows."""
-    organisations = await run_in_threadpool(_listener, request)
+    admission: Admission = request.app.state.admission
+    async with admission.place():  # after a restart all pages come at once
+        organisations = await run_in_threadpool(_listener, request)
     broadcaster: Broadcaster = request.app.state.broadcaster
     page = Page(organisations, asyncio.get_running_loop())
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

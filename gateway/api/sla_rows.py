@@ -19,7 +19,8 @@ from gateway.api.edits import Ref
 from ticketing.cases.tables import Case
 from ticketing.models import Request, WorkOrder
 from ticketing.sla.tables import SlaPolicy
-from ticketing.sla_shown import Standing, standings, subject_condition
+from ticketing.sla_glance import Glance, glances
+from ticketing.sla_shown import Standing, subject_condition
 
 SubjectKind = Literal["case", "request", "work_order"]
 ClockName = Literal["response", "arrival", "restoration", "closing"]
@@ -52,7 +53,7 @@ def clocks_of(here: Context, kind: str, ids: Sequence[UUID]) -> dict[UUID, list[
     customer = here.actor.roles <= {Role.CUSTOMER}
     return {
         key: [clock_item(each) for each in found if not customer or each.source == "contract"]
-        for key, found in standings(here.session, kind, ids, here.now).items()
+        for key, found in glances(here.session, kind, ids, here.now).items()
     }
 
 
@@ -61,7 +62,7 @@ def sla_condition(kind: str, key: Any, word: str, now: datetime) -> ColumnElemen
     return subject_condition(kind, key, word, now)
 
 
-def clock_item(standing: Standing) -> ClockItem:
+def clock_item(standing: Standing | Glance) -> ClockItem:
     """Return one clock as lists show it."""
     return ClockItem.model_validate(
         {

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+import numpy as np
+
+from ticketing.dispatch.indexed import fitting_shifts
 from ticketing.dispatch.parts import restricted
 from ticketing.dispatch.plan import Plan, Violation, check
 from ticketing.dispatch.problem import Problem
+
+MOST_TRIED = 60  # shifts, the nearest ones of those that may: a house of five hundred must not make somebody wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,33 @@ def explain(
     The visit is taken out of the plan and tried everywhere; costs are the referee's, of that shift with it minus
     without.
     """
-    found = [candidate(problem, plan, shift.id, visit_id, current) for shift in problem.shifts]
+    found: list[Candidate] = []
+    for tried, (unfit, least, shift_id) in enumerate(_by_detour(problem, plan, visit_id)):
+        good = sorted(each.cost for each in found if not each.violations)
+        if tried >= MOST_TRIED or (len(good) >= limit and (unfit or good[limit - 1] <= least)):
+            break  # all others may not, or are further away than these cost
+        found.append(candidate(problem, plan, shift_id, visit_id, current))
     return sorted(found, key=lambda each: each.rank)[:limit]
+
+
+def _by_detour(problem: Problem, plan: Plan, visit_id: str) -> list[tuple[bool, float, str]]:
+    """Return the shifts, those that may first and the nearest of them, with the least that the way there costs."""
+    place = problem.visit_by_id[visit_id].place
+    only = restricted(problem, [each.id for each in problem.shifts], [visit_id])
+    may = set(fitting_shifts(only)[0])
+    found = []
+    for number, shift in enumerate(problem.shifts):
+        stops = [problem.visit_by_id[each].place for each in plan.routes.get(shift.id, ()) if each != visit_id]
+        finish = shift.finish if shift.finish is not None else shift.home
+        chain = [each for each in (shift.home, *stops, finish) if each is not None]
+        least = 0.0
+        if len(chain) > 1 and shift.home is not None:
+            there, back = problem.between(chain[:-1], [place])[:, 0], problem.between([place], chain[1:])[0]
+            straight = np.array([problem.between([a], [b])[0, 0] for a, b in pairwise(chain)])
+            rate = problem.technician_by_id[shift.technician].rate
+            least = max(0.0, float((there + back - straight).min()) * rate / problem.seconds_per_cost)
+        found.append((number not in may, least, shift.id))
+    return sorted(found)
 
 
 def candidate(problem: Problem, plan: Plan, shift_id: str, visit_id: str, current: Plan | None = None) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -220,12 +221,16 @@ def candidates(
     session: Session, rules: Rules, order_id: UUID, start: datetime, until: datetime, now: datetime, limit: int = 3
 ) -> tuple[Loaded, list[Candidate]]:
     """Return the best technicians for an order, each at their best hour; who may not go comes last."""
-    loaded = load(session, rules, max(start, now), until, now, order_ids=[order_id], waiting=False)
+    order = get_work_order(session, order_id)  # of a team's order only its people are asked: nobody else may go
+    loaded = load(
+        session, rules, max(start, now), until, now, order_ids=[order_id], waiting=False, team_id=order.team_id
+    )
     key = _key_of(loaded, order_id)
     if not key:
         return loaded, []
     best: dict[str, Candidate] = {}
-    for each in explain(loaded.problem, loaded.current, key, len(loaded.problem.shifts), loaded.current):
+    days = max(Counter(each.technician for each in loaded.problem.shifts).values(), default=1)
+    for each in explain(loaded.problem, loaded.current, key, limit * days, loaded.current):
         best.setdefault(each.technician, each)
     return loaded, list(best.values())[:limit]
 

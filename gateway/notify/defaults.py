@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -69,7 +70,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 def ensure_defaults(session: Session, organisation_id: UUID, now: datetime) -> None:
     """Write the rules that are not there yet; what was changed stays as it is."""
+    held = set(
+        session.scalars(select(NotificationRule.code).where(NotificationRule.organisation_id == organisation_id))
+    )
     for code, values in DEFAULTS.items():
+        if code in held:
+            continue
         row = {
             "id": uuid7(),
             "organisation_id": organisation_id,

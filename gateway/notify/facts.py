@@ -280,7 +280,10 @@ def what_happened(facts: Facts, language: str) -> str:
         for name, value in facts.payload.items()
         if not isinstance(value, dict)
     }
-    said = worded("event.", code, plain | {"who": facts.actor.name if facts.actor else ""})
+    if isinstance(to, str):
+        plain["to"] = texts.text(language, f"state.{to}")
+    who = facts.actor.name if facts.actor else texts.text(language, "history.actor.system")
+    said = worded("event.", code, plain | {"who": who})
     return (said.zh if language == "zh" else said.en).strip()
 
 

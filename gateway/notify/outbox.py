@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -33,13 +34,15 @@ MOST_A_MINUTE = 20  # to one person or address by one way; the rest waits, and g
 TOGETHER = timedelta(minutes=2)
 MAX_ERROR = 500
 MAX_DIGEST = 50
+AT_A_TIME_S = 60.0  # then the job gives its place back: servers that do not answer must not hold up the others
 KEEP = timedelta(days=365)
 
 
 def send_waiting(database: Database, settings: Settings, now: datetime, limit: int = 200) -> int:
-    """Send what is due, at most about `limit`, in batches; return how many went out."""
+    """Send what is due, at most about `limit` or for a minute, in batches; return how many went out."""
     sent = tried = 0
-    while tried < limit:
+    begun = time.monotonic()
+    while tried < limit and time.monotonic() - begun < AT_A_TIME_S:
         with database.as_service() as session:
             letters = _claim(session, settings, now)
         if letters is None:

@@ -22,10 +22,14 @@ def _say(rule: NotificationRule, facts: Facts, language: str) -> dict[str, str]:
     usual = _usual(rule.code, facts, language, words)
     subject = fill(own["subject"], words) if own.get("subject") else usual["subject"]
     body = fill(own["body"], words) if own.get("body") else usual["body"]
-    return {"subject": one_line(subject), "body": body[:MAX_BODY]}
+    # A place that nobody could fill must not leave its colon behind.
+    return {"subject": one_line(subject).rstrip(" :：,，-–"), "body": body[:MAX_BODY]}
 
 
 def _usual(code: str | None, facts: Facts, language: str, words: dict[str, str]) -> dict[str, str]:
+    off = facts.kind.endswith(".cancelled") or facts.payload.get("to") == "cancelled"
+    if off and texts.has(f"notify.{code}.off.subject"):
+        code = f"{code}.off"
     if code and texts.has(f"notify.{code}.subject"):
         said = texts.catalogue(language)
         return {part: fill(said[f"notify.{code}.{part}"], words) for part in ("subject", "body")}

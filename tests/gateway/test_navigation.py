@@ -36,7 +36,7 @@ FIRST = {
     "/policies": ["policies"],
     "/people": ["people", "organisations"],
     "/imports": ["imports", "imports/kinds"],
-    "/webhooks": ["webhooks"],
+    "/notifications/rules": ["notification-rules", "notification-kinds", "notification-channels"],
 }
 
 

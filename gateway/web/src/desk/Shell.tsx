@@ -4,7 +4,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import {
   AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CalendarRange, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, ListChecks, LogOut, Megaphone, MessageSquareText, Package, Radar,
-  Shapes, ShieldCheck, SlidersHorizontal, Smartphone, Truck, UsersRound, Warehouse, Webhook, Wrench, type LucideIcon,
+  Shapes, ShieldCheck, SlidersHorizontal, Smartphone, Truck, UsersRound, Warehouse, Wrench, type LucideIcon,
 } from "lucide-react";
 import { Suspense, useEffect } from "react";
 import { Link, Navigate, NavLink, Outlet, useLocation } from "react-router";
@@ -64,8 +64,7 @@ function usePlaces(): Group[] {
       { to: "/policies", key: "nav.policies", icon: SlidersHorizontal, action: "finding.read" },
       { to: "/people", key: "nav.people", icon: UsersRound, action: "people.read" },
       { to: "/imports", key: "nav.imports", icon: FileUp, action: "import.run" },
-      { to: "/notifications", key: "nav.notifications", icon: Megaphone },
-      { to: "/webhooks", key: "nav.webhooks", icon: Webhook, action: "webhook.manage" },
+      { to: "/notifications/rules", key: "nav.notifications", icon: Megaphone, action: "notification.manage" },
     ] },
   ];
 }

@@ -27,7 +27,7 @@ export function PhoneMessages() {
   };
   return (
     <section className="card pad">
-      <h2>{text.t("field.push")}</h2>
+      <h2 style={{ fontSize: 16, margin: 0 }}>{text.t("field.push")}</h2>
       <p className="small muted">{text.t(state === "on" ? "field.push_yes" : state === "denied" ? "field.push_denied" : "field.push_no")}</p>
       {state === "off" && <Button size="md" fullWidth leftSection={<BellRing size={18} />} loading={busy} onClick={() => void turn(pushOn)}>{text.t("field.push_on")}</Button>}
       {state === "on" && <Button size="md" fullWidth variant="default" leftSection={<BellOff size={18} />} loading={busy} onClick={() => void turn(pushOff)}>{text.t("field.push_off")}</Button>}

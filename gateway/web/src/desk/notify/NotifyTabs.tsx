@@ -1,4 +1,4 @@
-/** The places around notifications: what came in, what one wishes, rules, channels, and the log. */
+/** The places around notifications: what came in, what one wishes, rules, channels, the log, and other systems. */
 import { useText } from "../../i18n/useText";
 import { Tabs } from "../../ui/Tabs";
 
@@ -10,6 +10,7 @@ export function NotifyTabs() {
     { to: "/notifications/rules", label: t("notify.tab.rules"), action: "notification.manage" },
     { to: "/notifications/channels", label: t("notify.tab.channels"), action: "notification.manage" },
     { to: "/notifications/log", label: t("notify.tab.log"), action: "notification.manage" },
+    { to: "/webhooks", label: t("nav.webhooks"), action: "webhook.manage" },
   ];
   return <Tabs tabs={tabs} label={t("nav.notifications")} />;
 }

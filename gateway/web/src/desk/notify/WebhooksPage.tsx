@@ -11,6 +11,7 @@ import { localMoment, type Field } from "../../ui/Form";
 import { Ago, Command, PageHead, useTitle } from "../../ui/parts";
 import { Rows } from "../../ui/Rows";
 import { Bones, Empty, Loaded, Notice } from "../../ui/states";
+import { NotifyTabs } from "./NotifyTabs";
 
 type Hook = Schema["WebhookItem"];
 type Made = Schema["WebhookMade"];
@@ -32,6 +33,7 @@ export function WebhooksPage() {
   return (
     <>
       <PageHead title={text.t("nav.webhooks")} sub={text.t("webhooks.sub")} right={add} />
+      <NotifyTabs />
       {made && (
         <Modal opened onClose={() => setMade(null)} title={text.t("webhooks.secret_of", { name: made.name })}>
           <p className="small muted">{text.t("webhooks.secret_once")}</p>

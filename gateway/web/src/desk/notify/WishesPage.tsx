@@ -15,6 +15,7 @@ type Wishes = Schema["NotificationPreferences"];
 type Feed = Schema["CalendarFeedItem"];
 type Phone = Schema["PushSubscriptionItem"];
 const WAYS = ["email", "sms", "push"] as const;
+const H2 = { gap: 8, fontSize: 16, margin: "0 0 8px" };
 const zoneHere = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 export function WishesPage() {
@@ -54,7 +55,7 @@ function Quiet() {
           const initial: Values = { ...(quiet ?? { time_zone: zoneHere() }), digest: digest?.every ?? null, ...Object.fromEntries(WAYS.map((way) => [way, !muted.includes(way)])) };
           return (
             <>
-              <div className="row wrap"><h2 className="row grow" style={{ gap: 8 }}><MoonStar size={18} aria-hidden />{text.t("notify.when")}</h2>
+              <div className="row wrap"><h2 className="row grow" style={H2}><MoonStar size={18} aria-hidden />{text.t("notify.when")}</h2>
                 <FormButton small icon={Pencil} label={text.t("action.edit")} form={{ title: text.t("notify.when"), submit: text.t("action.save"), path: "/notification-preferences", method: "PUT", version: mine.version || undefined, fields, initial, body, done: "form.saved" }} />
               </div>
               <Facts rows={[
@@ -78,7 +79,7 @@ function CalendarFeed() {
   const made = (answer: Schema["CalendarFeedMade"]) => setUrl(answer.url);
   return (
     <section className="card pad">
-      <h2 className="row" style={{ gap: 8 }}><CalendarDays size={18} aria-hidden />{text.t("notify.calendar")}</h2>
+      <h2 className="row" style={H2}><CalendarDays size={18} aria-hidden />{text.t("notify.calendar")}</h2>
       <p className="small muted">{text.t("notify.calendar_sub")}</p>
       {url && <Notice tone="ok"><div className="small" style={{ marginBottom: 6 }}>{text.t("notify.calendar_once")}</div><Command line={url} /></Notice>}
       <Loaded of={feeds} skeleton={<Bones rows={2} />}>
@@ -102,7 +103,7 @@ function Phones() {
   const phones = useList<Phone>("/push-subscriptions");
   return (
     <section className="card pad">
-      <h2 className="row" style={{ gap: 8 }}><Smartphone size={18} aria-hidden />{text.t("notify.phones")}</h2>
+      <h2 className="row" style={H2}><Smartphone size={18} aria-hidden />{text.t("notify.phones")}</h2>
       <p className="small muted">{text.t("notify.phones_sub")}</p>
       <Loaded of={phones} skeleton={<Bones rows={2} />}>
         {(page) => page.items.length === 0 ? <Empty bare icon={Smartphone} sentence={text.t("notify.phones_none")} /> : (

@@ -61,6 +61,8 @@ ZH: dict[str, str] = {
     "name_zh": "中文名称",
     "needed_on": "需要日期",
     "note": "备注",
+    "notification_deliveries": "通知记录",
+    "notification_rules": "通知规则",
     "notifications": "通知",
     "number": "编号",
     "old_part_duties": "旧件返还",

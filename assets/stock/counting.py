@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import FromClause, text
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
@@ -17,7 +18,7 @@ from assets.stock.ledger import Line, Posting, balances, entries_of, movement_of
 from assets.stock.places import StockLocation, account, lock_stock
 from assets.stock.tables import StockEntry, StockMovement
 
-AT_ONCE = 500  # movements: a statement has 65,535 parameters at most
+AT_ONCE = 1000  # movements in a statement, whose entries are booked together
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,15 @@ def _book(session: Session, postings: Sequence[Posting]) -> None:
     movements = [movement_of(posting) for posting in postings]
     columns = [column.key for column in StockMovement.__mapper__.column_attrs]
     told = [{name: getattr(movement, name) for name in columns} for movement in movements]
-    session.execute(insert(StockMovement).values(told))
+    _insert(session, StockMovement.__table__, told)
     pairs = zip(movements, postings, strict=True)
     entries = [entry for each, posting in pairs for entry in entries_of(each, posting.lines)]
-    session.execute(insert(StockEntry).values(entries))
+    _insert(session, StockEntry.__table__, entries)
+
+
+def _insert(session: Session, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows as an array for each column: one statement, and no parameter for each value."""
+    dialect = session.get_bind().dialect
+    arrays = [f"CAST(:{name} AS {table.c[name].type.compile(dialect)}[])" for name in rows[0]]
+    statement = f"INSERT INTO {table.description} ({', '.join(rows[0])}) SELECT * FROM unnest({', '.join(arrays)})"
+    session.execute(text(statement), {name: [row[name] for row in rows] for name in rows[0]})

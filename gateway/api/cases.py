@@ -16,9 +16,9 @@ from assets.registry import Asset, Customer
 from gateway.api.case_rows import CaseDetail, Cases, case_detail, case_items
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, locked, named
-from gateway.api.pages import After, Limit, cursor_of
+from gateway.api.pages import After, Limit
 from gateway.api.sla_rows import SlaFilter, sla_condition
-from gateway.api.work_orders import id_of_cursor
+from gateway.api.sorting import By, Order, Sort, id_of, moment_of, rank_column
 from ticketing.cases.cases import OPEN_STATES, get_case, log_case, move_case, open_case, workflow_of
 from ticketing.cases.claims import check_free, claim, release
 from ticketing.cases.forms import check_answers
@@ -35,6 +35,16 @@ from ticketing.requests import MAX_CONTACT, follow_case, open_request
 from ticketing.words import PRIORITIES, one_of
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
+
+
+SORTS = {
+    "created": By(Case.id, id_of),
+    "number": By(Case.number),
+    "title": By(Case.title),
+    "opened": By(Case.opened_at, moment_of),
+    "state": By(Case.state),
+    "priority": By(rank_column(Case.priority, PRIORITIES), int),
+}
 
 
 class NewCase(BaseModel):
@@ -107,12 +117,14 @@ def list_cases(
     number: str | None = None,
     q: str | None = None,
     sla: SlaFilter | None = None,
+    sort: Sort = None,
     limit: Limit = 50,
     after: After = None,
 ) -> Cases:
     """List cases, newest first; `open=true` only those that nobody has ended."""
     here.require("case.read")
-    query = select(Case).order_by(Case.id.desc()).limit(limit + 1)
+    order = Order.of(sort, SORTS, "-created", Case.id)
+    query = select(Case, order.column)
     if state is not None:
         query = query.where(Case.state == state)
     if open is not None:
@@ -130,11 +142,8 @@ def list_cases(
         query = query.where(holding(here.session, "case", q, here.actor))
     if sla is not None:
         query = query.where(sla_condition("case", Case.id, sla, here.now))
-    if after is not None:
-        query = query.where(Case.id < id_of_cursor(after))
-    found = list(here.session.scalars(query))
-    page = found[:limit]
-    return Cases(items=case_items(here, page), next=cursor_of(page[-1].id) if len(found) > limit else None)
+    page, more = order.rows(here.session, query, limit, after)
+    return Cases(items=case_items(here, page), next=more)
 
 
 @router.post("/cases", operation_id="create_case", status_code=201)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import func, or_, select
 
 from assets.base.access import may
 from assets.base.errors import Invalid, NotFound
@@ -33,7 +33,8 @@ from assets.stock.tables import StockBalance, StockSerial
 from assets.stock.text import containing
 from assets.stock.words import NETTABLE
 from gateway.api.deps import Context, Here
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit
+from gateway.api.sorting import By, Order, Sort, number_of
 from gateway.api.stock_rows import (
     Amount,
     AmountIn,
@@ -49,6 +50,16 @@ from gateway.api.stock_rows import (
 )
 
 router = APIRouter(prefix="/api/v1", tags=["parts"])
+
+
+SORTS = {
+    "number": By(Part.number),
+    "name_en": By(Part.name_en),
+    "name_zh": By(Part.name_zh),
+    "kind": By(Part.kind),
+    "supplier": By(func.coalesce(Part.supplier, "")),
+    "standard_cost": By(func.coalesce(Part.standard_cost, -1), number_of),
+}
 
 
 class PartFields(BaseModel):
@@ -200,12 +211,14 @@ def list_parts(
     asset_model_id: UUID | None = None,
     asset_id: UUID | None = None,
     active: bool | None = None,
+    sort: Sort = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Parts:
     """List items by number; `q` looks into number and names in both languages; `asset_id` those that fit a machine."""
     here.require("part.read")
-    query = select(Part).order_by(Part.number, Part.id).limit(limit + 1)
+    order = Order.of(sort, SORTS, "number", Part.id)
+    query = select(Part, order.column)
     if q:
         query = query.where(containing(Part.search_text, Part.search_pairs, q))
     for column, value in ((Part.kind, kind), (Part.number, number), (Part.barcode, barcode), (Part.active, active)):
@@ -218,11 +231,7 @@ def list_parts(
             return Parts(items=[])
     if model_id is not None:
         query = query.where(Part.id.in_(select(PartModel.part_id).where(PartModel.asset_model_id == model_id)))
-    if after:
-        query = query.where(tuple_(Part.number, Part.id) > tuple_(*read_cursor(after, str, UUID)))
-    rows = list(here.session.scalars(query))
-    page = rows[:limit]
-    more = cursor_of(page[-1].number, page[-1].id) if len(rows) > limit else None
+    page, more = order.rows(here.session, query, limit, after)
     return Parts(items=_items(here, page), next=more)
 
 

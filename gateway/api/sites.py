@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import func, or_, select
 
 from assets.base.calendars import Calendar
 from assets.base.errors import Conflict, Invalid
@@ -18,7 +18,8 @@ from assets.people import Organisation
 from assets.registry import Asset, Customer, Site
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, Name, Ref, contains, locked, named, seen
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit
+from gateway.api.sorting import By, Order, Sort
 
 router = APIRouter(prefix="/api/v1", tags=["sites"])
 
@@ -27,6 +28,14 @@ Zone = Annotated[str, Field(min_length=1, max_length=100)]
 # ISO 3166, such as CN or CN-31: warranty terms and routing ask for it
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}(-[A-Za-z0-9]{1,10})?$", to_upper=True)] | None
 Degrees = Annotated[float | None, Field(ge=-180, le=180)]
+
+
+SORTS = {
+    "name": By(Site.name),
+    "address": By(func.coalesce(Site.address, "")),
+    "time_zone": By(Site.time_zone),
+    "region": By(func.coalesce(Site.region, "")),
+}
 
 
 class SiteItem(BaseModel):
@@ -86,21 +95,22 @@ class SiteChange(BaseModel):
 
 @router.get("/sites", operation_id="list_sites")
 def list_sites(
-    here: Here, q: str | None = None, customer_id: UUID | None = None, limit: Limit = 100, after: After = None
+    here: Here,
+    q: str | None = None,
+    customer_id: UUID | None = None,
+    sort: Sort = None,
+    limit: Limit = 100,
+    after: After = None,
 ) -> Sites:
     """List sites by name; `q` looks in name and address."""
     here.require("asset.read")
-    query = select(Site).order_by(Site.name, Site.id).limit(limit + 1)
+    order = Order.of(sort, SORTS, "name", Site.id)
+    query = select(Site, order.column)
     if q:
         query = query.where(or_(Site.name.ilike(contains(q)), Site.address.ilike(contains(q))))
     if customer_id is not None:
         query = query.where(Site.customer_id == customer_id)
-    if after is not None:
-        name, key = read_cursor(after, str, UUID)
-        query = query.where(tuple_(Site.name, Site.id) > tuple_(name, key))
-    found = list(here.session.scalars(query))
-    page = found[:limit]
-    following = cursor_of(page[-1].name, page[-1].id) if len(found) > limit else None
+    page, following = order.rows(here.session, query, limit, after)
     return Sites(items=_items(here, page), next=following)
 
 

@@ -30,6 +30,7 @@ from assets.stock.totals import StockTotal
 from assets.stock.words import MADE_BY_ITSELF, MADE_BY_PEOPLE, NETTABLE
 from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.sorting import By, Order, Sort, moment_of, number_of
 from gateway.api.stock_rows import (
     Amount,
     Currency,
@@ -311,6 +312,14 @@ def _locations(here: Context, rows: list[StockLocation]) -> list[LocationItem]:
     ]
 
 
+SORTS = {
+    "part": By(Part.number),
+    "location": By(StockLocation.code),
+    "quantity": By(StockBalance.quantity, number_of),
+    "updated": By(StockBalance.updated_at, moment_of),
+}
+
+
 @router.get("/stock-balances", operation_id="list_stock_balances")
 def list_stock_balances(
     here: Here,
@@ -322,20 +331,20 @@ def list_stock_balances(
     serial: str | None = None,
     below_minimum: bool = False,
     all_accounts: Annotated[bool, Query(description="also supplier, customer and adjustment")] = False,
+    sort: Sort = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Balances:
     """List what is where, by item number; a location includes what lies below it."""
     here.require("stock.read")
+    order = Order.of(sort, SORTS, "part", StockBalance.id)
     query = (
-        select(StockBalance, Part, StockLocation, StockLot.lot, StockSerial)
+        select(StockBalance.id, order.column)
         .join(Part, Part.id == StockBalance.part_id)
         .join(StockLocation, StockLocation.id == StockBalance.location_id)
         .outerjoin(StockLot, StockLot.id == StockBalance.lot_id)
         .outerjoin(StockSerial, StockSerial.id == StockBalance.serial_id)
         .where(StockBalance.quantity != 0)
-        .order_by(Part.number, StockBalance.id)
-        .limit(limit + 1)
     )
     if not all_accounts:
         query = query.where(StockBalance.floored)
@@ -354,9 +363,16 @@ def list_stock_balances(
     if below_minimum:
         of_it = (StockTotal.part_id == StockBalance.part_id) & (StockTotal.location_id == StockBalance.location_id)
         query = query.join(StockTotal, of_it).where(StockTotal.quantity < StockTotal.minimum)
-    if after:
-        query = query.where(tuple_(Part.number, StockBalance.id) > tuple_(*read_cursor(after, str, UUID)))
-    rows = here.session.execute(query).all()
+    ids = order.page(query, limit, after).subquery("page")
+    wide = (
+        select(StockBalance, Part, StockLocation, StockLot.lot, StockSerial, ids.c.ordered_by)
+        .join(ids, ids.c.id == StockBalance.id)
+        .join(Part, Part.id == StockBalance.part_id)
+        .join(StockLocation, StockLocation.id == StockBalance.location_id)
+        .outerjoin(StockLot, StockLot.id == StockBalance.lot_id)
+        .outerjoin(StockSerial, StockSerial.id == StockBalance.serial_id)
+    )
+    rows = here.session.execute(wide.order_by(*order.ends(ids.c.ordered_by))).all()
     page = rows[:limit]
     return Balances(
         items=[
@@ -371,7 +387,7 @@ def list_stock_balances(
                 quantity=balance.quantity,
                 updated_at=balance.updated_at,
             )
-            for balance, part, place, named_lot, piece in page
+            for balance, part, place, named_lot, piece, _ in page
         ],
-        next=cursor_of(page[-1][1].number, page[-1][0].id) if len(rows) > limit else None,
+        next=order.cursor(page[-1][-1], page[-1][0].id) if len(rows) > limit else None,
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from assets.base.access import DESK
 from assets.base.errors import Invalid, NotFound
@@ -16,8 +16,9 @@ from assets.people import Person
 from assets.registry import Asset
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Moment, named
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, read_cursor
 from gateway.api.sla_rows import SlaFilter, sla_condition
+from gateway.api.sorting import NEVER, By, Order, Sort, id_of, moment_of, rank_column
 from gateway.api.work_order_rows import WorkOrderDetail, WorkOrders, detail_of, items_of
 from ticketing import field
 from ticketing.cases.tables import ServiceType
@@ -28,6 +29,7 @@ from ticketing.order_models import WorkOrderPerson
 from ticketing.order_people import check_hands, check_owner
 from ticketing.people.tables import Team
 from ticketing.technicians import assignable
+from ticketing.words import PRIORITIES
 from ticketing.work_orders import (
     ACTION_OF_MOVE,
     MAX_CODE,
@@ -44,6 +46,16 @@ from ticketing.work_orders import (
 router = APIRouter(prefix="/api/v1", tags=["work orders"])
 
 IfMatch = Annotated[str | None, Header(description="the version that the change is based on")]
+
+
+SORTS = {
+    "created": By(WorkOrder.id, id_of),
+    "number": By(WorkOrder.number),
+    "opened": By(WorkOrder.opened_at, moment_of),
+    "state": By(WorkOrder.state),
+    "priority": By(rank_column(WorkOrder.priority, PRIORITIES), int),
+    "due": By(func.coalesce(WorkOrder.due_at, NEVER), moment_of),
+}
 
 
 class RequiredSkill(BaseModel):
@@ -121,12 +133,14 @@ def list_work_orders(
     team_id: UUID | None = None,
     service_type_id: UUID | None = None,
     sla: SlaFilter | None = None,
+    sort: Sort = None,
     limit: Limit = 100,
     after: After = None,
 ) -> WorkOrders:
     """List work orders, newest first."""
     here.require("work_order.read")
-    query = select(WorkOrder).order_by(WorkOrder.id.desc()).limit(limit + 1)
+    order = Order.of(sort, SORTS, "-created", WorkOrder.id)
+    query = select(WorkOrder, order.column)
     for column, value in (
         (WorkOrder.state, state),
         (WorkOrder.origin, origin),
@@ -147,11 +161,7 @@ def list_work_orders(
         query = query.where(holding(here.session, "work_order", q, here.actor))
     if sla is not None:
         query = query.where(sla_condition("work_order", WorkOrder.id, sla, here.now))
-    if after is not None:
-        query = query.where(WorkOrder.id < id_of_cursor(after))
-    found = list(here.session.scalars(query))
-    page = found[:limit]
-    more = cursor_of(page[-1].id) if len(found) > limit else None
+    page, more = order.rows(here.session, query, limit, after)
     return WorkOrders(items=items_of(here, page), next=more)
 
 

@@ -97,7 +97,7 @@ export type WorkFilter = {
   q?: string;
   asset_id?: string;
   state?: string;
-  limit?: number; review?: string };
+  limit?: number; review?: string; sort?: string };
 
 export const useWorkOrders = (filter: WorkFilter, enabled = true) =>
   useQuery({

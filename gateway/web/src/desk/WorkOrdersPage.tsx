@@ -12,9 +12,11 @@ import { useText } from "../i18n/useText";
 import { orderTitle } from "../text/sentences";
 import { Marks, OriginChip, PriorityChip, WorkChip } from "../ui/chips";
 import { Ago, PageHead, useTitle } from "../ui/parts";
+import { Head, type Order } from "../ui/Rows";
 import { Bones, Empty, Loaded } from "../ui/states";
 import { SlaChips } from "./sla/SlaChips";
 
+const SORTS = ["number", "state", "priority", "opened"];
 const VIEWS: Record<string, WorkFilter> = {
   open: { open: true },
   mine: { assignee: "me" },
@@ -37,21 +39,23 @@ export function WorkOrdersPage() {
   const view = params.get("view") ?? "open";
   const [typed, setTyped] = useState("");
   const [sought] = useDebouncedValue(typed, 300);
-  const filter: WorkFilter = sought.trim() ? { q: fullNumber(sought) } : (VIEWS[view] ?? VIEWS.open!);
-  const orders = useWorkOrders(filter);
+  const sort = SORTS.find((word) => [word, `-${word}`].includes(params.get("sort") ?? "")) ? params.get("sort") : null;
+  const order: Order = { now: sort, set: (word) => setParams((held) => { const next = new URLSearchParams(held); if (word) next.set("sort", word); else next.delete("sort"); return next; }, { replace: true }) };
+  const wanted: WorkFilter = sought.trim() ? { q: fullNumber(sought) } : (VIEWS[view] ?? VIEWS.open!);
+  const orders = useWorkOrders(sort ? { ...wanted, sort } : wanted);
   useTitle(text.t("nav.work_orders"));
   return (
     <>
       <PageHead title={text.t("nav.work_orders")} sub={text.t("orders.sub")} />
       <div className="row wrap" style={{ marginBottom: 14, gap: 10 }}>
         <div className="scroll" style={{ maxWidth: "100%" }}>
-          <SegmentedControl value={view} onChange={(value) => setParams({ view: value }, { replace: true })} data={Object.keys(VIEWS).map((name) => ({ value: name, label: text.t(`orders.view.${name}`) }))} />
+          <SegmentedControl value={view} onChange={(value) => setParams({ view: value, ...(sort ? { sort } : {}) }, { replace: true })} data={Object.keys(VIEWS).map((name) => ({ value: name, label: text.t(`orders.view.${name}`) }))} />
         </div>
         <div className="grow" />
         <TextInput value={typed} onChange={(event) => setTyped(event.currentTarget.value)} leftSection={<Search size={16} />} placeholder={text.t("orders.search")} aria-label={text.t("orders.search")} style={{ flex: "0 1 240px" }} />
       </div>
       <Loaded of={orders} skeleton={<Bones rows={9} height={26} />}>
-        {(page) => (page.items.length === 0 ? <None view={view} sought={sought.trim()} clear={() => setTyped("")} /> : <Orders orders={page.items} />)}
+        {(page) => (page.items.length === 0 ? <None view={view} sought={sought.trim()} clear={() => setTyped("")} /> : <Orders orders={page.items} order={order} />)}
       </Loaded>
     </>
   );
@@ -74,7 +78,7 @@ function None(props: { view: string; sought: string; clear: () => void }) {
   );
 }
 
-function Orders(props: { orders: WorkOrder[] }) {
+function Orders(props: { orders: WorkOrder[]; order: Order }) {
   const text = useText();
   const navigate = useNavigate();
   return (
@@ -83,13 +87,13 @@ function Orders(props: { orders: WorkOrder[] }) {
         <table className="grid">
           <thead>
             <tr>
-              <th>{text.t("orders.number")}</th>
+              <Head column={{ label: "orders.number", sort: "number", cell: () => null }} order={props.order} />
               <th>{text.t("orders.what")}</th>
-              <th>{text.t("orders.state")}</th>
-              <th>{text.t("orders.priority")}</th>
+              <Head column={{ label: "orders.state", sort: "state", cell: () => null }} order={props.order} />
+              <Head column={{ label: "orders.priority", sort: "priority", cell: () => null }} order={props.order} />
               <th>{text.t("sla.title")}</th>
               <th>{text.t("orders.assignee")}</th>
-              <th>{text.t("orders.opened")}</th>
+              <Head column={{ label: "orders.opened", sort: "opened", cell: () => null }} order={props.order} />
             </tr>
           </thead>
           <tbody>

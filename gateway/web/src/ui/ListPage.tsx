@@ -14,7 +14,7 @@ import { problemText } from "./Form";
 import { PageHead, useTitle } from "./parts";
 import { Pick, type Chosen, type Source } from "./Pick";
 import { say } from "./Providers";
-import { Rows, type Column } from "./Rows";
+import { Rows, SortMenu, type Column, type Order } from "./Rows";
 import { Empty, Notice } from "./states";
 
 /** With `of` one of many, with `options` one of few; `name` is the parameter of the request. */
@@ -52,7 +52,9 @@ export function ListPage<T extends { id: string | number }>(props: ListProps<T>)
       if (value && label) next.set(`${name}.label`, label); else next.delete(`${name}.label`);
       return next;
     }, { replace: true });
-  const rows = useRows<T>(props.path, { ...props.asked, ...set });
+  const sorts = props.columns.flatMap((column) => (column.sort ? [column.sort, `-${column.sort}`] : []));
+  const order: Order = { now: sorts.find((word) => word === params.get("sort")) ?? null, set: (word) => change("sort", word) };
+  const rows = useRows<T>(props.path, { ...props.asked, ...set, ...(order.now ? { sort: order.now } : {}) });
   const narrowed = Object.values(set).some(Boolean);
   return (
     <>
@@ -67,11 +69,13 @@ export function ListPage<T extends { id: string | number }>(props: ListProps<T>)
             <Select key={filter.name} className="filter" aria-label={text.t(filter.label)} placeholder={text.t(filter.label)} value={params.get(filter.name)} onChange={(value) => change(filter.name, value)} data={filter.options ?? []} clearable searchable={(filter.options?.length ?? 0) > 8} />
           ))}
           <SavedFilters page={props.path.replace(/^\//, "")} me={me} now={new URLSearchParams([...params].filter(([name]) => names.includes(name.replace(/\.label$/, ""))))} apply={(next) => setParams(next, { replace: true })} narrowed={narrowed} />
+          <div className="only-phone"><SortMenu columns={props.columns} order={order} /></div>
         </Filters>
       )}
       <Rows
         of={rows}
         columns={props.columns}
+        order={order}
         to={props.to}
         pick={props.pick}
         empty={narrowed ? <Empty icon={Search} sentence={text.t("list.none_match")} action={<Button variant="default" onClick={() => setParams({}, { replace: true })}>{text.t("list.clear")}</Button>} /> : <Empty icon={props.empty.icon} sentence={text.t(props.empty.sentence)} example={props.empty.example && text.t(props.empty.example)} action={props.empty.action} />}

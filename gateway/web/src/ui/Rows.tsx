@@ -1,6 +1,7 @@
 /** A list of any length: a table on the desk, cards on the phone; what is far off the screen is not in the page. */
-import { Button } from "@mantine/core";
+import { Button, Menu } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
+import { ArrowDown, ArrowUp, ArrowUpDown } from "lucide-react";
 import { useEffect, useRef, useState, type ReactNode, type RefObject } from "react";
 import { Link, useNavigate } from "react-router";
 
@@ -12,11 +13,14 @@ export type Column<T> = {
   label: string; // the key of its text
   cell: (row: T) => ReactNode;
   num?: boolean;
+  sort?: string; // the word by which the server orders the list by it
   width?: string;
   phone?: "side" | "hide" | "named"; // beside the title, not at all, or with its label; else below the title
 };
 type Id = { id: string | number };
-type Shown<T> = { columns: Column<T>[]; to?: (row: T) => string | null; pick?: (row: T) => void };
+/** What a list is ordered by: a column's word, with - in front downwards; without one as the server likes. */
+export type Order = { now: string | null; set: (sort: string | null) => void };
+type Shown<T> = { columns: Column<T>[]; to?: (row: T) => string | null; pick?: (row: T) => void; order?: Order };
 
 const CHUNK = 50;
 const MARGIN = "1500px 0px"; // rows are there before they are seen
@@ -36,7 +40,6 @@ export function Rows<T extends Id>(props: Shown<T> & { of: Asked<T>; empty: Reac
 
 /** Rows that are all here already. */
 export function Table<T extends Id>(props: Shown<T> & { rows: T[]; plain?: boolean; foot?: ReactNode }) {
-  const { t } = useText();
   const phone = useMediaQuery("(max-width: 800px)", window.innerWidth <= 800);
   const { rows, columns } = props;
   const chunks = Array.from({ length: Math.ceil(rows.length / CHUNK) }, (_, index) => rows.slice(index * CHUNK, (index + 1) * CHUNK));
@@ -50,7 +53,7 @@ export function Table<T extends Id>(props: Shown<T> & { rows: T[]; plain?: boole
   return (
     <div className={props.plain ? "scroll" : "card scroll"}>
       <table className={props.plain ? "grid bare" : "grid"} style={chunks.length > 1 ? { tableLayout: "fixed" } : undefined}>
-        <thead><tr>{columns.map((column) => <th key={column.label} className={column.num ? "num" : undefined} style={{ width: column.width }}>{t(column.label)}</th>)}</tr></thead>
+        <thead><tr>{columns.map((column) => <Head key={column.label} column={column} order={props.order} />)}</tr></thead>
         {chunks.map((chunk, index) => <DeskChunk key={index} {...props} rows={chunk} />)}
         {props.foot}
       </table>
@@ -58,8 +61,45 @@ export function Table<T extends Id>(props: Shown<T> & { rows: T[]; plain?: boole
   );
 }
 
+/** Once upwards, once downwards, then as it was. */
+export function Head<T>(props: { column: Column<T>; order?: Order }) {
+  const { t } = useText();
+  const { column, order } = props;
+  const look = { className: column.num ? "num" : undefined, style: { width: column.width } };
+  if (!column.sort || !order) return <th {...look}>{t(column.label)}</th>;
+  const up = order.now === column.sort;
+  const down = order.now === `-${column.sort}`;
+  const Icon = up ? ArrowUp : down ? ArrowDown : ArrowUpDown;
+  return (
+    <th {...look} aria-sort={up ? "ascending" : down ? "descending" : "none"}>
+      <button type="button" className="sorter" data-on={up || down || undefined} title={t(up ? "list.sort_down" : down ? "list.sort_usual" : "list.sort_up")} onClick={() => order.set(up ? `-${column.sort}` : down ? null : column.sort!)}>
+        {t(column.label)}<Icon size={13} aria-hidden />
+      </button>
+    </th>
+  );
+}
+
+/** A phone has no heads: the same in a menu. */
+export function SortMenu<T>(props: { columns: Column<T>[]; order: Order }) {
+  const { t } = useText();
+  const { order } = props;
+  const sorts = props.columns.filter((column) => column.sort);
+  if (sorts.length === 0) return null;
+  const now = sorts.find((column) => [column.sort, `-${column.sort}`].includes(order.now ?? ""));
+  return (
+    <Menu position="bottom-end" width={220}>
+      <Menu.Target><Button variant="default" size="compact-md" leftSection={<ArrowUpDown size={15} />} aria-label={t("list.sort")}>{now ? t(now.label) : t("list.sort")}</Button></Menu.Target>
+      <Menu.Dropdown>
+        {sorts.flatMap((column) => [column.sort!, `-${column.sort}`].map((word) => (
+          <Menu.Item key={word} leftSection={word.startsWith("-") ? <ArrowDown size={14} /> : <ArrowUp size={14} />} fw={order.now === word ? 640 : undefined} onClick={() => order.set(order.now === word ? null : word)}>{t(column.label)}</Menu.Item>
+        )))}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
 /** While it is far away only its height is kept. */
-function useNear<E extends HTMLElement>(ref: RefObject<E | null>): number | null {
+export function useNear<E extends HTMLElement>(ref: RefObject<E | null>): number | null {
   const [away, setAway] = useState<number | null>(null);
   useEffect(() => {
     const element = ref.current;

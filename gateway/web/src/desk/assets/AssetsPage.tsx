@@ -28,16 +28,16 @@ export function AssetsPage() {
       filters={[
         { name: "site_id", label: "col.site", of: SITES },
         { name: "customer_id", label: "col.customer", of: CUSTOMERS },
-        { name: "asset_model_id", label: "col.model", of: MODELS },
+        { name: "model_id", label: "col.model", of: MODELS },
         { name: "lifecycle", label: "col.lifecycle", options: LIFECYCLE.map((word) => ({ value: word, label: text.code("lifecycle", word) })) },
       ]}
       columns={[
-        { label: "col.name", width: "26%", cell: (row) => <span className="break">{row.name} <Marks demo={row.demo} /></span> },
-        { label: "col.serial", width: "16%", cell: (row) => <span className="mono break">{row.serial}</span> },
-        { label: "col.model", cell: (row) => (row.model ? (text.language === "zh" && row.model.name_zh) || row.model.name_en : <span className="faint">–</span>) },
-        { label: "col.site", cell: (row) => row.site?.name ?? <span className="faint">–</span>, phone: "hide" },
-        { label: "col.customer", cell: (row) => row.customer?.name ?? <span className="faint">–</span>, phone: "hide" },
-        { label: "col.lifecycle", width: "110px", cell: (row) => (row.lifecycle ? <LifecycleChip state={row.lifecycle} /> : <span className="faint">–</span>) },
+        { label: "col.name", sort: "name", width: "26%", cell: (row) => <span className="break">{row.name} <Marks demo={row.demo} /></span> },
+        { label: "col.serial", sort: "serial", width: "16%", cell: (row) => <span className="mono break">{row.serial}</span> },
+        { label: "col.model", sort: "model", cell: (row) => (row.model ? (text.language === "zh" && row.model.name_zh) || row.model.name_en : <span className="faint">–</span>) },
+        { label: "col.site", sort: "site", cell: (row) => row.site?.name ?? <span className="faint">–</span>, phone: "hide" },
+        { label: "col.customer", sort: "customer", cell: (row) => row.customer?.name ?? <span className="faint">–</span>, phone: "hide" },
+        { label: "col.lifecycle", sort: "lifecycle", width: "110px", cell: (row) => (row.lifecycle ? <LifecycleChip state={row.lifecycle} /> : <span className="faint">–</span>) },
         { label: "col.state", width: "140px", cell: (row) => <StateChip state={row.state} small />, phone: "side" },
       ]}
       to={(row) => `/assets/${row.id}`}

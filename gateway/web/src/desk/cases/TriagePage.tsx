@@ -60,13 +60,16 @@ export function CasesPage() {
           { name: "service_type_id", label: "cases.type", of: TYPES },
           { name: "customer_id", label: "cases.customer", of: CUSTOMERS },
         ]}
-        columns={[...columns(text), ...(staff ? [{ label: "cases.claimed_by", phone: "hide", cell: (row) => <ClaimChip of={row} /> } satisfies Column<Case>] : [])]}
+        columns={[...columns(text).map((column) => ({ ...column, sort: SORTS[column.label] })), ...(staff ? [{ label: "cases.claimed_by", phone: "hide", cell: (row) => <ClaimChip of={row} /> } satisfies Column<Case>] : [])]}
         to={(row) => `/cases/${row.id}`}
         empty={{ icon: Inbox, sentence: "cases.empty.all", action: <NewCase me={me} /> }}
       />
     </>
   );
 }
+
+// What the list of all cases can be ordered by; triage has an order of its own.
+const SORTS: Record<string, string> = { "cases.what": "title", "orders.priority": "priority", "col.state": "state", "cases.opened": "opened" };
 
 type T = ReturnType<typeof useText>;
 const columns = (text: T): Column<Case>[] => [

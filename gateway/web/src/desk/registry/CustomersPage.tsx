@@ -33,10 +33,10 @@ export function CustomersPage() {
       search="customers.search"
       exports="customers"
       columns={[
-        { label: "col.name", cell: (row) => row.name },
-        { label: "col.number", cell: (row) => <span className="mono">{row.number ?? "–"}</span>, phone: "side" },
-        { label: "col.phone", cell: (row) => row.phone ?? <span className="faint">–</span> },
-        { label: "sign_in.email", cell: (row) => row.email ?? <span className="faint">–</span> },
+        { label: "col.name", sort: "name", cell: (row) => row.name },
+        { label: "col.number", sort: "number", cell: (row) => <span className="mono">{row.number ?? "–"}</span>, phone: "side" },
+        { label: "col.phone", sort: "phone", cell: (row) => row.phone ?? <span className="faint">–</span> },
+        { label: "sign_in.email", sort: "email", cell: (row) => row.email ?? <span className="faint">–</span> },
       ]}
       to={(row) => `/customers/${row.id}`}
       right={add}

@@ -41,9 +41,9 @@ export function SitesPage() {
       exports="sites"
       filters={[{ name: "customer_id", label: "col.customer", of: CUSTOMERS }]}
       columns={[
-        { label: "col.name", cell: (row) => row.name },
-        { label: "col.address", cell: (row) => row.address ?? <span className="faint">–</span> },
-        { label: "col.time_zone", cell: (row) => row.time_zone?.replaceAll("_", " ") ?? "–", phone: "hide" },
+        { label: "col.name", sort: "name", cell: (row) => row.name },
+        { label: "col.address", sort: "address", cell: (row) => row.address ?? <span className="faint">–</span> },
+        { label: "col.time_zone", sort: "time_zone", cell: (row) => row.time_zone?.replaceAll("_", " ") ?? "–", phone: "hide" },
       ]}
       to={(row) => `/sites/${row.id}`}
       right={add}

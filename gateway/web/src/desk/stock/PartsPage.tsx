@@ -47,12 +47,12 @@ export function PartsPage() {
       exports="parts"
       filters={[{ name: "kind", label: "col.kind", options: words("part_kind", ["part", "consumable", "rotable", "tool"], text) }, { name: "asset_model_id", label: "col.model", of: MODELS }]}
       columns={[
-        { label: "built.item_number", width: "16%", cell: (row) => <span className="mono break">{row.number}</span> },
-        { label: "col.name", width: "34%", cell: (row) => <>{partName(row, text)}{row.superseded_by && <div className="tiny muted">→ {row.superseded_by.number}</div>}{!row.active && <Chip tone="quiet" small>{text.t("parts.inactive")}</Chip>}</> },
-        { label: "col.kind", phone: "hide", cell: (row) => text.code("part_kind", row.kind) },
+        { label: "built.item_number", sort: "number", width: "16%", cell: (row) => <span className="mono break">{row.number}</span> },
+        { label: "col.name", sort: text.language === "zh" ? "name_zh" : "name_en", width: "34%", cell: (row) => <>{partName(row, text)}{row.superseded_by && <div className="tiny muted">→ {row.superseded_by.number}</div>}{!row.active && <Chip tone="quiet" small>{text.t("parts.inactive")}</Chip>}</> },
+        { label: "col.kind", sort: "kind", phone: "hide", cell: (row) => text.code("part_kind", row.kind) },
         { label: "parts.on_hand", num: true, phone: "side", cell: (row) => <b style={row.on_hand > 0 ? undefined : { color: "var(--faint)" }}>{amount(row.on_hand, row.unit, text)}</b> },
         { label: "parts.available", num: true, phone: "named", cell: (row) => amount(row.available, null, text) },
-        { label: "parts.cost", num: true, phone: "hide", cell: (row) => money(row.standard_cost, row.currency, text) },
+        { label: "parts.cost", sort: "standard_cost", num: true, phone: "hide", cell: (row) => money(row.standard_cost, row.currency, text) },
       ]}
       to={(row) => `/parts/${row.id}`}
       right={add}

@@ -27,12 +27,12 @@ export function StockPage() {
       exports="stock-balances"
       filters={[{ name: "location_id", label: "col.location", of: ANY_PLACES }, { name: "part_id", label: "col.part", of: PARTS }, { name: "kind", label: "stock.location_kind", options: LOCATION_KINDS.map((word) => ({ value: word, label: text.code("location_kind", word) })) }, { name: "below_minimum", label: "stock.low", options: [{ value: "true", label: text.t("stock.below_minimum") }] }]}
       columns={[
-        { label: "col.part", width: "30%", cell: (row) => <Part part={row.part} /> },
-        { label: "col.location", width: "26%", cell: (row) => <Place place={row.location} /> },
+        { label: "col.part", sort: "part", width: "30%", cell: (row) => <Part part={row.part} /> },
+        { label: "col.location", sort: "location", width: "26%", cell: (row) => <Place place={row.location} /> },
         { label: "stock.location_kind", phone: "hide", cell: (row) => text.code("location_kind", row.location.kind) },
         { label: "stock.lot_serial", cell: (row) => <span className="mono">{[row.lot, row.serial].filter(Boolean).join(" · ")}</span> },
         { label: "stock.condition", phone: "hide", cell: (row) => (row.condition && row.condition !== "good" ? <Chip tone={row.condition === "defective" ? "trouble" : "watch"} small>{text.code("condition", row.condition)}</Chip> : "") },
-        { label: "col.quantity", num: true, phone: "side", cell: (row) => <b>{amount(row.quantity, row.part.unit, text)}</b> },
+        { label: "col.quantity", sort: "quantity", num: true, phone: "side", cell: (row) => <b>{amount(row.quantity, row.part.unit, text)}</b> },
       ]}
       right={use && <><FormButton icon={ClipboardCheck} label={text.t("stock.count")} form={movementForm("count", text)} /><FormButton primary icon={ArrowLeftRight} label={text.t("stock.book")} form={movementForm(null, text)} /></>}
       empty={{ icon: Warehouse, sentence: "stock.empty", example: "stock.example" }}

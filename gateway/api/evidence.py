@@ -225,8 +225,8 @@ def show_photo(evidence_id: UUID, here: Here) -> EvidenceItem:
 )
 def put_chunk(
     evidence_id: UUID,
+    chunk: Annotated[bytes, Depends(chunk_of)],  # first: nothing is held while a bad network brings it
     here: Here,
-    chunk: Annotated[bytes, Depends(chunk_of)],
     offset: Annotated[int, Query(ge=0, le=MAX_BYTES)],
 ) -> Any:
     """Send a piece of a photo. 409 `wrong_offset` says where to go on; the last piece has the whole checked."""

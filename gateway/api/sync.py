@@ -19,7 +19,7 @@ from assets.base.errors import Invalid, NotFound
 from assets.documents.store import FileStore
 from assets.people import Person
 from gateway.api.bodies import TooLarge
-from gateway.api.deps import Here, database_of, settings_of
+from gateway.api.deps import Here, Place, database_of, settings_of
 from gateway.api.edits import Moment, Ref, person_names
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.uploads import admitted
@@ -172,6 +172,7 @@ def sync(
     request: Request,
     actor: Annotated[Actor, Depends(admitted)],
     now: Annotated[datetime, Depends(server_now)],
+    _: Place,
 ) -> SyncAnswer:
     """Take what was done in the field. Each operation is a transaction of its own; a repeated one changes nothing."""
     require(actor, "sync.write")

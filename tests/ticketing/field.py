@@ -18,6 +18,7 @@ from PIL import Image
 from assets.base.access import Actor
 from assets.base.ids import uuid7
 from gateway.api import (
+    deps,
     evidence,
     field_day,
     help_requests,
@@ -82,6 +83,7 @@ class Field:
 
         app.dependency_overrides[context] = as_actor
         app.dependency_overrides[admitted] = lambda: actor
+        app.dependency_overrides[deps.admitted] = lambda: None
         app.dependency_overrides[sync.server_now] = lambda: self.now
         return TestClient(app)
 

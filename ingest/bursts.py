@@ -16,7 +16,7 @@ from ingest.formats.decoded import Decoded, Problem, Reason, Unreadable
 from ingest.formats.values import is_channel
 from ingest.formats.waveform import Waveform, read_waveform
 from ingest.messages import Message, Prepared, moment
-from ingest.models import Device
+from ingest.models import Device, Quarantined
 from ingest.store import records
 from ingest.store.catalog import DeviceRef
 
@@ -25,6 +25,7 @@ HOUR = timedelta(hours=1)
 MAX_AN_HOUR = 720  # one each five seconds; a machine's bearings change within days
 MAX_BYTES_AN_HOUR = 256 * 1024 * 1024
 MAX_WAITING_BYTES = 512 * 1024 * 1024  # of a device while nobody reads: a worker that is away must not fill the disk
+MAX_SET_ASIDE, MAX_BYTES_SET_ASIDE = 60, 16 * 1024 * 1024  # an hour: of what cannot be read some examples are enough
 KEEP_CONTENT = timedelta(days=30)  # to be looked at; the features stay as long as any reading
 KEEP_BYTES = 512 * 1024 * 1024  # of a device: the oldest that were read go first
 KEEP_ROWS = timedelta(days=400)
@@ -70,10 +71,12 @@ def receive_burst(
     try:
         wave = read_waveform(payload, device.serial, received_us)
     except Unreadable as error:
+        _check_set_aside(session, device, len(payload), moment(received_us))
         return _set_aside(session, device, payload, received_us, Problem(error.reason, error.detail, samples=1))
     name = name or _name_of(wave)
-    # Two of one name in the same instant: the second waits here, and then finds the first.
-    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:k, 11))"), {"k": f"burst:{device.id}"})
+    # Two of one name in the same instant: the second waits here, and then finds the first. The device's own row, which
+    # is written below and which messages of the broker lock too: one lock cannot be taken in two orders.
+    session.execute(select(Device.id).where(Device.id == device.id).with_for_update(key_share=True))
     known = session.scalar(select(Burst).where(Burst.device_id == device.id, Burst.name == name))
     if known is not None:
         if known.digest != digest:
@@ -97,6 +100,8 @@ def receive_message(session: Session, device: Device, message: Message) -> None:
     try:
         receive_burst(session, device, message.payload, message.received_us)
     except (AnotherContent, TooManyBursts) as error:
+        if _was_set_aside(session, device, moment(message.received_us))[0] >= MAX_AN_HOUR:
+            return  # a row for each of what floods us would fill the disk too
         reason = Reason.TOO_MANY_FILES if isinstance(error, TooManyBursts) else Reason.REFUSED
         # Without its bytes: a device that floods us fills no disk by it.
         _set_aside(session, device, b"", message.received_us, Problem(reason, str(error), samples=1))
@@ -122,8 +127,11 @@ RETURNING id
 
 
 def _name_of(wave: Waveform) -> str:
-    """A name that the same recording has again when it is sent again."""
-    return f"{wave.t_us} {wave.point} {wave.channel}".strip()[:MAX_NAME_CHARS]
+    """A name that the same recording has again when it is sent again, and that may stand in a path."""
+    name = f"{wave.t_us} {wave.point} {wave.channel}".strip()
+    if len(name) <= MAX_NAME_CHARS and "/" not in name:
+        return name
+    return f"{wave.t_us} {wave.point} {hashlib.sha256(wave.channel.encode()).hexdigest()[:32]}"
 
 
 def _check_rate(session: Session, device: Device, size: int, now: datetime) -> None:
@@ -139,6 +147,20 @@ def _check_rate(session: Session, device: Device, size: int, now: datetime) -> N
         raise TooManyBursts(detail, retry_after_s=round(retry_s))
     if waits + size > MAX_WAITING_BYTES:
         raise TooManyBursts("too many bursts of this device wait to be read", retry_after_s=600)
+
+
+def _check_set_aside(session: Session, device: Device, size: int, now: datetime) -> None:
+    count, kept = _was_set_aside(session, device, now)
+    if count >= MAX_SET_ASIDE or kept + size > MAX_BYTES_SET_ASIDE:
+        raise TooManyBursts("too many bursts of this device cannot be read", retry_after_s=round(HOUR.total_seconds()))
+
+
+def _was_set_aside(session: Session, device: Device, now: datetime) -> tuple[int, int]:
+    """How many bursts of the device went to quarantine within the hour, and how many bytes of them are kept."""
+    size = func.coalesce(func.sum(func.octet_length(Quarantined.payload)), 0)
+    told = select(func.count(), size).where(Quarantined.device_id == device.id, Quarantined.received_at > now - HOUR)
+    count, kept = session.execute(told.where(Quarantined.topic == f"{ROOT}/{device.serial}/{WAVEFORM}")).one()
+    return int(count), int(kept)
 
 
 def _set_aside(session: Session, device: Device, payload: bytes, received_us: int, problem: Problem) -> Received:

@@ -95,7 +95,8 @@ def _samples(body: dict[str, Any]) -> tuple[NDArray[np.float64], float]:
         counts, rails = _listed(body["samples"]), 0.0
     else:
         raw = _raw(body.get("data"))
-        kind = _TYPES.get(str(body.get("type")))
+        told = body.get("type")
+        kind = _TYPES.get(told) if isinstance(told, str) else None  # CBOR may hold a number of a million digits
         if kind is None:
             raise Unreadable(Reason.BAD_WAVEFORM, f"type must be one of: {', '.join(_TYPES)}")
         width = np.dtype(kind).itemsize

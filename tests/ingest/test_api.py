@@ -45,7 +45,7 @@ class Api:
                 yield Context(session, self.actor, datetime.now(UTC), settings)
 
         def as_service() -> Iterator[Context]:
-            yield from service_context(SimpleNamespace(app=app))  # type: ignore[arg-type]
+            yield from service_context(SimpleNamespace(app=app), None)  # type: ignore[arg-type]
 
         app.dependency_overrides[context] = as_actor
         app.dependency_overrides[service_context] = as_service

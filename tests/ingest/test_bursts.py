@@ -8,12 +8,14 @@ import json
 import random
 import re
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cbor2
 import pytest
+from sqlalchemy import select
 
 from assets.base.access import Role
 from ingest import bursts
@@ -21,7 +23,8 @@ from ingest.control import handle_control
 from ingest.formats.decoded import Unreadable
 from ingest.formats.waveform import MAX_SAMPLES, read_waveform
 from ingest.messages import Message
-from tests.ingest.support import PASSWORD, add_device, now_ms, query
+from ingest.models import Device
+from tests.ingest.support import PASSWORD, add_device, now_ms, query, wait_until
 from tests.ingest.test_api import Api
 
 RECEIVED_US = 1_790_000_000_000_000
@@ -196,3 +199,68 @@ def test_a_burst_over_mqtt_is_the_same(api: Api) -> None:
     with api.database.as_service() as session:
         assert handle_control(session, message._replace(payload=b"\xff\x00")) is None
     assert query(api.url, "SELECT reason FROM quarantine") == [("unreadable",)]
+
+
+def test_a_number_as_long_as_the_message_is_refused_for_what_it_is() -> None:
+    """CBOR holds numbers of any length; writing one out as text would fail."""
+    long = 1 << 100_000
+    for name in ("t", "hz", "type", "scale", "unit", "rpm", "speed_hz", "offset_ms", "asset", "point", "data"):
+        for value in (long, -long, [long], {"a": long}):
+            with contextlib.suppress(Unreadable):
+                read_waveform(cbor2.dumps(GOOD | {name: value}), "D", RECEIVED_US)
+    with pytest.raises(Unreadable, match="type must be one of"):
+        read_waveform(cbor2.dumps(GOOD | {"type": long}), "D", RECEIVED_US)
+
+
+def test_long_channels_of_the_same_beginning_are_two_and_can_be_fetched(api: Api) -> None:
+    t, channels = now_ms() - 1000, ["line 4/" + "x" * 110 + end for end in ("a", "b")]
+    for channel in channels:
+        message = Message("forewarn/v1/H-1/waveform", fresh(t=t, asset=channel), now_ms() * 1000)
+        with api.database.as_service() as session:
+            assert handle_control(session, message) is None
+    items = api.get("/devices/H-1/files")["items"]
+    assert len({item["name"] for item in items}) == 2
+    for item in items:
+        assert len(item["name"]) <= bursts.MAX_NAME_CHARS
+        answer = api.client.get(f"/api/v1/devices/H-1/files/{item['name']}")
+        assert json.loads(answer.content)["asset"] in channels
+
+
+def test_what_cannot_be_read_is_kept_within_bounds(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bursts, "MAX_SET_ASIDE", 2)
+    monkeypatch.setattr(bursts, "MAX_AN_HOUR", 4)
+    rubbish = b"\xff" * 5000
+    for _ in range(2):
+        assert put(api, rubbish, 200)["quarantined"] == ["unreadable"]
+    assert put(api, rubbish, 429)["code"] == "too_many_bursts"
+    for _ in range(5):
+        with api.database.as_service() as session:
+            assert handle_control(session, Message("forewarn/v1/H-1/waveform", rubbish, now_ms() * 1000)) is None
+    kept = query(api.url, "SELECT length(payload) FROM quarantine ORDER BY received_at, id")
+    assert [size for (size,) in kept] == [5000, 5000, 0, 0]
+    monkeypatch.setattr(bursts, "MAX_SET_ASIDE", 60)
+    monkeypatch.setattr(bursts, "MAX_BYTES_SET_ASIDE", 12_000)
+    assert put(api, rubbish, 429)["code"] == "too_many_bursts"
+    put(api, fresh(), 201)
+
+
+def test_http_and_broker_may_bring_bursts_of_one_device_at_once(api: Api) -> None:
+    """The broker's side holds the device's row when it stores a burst; the other one then holds nothing it wants."""
+    answers: list[int] = []
+    with api.database.as_service() as session:
+        device = session.scalars(select(Device).where(Device.serial == "H-1").with_for_update()).one()
+        other = threading.Thread(target=lambda: answers.append(put_quietly(api, fresh())))
+        other.start()
+        wait_until(lambda: bool(query(api.url, "SELECT 1 FROM pg_locks WHERE NOT granted")), 60)
+        bursts.receive_burst(session, device, fresh(asset="P-7"), now_ms() * 1000)
+    other.join(60)
+    assert answers == [201]
+    assert len(api.get("/devices/H-1/files")["items"]) == 2
+
+
+def put_quietly(api: Api, body: bytes) -> int:
+    headers = {"content-type": "application/json"}
+    answer = api.client.put(
+        "/api/v1/devices/H-1/files/x", content=body, auth=("H-1", PASSWORD), headers=headers
+    )
+    return int(answer.status_code)

@@ -15,13 +15,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from assets.base.db import sqlalchemy_url
+from gateway.restored import catch_up
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 7_301_944  # any constant of ours: two processes must not migrate at once
 
 
 def upgrade(database_url: str) -> None:
-    """Apply every missing migration, one process at a time."""
+    """Apply every missing migration, one process at a time; let a restored database go on where it was."""
     engine = create_engine(sqlalchemy_url(database_url))
     try:
         with engine.connect() as connection:
@@ -29,6 +30,8 @@ def upgrade(database_url: str) -> None:
             connection.commit()
             command.upgrade(_config(connection), "head")
             connection.commit()
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            catch_up(connection)
     finally:
         engine.dispose()
 

@@ -120,5 +120,6 @@ class FeedbackSettings(Identified, Owned, Base):
     visit_cost: Mapped[float]
     currency: Mapped[str] = mapped_column(Text)
     costs: Mapped[list[Any]]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
 
     __table_args__ = (UniqueConstraint("organisation_id"),)

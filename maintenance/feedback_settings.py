@@ -8,11 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Invalid
+from assets.base.ids import uuid7
 from assets.people import Organisation
 from maintenance.feedback_models import FeedbackSettings
+from ticketing.work_orders import StaleVersion
 
 MAX_COSTS = 1000
 
@@ -69,18 +72,40 @@ def own_feedback(session: Session, organisation_id: UUID) -> Feedback | None:
     return None if row is None else _of_row(row)
 
 
-def save_feedback(session: Session, organisation_id: UUID, feedback: Feedback) -> Feedback:
-    """Set an organisation's settings. Raises Invalid on values out of bounds."""
-    check(feedback)
+def feedback_version(session: Session, organisation_id: UUID) -> int:
+    """Return the version of the organisation's own settings; 0 while it follows others."""
     row = _row(session, organisation_id)
+    return 0 if row is None else row.version
+
+
+def save_feedback(session: Session, organisation_id: UUID, feedback: Feedback, based_on: int | None = None) -> int:
+    """Set an organisation's settings; return their version.
+
+    Raises Invalid on values out of bounds, and StaleVersion when they are no longer at the version `based_on`.
+    """
+    check(feedback)
+    own = select(FeedbackSettings).where(FeedbackSettings.organisation_id == organisation_id)
+    row = session.scalar(own.with_for_update(), execution_options={"populate_existing": True})
+    _check_version(0 if row is None else row.version, based_on)
+    values: Mapping[str, Any] = {n: list(v) if n == "costs" else v for n, v in asdict(feedback).items()}
     if row is None:
-        row = FeedbackSettings(organisation_id=organisation_id)
-        session.add(row)
-    values: Mapping[str, Any] = asdict(feedback)
+        made = insert(FeedbackSettings).values(id=uuid7(), organisation_id=organisation_id, version=1, **values)
+        made = made.on_conflict_do_nothing(index_elements=["organisation_id"])
+        if session.scalar(made.returning(FeedbackSettings.id)) is not None:
+            return 1
+        row = session.scalars(own.with_for_update()).one()  # somebody set them in the same instant
+        _check_version(row.version, based_on)
     for name, value in values.items():
-        setattr(row, name, list(value) if name == "costs" else value)
+        setattr(row, name, value)
+    row.version += 1
     session.flush()
-    return feedback
+    return row.version
+
+
+def _check_version(current: int, based_on: int | None) -> None:
+    if based_on is not None and based_on != current:
+        told = {"expected": based_on, "version": current, "yours": based_on, "current": current}
+        raise StaleVersion(f"the settings are at version {current}", **told)
 
 
 def check(feedback: Feedback) -> None:

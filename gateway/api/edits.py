@@ -109,12 +109,18 @@ def contains(words: str) -> str:
     return "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
-def _check_version(row: Any, word: str, if_match: str | None) -> None:
+def told_version(if_match: str | None) -> int | None:
+    """Return the version that If-Match names; None where any will do. Raises Invalid."""
     told = (if_match or "").strip().removeprefix("W/").strip('"')
     if not told or told == "*":
-        return
+        return None
     if not told.isdecimal() or len(told) > 9:
         raise Invalid("If-Match holds a version number", field="If-Match")
-    if int(told) != row.version:
+    return int(told)
+
+
+def _check_version(row: Any, word: str, if_match: str | None) -> None:
+    told = told_version(if_match)
+    if told is not None and told != row.version:
         text = f"the {word.replace('_', ' ')} is at version {row.version}"
-        raise StaleVersion(text, expected=int(told), version=row.version, yours=int(told), current=row.version)
+        raise StaleVersion(text, expected=told, version=row.version, yours=told, current=row.version)

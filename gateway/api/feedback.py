@@ -13,11 +13,20 @@ from sqlalchemy import select
 from assets.base.errors import NotFound
 from assets.registry import Asset, Site
 from gateway.api.deps import Context, Here
+from gateway.api.edits import IfMatch, told_version
 from gateway.api.findings import AssetOfFinding, ReasonItem, WorkOrderOfEpisode
 from gateway.api.work_order_rows import only_customer
 from maintenance.caps import Worth, day_of, waiting
 from maintenance.feedback_models import AlarmBudget
-from maintenance.feedback_settings import MAX_COSTS, Cost, Feedback, feedback_for, own_feedback, save_feedback
+from maintenance.feedback_settings import (
+    MAX_COSTS,
+    Cost,
+    Feedback,
+    feedback_for,
+    feedback_version,
+    own_feedback,
+    save_feedback,
+)
 from maintenance.models import Finding, PredictedJob
 from maintenance.similar import MOST, SimilarOrder, similar_orders, similar_to_order
 from ticketing.work_orders import get_work_order
@@ -56,6 +65,7 @@ class FeedbackSettingsItem(FeedbackSettingsBody):
     """The settings that hold here; `inherited` when they are those of an organisation above, or the defaults."""
 
     inherited: bool
+    version: int = Field(description="of this organisation's own settings, 0 while it has none; for If-Match")
 
 
 class AlarmBudgetItem(BaseModel):
@@ -139,12 +149,16 @@ def get_feedback_settings(here: Here) -> FeedbackSettingsItem:
     """Return what holds for this organisation."""
     here.require("finding.read")
     own = own_feedback(here.session, here.actor.organisation_id)
-    return _settings(own or feedback_for(here.session, here.actor.organisation_id), own is None)
+    version = feedback_version(here.session, here.actor.organisation_id)
+    return _settings(own or feedback_for(here.session, here.actor.organisation_id), version)
 
 
 @router.put("/feedback-settings", operation_id="put_feedback_settings")
-def put_feedback_settings(body: FeedbackSettingsBody, here: Here) -> FeedbackSettingsItem:
-    """Set them for this organisation and those below it that have none of their own."""
+def put_feedback_settings(body: FeedbackSettingsBody, here: Here, if_match: IfMatch = None) -> FeedbackSettingsItem:
+    """Set them for this organisation and those below it that have none of their own.
+
+    412 when they are no longer at the version in If-Match; 0 says that there were none.
+    """
     here.require("policy.manage")
     plain = body.model_dump(exclude={"costs"})
     costs = tuple(
@@ -156,8 +170,9 @@ def put_feedback_settings(body: FeedbackSettingsBody, here: Here) -> FeedbackSet
         )
         for cost in body.costs
     )
-    saved = save_feedback(here.session, here.actor.organisation_id, Feedback(**plain, costs=costs))
-    return _settings(saved, inherited=False)
+    wished = Feedback(**plain, costs=costs)
+    version = save_feedback(here.session, here.actor.organisation_id, wished, told_version(if_match))
+    return _settings(wished, version)
 
 
 @router.get("/assets/{asset_id}/alarm-budget", operation_id="get_alarm_budget")
@@ -235,10 +250,11 @@ def list_similar_to_order(work_order_id: UUID, here: Here, limit: MaxItems = 5) 
     return SimilarItems(items=[_similar(here, one) for one in similar_to_order(here.session, order, limit=limit)])
 
 
-def _settings(feedback: Feedback, inherited: bool) -> FeedbackSettingsItem:
+def _settings(feedback: Feedback, version: int) -> FeedbackSettingsItem:
     costs = [CostItem.model_validate(cost, from_attributes=True) for cost in feedback.costs]
     names = set(FeedbackSettingsBody.model_fields) - {"costs"}
-    return FeedbackSettingsItem(**{name: getattr(feedback, name) for name in names}, costs=costs, inherited=inherited)
+    shown = {name: getattr(feedback, name) for name in names}
+    return FeedbackSettingsItem(**shown, costs=costs, inherited=version == 0, version=version)
 
 
 def _watching(here: Context, findings: list[UUID]) -> dict[UUID, UUID]:

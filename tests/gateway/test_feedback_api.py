@@ -234,3 +234,23 @@ def test_settings_are_kept_checked_and_followed_below(story: Story) -> None:
         assert client.put(path, json=wished | bad).status_code == 422
     assert plant.client(plant.token(role=Role.TECHNICIAN)).put(path, json=wished).status_code == 403
     assert UUID(day["site_id"]) == story.site
+
+
+def test_two_people_who_edit_the_settings_notice_each_other(story: Story) -> None:
+    plant, path = story.plant, "/api/v1/feedback-settings"
+    client = plant.administrator()
+    shown = client.get(path).json()
+    at = shown["version"]
+    wished = {name: value for name, value in shown.items() if name not in ("inherited", "version")}
+    first = client.put(path, json=wished | {"daily_cap": 3}, headers={"If-Match": f'"{at}"'})
+    assert (first.status_code, first.json()["version"]) == (200, at + 1)
+    late = client.put(path, json=wished | {"daily_cap": 9}, headers={"If-Match": f'"{at}"'})
+    assert (late.status_code, late.json()["code"]) == (412, "stale_version")
+    assert late.json()["params"]["current"] == at + 1
+    assert client.put(path, json=wished, headers={"If-Match": '"soon"'}).status_code == 422
+    assert (
+        client.put(path, json=wished | {"daily_cap": 4}, headers={"If-Match": f'"{at + 1}"'}).json()["version"]
+        == at + 2
+    )
+    assert client.put(path, json=wished).json()["version"] == at + 3, "who names no version writes over any"
+    assert client.get(path).json()["inherited"] is False

@@ -1,5 +1,5 @@
 /** How good the models are, by month and down to each work order; suppressors; budgets and caps. */
-import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import type { AssetRef, ModelRef, PersonRef } from "./alarms";
 import { api, query } from "./client";
@@ -154,8 +154,18 @@ export type FeedbackSettings = {
   currency: string;
   costs: { asset_model_id?: string | null; asset_id?: string | null; failure_cost: number; visit_cost?: number | null }[];
   inherited: boolean;
+  version: number;
 };
 export const useFeedbackSettings = () => useQuery({ queryKey: ["feedback-settings"], queryFn: () => api<FeedbackSettings>("/feedback-settings") });
+
+/** Save them, based on the version that is shown: who was slower is told so. */
+export function useSaveFeedbackSettings() {
+  const client = useQueryClient();
+  return useMutation<FeedbackSettings, Error, FeedbackSettings>({
+    mutationFn: ({ inherited: _, version, ...body }) => api("/feedback-settings", { method: "PUT", body, version }),
+    onSuccess: () => void client.invalidateQueries({ predicate: (held) => held.queryKey[0] !== "readings" }),
+  });
+}
 
 export type AlarmBudget = {
   level_factor: number;

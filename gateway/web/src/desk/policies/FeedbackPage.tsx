@@ -4,8 +4,7 @@ import { Save } from "lucide-react";
 import { useState } from "react";
 import { useOutletContext } from "react-router";
 
-import { useAct } from "../../api/hooks";
-import { useFeedbackSettings, type FeedbackSettings } from "../../api/performance";
+import { useFeedbackSettings, useSaveFeedbackSettings, type FeedbackSettings } from "../../api/performance";
 import type { Me } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { CardBlock, PageHead, useTitle } from "../../ui/parts";
@@ -43,12 +42,9 @@ export function FeedbackPage() {
 function Form(props: { settings: FeedbackSettings; may: boolean }) {
   const text = useText();
   const [draft, setDraft] = useState(props.settings);
-  const act = useAct();
+  const save = useSaveFeedbackSettings();
   const changed = JSON.stringify(draft) !== JSON.stringify(props.settings);
-  const send = () => {
-    const { inherited: _, ...body } = draft;
-    act.mutate({ path: "/feedback-settings", method: "PUT", body }, { onSuccess: () => say(text.t("policies.saved")), onError: (error) => say(errorText(error, text), "bad") });
-  };
+  const send = () => save.mutate(draft, { onSuccess: () => say(text.t("policies.saved")), onError: (error) => say(errorText(error, text), "bad") });
   return (
     <CardBlock title={text.t("policies.settings")} right={props.settings.inherited && <span className="small muted">{text.t("feedback.inherited")}</span>}>
       <fieldset disabled={!props.may} className="bare">
@@ -63,7 +59,7 @@ function Form(props: { settings: FeedbackSettings; may: boolean }) {
           <TextInput aria-label={text.t("feedback.field.currency")} value={draft.currency} maxLength={3} style={{ width: 150 }} onChange={(event) => setDraft({ ...draft, currency: event.currentTarget.value.toUpperCase() })} />
         </div>
       </fieldset>
-      {props.may && <Button mt={14} leftSection={<Save size={16} />} loading={act.isPending} disabled={!changed || draft.currency.length !== 3} onClick={send}>{text.t("policies.save")}</Button>}
+      {props.may && <Button mt={14} leftSection={<Save size={16} />} loading={save.isPending} disabled={!changed || draft.currency.length !== 3} onClick={send}>{text.t("policies.save")}</Button>}
     </CardBlock>
   );
 }

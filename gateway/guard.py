@@ -15,6 +15,7 @@ MAX_FILE_BODIES = (
     ("/api/v1/sync", 2 * 1024 * 1024),  # a phone sends fewer operations at once
     ("/api/v1/imports", 65 * 1024 * 1024),
     ("/api/v1/documents", 101 * 1024 * 1024),
+    ("/a", 41 * 1024 * 1024),  # a request with its photos
     ("/api/v1/mail/inbound", 25 * 1024 * 1024),
     ("/api/v1/case-files", 26 * 1024 * 1024),
 )

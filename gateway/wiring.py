@@ -180,13 +180,16 @@ def routers() -> list[APIRouter]:
     )
     from gateway.pages import (
         appointment,
+        ask,
         customer,
         mine,
         opt_out,
         partner,
+        portal,
         public_documents,
         public_reports,
         registration,
+        tracking,
         trust,
     )
 
@@ -306,12 +309,15 @@ def routers() -> list[APIRouter]:
         starter,
     )
     pages = (
+        portal,
         mine,
         partner,
         opt_out,
         public_documents,
         public_reports,
         appointment,
+        ask,
+        tracking,
         customer,
         registration,
         trust,

@@ -50,7 +50,7 @@ class MailSettings(BaseModel):
     imap_folder: Annotated[str, Field(min_length=1, max_length=200)] = "INBOX"
 
 
-class ChannelItem(BaseModel):
+class WayInItem(BaseModel):
     """One way in; its secret is shown once, a password never."""
 
     id: UUID
@@ -69,20 +69,20 @@ class ChannelItem(BaseModel):
     version: int
 
 
-class ChannelMade(ChannelItem):
+class WayInMade(WayInItem):
     """One way in with the secret that its messages are signed with (Standard Webhooks)."""
 
     secret: str
 
 
-class Channels(BaseModel):
+class WaysIn(BaseModel):
     """A page of ways in."""
 
-    items: list[ChannelItem]
+    items: list[WayInItem]
     next: str | None = None
 
 
-class NewChannel(BaseModel):
+class NewWayIn(BaseModel):
     """A telephone system or a mailbox of one's own organisation."""
 
     kind: Kind
@@ -92,7 +92,7 @@ class NewChannel(BaseModel):
     password: Annotated[str | None, Field(max_length=500)] = None
 
 
-class ChannelChange(BaseModel):
+class WayInChange(BaseModel):
     """What is to change; settings are replaced whole."""
 
     name: Name | None = None
@@ -103,7 +103,7 @@ class ChannelChange(BaseModel):
 
 
 @router.get("/channels", operation_id="list_channels")
-def list_channels(here: Here, limit: Limit = 100, after: After = None) -> Channels:
+def list_channels(here: Here, limit: Limit = 100, after: After = None) -> WaysIn:
     """List ways in by name."""
     here.require("channel.manage")
     query = select(Channel).order_by(Channel.name, Channel.id).limit(limit + 1)
@@ -113,11 +113,11 @@ def list_channels(here: Here, limit: Limit = 100, after: After = None) -> Channe
     found = list(here.session.scalars(query))
     page = found[:limit]
     following = cursor_of(page[-1].name, page[-1].id) if len(found) > limit else None
-    return Channels(items=[_item(here, each) for each in page], next=following)
+    return WaysIn(items=[_item(here, each) for each in page], next=following)
 
 
 @router.post("/channels", operation_id="create_channel", status_code=201)
-def create_channel(body: NewChannel, here: Here, response: Response) -> ChannelMade:
+def create_channel(body: NewWayIn, here: Here, response: Response) -> WayInMade:
     """Add a way in; the answer holds its secret."""
     here.require("channel.manage")
     no_store(response)
@@ -143,18 +143,18 @@ def create_channel(body: NewChannel, here: Here, response: Response) -> ChannelM
     here.session.add(row)
     here.session.flush()
     _note(here, row, "channel.added")
-    return ChannelMade(**_item(here, row).model_dump(), secret=row.secret)
+    return WayInMade(**_item(here, row).model_dump(), secret=row.secret)
 
 
 @router.get("/channels/{channel_id}", operation_id="get_channel")
-def get_channel(channel_id: UUID, here: Here) -> ChannelItem:
+def get_channel(channel_id: UUID, here: Here) -> WayInItem:
     """One way in, without its secret."""
     here.require("channel.manage")
     return _item(here, seen(here, Channel, channel_id, "channel"))
 
 
 @router.patch("/channels/{channel_id}", operation_id="change_channel")
-def change_channel(channel_id: UUID, body: ChannelChange, here: Here, if_match: IfMatch = None) -> ChannelItem:
+def change_channel(channel_id: UUID, body: WayInChange, here: Here, if_match: IfMatch = None) -> WayInItem:
     """Change a way in. A password stays as it is when it is left out; an empty one is taken away."""
     here.require("channel.manage")
     row = locked(here, Channel, channel_id, "channel", if_match)
@@ -193,7 +193,7 @@ def delete_channel(channel_id: UUID, here: Here, if_match: IfMatch = None) -> No
 
 
 @router.post("/channels/{channel_id}/secret", operation_id="rotate_channel_secret")
-def rotate_channel_secret(channel_id: UUID, here: Here, response: Response, if_match: IfMatch = None) -> ChannelMade:
+def rotate_channel_secret(channel_id: UUID, here: Here, response: Response, if_match: IfMatch = None) -> WayInMade:
     """Make a new secret; for a day the one before is taken as well."""
     here.require("channel.manage")
     no_store(response)
@@ -202,7 +202,7 @@ def rotate_channel_secret(channel_id: UUID, here: Here, response: Response, if_m
     row.version += 1
     here.session.flush()
     _note(here, row, "channel.changed")
-    return ChannelMade(**_item(here, row).model_dump(), secret=row.secret)
+    return WayInMade(**_item(here, row).model_dump(), secret=row.secret)
 
 
 def _settings(kind: str, phone: PhoneSettings | None, mail: MailSettings | None) -> dict[str, Any] | None:
@@ -226,9 +226,9 @@ def _check_free(here: Context, row: Channel) -> None:
         raise Conflict("this mailbox is read already", what="mailbox_taken", address=address)
 
 
-def _item(here: Context, row: Channel) -> ChannelItem:
+def _item(here: Context, row: Channel) -> WayInItem:
     way = "calls" if row.kind == "phone" else "mail"
-    return ChannelItem(
+    return WayInItem(
         id=row.id,
         kind="phone" if row.kind == "phone" else "mail",
         name=row.name,

@@ -6,27 +6,22 @@ import json
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import parse_qsl
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from assets.base.errors import Conflict, Invalid
 from gateway import texts
-from gateway.api.deps import Context, Public
+from gateway.api.deps import Public
 from gateway.pages.machine import (
     CustomerPage,
     Done,
     Report,
-    answer_report,
-    find_asset,
     load_customer_page,
-    load_report,
 )
-from ticketing.requests import MAX_TEXT, open_request
+from ticketing.requests import MAX_TEXT
 
 router = APIRouter(include_in_schema=False)
 
@@ -77,15 +72,6 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """One report as it came in; `trapped` when the field was filled that people do not see."""
-
-    typed: Typed
-    as_json: bool
-    trapped: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Reader:
     """Who reads: the language, and whether it was chosen just now."""
 
@@ -100,19 +86,6 @@ def reader_of(request: Request) -> Reader:
     return Reader(language, asked == language)
 
 
-async def sent_report(request: Request) -> Sent:
-    """Read a report from a form or from JSON, never more than MAX_FORM bytes; one that is longer reads as too long."""
-    as_json = request.headers.get("content-type", "").startswith("application/json")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM:
-            return Sent(Typed(text="x" * (MAX_TEXT + 1)), as_json, False)
-    fields = json_fields(body) if as_json else _form_fields(body)
-    typed = Typed(*(plain_words(fields.get(name)) for name in ("text", "name", "phone")))
-    return Sent(typed, as_json, bool(fields.get("website")))
-
-
 def plain_words(value: Any) -> str:
     """Return what somebody typed, without a NUL or half a character: the database stores neither."""
     return str(value or "").encode(errors="replace").decode().replace("\0", "").strip()
@@ -125,13 +98,6 @@ def json_fields(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return sent if isinstance(sent, dict) else {}
-
-
-def _form_fields(body: bytes) -> dict[str, Any]:
-    try:
-        return dict(parse_qsl(body.decode(errors="replace"), max_num_fields=20))
-    except ValueError:
-        return {}
 
 
 @router.get("/a", operation_id="customer_entry")
@@ -150,89 +116,13 @@ def customer_page(code: str, request: Request, here: Public) -> Response:
     page = load_customer_page(here.session, code, here.now)
     if page is None:
         return missing(reader, report=False)
-    return _machine(reader, page, Typed(), None, registered="registered" in request.query_params)
+    return machine_page(reader, page, Typed(), None, registered="registered" in request.query_params)
 
 
 @router.get("/a/{code}/requests", operation_id="customer_form")
 def customer_form(code: str) -> Response:
     """A reloaded form leads back to the page that holds it."""
     return RedirectResponse(f"/a/{code}#report", status_code=303)
-
-
-@router.post("/a/{code}/requests", operation_id="customer_report")
-def customer_report(code: str, request: Request, here: Public, sent: Annotated[Sent, Depends(sent_report)]) -> Response:
-    """Take a report, as a form or as JSON; the answer is the link that follows it."""
-    typed, as_json = sent.typed, sent.as_json
-    asset = find_asset(here.session, code)
-    if asset is None:
-        return _problem(404, "not_found", "no machine has this code") if as_json else missing(reader_of(request))
-    if sent.trapped:
-        return RedirectResponse(f"/a/{asset.code}", status_code=303)
-    try:
-        contact = {"name": typed.name, "phone": typed.phone}
-        made = open_request(
-            here.session, asset=asset, channel="qr_page", text=typed.text, contact=contact, now=here.now
-        )
-    except (Invalid, Conflict) as error:
-        return _refused(error, as_json, code, typed, request, here)
-    link = f"/a/{asset.code}/requests/{made.tracking_code}"
-    if as_json:
-        return JSONResponse({"number": made.number, "tracking": link}, status_code=201, headers={"Location": link})
-    return RedirectResponse(link, status_code=303)
-
-
-@router.get("/a/{code}/requests/{tracking}", operation_id="customer_tracking")
-def customer_tracking(code: str, tracking: str, request: Request, here: Public) -> Response:
-    """Show how far a report is."""
-    reader = reader_of(request)
-    report = load_report(here.session, code, tracking)
-    if report is None:
-        return missing(reader, report=True, code=code if find_asset(here.session, code) else None)
-    if "application/json" in request.headers.get("accept", ""):
-        said = [{"at": line.at.isoformat(), "text": line.text, "mine": line.mine} for line in report.thread]
-        return JSONResponse(
-            {"number": report.number, "state": report.progress, "outcome": report.outcome, "messages": said}
-        )
-    result = outcome_in_words(reader.language, report.outcome, report.repaired) if report.outcome else None
-    return render(
-        reader,
-        "tracking.html",
-        200,
-        report.time_zone,
-        report=report,
-        steps=steps_of(report),
-        result=result,
-        tracking=tracking,
-        most=MAX_TEXT,
-    )
-
-
-@router.get("/a/{code}/requests/{tracking}/messages", operation_id="customer_messages")
-def customer_messages(code: str, tracking: str) -> Response:
-    """A reloaded form leads back to the page that holds it."""
-    return RedirectResponse(f"/a/{code}/requests/{tracking}#thread", status_code=303)
-
-
-@router.post("/a/{code}/requests/{tracking}/messages", operation_id="customer_answer")
-def customer_answer(
-    code: str, tracking: str, request: Request, here: Public, sent: Annotated[Sent, Depends(sent_report)]
-) -> Response:
-    """Write to the desk about a report, as a form or as JSON; whoever holds the link may."""
-    back = f"/a/{code}/requests/{tracking}"
-    if sent.trapped:
-        return RedirectResponse(back, status_code=303)
-    try:
-        known = answer_report(here.session, code, tracking, sent.typed.text, here.now)
-    except (Invalid, Conflict) as error:
-        if sent.as_json:
-            return _problem(409 if isinstance(error, Conflict) else 422, error.code, str(error))
-        return RedirectResponse(f"{back}#thread", status_code=303)
-    if not known:
-        missed = missing(reader_of(request), report=True)
-        return _problem(404, "not_found", "no report has this link") if sent.as_json else missed
-    if sent.as_json:
-        return JSONResponse({"tracking": back}, status_code=201, headers={"Location": back})
-    return RedirectResponse(f"{back}#thread", status_code=303)
 
 
 def steps_of(report: Report) -> list[dict[str, str]]:
@@ -259,19 +149,7 @@ def noticed_in_words(language: str, noticed: dict[str, Any] | None) -> str | Non
     return texts.text(language, f"page.noticed.{kind}" if texts.has(f"page.noticed.{kind}") else "page.noticed.machine")
 
 
-def _refused(
-    error: Invalid | Conflict, as_json: bool, code: str, typed: Typed, request: Request, here: Context
-) -> Response:
-    many = isinstance(error, Conflict)
-    status = 409 if many else 422
-    if as_json:
-        return _problem(status, error.code, str(error))
-    page = load_customer_page(here.session, code, here.now)
-    wrong = "too_many" if many else "too_long" if len(typed.text) > MAX_TEXT else "text"
-    return missing(reader_of(request)) if page is None else _machine(reader_of(request), page, typed, wrong, status)
-
-
-def _machine(
+def machine_page(
     reader: Reader,
     page: CustomerPage,
     typed: Typed,
@@ -280,6 +158,7 @@ def _machine(
     *,
     registered: bool = False,
 ) -> Response:
+    """Return the machine's page; `wrong`: why a report could not be taken."""
     language = reader.language
     return render(
         reader,
@@ -349,6 +228,8 @@ def _said(language: str, code: str, **params: Any) -> str:
     return Markup(said).format(**params) if params else said
 
 
-def _problem(status: int, code: str, detail: str) -> Response:
+def problem(status: int, code: str, detail: str, params: dict[str, Any] | None = None) -> Response:
+    """Return a refusal as the API writes it."""
     body = {"type": f"urn:forewarn:problem:{code}", "title": code, "status": status, "detail": detail, "code": code}
+    body |= {"params": params or {}}
     return JSONResponse(body, status_code=status, media_type="application/problem+json")

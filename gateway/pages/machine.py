@@ -11,20 +11,20 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
-from assets.base.errors import Conflict
 from assets.labels.codes import labelled_asset
 from assets.registry import Asset, AssetModel, Site
 from gateway.notify.journey import Way, way_of
 from gateway.pages.public_documents import PublicDocument, public_documents
-from gateway.pages.shown_reports import ShownReport, shown_reports
+from gateway.pages.shown_reports import ShownReport, reports_of, shown_reports
 from gateway.pages.warranty import Warranty, warranty_of
 from ingest.roll_call import presence_of_assets
 from ingest.store.read import latest_values
 from maintenance.models import Episode
 from ml.models import ScoringState
-from ticketing.cases.threads import FROM_CUSTOMER, messages_for_request, post
+from ticketing.cases.files import CaseFile
+from ticketing.cases.threads import FROM_CUSTOMER, messages_for_request
 from ticketing.models import Request, Visit, WorkOrder
-from ticketing.requests import case_of, find_by_tracking, follow, follow_case
+from ticketing.requests import find_by_tracking, follow
 from ticketing.work_orders import OPEN_STATES
 
 HISTORY = 10  # entries: what a person reads while standing in front of the machine
@@ -71,6 +71,7 @@ class Line:
     at: datetime
     text: str
     mine: bool
+    files: tuple[tuple[str, str], ...] = ()  # id and name
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ class Report:
     outcome: str | None
     repaired: bool
     thread: tuple[Line, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    reports: tuple[ShownReport, ...] = ()
     open: bool = True
     way: Way | None = None
 
@@ -168,14 +171,17 @@ def load_report(session: Session, code: str, tracking: str) -> Report | None:
     """Return a report's progress for whoever holds its link; None when the link is wrong."""
     asset = find_asset(session, code)
     request: Request | None = find_by_tracking(session, asset.id, tracking) if asset else None
-    if asset is None or request is None:
-        return None
+    return report_of(session, request, asset) if asset is not None and request is not None else None
+
+
+def report_of(session: Session, request: Request, asset: Asset | None) -> Report:
+    """Return how far a request is, with its thread, files and reports; `asset`: its machine, None when it has none."""
     order = session.get(WorkOrder, request.work_order_id) if request.work_order_id else None
-    site = session.get(Site, asset.site_id) if asset.site_id else None
+    site = session.get(Site, asset.site_id) if asset and asset.site_id else None
     progress = follow(session, request)
     return Report(
-        code=asset.code,
-        machine=asset.name,
+        code=asset.code if asset else "",
+        machine=asset.name if asset else "",
         time_zone=site.time_zone if site else "UTC",
         number=request.number,
         sent_at=request.created_at,
@@ -184,26 +190,31 @@ def load_report(session: Session, code: str, tracking: str) -> Report | None:
         outcome=order.outcome if order and progress == "done" else None,
         repaired=bool(order and order.repair_code),
         thread=tuple(
-            Line(message.at, message.text, message.request_id == request.id and message.author_kind in FROM_CUSTOMER)
+            Line(
+                message.at,
+                message.text,
+                message.request_id == request.id and message.author_kind in FROM_CUSTOMER,
+                tuple(
+                    (str(each["id"]), str(each.get("name", "")))
+                    for each in message.attachments
+                    if each["kind"] == "file"
+                ),
+            )
             for message in messages_for_request(session, request)
         ),
+        files=_files(session, request),
+        reports=reports_of(session, asset, order.id) if asset and order else (),
         open=progress != "rejected",
         way=way_of(session, request),
     )
 
 
-def answer_report(session: Session, code: str, tracking: str, words: str, now: datetime) -> bool:
-    """Write into the thread of a report as its sender; False when the link is wrong. Raises Invalid, Conflict."""
-    asset = find_asset(session, code)
-    request = find_by_tracking(session, asset.id, tracking) if asset else None
-    case = case_of(session, request) if request is not None else None
-    if request is None or case is None:
-        return False
-    if request.state == "rejected":
-        raise Conflict("this report was rejected", what="rejected")
-    post(session, case, text=words, now=now, author_kind="requester", request=request, channel="qr_page")
-    follow_case(session, case, now)
-    return True
+def _files(session: Session, request: Request) -> tuple[tuple[str, str], ...]:
+    """Return what was sent with the request itself."""
+    came = select(CaseFile).where(
+        CaseFile.request_id == request.id, CaseFile.message_id.is_(None), CaseFile.visibility == "public"
+    )
+    return tuple((str(each.id), each.file_name) for each in session.scalars(came.order_by(CaseFile.id).limit(50)))
 
 
 def _of_owner(asset: Asset) -> ColumnElement[bool]:

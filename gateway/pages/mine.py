@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -13,7 +14,7 @@ from sqlalchemy import ColumnElement, Uuid, any_, func, literal, or_, select, tu
 from assets.base.access import Actor, Role, may
 from assets.base.errors import Invalid
 from assets.people import Membership, Organisation, Person, normal_email
-from assets.registry import Asset, Site
+from assets.registry import Asset, Customer, Site
 from gateway import texts
 from gateway.api.deps import COOKIE, SECURE_COOKIE, Context, Public
 from gateway.api.pages import cursor_of, read_cursor
@@ -120,8 +121,24 @@ def customer_machines(request: Request, here: Public, after: str | None = None) 
     return render(reader, "mine.html", 200, None, machines=shown, following=following)
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whoever is signed in: what makes a machine theirs, and whose customer records or organisation they are of."""
+
+    machines: list[ColumnElement[bool]]
+    records: list[UUID]
+    organisation_id: UUID
+    person_id: UUID | None
+
+
 def owned(request: Request, here: Context) -> list[ColumnElement[bool]]:
     """Return what makes a machine the reader's: the customer's record it is of, or the organisation it belongs to."""
+    owner = owner_of(request, here)
+    return owner.machines if owner is not None else []
+
+
+def owner_of(request: Request, here: Context) -> Owner | None:
+    """Return who is signed in; None for nobody, or somebody whose machines these are not."""
     found: list[ColumnElement[bool]] = []
     mine = request.cookies.get(SECURE_MINE_COOKIE) or request.cookies.get(MINE_COOKIE)
     records = records_of_session(here.session, mine, here.now) if mine else []
@@ -132,7 +149,13 @@ def owned(request: Request, here: Context) -> list[ColumnElement[bool]]:
     if actor is not None and may(actor, "asset.read") and not _is_outsider(here, actor):
         below = literal(actor.organisation_id, Uuid()) == any_(Organisation.ancestors)
         found.append(Asset.organisation_id.in_(select(Organisation.id).where(below)))
-    return found
+    else:
+        actor = None
+    first = here.session.get(Customer, records[0]) if records else None
+    organisation_id = first.organisation_id if first else actor.organisation_id if actor else None
+    if not found or organisation_id is None:
+        return None
+    return Owner(found, records, organisation_id, actor.person_id if actor else None)
 
 
 def _is_outsider(here: Context, actor: Actor) -> bool:

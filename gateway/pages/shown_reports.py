@@ -25,13 +25,20 @@ class ShownReport:
     at: datetime
 
 
-def shown_reports(session: Session, asset: Asset) -> tuple[ShownReport, ...]:
+def reports_of(session: Session, asset: Asset, order_id: UUID) -> tuple[ShownReport, ...]:
+    """Return the newest reports of one piece of work on a machine."""
+    return tuple(each for each in shown_reports(session, asset, order_id))
+
+
+def shown_reports(session: Session, asset: Asset, order_id: UUID | None = None) -> tuple[ShownReport, ...]:
     """Return the newest reports of a machine's present owner, one line for each piece of work."""
     mine = select(Report).where(
         Report.asset_id == asset.id,
         Report.organisation_id == asset.organisation_id,
         Report.template.in_(FOR_CUSTOMERS),
     )
+    if order_id is not None:
+        mine = mine.where(Report.subject_id == order_id)
     newest = mine.distinct(Report.subject_id, Report.template)
     rows = session.scalars(newest.order_by(Report.subject_id, Report.template, Report.revision.desc())).all()
     latest = sorted(rows, key=lambda row: row.created_at, reverse=True)[:MAX_SHOWN]

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from assets.base.db import Database
 from gateway.api import problems
 from gateway.api.deps import Context, service_context
-from gateway.pages import customer
+from gateway.pages import ask, customer, tracking
 from gateway.pages.machine import OpenJob, load_customer_page, state_in_words
 from gateway.settings import Settings
 from tests.ticketing.world import NOW, World, after, make_world
@@ -39,7 +39,8 @@ def world(database_url: str) -> Iterator[World]:
 def client(world: World) -> TestClient:
     app = FastAPI()
     problems.install(app)
-    app.include_router(customer.router)
+    for module in (ask, tracking, customer):
+        app.include_router(module.router)
 
     def public() -> Iterator[Context]:
         with world.database.as_service() as session:

@@ -76,7 +76,9 @@ def known(plant: Plant) -> Known:
         mine = add_customer(
             session, name="Dairy", parent=operator, now=now, phone="(010) 6278-1234转8001", email="li@dairy.example"
         )
-        other = add_customer(session, name="Brewery", parent=operator, now=now, phone="13900139000")
+        other = add_customer(
+            session, name="Brewery", parent=operator, now=now, phone="13900139000", email="wang@brewery.example"
+        )
         pump = Asset(
             organisation_id=mine.organisation_id, customer_id=mine.id, serial="PUMP-77", name="Pump", created_at=now
         )

@@ -56,6 +56,8 @@ export function useLive(enabled: boolean): boolean {
     source.addEventListener("change", (event) => {
       const kind = String((JSON.parse((event as MessageEvent<string>).data) as { kind?: string }).kind ?? "");
       everything ||= kind === "reload"; // the server dropped changes that this page was too slow for
+      // A telephone rings: who calls is asked for at once.
+      if (kind.startsWith("call.")) void client.invalidateQueries({ queryKey: ["calls"] });
       for (const name of CONCERNS[kind.split(".")[0] ?? ""] ?? []) stale.add(name);
       timer ??= window.setTimeout(flush, Math.max(GATHER_MS, flushed + APART_MS * (1 + Math.random() / 3) - Date.now()));
     });

@@ -21,6 +21,7 @@ import { Called } from "../ui/Called";
 import mark from "../ui/mark.svg";
 import { LanguageSwitch, LicencesLink } from "../ui/parts";
 import { Bones, Failure } from "../ui/states";
+import { CallPop } from "./calls/CallPop";
 import { DemoBanner } from "./DemoBanner";
 import { Bell } from "./notify/Bell";
 import { SearchAll } from "./SearchAll";
@@ -140,6 +141,7 @@ export function Shell() {
           {me.data.demo && <DemoBanner me={me.data} />}
           <Called />
           <Suspense fallback={<Bones rows={8} />}><Outlet context={me.data} /></Suspense>
+          <CallPop me={me.data} />
         </main>
       </div>
     </div>

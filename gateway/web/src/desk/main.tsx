@@ -69,6 +69,8 @@ const CasesPage = lazy(() => import("./cases/TriagePage").then((made) => ({ defa
 const CasePage = lazy(() => import("./cases/CasePage").then((made) => ({ default: made.CasePage })));
 const ServiceTypesPage = lazy(() => import("./cases/ServiceTypesPage").then((made) => ({ default: made.ServiceTypesPage })));
 const ServiceTypePage = lazy(() => import("./cases/ServiceTypePage").then((made) => ({ default: made.ServiceTypePage })));
+const CallsPage = lazy(() => import("./calls/CallsPage").then((made) => ({ default: made.CallsPage })));
+const WaysInPage = lazy(() => import("./calls/WaysInPage").then((made) => ({ default: made.WaysInPage })));
 const RoutingPage = lazy(() => import("./cases/RoutingPage").then((made) => ({ default: made.RoutingPage })));
 const WebhooksPage = lazy(() => import("./notify/WebhooksPage").then((made) => ({ default: made.WebhooksPage })));
 const InboxPage = lazy(() => import("./notify/InboxPage").then((made) => ({ default: made.InboxPage })));
@@ -212,6 +214,8 @@ createRoot(document.getElementById("root")!).render(
           <Route path="cases/all" element={<CasesPage />} />
           <Route path="cases/service-types" element={<ServiceTypesPage />} />
           <Route path="cases/service-types/:id" element={<ServiceTypePage />} />
+          <Route path="cases/calls" element={<CallsPage />} />
+          <Route path="cases/ways-in" element={<WaysInPage />} />
           <Route path="cases/routing" element={<RoutingPage />} />
           <Route path="cases/:id" element={<CasePage />} />
           <Route path="requests" element={<RequestsPage />} />

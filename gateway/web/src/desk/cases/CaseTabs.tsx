@@ -14,8 +14,10 @@ export function CaseTabs(props: { staff: boolean }) {
     { to: "/cases/approvals", label: t("cases.tab.approve"), tally: counts?.approve, action: "case.handle" },
     { to: "/cases/all", label: t("cases.tab.all"), action: "case.read" },
     { to: "/requests", label: t("nav.requests"), action: "request.read" },
+    { to: "/cases/calls", label: t("calls.title"), action: "call.read" },
     { to: "/cases/service-types", label: t("cases.tab.types"), action: "service_type.read" },
     { to: "/cases/routing", label: t("cases.tab.routing"), action: "routing.manage" },
+    { to: "/cases/ways-in", label: t("ways.title"), action: "channel.manage" },
   ];
   return <Tabs tabs={tabs} label={t("nav.cases")} />;
 }

@@ -141,7 +141,8 @@ def field_day(
     until = start + timedelta(days=DAYS)
     visits = _visits(here, person, start, until)
     orders = _orders(here, person, [visit.work_order_id for visit in visits])
-    changed = [order for order in orders if since is None or order.id in _touched(here, orders, int(since))]
+    touched = None if since is None else _touched(here, orders, int(since))
+    changed = [order for order in orders if touched is None or order.id in touched]
     ids = [order.id for order in changed]
     assets = {
         row.id: row for row in here.session.scalars(select(Asset).where(Asset.id.in_({o.asset_id for o in orders})))

@@ -57,8 +57,8 @@ class LineFacts:
     evidence_ids: Sequence[UUID] = ()
 
 
-def checked(facts: LineFacts, now: datetime) -> dict[str, Any]:
-    """Return the columns of a line. Raises Invalid, which names the field."""
+def checked(facts: LineFacts, now: datetime, zone: tzinfo = UTC) -> dict[str, Any]:
+    """Return the columns of a line; `zone`: where its day begins. Raises Invalid, which names the field."""
     one_of("kind", facts.kind, tuple(CATEGORIES))
     allowed = CATEGORIES[facts.kind]
     category = facts.category or allowed[0]
@@ -81,7 +81,7 @@ def checked(facts: LineFacts, now: datetime) -> dict[str, Any]:
         "category": category,
         "visit_id": facts.visit_id,
         "person_id": facts.person_id,
-        "day": facts.day or (facts.started_at or now).astimezone(UTC).date(),
+        "day": facts.day or (facts.started_at or now).astimezone(zone).date(),
         "started_at": facts.started_at,
         "ended_at": facts.ended_at,
         "minutes": minutes,
@@ -112,7 +112,7 @@ def add_line(
             raise Conflict("this id belongs to a line of another order", field="id")
         return known
     _check_open(order)
-    values = checked(facts, now)
+    values = checked(facts, now, _zone_of(session, order, facts.person_id))
     _check_visit(session, order, facts.visit_id)
     if (session.scalar(select(func.count()).where(WorkOrderLine.work_order_id == order.id)) or 0) >= MAX_LINES:
         raise Conflict(f"{order.number} has {MAX_LINES} lines already", limit=MAX_LINES)
@@ -132,7 +132,7 @@ def change_line(
     _check_open(order)
     if line.state == "approved":
         raise IllegalMove("the line is approved", state=line.state, to="recorded", legal=[])
-    values = checked(facts, now)
+    values = checked(facts, now, _zone_of(session, order, facts.person_id))
     _check_visit(session, order, facts.visit_id)
     before = _said(line)
     for name, value in values.items():
@@ -224,9 +224,9 @@ def count_visit(session: Session, order: WorkOrder, visit: Visit, now: datetime)
         log_order(session, order, "work_order.line_recorded", now, None, _said(line))
 
 
-def _zone_of(session: Session, order: WorkOrder, person_id: UUID) -> tzinfo:
+def _zone_of(session: Session, order: WorkOrder, person_id: UUID | None) -> tzinfo:
     """Return where the day of somebody's work begins: where they live, else where the machine stands, else UTC."""
-    profile = profiles_of(session, [person_id]).get(person_id)
+    profile = profiles_of(session, [person_id]).get(person_id) if person_id is not None else None
     site = session.get(Site, order.site_id) if profile is None and order.site_id else None
     name = profile.time_zone if profile else site.time_zone if site else None
     try:

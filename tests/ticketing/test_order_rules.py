@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations_with_replacement, permutations
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -146,3 +147,10 @@ def test_a_plan_that_cannot_be_names_its_field(plan: dict[str, Any], field: str)
     with pytest.raises(Invalid) as refused:
         checked_plan(plan)
     assert refused.value.params["field"] == field
+
+
+def test_a_line_without_a_day_is_of_the_day_at_the_place_of_work() -> None:
+    facts = LineFacts(kind="labour", minutes=30)
+    late = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
+    assert checked(facts, late)["day"] == date(2026, 11, 21)
+    assert checked(facts, late, ZoneInfo("Asia/Shanghai"))["day"] == date(2026, 11, 22)

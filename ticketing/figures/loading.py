@@ -62,10 +62,14 @@ def load_orders(session: Session, scope: Scope, repeat_days: int, now: datetime)
             WorkOrder.opened_at <= scope.until + reach,
             ~WorkOrder.replayed,
         )
-        others += [order for order in session.scalars(same) if order.id not in known]
+        left = MAX_ORDERS - len(others)
+        newest = session.scalars(same.order_by(WorkOrder.id.desc()).limit(left + len(chosen)))
+        others += [order for order in newest if order.id not in known][:left]
+        if left <= 0:
+            break
     session.flush()
     with service_rights(session):  # events of before somebody was called in count too
-        found = _orders(session, [*chosen, *others[:MAX_ORDERS]], now)
+        found = _orders(session, [*chosen, *others], now)
     mine = [found[order.id] for order in chosen]
     if scope.technician_id is not None:
         mine = [order for order in mine if scope.technician_id in order.people]

@@ -260,7 +260,5 @@ def test_http_and_broker_may_bring_bursts_of_one_device_at_once(api: Api) -> Non
 
 def put_quietly(api: Api, body: bytes) -> int:
     headers = {"content-type": "application/json"}
-    answer = api.client.put(
-        "/api/v1/devices/H-1/files/x", content=body, auth=("H-1", PASSWORD), headers=headers
-    )
+    answer = api.client.put("/api/v1/devices/H-1/files/x", content=body, auth=("H-1", PASSWORD), headers=headers)
     return int(answer.status_code)

@@ -44,6 +44,7 @@ import ingest.sparkplug.models
 import maintenance.alarm_models
 import maintenance.feedback_models
 import maintenance.models
+import maintenance.plans.tables
 import maintenance.remaining_lives
 import ml.models
 import ml.store.tables

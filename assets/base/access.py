@@ -34,6 +34,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "calendar.manage": frozenset({Role.ADMINISTRATOR, Role.PLANNER}),
     "people.read": STAFF | {Role.PARTNER},
     "people.manage": frozenset({Role.ADMINISTRATOR}),
+    "person.erase": frozenset({Role.ADMINISTRATOR}),
     "settings.manage": frozenset({Role.ADMINISTRATOR}),
     "webhook.manage": frozenset({Role.ADMINISTRATOR}),
     "notification.manage": frozenset({Role.ADMINISTRATOR, Role.PLANNER}),

@@ -52,7 +52,7 @@ export function PeoplePage() {
                 {person.roles.map((role) => text.code("role", role)).join(", ")}
                 {person.organisation_id !== me.organisation.id && <div className="muted break">{nameOf(person.organisation_id)}</div>}
               </div>
-              {manage && <PersonButtons person={person} own={person.id === me.person.id} />}
+              {manage && <PersonButtons person={person} own={person.id === me.person.id} erase={may(me, "person.erase")} />}
               {manage && <Button size="compact-sm" variant="default" leftSection={<KeyRound size={14} />} disabled={!!person.disabled_at} onClick={() => setLinkFor(person)}>{text.t("people.link")}</Button>}
             </div>
           ))}

@@ -10,13 +10,14 @@ import { FormButton, REASON } from "../ui/Act";
 import { FormModal, type Field } from "../ui/Form";
 import { Bones, Loaded } from "../ui/states";
 import { ORGANISATIONS } from "./assets/look";
+import { Erase } from "./people/Erase";
 
 export const ROLES = ["administrator", "planner", "dispatcher", "technician", "storekeeper", "analyst", "partner", "customer"];
 
 const LANGUAGES = [{ value: "en", label: "English" }, { value: "zh", label: "中文" }];
 
 /** What may be done to a person; nobody locks out themselves by a slip of the hand. */
-export function PersonButtons(props: { person: Person; own: boolean }) {
+export function PersonButtons(props: { person: Person; own: boolean; erase?: boolean }) {
   const text = useText();
   const { person } = props;
   const [editing, edit] = useState(false);
@@ -32,6 +33,7 @@ export function PersonButtons(props: { person: Person; own: boolean }) {
       ) : (
         !props.own && <FormButton small danger icon={UserX} label={text.t("people.disable")} form={{ ...shared, danger: true, note: text.t("people.disable_note", { name: person.name }), body: () => ({ disabled: true }), done: "form.saved" }} />
       )}
+      {props.erase && !props.own && <Erase small path={path} name={person.name} version={person.version} />}
       {editing && <Edit person={person} close={() => edit(false)} />}
     </>
   );

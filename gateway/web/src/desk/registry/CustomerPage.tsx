@@ -10,6 +10,7 @@ import { StateChip } from "../../ui/chips";
 import { CardBlock, Facts, PageHead, useTitle } from "../../ui/parts";
 import { Rows } from "../../ui/Rows";
 import { Bones, Loaded, Notice } from "../../ui/states";
+import { Erase } from "../people/Erase";
 import { customerFields, type Customer } from "./CustomersPage";
 import type { Site } from "./SitesPage";
 
@@ -38,7 +39,7 @@ function One(props: { customer: Customer }) {
         back={{ to: "/customers", label: text.t("nav.customers") }}
         title={customer.name}
         sub={customer.number ? <span className="mono">{customer.number}</span> : undefined}
-        right={manage && <FormButton icon={Pencil} label={text.t("action.edit")} form={{ title: customer.name, submit: text.t("action.save"), path: `/customers/${customer.id}`, method: "PATCH", version: customer.version, fields: customerFields, initial: { ...customer }, done: "form.saved" }} />}
+        right={<span className="row wrap">{manage && <FormButton icon={Pencil} label={text.t("action.edit")} form={{ title: customer.name, submit: text.t("action.save"), path: `/customers/${customer.id}`, method: "PATCH", version: customer.version, fields: customerFields, initial: { ...customer }, done: "form.saved" }} />}{may(me, "person.erase") && <Erase path={`/customers/${customer.id}`} name={customer.name} version={customer.version} />}</span>}
       />
       <Duplicates customer={customer} manage={may(me, "customer.merge")} />
       <div className="two">

@@ -1,6 +1,7 @@
-"""Measure a tree with 10,000 open rows in a browser: `python -m tests.gateway.measure_tree URL COOKIE SERIAL [WIDTH [SECONDS]]`.
+"""Measure a tree with 10,000 open rows in a browser: `python -m tests.gateway.measure_tree URL COOKIE SERIAL`.
 
-URL is of a running server, COOKIE a session of it, SERIAL a machine with at least 10,000 parts.
+URL is of a running server, COOKIE a session of it, SERIAL a machine with at least 10,000 parts; two more words are the
+width of the window and the seconds that fetching may take.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 # What a parameter is called where that is not the table's singular.
 TABLE_OF = {
     "model": "asset_models",
+    "file": "case_files",
     "webhook": "webhook_endpoints",
     "delivery": "webhook_deliveries",
     "mode": "failure_modes",
@@ -59,6 +60,8 @@ TABLE_OF = {
     "to_location": "stock_locations",
     "parent": "assets",
     "technician": "people",
+    "help": "help_requests",
+    "operation": "sync_operations",
 }
 # Endless streams and what ends the session that asks.
 LEFT_OUT = frozenset({"/api/v1/events", "/api/v1/sign-out"})

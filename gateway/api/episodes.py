@@ -257,12 +257,13 @@ def _affected(here: Context, episode: Episode) -> list[AffectedItem]:
 
 
 def _told(here: Context, episode: Episode) -> list[ToldItem]:
-    found = select(Notification).where(Notification.episode_id == episode.id).order_by(Notification.id).limit(500)
+    told = (Notification.episode_id == episode.id, Notification.person_id.is_not(None))
+    found = select(Notification).where(*told).order_by(Notification.id).limit(500)
     rows = here.session.scalars(found).all()
     people = people_refs(here, [row.person_id for row in rows])
     return [
         ToldItem(
-            person=people.get(row.person_id),
+            person=people.get(row.person_id) if row.person_id else None,
             at=row.sent_at or row.created_at,
             channel=row.channel,
             state=row.state,

@@ -21,6 +21,9 @@ from ticketing.cases.remote import end_session
 from ticketing.cases.service_types import version_in_force
 from ticketing.cases.tables import Case, CaseChild, RemoteSession, ServiceType, ServiceTypeVersion
 from ticketing.models import Request, Visit, WorkOrder
+from ticketing.order_procedures import attach_procedure
+from ticketing.procedures.library import version_in
+from ticketing.procedures.models import Procedure
 from ticketing.requests import case_of, check_move, follow_case, log_request
 from ticketing.work_orders import OPEN_STATES, WORK_DONE_STATES, open_work_order, transition
 
@@ -74,6 +77,8 @@ def accept_request(
         by=by,
         **_plan(session, case),
     )
+    if into is None:
+        _attach_checklist(session, case, order, now, by)
     _attach(session, case, order, now, by)
     request.asset_id = asset_id
     request.state, request.work_order_id, request.decided_at = "accepted", order.id, now
@@ -119,6 +124,7 @@ def open_order_of_case(
         request.state, request.work_order_id, request.decided_at = "accepted", order.id, now
         session.flush()
         log_request(session, request, "request.accepted", now, by, {"work_order": order.number})
+    _attach_checklist(session, case, order, now, by)
     return order
 
 
@@ -193,6 +199,14 @@ def follow_work_order(session: Session, case: Case, order: WorkOrder) -> None:
     if case.asset_id is None:
         case.asset_id, case.site_id = order.asset_id, order.site_id
     session.flush()
+
+
+def _attach_checklist(session: Session, case: Case, order: WorkOrder, now: datetime, by: Actor | None) -> None:
+    """Keep the checklist of the service type with the order, if it is published."""
+    version = session.get(ServiceTypeVersion, case.service_version_id) if case.service_version_id else None
+    procedure = session.get(Procedure, version.procedure_id) if version is not None and version.procedure_id else None
+    if procedure is not None and procedure.retired_at is None and version_in(session, procedure.id, "published"):
+        attach_procedure(session, order, procedure, now, by=by)
 
 
 def _plan(session: Session, case: Case) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def open_request(
             customer=customer,
             service_type=service_type,
             contact=kept,
-            answers=given,
+            answers=given if version and answers is not None else None,
             priority=priority,
         )
     case = _fitting(session, case, owner, asset)

@@ -72,7 +72,7 @@ def open_case(
     if asset is not None and _open_on(session, asset.id) >= MAX_OPEN:
         raise Conflict("too many cases are open on this asset", what="too_many_cases", limit=MAX_OPEN)
     version = version_in_force(session, service_type)
-    given = check_answers(version.form, dict(answers)) if version and answers else {}
+    given = check_answers(version.form, dict(answers)) if version and answers is not None else {}
     case = Case(
         id=uuid7(),
         organisation_id=organisation_id,

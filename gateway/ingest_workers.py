@@ -1,4 +1,4 @@
-"""Several processes of one role on one machine: started together, replaced when one dies, ended together."""
+"""Several ingest processes on one machine: started together, replaced when one dies, ended together."""
 
 from __future__ import annotations
 
@@ -20,18 +20,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def run_workers(count: int, slots: int, stop: threading.Event) -> int:
-    """Keep `count` ingest processes running until `stop` is set."""
-    return keep_running(count, ["ingest", "--slots", str(slots)], stop)
-
-
-def keep_running(count: int, arguments: list[str], stop: threading.Event) -> int:
-    """Keep `count` processes of a role running until `stop` is set; they share the environment of this one."""
-    command = [sys.executable, "-m", "gateway.main", *arguments]
+    """Keep `count` processes running until `stop` is set; they share the environment of this one."""
+    command = [sys.executable, "-m", "gateway.main", "ingest", "--slots", str(slots)]
     children = [_start(command) for _ in range(count)]
     while not stop.wait(AGAIN_S):
         for index, child in enumerate(children):
             if child.poll() is not None:
-                log.error("a process of %s ended with %s; starting another", arguments[0], child.returncode)
+                log.error("an ingest process ended with %s; starting another", child.returncode)
                 children[index] = _start(command)
     for child in children:
         child.terminate()

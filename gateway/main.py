@@ -38,7 +38,6 @@ def build_parser() -> argparse.ArgumentParser:
 
     api = commands.add_parser("api", help="one role: HTTP API and pages")
     api.add_argument("--workers", type=int, default=1, help="so many processes on this machine (default 1)")
-    api.add_argument("--shared-port", action="store_true", help="other processes of this role listen on the same port")
     ingest = commands.add_parser("ingest", help="one role: MQTT to rows")
     ingest.add_argument("--workers", type=int, default=1, help="so many processes on this machine (default 1)")
     ingest.add_argument(
@@ -200,9 +199,11 @@ def _up(options: argparse.Namespace, settings: Settings) -> int:
 def _api(options: argparse.Namespace, settings: Settings) -> int:
     from assets.base.db import Database
     from gateway.api.deps import POOL
+    from gateway.api_processes import run_forked
     from gateway.app import make_app
     from gateway.files import check_store
     from gateway.serve import serve
+    from gateway.wiring import routers
 
     if not settings.database_url:
         print(NEEDS_URLS, file=sys.stderr)
@@ -210,22 +211,18 @@ def _api(options: argparse.Namespace, settings: Settings) -> int:
     if (wrong := check_store(settings)) is not None:
         print(f"forewarn: {wrong}", file=sys.stderr)
         return 2
-    if options.workers > 1:
-        return _several_apis(options.workers)
-    database = Database(settings.database_url, pool_size=POOL)
-    serve(make_app(settings, database), settings, shared=options.shared_port)
-    database.dispose()
+    url, shared = settings.database_url, options.workers > 1
+
+    def answer() -> None:
+        database = Database(url, pool_size=POOL)
+        serve(make_app(settings, database), settings, shared=shared)
+        database.dispose()
+
+    if shared:
+        routers()  # imports them all, before the processes part
+        return run_forked(options.workers, answer)
+    answer()
     return 0
-
-
-def _several_apis(count: int) -> int:
-    """Python works on one processor at a time: several processes answer side by side."""
-    from gateway.ingest_workers import keep_running
-
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return keep_running(count, ["api", "--shared-port"], stop)
 
 
 def _ingest(options: argparse.Namespace, settings: Settings) -> int:

@@ -48,6 +48,8 @@ CERTIFICATE_CHECK_S = 60.0  # how soon a new address of this machine is in the c
 SYNC_S = 1.0  # how soon the broker learns of a new, changed or revoked device
 REPLAY_SPEED = 3600.0  # an hour a second: most recordings last minutes then
 ROLES = ("api", "ingest", "worker")
+# Python works on one processor at a time: with two, one long request does not hold up all others.
+API_PROCESSES = min(2, os.cpu_count() or 1)
 LAN_MQTT_PORT = 1883
 TOLD = {
     "desk": "Desk, sign in once with",
@@ -224,7 +226,8 @@ class Service:
                 "FOREWARN_TLS_KEY": str(self.settings.tls_key),
             }
         for role in ROLES:
-            self.supervisor.start(role, [sys.executable, "-m", "gateway.main", role], environment)
+            more = ["--workers", str(API_PROCESSES)] if role == "api" else []
+            self.supervisor.start(role, [sys.executable, "-m", "gateway.main", role, *more], environment)
 
     @property
     def _ingest_ready(self) -> Path:

@@ -217,13 +217,13 @@ async def waiting(user: User) -> None:
 async def figures(user: User) -> None:
     """Look at the month's figures."""
     until = datetime.now(UTC)
-    span = urlencode({"from": (until - timedelta(days=30)).date().isoformat(), "until": until.date().isoformat()})
+    span = urlencode({"from": (until - timedelta(days=30)).isoformat(), "until": until.isoformat()})
     await user.page("figures", f"/service-figures?{span}&team_id={user.person.team}")
 
 
 async def today(user: User) -> None:
     """See what is mine."""
-    (found,) = await user.page("phone_today", "/work-orders?assignee=me&limit=100")
+    (found,) = await user.page("phone_today", "/work-orders?assignee=me&open=true&limit=100")
     if found.status == 200:
         live = ("unscheduled", "scheduled", "in_progress")
         user.seen["mine"] = [row for row in found.json()["items"] if row["state"] in live]
@@ -231,7 +231,7 @@ async def today(user: User) -> None:
 
 async def free(user: User) -> None:
     """See what nobody has."""
-    await user.page("phone_free", "/work-orders?open=true&assignee=nobody&limit=100")
+    await user.page("phone_free", "/work-orders?open=true&assignee=nobody&limit=30")
 
 
 async def job(user: User) -> None:

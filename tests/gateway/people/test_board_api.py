@@ -33,6 +33,11 @@ def soon(hours: float) -> datetime:
     return at + timedelta(hours=hours)
 
 
+def tomorrow(hours: float) -> datetime:
+    """So many hours into the next day, for what has to lie within one shift."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1, hours=hours)
+
+
 def order_of(plant: Plant, *, minutes: int = 60, place: tuple[float, float] | None = HERE, **more: Any) -> UUID:
     with plant.database.as_service() as session:
         asset = Asset(
@@ -147,11 +152,11 @@ def test_a_dry_run_says_what_a_drop_breaks_and_writes_nothing(plant: Plant, desk
 
 def test_a_drop_pushes_who_would_be_late(plant: Plant, desk: TestClient, tom: Person) -> None:
     always(desk, tom)
-    first, second = planned(plant, tom, soon(6), hours=1), planned(plant, tom, soon(9), hours=2)
-    told = ok(desk.post("/api/v1/dispatch/moves", json=drop(second, tom, soon(5.5))))
+    first, second = planned(plant, tom, tomorrow(6), hours=1), planned(plant, tom, tomorrow(9), hours=2)
+    told = ok(desk.post("/api/v1/dispatch/moves", json=drop(second, tom, tomorrow(5.5))))
     assert [each["visit_id"] for each in told["pushed"]] == [str(first.id)]
     moved, pushed = visit_now(plant, second), visit_now(plant, first)
-    assert moved.planned_start == soon(5.5)
+    assert moved.planned_start == tomorrow(5.5)
     assert pushed.planned_start is not None
     assert moved.planned_end is not None
     assert pushed.planned_start >= moved.planned_end

@@ -23,8 +23,7 @@ _IN_HANDS = {
     " WHERE l.person_id = :p AND b.quantity <> 0",
     "old_parts": "SELECT count(*) FROM old_part_duties WHERE person_id = :p AND state = 'open'",
     "assets": "SELECT count(*) FROM stays WHERE person_id = :p AND valid_to IS NULL",
-    "on_call": "SELECT count(*) FROM on_call_lists"
-    " WHERE EXISTS (SELECT FROM jsonb_array_elements(steps) s WHERE s->>'person_id' = CAST(:p AS text))",
+    "on_call": "SELECT count(*) FROM on_call_lists WHERE strpos(CAST(steps AS text), CAST(:p AS text)) > 0",
 }
 
 # What lets somebody in, or tells them what happens in the organisation that they leave.

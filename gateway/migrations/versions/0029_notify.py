@@ -247,13 +247,13 @@ def _notifications() -> None:
     op.execute(f"UPDATE {table} SET read_at = now(), seen_at = now() WHERE channel = 'page'")
     op.execute("RESET ROLE")
     op.alter_column(table, "dedupe_key", nullable=False)
-    for column in ("person_id", "event_id"):
-        op.alter_column(table, column, nullable=True)
+    for name in ("person_id", "event_id"):
+        op.alter_column(table, name, nullable=True)
     op.create_unique_constraint(op.f(f"uq_{table}_dedupe_key"), table, ["dedupe_key"])
     rules, channels = ("rule_id", "notification_rules", "SET NULL"), ("channel_id", "notification_channels", "CASCADE")
-    for column, of, gone in (rules, channels):
-        op.create_foreign_key(op.f(f"fk_{table}_{column}_{of}"), table, of, [column], ["id"], ondelete=gone)
-        _index(table, column)
+    for name, of, gone in (rules, channels):
+        op.create_foreign_key(op.f(f"fk_{table}_{name}_{of}"), table, of, [name], ["id"], ondelete=gone)
+        _index(table, name)
     op.create_index(f"ix_{table}_subject", table, ["subject_id"])
     outside = sa.text("address IS NOT NULL")
     op.create_index(f"ix_{table}_address", table, ["address", "created_at"], postgresql_where=outside)

@@ -6,6 +6,7 @@ import type { Page, WorkOrder } from "../api/types";
 import { isOpen } from "../ui/chips";
 import { around, type ChartData, type ChartKeeper } from "../ui/Evidence";
 import { fetchAhead, keptAt } from "./kept";
+import { linesPath } from "./refresh";
 import { pathOf, store } from "./store";
 
 const FRESH_MS = 5 * 60_000;
@@ -27,7 +28,7 @@ export function useAhead(mine: Page<WorkOrder> | undefined): void {
 
 async function loadAll(orders: WorkOrder[], signal: AbortSignal): Promise<void> {
   for (const order of orders) {
-    const paths = [pathOf(order.id), assetPath(order.asset.id), historyPath(order.asset.id)];
+    const paths = [pathOf(order.id), assetPath(order.asset.id), historyPath(order.asset.id), linesPath(order.id)];
     for (const path of paths) {
       if (signal.aborted) return;
       if (Date.now() - keptAt(path) > FRESH_MS) await fetchAhead(path);

@@ -8,7 +8,7 @@ import { useText } from "../i18n/useText";
 import { say } from "../ui/Providers";
 import { askToPersist, wakeLater } from "./install";
 import { sendPhotos } from "./photos/sending";
-import { keepOperation, sendable, sendWaiting, waits, type Made, type Sent } from "./send";
+import { keepOperation, sendable, sendWaiting, sentAs, waits, type Made, type Sent } from "./send";
 import { store, type Entry, type Photo } from "./store";
 
 export { applied } from "./overlay";
@@ -60,7 +60,7 @@ export function push(): Promise<void> {
     }
     failed = state.last === "away" ? failed + 1 : 0;
     if (state.last === "away") void wakeLater();
-    else for (const person of new Set(state.photos.filter(unsentPhoto).map((one) => one.person.id))) void sendPhotos(person).catch(() => undefined);
+    else if (sentAs() && state.photos.some(unsentPhoto)) void sendPhotos(sentAs()!).catch(() => undefined);
   })();
   return running;
 }

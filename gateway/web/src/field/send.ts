@@ -26,8 +26,13 @@ export async function keepOperation(made: Made, person: Somebody): Promise<void>
   await store.outbox.add({ key: made.key ?? newId(), ...facts, at: new Date().toISOString(), person: { id: person.id, name: person.name }, problem: null, sent: null });
 }
 
+let sender: string | null = null;
+
+/** Who was signed in at the last sending: nobody else's photos go under their name. */
+export const sentAs = (): string | null => sender;
+
 export async function sendWaiting(): Promise<Sent> {
-  if ((await store.outbox.count()) + (await store.photos.filter((one) => !one.registered && !one.problem).count()) === 0) return "done";
+  if ((await store.outbox.count()) + (await store.photos.filter((one) => !one.kept && !one.problem).count()) === 0) return "done";
   // Plain HTTP has no locks; there the operations' ids alone keep two tabs from doing something twice.
   return navigator.locks ? navigator.locks.request(LOCK, sendAll) : sendAll();
 }
@@ -80,8 +85,10 @@ function batchOf(entries: Entry[]): Entry[] {
 }
 
 async function signedIn(): Promise<string | "away" | "signed_out"> {
+  sender = null;
   try {
-    return (await api<Me>("/me")).person?.id ?? "signed_out";
+    sender = (await api<Me>("/me")).person?.id ?? null;
+    return sender ?? "signed_out";
   } catch (error) {
     return error instanceof ApiError && error.status === 401 ? "signed_out" : "away";
   }

@@ -1,5 +1,6 @@
 /** The service worker of /m: keeps the page itself for opening without a network, and sends what waits in the background. */
-import { sendWaiting } from "./send";
+import { sendPhotos } from "./photos/sending";
+import { sendWaiting, sentAs } from "./send";
 import { followPushes } from "./workerPush";
 
 type Waiting = Event & { waitUntil: (work: Promise<unknown>) => void };
@@ -34,7 +35,9 @@ async function kept(path: string | Request): Promise<Response> {
 }
 
 async function send(): Promise<void> {
-  if ((await sendWaiting()) === "away") throw new Error("no network yet"); // the browser wakes us again
+  const sent = await sendWaiting();
+  const photos = sent === "done" && sentAs() ? await sendPhotos(sentAs()!) : "done";
+  if (sent === "away" || photos === "away") throw new Error("no network yet"); // the browser wakes us again
 }
 
 scope.addEventListener("install", (event: Waiting) => event.waitUntil(precache()));

@@ -43,7 +43,7 @@ export function ReportTab(props: { order: Job; me: Me }) {
       {signing && <Pending entry={signing} />}
       <section className="card pad"><ReportFacts facts={preview.data.facts} /></section>
       {preview.data.written && <Button component="a" href={`/api/v1/reports/${preview.data.written.report_id}/file?language=${text.language}`} target="_blank" rel="noreferrer" size="md" variant="default" leftSection={<FileText size={18} aria-hidden />}>{text.t("sign.pdf", { revision: preview.data.written.revision })}</Button>}
-      {done && !signing && <Sign order={order} me={me} preview={preview.data} late={first.length > 0} stale={preview.isError} again={!!signed} />}
+      {done && !signing && !signed && <Sign order={order} me={me} preview={preview.data} late={first.length > 0} />}
     </>
   );
 }
@@ -63,7 +63,7 @@ function Pending(props: { entry: import("../store").Entry }) {
 }
 
 /** Signed is what stands above, and nothing else: its hash goes with the name. */
-function Sign(props: { order: Job; me: Me; preview: Preview; late: boolean; stale: boolean; again: boolean }) {
+function Sign(props: { order: Job; me: Me; preview: Preview; late: boolean }) {
   const text = useText();
   const { order, me, preview } = props;
   const { act } = useOutbox();
@@ -79,7 +79,7 @@ function Sign(props: { order: Job; me: Me; preview: Preview; late: boolean; stal
     const body = { name: name.trim(), content_hash: hash ?? preview.content_hash, image, signed_at: new Date().toISOString() };
     if (await act(me, { order, kind: "signature.add", body })) setOpen(false);
   };
-  if (!open) return <Button size="lg" variant={props.again ? "default" : "filled"} leftSection={<PenLine size={20} aria-hidden />} onClick={begin}>{text.t(props.again ? "sign.anew" : "sign.start")}</Button>;
+  if (!open) return <Button size="lg" leftSection={<PenLine size={20} aria-hidden />} onClick={begin}>{text.t("sign.start")}</Button>;
   return (
     <section className="card pad stack" style={{ gap: 14 }}>
       <h2 style={{ margin: 0 }}>{text.t("sign.title")}</h2>

@@ -40,7 +40,8 @@ export function TakePhoto(props: { about: About; me: Me; taken?: (id: string) =>
     setBusy(files.length);
     for (const file of files) {
       try {
-        props.taken?.(await keepPhoto(file, props.about, props.me.person));
+        const id = await keepPhoto(file, props.about, props.me.person);
+        props.taken?.(id);
         void push();
       } catch (error) {
         say(text.t(error instanceof NotAPhoto ? "photo.unreadable" : "field.not_kept"), "bad");

@@ -176,5 +176,7 @@ async def _answer(send: Send, answer: Answer, *, replayed: bool = False) -> None
     headers = [(b"content-type", answer.content_type.encode())] if answer.content_type else []
     if replayed:
         headers.append((b"idempotency-replayed", b"true"))
+    if answer.status == 503:
+        headers.append((b"retry-after", b"2"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -9,8 +9,18 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from psycopg.errors import InsufficientPrivilege
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, NoResultFound, OperationalError, ProgrammingError
+from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedFunction, UndefinedTable
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NoResultFound,
+    NotSupportedError,
+    OperationalError,
+    PendingRollbackError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
@@ -28,6 +38,13 @@ from ticketing.people.applications import TooManyApplications
 from ticketing.work_orders import StaleVersion
 
 log = logging.getLogger(__name__)
+
+RETRY_S = 2  # with 503: a place, a lock or the database is back soon, or a person has to look
+# Nothing is wrong with the request: the server is away or restarts, a standby took over (read only), no connection is
+# left, a lock or a statement took too long, two transactions met, or tables changed under a prepared statement.
+AWAY = (OperationalError, InterfaceError, InternalError, NotSupportedError, PendingRollbackError, PoolTimeout)
+# Tables are changed before the program is: until both fit, nobody's request is at fault.
+OTHER_TABLES = (UndefinedColumn, UndefinedTable, UndefinedFunction)
 
 STATUS: tuple[tuple[type[RuleError], int, str], ...] = (
     (NotSignedIn, 401, "Not signed in"),
@@ -61,7 +78,7 @@ def problem(status: int, title: str, detail: str, code: str, params: dict[str, A
         "code": code,
         "params": params or {},
     }
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_S)}}.get(status, {})
     return JSONResponse(
         jsonable_encoder(body), status_code=status, media_type="application/problem+json", headers=headers
     )
@@ -111,7 +128,11 @@ def _changed(request: Request, error: Exception) -> JSONResponse:
 
 def _not_theirs(request: Request, error: Exception) -> JSONResponse:
     """A row policy refuses what somebody writes into another organisation's rows, which they may read."""
-    if not isinstance(getattr(error, "orig", None), InsufficientPrivilege):
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, OTHER_TABLES):
+        log.error("the database's tables are not this program's: run the migrations, or the newer program: %s", cause)
+        return _database_away(request, error)
+    if not isinstance(cause, InsufficientPrivilege):
         raise error
     log.info("%s %s: refused by the database: %s", request.method, request.url.path, error)
     return problem(403, "Not allowed", "this belongs to another organisation", "forbidden")
@@ -127,7 +148,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RuleError, _rule_error)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
-    for away in (OperationalError, InterfaceError, PoolTimeout):
+    for away in AWAY:
         app.add_exception_handler(away, _database_away)
     # NoResultFound: what a row refers to has another owner since.
     for changed in (IntegrityError, StaleDataError, NoResultFound):

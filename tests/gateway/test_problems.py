@@ -7,12 +7,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi import FastAPI
+from psycopg import errors as database_errors
 from psycopg.errors import InsufficientPrivilege
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
-from sqlalchemy.exc import NoResultFound, ProgrammingError
+from sqlalchemy.exc import DBAPIError, NoResultFound, PendingRollbackError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.testclient import TestClient
 
@@ -87,6 +90,29 @@ def test_value_that_nothing_can_hold_is_the_callers(error: Exception) -> None:
 def test_what_a_row_policy_refuses_is_not_allowed() -> None:
     check(answer_to(ProgrammingError("INSERT", {}, InsufficientPrivilege("row-level security"))), 403, "forbidden")
     check(answer_to(ProgrammingError("SELECT", {}, SyntaxError("defect"))), 500, "internal")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AdminShutdown", "CannotConnectNow", "TooManyConnections", "DeadlockDetected", "SerializationFailure",
+        "LockNotAvailable", "QueryCanceled", "DiskFull", "OutOfMemory", "ReadOnlySqlTransaction",
+        "InFailedSqlTransaction", "IdleInTransactionSessionTimeout", "FeatureNotSupported", "UndefinedColumn",
+        "UndefinedTable",
+    ],
+)  # fmt: skip
+def test_trouble_of_the_database_is_told_as_trouble_that_ends(name: str) -> None:
+    cause = getattr(database_errors, name)("of the database")
+    answer = answer_to(DBAPIError.instance("SELECT", {}, cause, psycopg.Error))
+    check(answer, 503, "database_unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("error", [PoolTimeout("too many at a time"), PendingRollbackError("connection lost")])
+def test_request_that_found_no_connection_may_come_again(error: Exception) -> None:
+    answer = answer_to(error)
+    check(answer, 503, "database_unavailable")
+    assert int(answer.headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1899-12-31T00:00:00Z"])

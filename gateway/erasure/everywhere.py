@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import JSON, Column, ColumnElement, Table, Text, cast, func, or_, select, text, true, update
 from sqlalchemy.orm import Session
 
-from assets.base.db import Base
+from assets.base.db import SERVICE_ROLE, Base
 from gateway.erasure.words import Words
 
 # What is the same for all customers of a maker: a person's name there is a product's.
@@ -22,6 +22,15 @@ CATALOGUE = frozenset(
 )
 # Hash-chained (`personal` beside it is erased), or signed by somebody: `gateway.erasure.records` sees to both.
 APART = frozenset({"events", "reports", "signatures"})
+# Tables that keep what was written, but for the words in these columns; a trigger or missing rights see to it.
+ONLY: dict[str, tuple[str, ...]] = {
+    "stock_movements": ("note", "reason"),
+    "stock_entries": (),
+    "event_seals": (),
+    "entitlement_entries": ("reason",),
+    "part_replacements": (),
+    "warranty_terms": ("name_en", "name_zh"),
+}
 
 
 @dataclass
@@ -41,12 +50,14 @@ def erase_everywhere(
     """
     if not dry:
         session.execute(text("SELECT set_config('forewarn.erasing', 'on', true)"))
+    writable = writable_columns(session)
     for table in Base.metadata.sorted_tables:
         if table.name in APART:
             continue
         own = _own(table, tree, person_id)
         sought = words.contacts if own is None or table.name in CATALOGUE else words
-        found.changed[table.name] += _clean(session, table, sought, true() if own is None else own, dry=dry)
+        columns = [each for each in texts_of(table) if (table.name, each.name) in writable]
+        found.changed[table.name] += _clean(session, table, columns, sought, true() if own is None else own, dry=dry)
     if not dry:
         session.execute(text("SELECT set_config('forewarn.erasing', 'off', true)"))
     found.changed["idempotency_keys"] += _answers(session, words, dry=dry)
@@ -65,11 +76,31 @@ def _own(table: Table, tree: Sequence[UUID], person_id: UUID | None) -> ColumnEl
 
 def texts_of(table: Table) -> list[Column[Any]]:
     """Return the columns that may hold words."""
-    return [each for each in table.columns if isinstance(each.type, Text | JSON)]
+    found = [each for each in table.columns if isinstance(each.type, Text | JSON)]
+    return [each for each in found if each.name in ONLY[table.name]] if table.name in ONLY else found
 
 
-def _clean(session: Session, table: Table, words: Words, own: ColumnElement[bool], *, dry: bool) -> int:
-    columns = texts_of(table)
+def writable_columns(session: Session) -> set[tuple[str, str]]:
+    """Return (table, column) of all that the service may change: the rest is what machines wrote down for good."""
+    rows = session.execute(
+        text(
+            "SELECT table_name, column_name FROM information_schema.column_privileges"
+            " WHERE grantee = :role AND privilege_type = 'UPDATE' AND table_schema = 'public'"
+        ),
+        {"role": SERVICE_ROLE},
+    )
+    return {(table, column) for table, column in rows}
+
+
+def _clean(
+    session: Session,
+    table: Table,
+    columns: Sequence[Column[Any]],
+    words: Words,
+    own: ColumnElement[bool],
+    *,
+    dry: bool,
+) -> int:
     if not columns or not (words.needles or words.phones):
         return 0
     keys = list(table.primary_key.columns)

@@ -109,9 +109,11 @@ def erase_reports(session: Session, words: Words, tree: Sequence[UUID], found: F
     """
     mine = or_(Report.organisation_id.in_(tree), Report.executing_organisation_id.in_(tree))
     signed = set(session.scalars(select(Signature.report_id)))
-    for report in session.scalars(select(Report).where(mine, _holding(Report.facts, words))):
+    held = or_(*(_holding(column, words) for column in (Report.facts, *_SAID)))
+    for report in session.scalars(select(Report).where(mine, held)):
         facts = words.clean(report.facts)
-        if facts == report.facts:
+        said = {column.key: words.clean(getattr(report, column.key)) for column in _SAID}
+        if facts == report.facts and all(getattr(report, name) == value for name, value in said.items()):
             continue
         if report.signed_at is not None or report.id in signed:
             found.kept["signed"] += 1
@@ -121,7 +123,12 @@ def erase_reports(session: Session, words: Words, tree: Sequence[UUID], found: F
             _forget_files(session, report)
             report.facts, report.files = facts, {}
             report.content_hash = content_hash(facts)
+            for name, value in said.items():
+                setattr(report, name, value)
     session.flush()
+
+
+_SAID = (Report.number, Report.signed_name, Report.mail_error)  # beside the facts
 
 
 def _forget_files(session: Session, report: Report) -> None:

@@ -43,8 +43,10 @@ def _replace(function: str) -> None:
 def upgrade() -> None:
     """Apply."""
     _replace(_KEEP)
+    op.execute(f"GRANT UPDATE (note, reason) ON stock_movements TO {SERVICE_ROLE}")
 
 
 def downgrade() -> None:
     """Take back."""
+    op.execute(f"REVOKE UPDATE (note, reason) ON stock_movements FROM {SERVICE_ROLE}")
     _replace(KEEP)

@@ -60,7 +60,8 @@ function PoolList(props: { pool: Pool; me: Me }) {
   const client = useQueryClient();
   const [busy, setBusy] = useState<string | null>(null);
   const [taken, setTaken] = useState<{ order: Job; name: string | null; why: string } | null>(null);
-  const left = props.pool.items.toSorted(inOrder(props.me.person.id));
+  const gone = taken?.name ? taken.order.id : null; // the list follows in a moment
+  const left = props.pool.items.filter((order) => order.id !== gone).toSorted(inOrder(props.me.person.id));
   const claim = async (order: Job) => {
     setBusy(order.id);
     setTaken(null);

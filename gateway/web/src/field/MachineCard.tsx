@@ -18,6 +18,8 @@ import { useKept } from "./kept";
 import { useOutbox } from "./outbox";
 import type { Made } from "./send";
 
+const SHOWN = 6; // papers before 'more'
+
 export function MachineCard(props: { asset: string; order?: Made["order"] }) {
   const text = useText();
   const me = useOutletContext<Me>();
@@ -26,6 +28,8 @@ export function MachineCard(props: { asset: string; order?: Made["order"] }) {
   const documents = useKept<Page<Document>>(["list", "documents"], `/documents?asset_id=${props.asset}&limit=50`, 300_000);
   const { entries } = useOutbox();
   const [reading, read] = useState<Meter | null>(null);
+  const [all, showAll] = useState(false);
+  const papers = (documents.data?.items ?? []).slice(0, all ? undefined : SHOWN);
   const running = (meters.data?.items ?? []).filter((meter) => !meter.archived_at);
   return (
     <>
@@ -47,7 +51,8 @@ export function MachineCard(props: { asset: string; order?: Made["order"] }) {
       {(documents.data?.items?.length ?? 0) > 0 && (
         <section className="card pad">
           <h2>{text.t("nav.documents")}</h2>
-          {documents.data!.items.map((one) => <a key={one.id} className="row line link" style={{ gap: 10, minHeight: 46 }} href={`/api/v1/documents/${one.id}/file`} target="_blank" rel="noreferrer"><FileText size={18} aria-hidden /><span className="break">{one.title}</span></a>)}
+          {papers.map((one) => <a key={one.id} className="row line link" style={{ gap: 10, minHeight: 46 }} href={`/api/v1/documents/${one.id}/file`} target="_blank" rel="noreferrer"><FileText size={18} aria-hidden /><span className="break">{one.title}</span></a>)}
+          {documents.data!.items.length > papers.length && <button type="button" className="plainbutton link" style={{ minHeight: 46 }} onClick={() => showAll(true)}>{text.t("found.others", { count: documents.data!.items.length - papers.length })}</button>}
         </section>
       )}
       {reading && <ReadMeter meter={reading} me={me} about={props.order ?? { id: props.asset, number: "", asset: { name: text.code("meter", reading.name) } }} order={props.order?.id} close={() => read(null)} />}

@@ -26,6 +26,9 @@ const SHOWN = 4; // the rest is behind one more touch
 
 export const nameIn = (of: { name_en?: string | null; name_zh?: string | null; code?: string } | null | undefined, text: Text): string => (of ? (text.language === "zh" && of.name_zh) || of.name_en || of.code || "–" : "–");
 
+/** Nothing is chosen for somebody that nobody has chosen before. */
+const seen = <T extends Named>(of: T | undefined): T | undefined => ((of?.count ?? 0) > 0 ? of : undefined);
+
 type Props = { order: Job; repairCodes: RepairCode[]; draft: Half | null; onDraft: (half: Half) => void; blocked?: boolean; submit: (found: Found) => void };
 
 export function FinishSheet(props: Props) {
@@ -48,14 +51,14 @@ export function FinishSheet(props: Props) {
   const pickMode = (next: string | null) => {
     setMode(next);
     const usual = modes.find((one) => one.code === next)?.causes ?? [];
-    const likely = next !== null && next === suggested?.failure_mode ? (usual.find((one) => one.code === suggested.cause) ?? usual[0]) : usual[0];
+    const likely = (next !== null && next === suggested?.failure_mode && usual.find((one) => one.code === suggested.cause)) || seen(usual[0]);
     setCause(likely?.code ?? null);
-    setAction((next === suggested?.failure_mode && suggested?.action) || (likely?.actions?.[0]?.code ?? null));
+    setAction((next === suggested?.failure_mode && suggested?.action) || (seen(likely?.actions?.[0])?.code ?? null));
   };
   const pickCause = (next: string | null) => {
     setCause(next);
     const usual = causes.find((one) => one.code === next)?.actions ?? [];
-    if (usual.length > 0 && !usual.some((one) => one.code === action)) setAction(usual[0]!.code);
+    if (usual.length > 0 && !usual.some((one) => one.code === action)) setAction(seen(usual[0])?.code ?? null);
   };
   const pickOutcome = (next: string) => {
     setOutcome(next);

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from assets.base.access import DESK, Actor
 from assets.base.errors import Conflict, Forbidden, IllegalMove, Invalid, NotFound
 from assets.base.events import append_event
+from assets.stock.items import Part
 from ticketing.help_models import HelpRequest
 from ticketing.models import WorkOrder
 from ticketing.order_states import bounded, worded
@@ -24,6 +25,12 @@ ALIVE = ("open", "taken")
 MAX_LINES = 50
 MAX_TEXT = 2000
 MAX_ALIVE = 20  # of one order
+MAX_SAID = 4000  # characters of the message that a call is in its case's thread
+_SAID = {
+    "help": {"en": "Needs help", "zh": "需要支援"},
+    "parts": {"en": "Needs parts", "zh": "需要备件"},
+    "urgent": {"en": "urgent", "zh": "紧急"},
+}
 
 
 def open_help(
@@ -75,6 +82,21 @@ def open_help(
     facts = {"what": what, "text": row.text, "lines": len(row.lines), "urgent": urgent}
     _log(session, order, row, "help_request.opened", at, by, facts)
     return row
+
+
+def said_of(session: Session, row: HelpRequest, language: str) -> str:
+    """Return a call as somebody would write it: what is needed, in their words, and the parts."""
+    tongue = language if language in ("en", "zh") else "en"
+    head = _SAID[row.what][tongue] + (f" ({_SAID['urgent'][tongue]})" if row.urgent else "")
+    keys = {UUID(each["part_id"]) for each in row.lines if each.get("part_id")}
+    known = dict(session.execute(select(Part.id, Part.number).where(Part.id.in_(keys))).tuples()) if keys else {}
+    parts = []
+    for each in row.lines:
+        number = known.get(UUID(each["part_id"])) if each.get("part_id") else None
+        words = [each.get("part_number") or number, each.get("text")]
+        parts.append(f"{each.get('quantity', 1):g} × " + " ".join(filter(None, words)))
+    said = "\n".join([f"{head}: {row.text}" if row.text else head, *parts])
+    return said if len(said) <= MAX_SAID else said[: MAX_SAID - 1] + "…"
 
 
 def take(session: Session, row: HelpRequest, order: WorkOrder, now: datetime, *, by: Actor) -> HelpRequest:

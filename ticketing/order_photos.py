@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
 from assets.base.errors import Invalid, NotFound
 from assets.base.events import append_event
 from ticketing.cases.tables import Case
-from ticketing.evidence.tables import SUBJECTS, Evidence
+from ticketing.evidence.tables import SUBJECTS, Evidence, EvidenceChunk, Signature
 from ticketing.evidence.uploads import About
+from ticketing.help_models import HelpRequest
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_log import log_order
 from ticketing.procedures.runs import StepsMissing, newest_answers, runs_of, standing_of, step_of
@@ -68,6 +69,20 @@ def log_photo(session: Session, row: Evidence, what: str, now: datetime, by: Act
         actor_id=by.person_id if by else None,
         payload=said,
     )
+
+
+def hand_over(session: Session, order: WorkOrder) -> None:
+    """Let photos, signatures and calls for help of an order be seen by whoever carries it out now, and no longer."""
+    to = {"executing_organisation_id": order.executing_organisation_id}
+    mine = select(Evidence.id).where(Evidence.work_order_id == order.id)
+    for table, of in (
+        (EvidenceChunk, EvidenceChunk.evidence_id.in_(mine)),
+        (Evidence, Evidence.work_order_id == order.id),
+        (Signature, Signature.work_order_id == order.id),
+        (HelpRequest, HelpRequest.work_order_id == order.id),
+    ):
+        changed = table.executing_organisation_id.is_distinct_from(order.executing_organisation_id)
+        session.execute(update(table).where(of, changed).values(to))
 
 
 def photos_of(session: Session, order: WorkOrder) -> list[Evidence]:

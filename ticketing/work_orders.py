@@ -18,7 +18,7 @@ from ticketing.models import REQUEST_NUMBERS, WORK_ORDER_NUMBERS, Visit, WorkOrd
 from ticketing.order_blocks import check_free
 from ticketing.order_lines import count_visit
 from ticketing.order_log import log_order, log_visit, set_visit
-from ticketing.order_photos import check_photos_here
+from ticketing.order_photos import check_photos_here, hand_over
 from ticketing.order_states import (
     ACTION_OF_MOVE,
     CANNOT_COMPLETE_REASONS,
@@ -302,6 +302,7 @@ def assign(
         set_visit(session, order, visit, "cancelled", now, by)
     before, order.assignee_id = order.assignee_id, person.id if person else None
     order.executing_organisation_id = _executor(session, order, person)
+    hand_over(session, order)
     if order.state == "scheduled":
         move(session, order, "unscheduled", now, by=by, reason="reassigned")
     session.flush()

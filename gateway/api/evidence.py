@@ -187,18 +187,20 @@ def list_photos(
     limit: Limit = 200,
     after: After = None,
 ) -> EvidencePage:
-    """The photos of an order, a visit or a case (with its orders'), oldest first; removed ones when asked for."""
+    """The photos of an order, a visit or a case (with its orders'), oldest first; removed ones when asked for.
+
+    Without any of them: all that the caller may see, in the order in which they were taken into the list.
+    """
     here.require("evidence.read")
     told = [(Evidence.work_order_id, work_order_id), (Evidence.case_id, case_id), (Evidence.subject_id, visit_id)]
     wanted: list[ColumnElement[bool]] = [column == value for column, value in told if value is not None]
-    if not wanted:
-        raise Invalid("of which work order, visit or case?", field="work_order_id")
-    found = select(Evidence).where(*wanted, *_shown(here)).order_by(Evidence.captured_at, Evidence.id).limit(limit + 1)
+    order = [Evidence.captured_at, Evidence.id] if wanted else [Evidence.id]  # of all of them: along the key
+    found = select(Evidence).where(*wanted, *_shown(here)).order_by(*order).limit(limit + 1)
     found = found.where(Evidence.state == state if state else Evidence.state.in_(("waiting", "kept")))
     if after is not None:
         at, key = read_cursor(after, datetime.fromisoformat, UUID)
         later = (Evidence.captured_at > at) | ((Evidence.captured_at == at) & (Evidence.id > key))
-        found = found.where(later)
+        found = found.where(later if wanted else Evidence.id > key)
     rows = list(here.session.scalars(found))
     page = rows[:limit]
     more = cursor_of(page[-1].captured_at.isoformat(), page[-1].id) if len(rows) > limit else None

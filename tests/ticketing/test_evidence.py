@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 from sqlalchemy import func, select
 
+from assets.base.access import Actor
 from assets.base.consumers import run_consumer
 from assets.base.events import Event
 from assets.base.ids import uuid7
@@ -211,6 +212,34 @@ def test_others_see_no_photo_and_customers_those_meant_for_them(field: Field, wo
     with world.database.as_service() as session:
         row = session.get_one(Evidence, UUID(shown))
         assert (row.content, row.picture, row.thumbnail) == (None, None, None)
+
+
+def test_photos_and_calls_follow_an_order_to_a_partner_and_back(field: Field, world: World) -> None:
+    order, content = field.order(world.ann), jpeg()
+    photo = field.photo(world.ann, order, content)["id"]
+    field.put(world.ann, photo, 0, content)
+    field.send(world.ann, op("help.request", order, what="help", text="It is stuck"))
+
+    def seen(actor: Actor) -> tuple[list[str], int]:
+        photos = field.ask(actor, "GET", "/evidence")["items"]
+        return [each["id"] for each in photos], len(field.ask(actor, "GET", "/help-requests")["items"])
+
+    assert (seen(world.partner), seen(world.planner)) == (([], 0), ([photo], 1))
+    for person, told in ((world.partner, ([photo], 1)), (world.ann, ([], 0)), (world.partner, ([photo], 1))):
+        body = {"person_id": str(person.person_id)}
+        field.ask(world.planner, "POST", f"/work-orders/{order}/assign", body)
+        assert (seen(world.partner), seen(world.planner)) == (told, ([photo], 1))
+    assert field.client(world.partner).get(f"/api/v1/evidence/{photo}/file").content == content
+
+
+def test_the_list_of_all_photos_goes_on_where_a_page_ends(field: Field, world: World) -> None:
+    order = field.order(world.ann)
+    made = [field.photo(world.ann, order, bytes([each]) * 20)["id"] for each in range(3)]
+    first = field.ask(world.planner, "GET", "/evidence?limit=2")
+    rest = field.ask(world.planner, "GET", f"/evidence?limit=2&after={first['next']}")
+    assert [each["id"] for each in first["items"] + rest["items"]] == sorted(made)
+    assert rest["next"] is None
+    assert field.ask(world.stranger, "GET", "/evidence")["items"] == []
 
 
 def test_a_signature_holds_for_what_was_read_and_for_nothing_else(field: Field, world: World) -> None:

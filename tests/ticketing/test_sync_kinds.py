@@ -67,6 +67,23 @@ def test_machines_are_read_placed_and_labelled(field: Field, world: World) -> No
         assert (pump.latitude_deg, pump.located_at) == (48.0, minutes(5))
 
 
+def test_a_call_for_parts_is_an_internal_message_of_the_case(field: Field, world: World) -> None:
+    order = field.order(world.ann)
+    with world.database.as_service() as session:
+        pump = world.asset(session)
+        case = open_case(session, organisation_id=world.customer, channel="phone", text="It leaks", now=NOW, asset=pump)
+        session.get_one(WorkOrder, UUID(order)).case_id = case.id
+    lines = [{"part_number": "SEAL-20", "quantity": 2}, {"text": "some rag"}]
+    call = op("help.request", order, what="parts", text="for the pump end", lines=lines, urgent=True)
+    for _ in range(2):
+        assert field.send(world.ann, call)[0]["state"] == "applied"
+    with world.database.as_service() as session:
+        told = session.scalars(select(ThreadMessage)).all()
+        assert [(each.visibility, each.text, each.author_id) for each in told] == [
+            ("internal", "Needs parts (urgent): for the pump end\n2 × SEAL-20\n1 × some rag", world.ann.person_id)
+        ]
+
+
 def test_notes_of_an_order_with_a_case_are_its_thread_and_stay_inside(field: Field, world: World) -> None:
     order = field.order(world.ann)
     with world.database.as_service() as session:

@@ -8,17 +8,18 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from assets.base.access import DESK
+from assets.base.access import DESK, may
 from assets.base.errors import Forbidden, Invalid, NotFound
 from assets.registry import Asset
 from assets.stock.ledger import Work as StockWork
 from assets.stock.operations import submit
 from ticketing.cases.cases import get_case
+from ticketing.cases.tables import Case
 from ticketing.cases.threads import VISIBILITIES, post
 from ticketing.evidence.signatures import MAX_BYTES, drawn
 from ticketing.evidence.tables import Evidence
 from ticketing.evidence.uploads import describe, get_evidence, remove
-from ticketing.help_requests import MAX_LINES, MAX_TEXT, get_help, open_help, withdraw
+from ticketing.help_requests import MAX_LINES, MAX_TEXT, get_help, open_help, said_of, withdraw
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_lines import LineFacts, add_line, change_line, get_line, remove_line
 from ticketing.order_models import WorkOrderLine
@@ -164,6 +165,10 @@ def help_request(work: Work) -> dict[str, Any]:
         urgent=bool(work.said.flag("urgent")),
         visit_id=visit.id if visit else None,
     )
+    # A case that the caller does not see has its desk, who reads the call itself.
+    if order.case_id is not None and may(work.by, "case.write") and work.session.get(Case, order.case_id) is not None:
+        said = said_of(work.session, row, work.person.language)
+        _post(work, order.case_id, said, "internal", to_partner=False)
     return {"help_request_id": str(row.id), "state": row.state}
 
 

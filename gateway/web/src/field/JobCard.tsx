@@ -7,16 +7,15 @@ import { useText } from "../i18n/useText";
 import { orderTitle } from "../text/sentences";
 import { Chip, isOpen, Marks, PriorityChip, WorkChip } from "../ui/chips";
 import { Since } from "../ui/parts";
-import { myVisit, spanOf, type Job } from "./jobs";
+import { myVisit, sameDay, spanOf, type Job } from "./jobs";
 import { useOutbox } from "./outbox";
 import { hours, weekday } from "./today/words";
-import { sameDay } from "./jobs";
 
 export function JobCard(props: { order: Job; person: string; action?: ReactNode; dated?: boolean; plain?: boolean }) {
   const text = useText();
   const { order } = props;
   const { entries } = useOutbox();
-  const own = entries.filter((entry) => entry.order === order.id);
+  const own = entries.filter((entry) => entry.order === order.id && entry.sent === null);
   const refused = own.some((entry) => entry.problem);
   const span = spanOf(order, props.person);
   const visit = myVisit(order, props.person);

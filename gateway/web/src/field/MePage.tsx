@@ -12,16 +12,17 @@ import { Facts, LanguageSwitch, LicencesLink } from "../ui/parts";
 import { errorText, Notice } from "../ui/states";
 import { useInstalled } from "./install";
 import { forgetAll } from "./kept";
-import { useOutbox } from "./outbox";
+import { unsentPhoto, useOutbox } from "./outbox";
 import { PhoneMessages } from "./PhoneMessages";
 import { pushOff } from "./push";
 
 export function MePage() {
   const text = useText();
   const me = useOutletContext<Me>();
-  const { entries } = useOutbox();
+  const { entries, photos } = useOutbox();
   const { offline, persisted } = useInstalled();
-  const own = entries.filter((entry) => entry.person.id === me.person.id).length;
+  const unsent = [...entries.filter((entry) => entry.sent === null), ...photos.filter(unsentPhoto)];
+  const own = unsent.filter((one) => one.person.id === me.person.id).length;
   const [asking, ask] = useDisclosure(false);
   const [error, setError] = useState<Error | null>(null);
   const leave = async () => {
@@ -47,7 +48,7 @@ export function MePage() {
             [text.t("sign_in.email"), me.person.email ?? "–"],
             [text.t("field.organisation"), me.organisation.name],
             [text.t("nav.language"), <LanguageSwitch signedIn />],
-            [text.t("field.unsent"), entries.length > 0 ? <Link to="/unsent" className="link">{text.number(entries.length)}</Link> : text.number(0)],
+            [text.t("field.unsent"), unsent.length > 0 ? <Link to="/unsent" className="link">{text.number(unsent.length)}</Link> : text.number(0)],
             [text.t("field.without_network"), !offline && !window.isSecureContext ? <a href="/trust" className="link">{text.t("field.without_network_http")}</a> : text.t(!offline ? "field.without_network_no" : persisted ? "field.without_network_kept" : "field.without_network_yes")],
             ["Forewarn", me.server.version],
           ]}

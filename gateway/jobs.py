@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from assets.base.consumers import run_consumer
+from assets.base.consumers import register, run_consumer
 from assets.base.db import Database
 from assets.base.seals import seal_heads
 from assets.documents.sweep import forget_runs, sweep
@@ -164,6 +164,8 @@ def send_answers(database: Database, now: datetime) -> None:
 
 def consume_events(database: Database, now: datetime) -> None:
     """Let every consumer catch up with the event log."""
+    with database.as_service() as session:
+        register(session, CONSUMERS)
     for consumer in CONSUMERS:
         for _ in range(MAX_ROUNDS):
             if not run_consumer(database, consumer, now):

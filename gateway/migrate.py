@@ -12,9 +12,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.orm import Session
 
-from assets.base.db import sqlalchemy_url
+from assets.base.consumers import register
+from assets.base.db import SERVICE_ROLE, sqlalchemy_url
 from gateway.restored import catch_up
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -32,8 +34,19 @@ def upgrade(database_url: str) -> None:
             connection.commit()
             connection.execution_options(isolation_level="AUTOCOMMIT")
             catch_up(connection)
+        _register_consumers(engine)
     finally:
         engine.dispose()
+
+
+def _register_consumers(engine: Engine) -> None:
+    """Consumers that this version brings begin where the older one ended; a new system's begin with its worker."""
+    with Session(engine) as session, session.begin():
+        session.execute(text(f"SET LOCAL ROLE {SERVICE_ROLE}"))
+        if session.scalar(text("SELECT EXISTS (SELECT FROM consumer_cursors)")):
+            from gateway.wiring import CONSUMERS
+
+            register(session, CONSUMERS)
 
 
 def current(connection: Connection) -> tuple[str | None, str | None]:

@@ -50,13 +50,13 @@ CONSUMERS: tuple[Consumer, ...] = (
     Consumer("maintenance.verdicts", VERDICT_KINDS, store_verdict),
     Consumer("maintenance.acknowledgements", acknowledgements.KINDS, acknowledgements.taken_up),
     FOLLOWS_RULES,
-    Consumer("notify.webhooks", None, queue_deliveries),
+    Consumer("notify.webhooks", None, queue_deliveries, starts="now"),
     Consumer("maintenance.decommissioned", decommissioned.ENDED_KINDS, decommissioned.close_alarms),
     Consumer("maintenance.transferred", decommissioned.TRANSFERRED_KINDS, decommissioned.change_owner),
     Consumer("ingest.decommissioned", owners.ENDED_KINDS, owners.revoke_idle),
     Consumer("ingest.transferred", owners.TRANSFERRED_KINDS, owners.change_owner),
     Consumer("ml.transferred", scoring_owners.TRANSFERRED_KINDS, scoring_owners.change_owner),
-    Consumer("demo.repairs", frozenset({"work_order.completed"}), repair_simulated_machine),
+    Consumer("demo.repairs", frozenset({"work_order.completed"}), repair_simulated_machine, starts="now"),
 )
 
 

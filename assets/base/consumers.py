@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import BigInteger, Text, select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -25,12 +26,15 @@ TRIES = 5  # then the event is set aside, so that one poisoned event does not st
 class Consumer:
     """What runs when something happened; without kinds, whatever it is.
 
-    `handle` must be harmless when called twice for one event.
+    `handle` must be harmless when called twice for one event. `starts`: where it begins on a system that already has
+    a past, such as one that was just upgraded. What derives state begins with the first event; what tells somebody, or
+    sends somebody, begins now: nobody wants last year's news, and a long log takes minutes to read.
     """
 
     name: str
     kinds: frozenset[str] | None
     handle: Callable[[Session, Event, datetime], None]
+    starts: Literal["first", "now"] = "first"
 
 
 class ConsumerCursor(Base):
@@ -54,6 +58,25 @@ class ConsumerFailure(Base):
     failed_at: Mapped[datetime]
     error: Mapped[str] = mapped_column(Text)
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+def register(session: Session, consumers: Sequence[Consumer]) -> list[str]:
+    """Give consumers that are new here their places; return their names. Needs the service role.
+
+    Where nobody has read yet, the system is new, and all begin with the first event: what was made while it was set up
+    is news to everybody.
+    """
+    known = set(session.scalars(select(ConsumerCursor.name)))
+    new = [consumer for consumer in consumers if consumer.name not in known]
+    if not new:
+        return []
+    # At what has ended, not at the newest event: an older transaction may still bring some.
+    now = session.scalar(text(f"SELECT {OLDEST_RUNNING}")) if known else 0
+    places = [
+        {"name": each.name, "xid": now if each.starts == "now" else 0, "event_id": 0, "failures": 0} for each in new
+    ]
+    session.execute(insert(ConsumerCursor).values(places).on_conflict_do_nothing())
+    return [each.name for each in new]
 
 
 def run_consumer(database: Database, consumer: Consumer, now: datetime) -> int:

@@ -66,7 +66,7 @@ def follow(session: Session, event: Event, now: datetime) -> None:
             tell(session, rule, facts, f"event:{event.id}", event.id, now)
 
 
-FOLLOWS_RULES = Consumer("notify.rules", None, follow)
+FOLLOWS_RULES = Consumer("notify.rules", None, follow, starts="now")
 
 
 def rules_of(session: Session, organisation_ids: Sequence[UUID], now: datetime) -> list[NotificationRule]:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from assets.base.consumers import BATCH, TRIES, Consumer, ConsumerCursor, ConsumerFailure, run_consumer
+from assets.base.consumers import BATCH, TRIES, Consumer, ConsumerCursor, ConsumerFailure, register, run_consumer
 from assets.base.db import Database
 from assets.base.events import Event, append_event
 from assets.base.ids import uuid7
@@ -197,3 +197,45 @@ def test_handler_sees_every_organisation(database: Database, tree: Tree) -> None
         happen(session, tree, 1)
     run_consumer(database, Consumer("test.look", frozenset({KIND}), look), NOW)
     assert names == ["Customer", "Operator", "Partner", "Stranger"]
+
+
+def test_on_a_system_with_a_past_who_tells_people_begins_now_and_who_derives_state_with_the_first_event(
+    database: Database, tree: Tree, recorder: Recorder
+) -> None:
+    told: list[int] = []
+
+    def tell(session: Session, event: Event, now: datetime) -> None:
+        told.append(event.payload["number"])
+
+    teller = Consumer("test.teller", frozenset({KIND}), tell, starts="now")
+    with database.as_service() as session:
+        happen(session, tree, 1)
+        session.add(ConsumerCursor(name="test.older"))
+    with database.as_service() as old:
+        happen(old, tree, 2)  # begun before, committed after: still news
+        with database.as_service() as session:
+            assert register(session, [teller, recorder.consumer]) == ["test.teller", "test.recorder"]
+    with database.as_service() as session:
+        happen(session, tree, 3)
+        assert register(session, [teller, recorder.consumer]) == []
+    assert run_consumer(database, teller, NOW) == 2
+    assert run_consumer(database, recorder.consumer, NOW) == 3
+    assert (told, recorder.effects(database)) == ([2, 3], [1, 2, 3])
+
+
+def test_on_a_new_system_everybody_begins_with_the_first_event(database: Database, tree: Tree) -> None:
+    told: list[int] = []
+    teller = Consumer("test.teller", frozenset({KIND}), lambda session, event, now: told.append(event.id), starts="now")
+    with database.as_service() as session:
+        happen(session, tree, 1)
+        assert register(session, [teller]) == ["test.teller"]
+    assert run_consumer(database, teller, NOW) == 1
+    assert len(told) == 1
+
+
+def test_those_who_send_something_begin_now() -> None:
+    from gateway.wiring import CONSUMERS
+
+    now = {consumer.name for consumer in CONSUMERS if consumer.starts == "now"}
+    assert now >= {"notify.rules", "notify.webhooks", "ticketing.mail", "ticketing.reports", "ticketing.dispatch"}
+    assert now.isdisjoint({"ticketing.sla", "ticketing.requests", "ticketing.cases", "ml.labels"})

@@ -11,7 +11,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
-from assets.base.db import sqlalchemy_url
+from assets.base.consumers import ConsumerCursor
+from assets.base.db import Database, sqlalchemy_url
 from gateway.migrate import MIGRATIONS, current, differences, upgrade
 from gateway.models import metadata
 
@@ -111,3 +112,14 @@ def test_history_is_one_line() -> None:
 
 def test_migrations_travel_with_the_package() -> None:
     assert (Path(MIGRATIONS) / "versions" / "0001_first.py").is_file()
+
+
+def test_consumers_that_a_newer_version_brings_do_not_tell_of_the_past(database: Database) -> None:
+    with database.as_service() as session:
+        session.add(ConsumerCursor(name="of.the.older.version"))
+    url = database.engine.url.render_as_string(hide_password=False)
+    upgrade(url)
+    with database.as_service() as session:
+        teller, counter = (session.get_one(ConsumerCursor, name) for name in ("notify.rules", "ticketing.sla"))
+        assert teller.xid > 0
+        assert counter.xid == 0

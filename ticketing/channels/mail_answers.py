@@ -48,7 +48,7 @@ def _follow(session: Session, event: Event, now: datetime) -> None:
         answered_by_mail(session, message, now)
 
 
-MAIL_FOLLOWS_THREADS = Consumer("ticketing.mail", frozenset({"thread.posted"}), _follow)
+MAIL_FOLLOWS_THREADS = Consumer("ticketing.mail", frozenset({"thread.posted"}), _follow, starts="now")
 
 
 def acknowledgement(session: Session, channel: Channel, row: MailMessage, now: datetime) -> MailMessage | None:

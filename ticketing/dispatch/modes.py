@@ -84,7 +84,7 @@ def follow_changes(session: Session, event: Event, now: datetime) -> None:
         _replan_without(session, event, now)
 
 
-DISPATCH_FOLLOWS = Consumer("ticketing.dispatch", CHANGES, follow_changes)
+DISPATCH_FOLLOWS = Consumer("ticketing.dispatch", CHANGES, follow_changes, starts="now")
 
 
 def _replan_without(session: Session, event: Event, now: datetime) -> None:

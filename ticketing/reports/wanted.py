@@ -167,4 +167,4 @@ def _sign(session: Session, event: Event, now: datetime) -> None:
     _ask(session, event, rule, (report.subject_kind, report.subject_id), now)
 
 
-REPORTS_FOLLOW_WORK = Consumer("ticketing.reports", KINDS, follow)
+REPORTS_FOLLOW_WORK = Consumer("ticketing.reports", KINDS, follow, starts="now")

@@ -31,12 +31,6 @@ class Rhythm:
     last: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     run: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
-    @classmethod
-    def of_settled(cls, metrics: tuple[str, ...]) -> Rhythm:
-        """Of an asset that was held with others, where nothing is counted."""
-        m = len(metrics)
-        return cls(STEADY, metrics, np.full(m, BEFORE), np.zeros(m, dtype=np.int64))
-
     def told(self, metrics: Sequence[str]) -> Bools:
         """Which of these were ever told in rows counted here?"""
         known = {metric for metric, at in zip(self.metrics, self.last, strict=True) if at != NEVER}
@@ -102,7 +96,7 @@ class Rhythm:
         run = np.where(long, np.maximum(run, 0) + 1, shorter)
         self.last[own], self.run[own] = np.where(present, self.rows, last), run
         self.rows += 1
-        return bool(_is_due(run[long]).any())
+        return bool(is_due(run[long]).any())
 
     def _runs(self, place: int, told: Ints) -> Ints:
         """The count of long or short steps after each row at which the metric was told."""
@@ -126,7 +120,7 @@ class Rhythm:
         if not len(told):
             return 2**62
         runs = self._runs(place, told)
-        due = np.flatnonzero(_is_due(runs))
+        due = np.flatnonzero(is_due(runs))
         return int(told[len(told) - len(runs) + due[0]]) if len(due) else 2**62
 
     def state(self) -> State:
@@ -137,7 +131,7 @@ class Rhythm:
         return cls(int(state["rows"]), tuple(state["metrics"]), np.array(state["last"]), np.array(state["run"]))
 
 
-def _is_due(run: Ints) -> Bools:
+def is_due(run: Ints) -> Bools:
     """SURE long steps, and each time twice as many: all metrics of a device that tells one at a time are seldom."""
     doubled = run // SURE
     return np.asarray((run >= SURE) & (run % SURE == 0) & ((doubled & (doubled - 1)) == 0))

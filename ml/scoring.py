@@ -16,7 +16,6 @@ from ml.detectors.protocol import Block, Event, Floats, Learning, State
 from ml.detectors.registry import DETECTORS, Entry
 from ml.detectors.repairs import REPAIR
 from ml.detectors.setup import AssetSetup
-from ml.rhythms import Rhythm
 from ml.tracks import Asset
 
 __all__ = ["AssetSetup", "FleetScorer", "Rows"]
@@ -218,11 +217,11 @@ class FleetScorer:
         return own
 
     def _copied(self, asset: str) -> Asset:
-        states, moment, late_rows, metrics = self._bank.look_up(asset)
+        states, moment, late_rows, rhythm = self._bank.look_up(asset)
         own = self._new(asset)
         own.restore(dict(states))
         own.watermark, own.late_rows = moment.t, late_rows
-        own.moment, own.metrics, own.rhythm = moment, metrics, Rhythm.of_settled(metrics)
+        own.moment, own.metrics, own.rhythm = moment, rhythm.metrics, rhythm
         return own
 
     def _settle(self, asset: str) -> None:
@@ -232,7 +231,7 @@ class FleetScorer:
         if own.parts:
             return
         if self.learning(asset).state == "ready" and self._bank.admit(
-            asset, own.detectors, setup, own.metrics, own.moment, own.late_rows
+            asset, own.detectors, setup, own.rhythm, own.metrics, own.moment, own.late_rows
         ):
             del self._assets[asset]
 

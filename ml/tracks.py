@@ -23,7 +23,7 @@ from ml.rhythms import LONG, STEADY, Rhythm
 from ml.track import Part, Seen, Track
 
 LATE_S = 900.0  # how far behind the asset's newest row a metric with a rhythm of its own may come: a burst is read late
-PARTS = 8  # of an asset; metrics of further rhythms stay among the others
+PARTS = 16  # of an asset; metrics of further rhythms stay among the others
 RECENT = 20  # usual rows, whose steps tell how often they come
 PROBE_ROWS = 8  # of a new rhythm, after which it shows whether it is one
 NO_MODE = ("nan", "?")
@@ -80,7 +80,9 @@ class Asset(Track):
         if newer.all() and not self.parts:
             return there
         told = self.rhythm.told(block.metrics)
-        usual = newer[:, None] | ~told[None, :] if self.rhythm.rows >= STEADY else newer[:, None] & True
+        # Where there is no place for another rhythm, nothing would note what was scored of it.
+        may_begin = self.rhythm.rows >= STEADY and len(self.parts) < PARTS
+        usual = newer[:, None] | ~told[None, :] if may_begin else newer[:, None] & True
         fresh = np.broadcast_to(usual, there.shape).copy()
         for part in self.parts:
             fresh[:, columns_of(block, part.metrics)] = (block.t > part.watermark)[:, None]
@@ -188,7 +190,7 @@ class Asset(Track):
                 columns[~columns] = np.isfinite(new).any(axis=0)
         columns &= ~self._apart(block)
         if columns.all():
-            return np.ones(len(block), dtype=bool), columns
+            return block.t > self.watermark, columns
         there = np.isfinite(block.values)
         rows = there[:, columns].any(axis=1)
         if block.modes is not None:
@@ -197,7 +199,7 @@ class Asset(Track):
 
     def _walk(self, block: Block, rows: Bools, columns: Bools, events: Sequence[Event]) -> Seen:
         """Let the usual detectors and those of each rhythm see their rows; the hours and limits are of all rows."""
-        own = None if columns.all() else (rows, columns)
+        own = None if columns.all() and rows.all() else (rows, columns)
         block = block if own is None else self._with_modes(block, rows)
         parts = [_part_of(block, part) for part in self.parts]
         found: list[FindingFacts] = []

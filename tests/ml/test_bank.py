@@ -188,3 +188,26 @@ def test_a_fleet_finds_together_what_each_asset_finds_alone(
     settled: bytes, troubles: list[tuple[str, int, int]], seed: int, each: int
 ) -> None:
     compare(settled, troubles, seed, each)
+
+
+@pytest.mark.parametrize("each", [1, 7])
+def test_a_metric_that_begins_to_come_seldom_gets_its_rhythm_in_a_fleet_as_alone(settled: bytes, each: int) -> None:
+    t = np.stack([START + STEP_S * (PAST + np.arange(ROWS))] * 2)
+    x = np.stack([readings(ROWS, seed, first=PAST) for seed in (3, 4)])
+    x[0, np.arange(ROWS) % 9 != 4, 3] = np.nan
+    together, alone = FleetScorer(default=LIMITED), FleetScorer(default=LIMITED, bank=False)
+    for i in range(2):
+        together.load(f"asset-{i}", settled)
+        alone.load(f"asset-{i}", settled)
+        alone.feed(Block(f"asset-{i}", t[i], METRICS, x[i]))
+    held = 0
+    for number, rows in enumerate(ticks(t, x, [each] * (ROWS // each + 1))):
+        together.feed_rows(rows)
+        held += together.is_held("asset-0")
+        if number == 20 // each:  # what is counted is kept over a restart
+            kept = together.dump("asset-0")
+            together.forget("asset-0")
+            together.load("asset-0", kept)
+    assert held > 0
+    assert [together.has_rhythms(f"asset-{i}") for i in range(2)] == [True, False]
+    assert [alone.has_rhythms(f"asset-{i}") for i in range(2)] == [True, False]

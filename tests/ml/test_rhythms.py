@@ -15,7 +15,7 @@ from ml.detectors.protocol import Block
 from ml.detectors.setup import AssetSetup
 from ml.rhythms import LONG, STEADY, SURE, Rhythm
 from ml.scoring import FleetScorer
-from ml.tracks import LATE_S
+from ml.tracks import LATE_S, PARTS
 
 T0 = 1_700_000_000.0
 USUAL, BURST = ("temperature_celsius", "power_kw"), ("de_rms_g", "de_kurtosis", "de_peak_g")
@@ -137,6 +137,28 @@ def test_what_is_too_late_or_of_the_usual_rows_is_not_scored() -> None:
     assert np.isfinite(told.values).tolist() == [[False, False, True]]
     scorer.feed(told)
     assert scorer.belated(fresh) is None
+
+
+def test_a_value_of_a_rhythm_too_many_is_never_scored_twice() -> None:
+    """A machine with more measuring points than rhythms of their own: the others are as late as any reading."""
+    points = tuple(f"p{k}_rms_g" for k in range(PARTS + 2))
+    scorer, metrics = FleetScorer(default=SETUP), (*USUAL, *points)
+    scorer.feed(machine(10))
+    end = T0 + 10 * EVERY
+    for k in range(len(points)):
+        now = np.full((1, len(metrics)), np.nan)
+        now[0, :2] = 60.0, 5.0
+        scorer.feed(Block("M", np.array([end + k]), metrics, now))
+        late = np.full((1, len(metrics)), np.nan)
+        late[0, 2 + k] = 1.0
+        row = Block("M", np.array([end + k - 0.5]), metrics, late)
+        told = scorer.belated(row)
+        assert (told is not None) == (k < PARTS - 1), "the bursts of `machine` are one rhythm"
+        scorer.feed(row)
+        assert scorer.belated(row) is None
+        alone = Block("M", row.t, (points[k],), np.ones((1, 1)))
+        scorer.feed(alone)
+        assert scorer.watermark("M") == end + k, "nothing goes back in time"
 
 
 def test_a_running_machine_keeps_what_it_learned_when_a_fast_sensor_is_added() -> None:

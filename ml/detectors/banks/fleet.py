@@ -16,6 +16,7 @@ from ml.detectors.banks.slab import Ints, Slab
 from ml.detectors.protocol import Bools, Detector, Floats, State
 from ml.detectors.registry import Entry
 from ml.detectors.setup import AssetSetup
+from ml.rhythms import Rhythm
 
 # What things cost, in rows of an asset's own path: to start that path, and a step of a slab however few it moves.
 ALONE_ROWS, STEP_ROWS = 100, 5
@@ -63,24 +64,24 @@ class FleetBank:
     # ------------------------------------------------------------------ in and out
 
     def admit(
-        self, asset: str, detectors: Sequence[Detector], setup: AssetSetup, metrics: tuple[str, ...], moment: Moment,
-        late_rows: int,
+        self, asset: str, detectors: Sequence[Detector], setup: AssetSetup, rhythm: Rhythm, metrics: tuple[str, ...],
+        moment: Moment, late_rows: int,
     ) -> bool:  # fmt: skip
         """Take the asset in if all its detectors are settled and quiet."""
         if not self._complete:
             return False
         number = self._slab_of(metrics, setup)
-        slot = self._slabs[number].put({d.id: d.state() for d in detectors}, moment, late_rows)
+        slot = self._slabs[number].put({d.id: d.state() for d in detectors}, rhythm, moment, late_rows)
         if slot is None:
             return False
         self._where[asset] = number << 32 | slot
         self._asked = ()
         return True
 
-    def look_up(self, asset: str) -> tuple[Mapping[str, State], Moment, int, tuple[str, ...]]:
-        """The asset's states by detector, where it stands, its late rows and its metrics; it stays."""
+    def look_up(self, asset: str) -> tuple[Mapping[str, State], Moment, int, Rhythm]:
+        """The asset's states by detector, where it stands, its late rows and how its metrics come; it stays."""
         slab, slot = self._place(asset)
-        return slab.states(slot), slab.moment(slot), slab.late_rows(slot), slab.layout.metrics
+        return slab.states(slot), slab.moment(slot), slab.late_rows(slot), slab.rhythm.take(slot)
 
     def remove(self, asset: str) -> None:
         slab, slot = self._place(asset)

@@ -14,7 +14,9 @@ from maintenance.decisions import FindingFacts
 from ml.detectors import plain
 from ml.detectors.banks.columns import Column, Columns, Slots, at, grown
 from ml.detectors.banks.protocol import Bank, Layout, Moment
+from ml.detectors.banks.rhythm import RhythmBank
 from ml.detectors.protocol import Bools, Floats, State
+from ml.rhythms import Rhythm
 
 CHUNK = 1024  # rows that go through all banks at once: their intermediate arrays stay in the processor's cache
 
@@ -30,6 +32,7 @@ class Slab:
         self.columns = Columns(
             {"t": Column("f8", (), np.inf), "step_s": Column("f4"), "mode": Column("i4"), "late_rows": Column("i4")}
         )
+        self.rhythm = RhythmBank(layout.metrics)
         self._rest: dict[int, bytes] = {}
         self._modes: list[str | None] = [None]
         self._mode_ids: dict[str | None, int] = {None: 0}
@@ -39,7 +42,7 @@ class Slab:
 
     # ------------------------------------------------------------------ in and out
 
-    def put(self, states: Mapping[str, State], moment: Moment, late_rows: int) -> int | None:
+    def put(self, states: Mapping[str, State], rhythm: Rhythm, moment: Moment, late_rows: int) -> int | None:
         """Take an asset in, by its detectors' states; None when one of them is not quiet. Return its slot."""
         if not all(bank.holds(states[name], moment) for name, bank in self.banks.items()):
             return None
@@ -50,6 +53,7 @@ class Slab:
         c = self.columns
         c["t"][slot], c["step_s"][slot], c["late_rows"][slot] = moment.t, moment.step_s, late_rows
         c["mode"][slot] = self.mode_id(moment.mode)
+        self.rhythm.put(slot, rhythm)
         self.held += 1
         return slot
 
@@ -79,11 +83,14 @@ class Slab:
             self._modes.append(mode)
         return self._mode_ids[mode]
 
+    def _all_columns(self) -> tuple[Columns, ...]:
+        return (self.columns, self.rhythm.columns, *(bank.columns for bank in self.banks.values()))
+
     def _next_slot(self) -> int:
         if self._free:
             return self._free.pop()
         if self._slots == len(self.columns["t"]):
-            for columns in (self.columns, *(bank.columns for bank in self.banks.values())):
+            for columns in self._all_columns():
                 columns.grow(grown(self._slots))
         self._slots += 1
         return self._slots - 1
@@ -117,11 +124,14 @@ class Slab:
             x = np.where(there, x, np.nan)
         for bank in self.banks.values():
             quiet &= bank.look(slots, t, dt, x, there)
+        if (shows := self.rhythm.look(slots, there)) is not None:
+            quiet &= ~shows
         rows = None if bool(quiet.all()) else np.flatnonzero(quiet)
         if rows is not None and len(rows) == 0:
             return quiet
         for bank in self.banks.values():
             found += bank.keep(slots, rows)
+        self.rhythm.keep(slots, rows)
         where = at(slots, rows)
         c["t"][where] = t if rows is None else t[rows]
         c["step_s"][where] = dt if rows is None else dt[rows]
@@ -135,7 +145,7 @@ class Slab:
 
     def nbytes(self) -> int:
         """Bytes of the arrays, room for growth included, and of what they have no place for."""
-        arrays = sum(columns.nbytes() for columns in (self.columns, *(bank.columns for bank in self.banks.values())))
+        arrays = sum(columns.nbytes() for columns in self._all_columns())
         return arrays + sum(map(getsizeof, self._rest.values()))
 
 

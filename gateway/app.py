@@ -18,7 +18,7 @@ from gateway.guard import Guard
 from gateway.health import Readiness
 from gateway.idempotency import IdempotencyMiddleware
 from gateway.metrics import render_metrics
-from gateway.public_limit import PublicLimit
+from gateway.public_limit import Limiter, PublicLimit
 from gateway.settings import VERSION, Settings
 from gateway.wiring import routers
 
@@ -31,8 +31,8 @@ FIELD_TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+j
 NO_PAGES = "<p>The web pages are not built. Run <code>make pages</code>, then reload.</p>"
 
 
-def make_app(settings: Settings, database: Database) -> FastAPI:
-    """Put the application together; the caller owns the database."""
+def make_app(settings: Settings, database: Database, limiter: Limiter | None = None) -> FastAPI:
+    """Put the application together; the caller owns the database, and `limiter` when other processes count too."""
     broadcaster = Broadcaster(database)
 
     @asynccontextmanager
@@ -45,7 +45,7 @@ def make_app(settings: Settings, database: Database) -> FastAPI:
     app.state.settings, app.state.database, app.state.broadcaster = settings, database, broadcaster
     app.state.admission = Admission()
     app.add_middleware(IdempotencyMiddleware, database=database)
-    app.add_middleware(PublicLimit)
+    app.add_middleware(PublicLimit, limiter=limiter)
     app.add_middleware(Guard, pictures=settings.map_origin)
     problems.install(app)
     for router in routers():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import ipaddress
 import os
 import sys
@@ -78,10 +79,13 @@ class Authority:
         certificate, key = folder / "ca.crt", folder / "ca.key"
         if not certificate.exists():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            made = cls.create(now)
-            # The key first: a certificate without its key would look like a finished authority.
-            write_private(key, made.key_pem())
-            write_private(certificate, made.pem.encode())
+            with (folder / ".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that answer may both be the first to need it
+                if not certificate.exists():
+                    made = cls.create(now)
+                    # The key first: a certificate without its key would look like a finished authority.
+                    write_private(key, made.key_pem())
+                    write_private(certificate, made.pem.encode())
         return cls.load(certificate, key)
 
     @classmethod

@@ -202,6 +202,7 @@ def _api(options: argparse.Namespace, settings: Settings) -> int:
     from gateway.api_processes import run_forked
     from gateway.app import make_app
     from gateway.files import check_store
+    from gateway.public_limit import Limiter
     from gateway.serve import serve
     from gateway.wiring import routers
 
@@ -212,10 +213,11 @@ def _api(options: argparse.Namespace, settings: Settings) -> int:
         print(f"forewarn: {wrong}", file=sys.stderr)
         return 2
     url, shared = settings.database_url, options.workers > 1
+    limiter = Limiter()  # one for all processes: what an address asks for does not double with them
 
     def answer() -> None:
         database = Database(url, pool_size=POOL)
-        serve(make_app(settings, database), settings, shared=shared)
+        serve(make_app(settings, database, limiter), settings, shared=shared)
         database.dispose()
 
     if shared:

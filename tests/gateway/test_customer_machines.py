@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import os
 import re
 from datetime import UTC, datetime
 
@@ -147,6 +148,40 @@ def test_an_address_that_asks_too_often_waits_and_others_do_not() -> None:
     assert limiter.allows("b")
     now = 2.0
     assert [limiter.allows("a") for _ in range(3)] == [True, True, False]
+
+
+def test_processes_that_answer_together_count_together() -> None:
+    limiter = Limiter(burst=50, per_s=0)
+    children = []
+    for _ in range(3):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.write(writing, bytes([sum(limiter.allows("a") for _ in range(40))]))
+            finally:
+                os._exit(0)
+        children.append((child, reading, writing))
+    allowed = 0
+    for child, reading, writing in children:
+        os.waitpid(child, 0)
+        allowed += os.read(reading, 1)[0]
+        os.close(reading)
+        os.close(writing)
+    assert allowed == 50
+    assert not limiter.allows("a")
+    assert limiter.allows("b")
+
+
+def test_flood_of_addresses_forgets_the_quiet_and_stays_small() -> None:
+    now = 0.0
+    limiter = Limiter(burst=2, per_s=0, clock=lambda: now)
+    assert [limiter.allows("mine") for _ in range(3)] == [True, True, False]
+    for number in range(40_000):
+        now += 0.001
+        limiter.allows(f"2001:db8::{number:x}")
+        if number % 10 == 0:
+            assert not limiter.allows("mine")  # whoever keeps asking is not forgotten
 
 
 def test_public_page_answers_429_after_a_burst(plant: Plant) -> None:

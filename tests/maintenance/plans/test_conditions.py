@@ -114,7 +114,6 @@ JULY = (Blackout(date(2026, 7, 1), date(2026, 7, 20)),)
         (Days((), (), lambda day: False, "next"), date(2026, 5, 2), None),
         (Days((season("02-29/02-29"),), when_closed="next"), date(2026, 5, 2), None),
     ],
-    ids=str,
 )  # fmt: skip
 def test_where_a_due_day_goes(days: Days, due: date, placed: date | None) -> None:
     assert days.place(due) == placed
@@ -163,7 +162,6 @@ def machine(serial: str = "P-10", version: str | None = "2.1", lifecycle: str = 
         (Effectivity(version_from="2.0", version_until="2.10"), machine(version="2.9"), None),
         (Effectivity(versions=("2.0",)), machine(version=None), "version_unknown"),
     ],
-    ids=str,
 )
 def test_effectivity(effectivity: Effectivity, given_machine: Machine, reason: str | None) -> None:
     assert why_not(effectivity, given_machine, date(2026, 6, 1)) == reason

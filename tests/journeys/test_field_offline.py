@@ -60,7 +60,7 @@ def test_work_done_without_a_network_arrives_once(plant: Plant, phone: BrowserCo
     expect(page.get_by_text("Waiting for the network: Accept, Start work, Check in.", exact=False)).to_be_visible()
     page.reload()
     finish(page, "Bearing replaced")
-    expect(page.get_by_text("Fault confirmed")).to_be_visible()
+    expect(page.locator("main").get_by_text("Fault confirmed")).to_be_visible()
     page.goto(f"{plant.base}/m")
     page.reload()
     expect(page.get_by_text("4 waiting for the network", exact=False)).to_be_visible()

@@ -19,6 +19,7 @@ from ml.detectors.protocol import (
     Listening,
     Marking,
     Overruling,
+    Parting,
     State,
 )
 from ml.detectors.repairs import is_repair
@@ -68,6 +69,11 @@ class Track:
             return
         for listening in self.listening:
             listening.happened(event)
+
+    def let_go(self, metrics: Sequence[str], by_rows: frozenset[str]) -> list[FindingFacts]:
+        """Others judge these metrics from now on, but for those detectors that do not count rows."""
+        own = [each for each in self.detectors if isinstance(each, Parting) and each.id in by_rows]
+        return self.heeded([finding for each in own for finding in each.let_go(metrics)])
 
     def rewind(self) -> None:
         self.watermark = -np.inf

@@ -166,7 +166,7 @@ class Asset(Track):
             events = events[len(now) :]
             more, marks[start : start + length] = self._walk(rest.rows(0, length), rows[:length], columns, now)
             found += more
-            self._look_for_rhythms(rest, columns, int(usual[counted - 1]) if counted else None)
+            found += self._look_for_rhythms(rest, columns, int(usual[counted - 1]) if counted else None)
             start += length
         return found, marks
 
@@ -249,12 +249,17 @@ class Asset(Track):
         self.recent = np.concatenate([self.recent, block.t[usual[-RECENT:]]])[-RECENT:]
         self.moment, self.metrics = Moment(self.watermark, self.watermark - previous, mode), names_of(block, columns)
 
-    def _look_for_rhythms(self, block: Block, columns: Bools, row: int | None) -> None:
-        """Part what comes seldom from the others, and take back what comes as often as they do."""
+    def _look_for_rhythms(self, block: Block, columns: Bools, row: int | None) -> list[FindingFacts]:
+        """Part what comes seldom from the others, and take back what comes as often as they do.
+
+        Return what was open of it and ends, since other detectors go on with it.
+        """
+        found: list[FindingFacts] = []
         if row is not None and len(self.parts) < PARTS:
             rare = self.rhythm.seldom(names_of(block, columns), np.isfinite(block.values[row][columns]))
             if rare:
                 self.rhythm.drop(rare)
+                found += self.let_go(rare, self.by_rows)
                 self._part(rare, None)
         usual = float(np.median(np.diff(self.recent))) if len(self.recent) > 1 else self.moment.step_s
         for part in list(self.parts):
@@ -265,6 +270,8 @@ class Asset(Track):
             else:
                 self.parts.remove(part)
                 self.rhythm.know(part.metrics)
+                found += self.heeded(part.let_go(part.metrics, self.by_rows))
+        return found
 
     def _all_hear(self, event: Event) -> None:
         self.happened(event)

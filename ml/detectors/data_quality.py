@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -203,11 +204,18 @@ class DataQualityDetector:
 
     def rebaseline(self, at: float) -> None:
         """A repaired or exchanged sensor may have other habits: learn them again."""
-        end = moment(max(at, self._last_t))
-        self._ended += [replace(finding, cleared_at=max(end, finding.last_at)) for finding in self._current.values()]
+        self._ended += self._end(list(self._evidence), max(at, self._last_t))
         self._sensors.clear()
-        self._evidence.clear()
-        self._current.clear()
+
+    def let_go(self, metrics: Collection[str]) -> list[FindingFacts]:
+        """What is open of these ends: no row of theirs would end it."""
+        return self._end([name for name in self._evidence if name.rpartition(":")[0] in metrics], self._last_t)
+
+    def _end(self, signatures: Sequence[str], at: float) -> list[FindingFacts]:
+        for name in signatures:
+            del self._evidence[name]
+        ended = [self._current.pop(name) for name in signatures if name in self._current]
+        return [replace(finding, cleared_at=max(moment(at), finding.last_at)) for finding in ended]
 
     def rewind(self) -> None:
         """Forget where in time it stood; what it knows of the sensors' habits stays."""

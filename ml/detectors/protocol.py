@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
@@ -119,6 +119,13 @@ class Overruling(Protocol):
     """A detector that knows better than another one's finding: it is not told."""
 
     def overrules(self, finding: FindingFacts) -> bool: ...
+
+
+@runtime_checkable
+class Parting(Protocol):
+    """A detector that is told which metrics others judge from now on: what is open of these ends, and is returned."""
+
+    def let_go(self, metrics: Collection[str]) -> list[FindingFacts]: ...
 
 
 @runtime_checkable

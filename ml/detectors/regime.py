@@ -9,7 +9,7 @@ import numpy as np
 
 from ml.detectors import dynamics, plain, reference
 from ml.detectors.dynamics import Dynamics, Track
-from ml.detectors.protocol import Floats
+from ml.detectors.protocol import Bools, Floats
 from ml.detectors.reference import Reference
 
 FAST_MIN_S = 3.0
@@ -68,6 +68,12 @@ class Regime:
     def pause(self) -> None:
         """Smoothing begins anew: what came before is not just before."""
         self.fast = self.slow = self.track = None
+
+    def let_go(self, columns: Bools) -> None:
+        """Metrics that come no more: their last levels are none of now."""
+        self.track = None
+        if self.fast is not None and self.slow is not None:
+            self.fast, self.slow = np.where(columns, 0.0, self.fast), np.where(columns, 0.0, self.slow)
 
     def adopt(self, known: Reference, learned: Dynamics | None, own: Floats) -> None:
         """Take over what peers showed; the centre is the asset's own, as far as its rows `own` [n, m] tell."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import cast
 
@@ -349,6 +349,13 @@ class ResidualDetector:
         self._ended += self._end(max(at, self._last_t))
         self._tolerance.forget()
         self._worst = None
+
+    def let_go(self, metrics: Collection[str]) -> list[FindingFacts]:
+        """Their levels, which nothing moves any more, would stay as they were for ever."""
+        gone = np.isin(self._metrics, list(metrics))
+        for regime in self._regimes.values():
+            regime.let_go(gone)
+        return self._end(self._last_t) if gone.all() else []
 
     def rewind(self) -> None:
         """Forget where in time it stood; what it learned stays."""

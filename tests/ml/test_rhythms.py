@@ -139,6 +139,21 @@ def test_what_is_too_late_or_of_the_usual_rows_is_not_scored() -> None:
     assert scorer.belated(fresh) is None
 
 
+@pytest.mark.parametrize("trouble", ["high", "frozen"])
+def test_what_is_open_of_a_metric_ends_when_it_gets_a_rhythm_of_its_own(trouble: str) -> None:
+    """Nobody looks at it among the others any more: it would be open for ever."""
+    lots, n = np.random.default_rng(2), 3000
+    values = np.array([50.0, 20.0, 7.0]) + np.array([0.3, 0.2, 0.1]) * lots.normal(size=(n, 3))
+    values[1500:2200, 2] = values[1500:2200, 2] + 30 if trouble == "high" else values[1499, 2]
+    seldom = (np.arange(n) > 1600) & (np.arange(n) % EVERY != 0)
+    values[seldom, 2] = np.nan
+    scorer = FleetScorer()
+    found = scorer.feed(Block("M", T0 + np.arange(n), ("a", "b", "c"), values))
+    assert scorer.has_rhythms("M")
+    assert {f.signature for f in found} == {f"c:{trouble}"}
+    assert all(f.cleared_at is not None for f in last(found).values())
+
+
 def test_a_value_of_a_rhythm_too_many_is_never_scored_twice() -> None:
     """A machine with more measuring points than rhythms of their own: the others are as late as any reading."""
     points = tuple(f"p{k}_rms_g" for k in range(PARTS + 2))

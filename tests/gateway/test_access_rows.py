@@ -421,7 +421,7 @@ def test_reader_sees_neither_secrets_nor_personal_data(plant: Plant, table: str,
     with plant.database.engine.connect() as connection:
         connection.execute(text(f"SET ROLE {READER_ROLE}"))
         with pytest.raises(DBAPIError, match="permission denied"):
-            connection.execute(text(f"SELECT {column} FROM {table}"))
+            connection.execute(text(f'SELECT "{column}" FROM {table}'))
 
 
 @pytest.mark.parametrize(

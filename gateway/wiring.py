@@ -12,6 +12,7 @@ from ingest import owners
 from maintenance import acknowledgements, decommissioned
 from maintenance.feedback import ORDER_KINDS, VERDICT_KINDS, learn_from_order, store_verdict
 from maintenance.outcomes import KINDS, close_episode
+from maintenance.plans import confirming, machines
 from ml import owners as scoring_owners
 from ml.labels import KINDS as LABEL_KINDS
 from ml.labels import store_label
@@ -29,6 +30,11 @@ from ticketing.work_orders import STATE_EVENTS
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+PLANS_FOLLOW = (
+    Consumer("maintenance.plans.orders", confirming.ORDER_KINDS, confirming.follow_order),
+    Consumer("maintenance.plans.machines", machines.ASSET_KINDS, machines.follow_asset),
+    Consumer("maintenance.plans.meters", machines.METER_KINDS, machines.follow_meter),
+)
 CONSUMERS: tuple[Consumer, ...] = (
     Consumer(
         "maintenance.outcomes",
@@ -49,6 +55,7 @@ CONSUMERS: tuple[Consumer, ...] = (
     Consumer("maintenance.feedback", ORDER_KINDS, learn_from_order),
     Consumer("maintenance.verdicts", VERDICT_KINDS, store_verdict),
     Consumer("maintenance.acknowledgements", acknowledgements.KINDS, acknowledgements.taken_up),
+    *PLANS_FOLLOW,
     FOLLOWS_RULES,
     Consumer("notify.webhooks", None, queue_deliveries, starts="now"),
     Consumer("maintenance.decommissioned", decommissioned.ENDED_KINDS, decommissioned.close_alarms),
@@ -136,6 +143,9 @@ def routers() -> list[APIRouter]:
         purchase_orders,
         push_subscriptions,
         readings,
+        reliability,
+        reliability_files,
+        reliability_planned,
         remote_sessions,
         repair_orders,
         replenishment,
@@ -277,6 +287,9 @@ def routers() -> list[APIRouter]:
         sla_clocks,
         sla_warnings,
         service_figures,
+        reliability,
+        reliability_planned,
+        reliability_files,
         imports,
         exports,
         search,

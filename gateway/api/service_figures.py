@@ -244,7 +244,7 @@ def export_service_figures(here: Here, question: Question, format: Format = "csv
                     left,
                 ]
 
-    return _file("service-figures", headings, rows(), format)
+    return sheet_file("service-figures", headings, rows(), format)
 
 
 @router.get("/service-figures/{figure}/rows", operation_id="list_service_figure_rows")
@@ -290,7 +290,7 @@ def export_service_figure_rows(
             people = ", ".join(each.technicians)
             yield [each.order.number, each.order.asset, people, each.at, value, each.why, told]
 
-    return _file(f"service-figures-{figure}", headings, rows(), format)
+    return sheet_file(f"service-figures-{figure}", headings, rows(), format)
 
 
 def _rows(here: Context, figure: str, asked: Asked, group: str | None, start: date | None) -> list[Counted]:
@@ -364,7 +364,8 @@ def _kind(figure: str) -> FigureKind:
     return FigureKind.model_validate({"figure": figure, "kind": kind, "unit": unit, "formula": FORMULAS[figure]})
 
 
-def _file(name: str, headings: Sequence[str], rows: Iterator[Sequence[Any]], format: Format) -> FileResponse:
+def sheet_file(name: str, headings: Sequence[str], rows: Iterator[Sequence[Any]], format: Format) -> FileResponse:
+    """Answer with a file that is removed when it has been sent."""
     with tempfile.NamedTemporaryFile(prefix="forewarn-figures-", suffix=f".{format}", delete=False) as file:
         path = Path(file.name)
         try:

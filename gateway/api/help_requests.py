@@ -8,8 +8,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import case, select
+from sqlalchemy import case, or_, select
 
+from assets.stock.items import Part
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Ref, person_names
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
@@ -29,7 +30,7 @@ class HelpAnswer(BaseModel):
 
 
 class HelpItem(BaseModel):
-    """Somebody on site needs help, or parts."""
+    """Somebody on site needs help, or parts; a line of `lines` that names a part of the catalogue has its `part`."""
 
     id: UUID
     work_order_id: UUID
@@ -109,10 +110,12 @@ def help_items(here: Context, rows: list[HelpRequest]) -> list[HelpItem]:
     keys = {row.work_order_id for row in rows}
     named = here.session.execute(select(WorkOrder.id, WorkOrder.number).where(WorkOrder.id.in_(keys)))
     numbers = {key: number for key, number in named}
-    plain = [name for name in HelpItem.model_fields if not name.endswith("_by") and name != "number"]
+    parts = _parts(here, rows)
+    plain = [name for name in HelpItem.model_fields if not name.endswith("_by") and name not in ("number", "lines")]
     return [
         HelpItem(
             **{name: getattr(row, name) for name in plain},
+            lines=[_line(each, parts) for each in row.lines],
             opened_by=names.get(row.opened_by) if row.opened_by else None,
             taken_by=names.get(row.taken_by) if row.taken_by else None,
             done_by=names.get(row.done_by) if row.done_by else None,
@@ -120,6 +123,24 @@ def help_items(here: Context, rows: list[HelpRequest]) -> list[HelpItem]:
         )
         for row in rows
     ]
+
+
+def _parts(here: Context, rows: list[HelpRequest]) -> dict[str, dict[str, Any]]:
+    """Return the parts that lines name, by id and by number."""
+    lines = [each for row in rows for each in row.lines]
+    keys = {UUID(each["part_id"]) for each in lines if each.get("part_id")}
+    numbers = {each["part_number"] for each in lines if each.get("part_number")}
+    if not keys and not numbers:
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for part in here.session.scalars(select(Part).where(or_(Part.id.in_(keys), Part.number.in_(numbers)))):
+        told = {name: getattr(part, name) for name in ("number", "name_en", "name_zh", "unit")}
+        found[str(part.id)] = found[part.number] = {"id": str(part.id), **told}
+    return found
+
+
+def _line(line: dict[str, Any], parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {**line, "part": parts.get(line.get("part_id") or "") or parts.get(line.get("part_number") or "")}
 
 
 def _locked(here: Context, help_id: UUID) -> tuple[WorkOrder, HelpRequest]:

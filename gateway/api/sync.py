@@ -19,12 +19,13 @@ from assets.base.errors import Invalid, NotFound
 from assets.documents.store import FileStore
 from assets.people import Person
 from gateway.api.bodies import TooLarge
-from gateway.api.deps import Here, Place, database_of, settings_of
+from gateway.api.deps import Context, Here, Place, database_of, settings_of
 from gateway.api.edits import Moment, Ref, person_names
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.uploads import admitted
 from gateway.api.work_orders import id_of_cursor
 from gateway.files import file_store
+from ticketing.models import WorkOrder
 from ticketing.sync.envelope import (
     MAX_BYTES,
     MAX_DEVICE,
@@ -135,6 +136,7 @@ class OperationItem(BaseModel):
     subject_kind: str
     subject_id: UUID
     work_order_id: UUID | None
+    number: str | None
     payload: dict[str, Any]
     made_at: datetime
     clock_offset_ms: int | None
@@ -210,9 +212,8 @@ def list_operations(
         found = found.where(SyncOperation.id < id_of_cursor(after))
     rows = list(here.session.scalars(found))
     page = rows[:limit]
-    names = person_names(here, [*(row.person_id for row in page), *(row.seen_by for row in page)])
     more = cursor_of(page[-1].id) if len(rows) > limit else None
-    return OperationLog(items=[_item(row, names) for row in page], next=more)
+    return OperationLog(items=_items(here, page), next=more)
 
 
 @router.post("/sync/operations/{operation_id}/seen", operation_id="see_sync_operation")
@@ -225,7 +226,7 @@ def see_operation(operation_id: UUID, here: Here) -> OperationItem:
     if row.seen_at is None and row.state != "applied":
         row.seen_at, row.seen_by = here.now, here.actor.person_id
         here.session.flush()
-    return _item(row, person_names(here, [row.person_id, row.seen_by]))
+    return _items(here, [row])[0]
 
 
 def _one(
@@ -295,14 +296,23 @@ def _problem(kept: dict[str, Any] | None) -> Problem | None:
     )
 
 
-def _item(row: SyncOperation, names: dict[UUID, Ref]) -> OperationItem:
+def _items(here: Context, rows: list[SyncOperation]) -> list[OperationItem]:
+    names = person_names(here, [*(row.person_id for row in rows), *(row.seen_by for row in rows)])
+    keys = {row.work_order_id for row in rows if row.work_order_id}
+    named = here.session.execute(select(WorkOrder.id, WorkOrder.number).where(WorkOrder.id.in_(keys)))
+    numbers: dict[UUID | None, str] = {key: number for key, number in named}
+    return [_item(row, names, numbers.get(row.work_order_id)) for row in rows]
+
+
+def _item(row: SyncOperation, names: dict[UUID, Ref], number: str | None) -> OperationItem:
     same = {
         name: getattr(row, name)
         for name in OperationItem.model_fields
-        if name not in ("person", "seen_by", "answer", "problem")
+        if name not in ("person", "seen_by", "answer", "problem", "number")
     }
     return OperationItem(
         **same,
+        number=number,
         person=names.get(row.person_id),
         seen_by=names.get(row.seen_by) if row.seen_by else None,
         answer=row.result.get("answer"),

@@ -19,6 +19,7 @@ const CONCERNS: Record<string, string[]> = {
   label: ["model-performance"],
   work_order: ["overview", "asset", "work-orders", "work-order", "timeline", "predicted-jobs", "requests", "dispatch"],
   visit: ["work-orders", "work-order", "timeline", "dispatch"],
+  help_request: ["rows", "list", "dispatch", "timeline"],
   dispatch_plan: ["dispatch"],
   appointment: ["dispatch", "timeline", "work-order"],
   absence: ["dispatch", "list"],

@@ -3,7 +3,7 @@ import { Burger, Drawer, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import {
-  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CalendarRange, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, ListChecks, LogOut, Megaphone, MessageSquareText, Package, Radar,
+  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CalendarRange, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, LifeBuoy, ListChecks, LogOut, Megaphone, MessageSquareText, Package, Radar,
   Shapes, ShieldCheck, SlidersHorizontal, Smartphone, Truck, UsersRound, Warehouse, Wrench, type LucideIcon,
 } from "lucide-react";
 import { Suspense, useEffect } from "react";
@@ -23,21 +23,24 @@ import { LanguageSwitch, LicencesLink } from "../ui/parts";
 import { Bones, Failure } from "../ui/states";
 import { CallPop } from "./calls/CallPop";
 import { DemoBanner } from "./DemoBanner";
+import { useFieldTally } from "./fieldwork/asked";
 import { Bell } from "./notify/Bell";
 import { SearchAll } from "./SearchAll";
 
 type Place = { to: string; key: string; icon: LucideIcon; tally?: number; hot?: boolean; action?: string };
 type Group = { key: string; places: Place[] };
 
-function usePlaces(): Group[] {
+function usePlaces(me: Me): Group[] {
   const counts = useOverview().data?.counts;
   const unseen = useAlarms(true).data?.items.filter((alarm) => alarm.alarm_state === "unacknowledged").length ?? 0;
   const fresh = useRequests().data?.items.filter((request) => request.state === "new").length ?? 0;
+  const field = useFieldTally(me);
   return [
     { key: "nav.group.operate", places: [
       { to: "/", key: "nav.overview", icon: Gauge, tally: counts?.in_trouble, hot: true, action: "asset.read" },
       { to: "/work-orders", key: "nav.work_orders", icon: ClipboardList, tally: counts?.open_work_orders, action: "work_order.read" },
       { to: "/dispatch", key: "nav.dispatch", icon: CalendarRange, action: "dispatch.read" },
+      { to: "/field", key: "nav.field", icon: LifeBuoy, tally: field, hot: true, action: "help.read" },
       { to: "/alarms", key: "nav.alarms", icon: BellRing, tally: unseen, hot: true, action: "finding.read" },
       { to: "/planner", key: "nav.planner", icon: Radar, action: "finding.read" },
       { to: "/cases", key: "nav.cases", icon: MessageSquareText, tally: fresh, hot: true, action: "case.read" },
@@ -72,7 +75,7 @@ function usePlaces(): Group[] {
 
 function Rail(props: { me: Me; done?: () => void }) {
   const { t, code } = useText();
-  const groups = usePlaces().filter((group) => group.places.some((place) => !place.action || may(props.me, place.action)));
+  const groups = usePlaces(props.me).filter((group) => group.places.some((place) => !place.action || may(props.me, place.action)));
   return (
     <>
       <Link to="/" className="brand" onClick={props.done}><img src={mark} width={28} height={28} alt="" />Forewarn</Link>

@@ -20,6 +20,9 @@ import { Tabs, type Tab } from "../ui/Tabs";
 import { Timeline } from "../ui/Timeline";
 import { TONES } from "../ui/theme";
 import { SimilarCard } from "./explain/SimilarCard";
+import { isAlive, useCalls } from "./fieldwork/asked";
+import { CallNotice } from "./fieldwork/Calls";
+import { LastFixesCard } from "./fieldwork/LastFixes";
 import { OrderCoverage } from "./warranty/WarrantyTab";
 import { SnapshotFoot } from "./explain/SnapshotFoot";
 import type { Order as Full } from "./work/look";
@@ -30,10 +33,11 @@ import { SlaPanel } from "./sla/SlaPanel";
 
 const LinesTab = lazy(() => import("./work/LinesTab").then((made) => ({ default: made.LinesTab })));
 const ChecklistTab = lazy(() => import("./work/Checklist").then((made) => ({ default: made.ChecklistTab })));
+const FieldTab = lazy(() => import("./fieldwork/FieldTab").then((made) => ({ default: made.FieldTab })));
 const PeopleTab = lazy(() => import("./work/Planning").then((made) => ({ default: made.PeopleTab })));
 const BlocksTab = lazy(() => import("./work/Planning").then((made) => ({ default: made.BlocksTab })));
 
-const TABS: Record<string, ComponentType<{ order: Full }>> = { checklist: ChecklistTab, lines: LinesTab, people: PeopleTab, blocks: BlocksTab, history: HistoryTab };
+const TABS: Record<string, ComponentType<{ order: Full }>> = { field: FieldTab, checklist: ChecklistTab, lines: LinesTab, people: PeopleTab, blocks: BlocksTab, history: HistoryTab };
 
 export function WorkOrderPage() {
   const { id = "" } = useParams();
@@ -59,9 +63,10 @@ function Order(props: { order: Full }) {
   const Shown = TABS[tab];
   const base = `/work-orders/${order.id}`;
   const inside = may(me, "work_order.inside");
+  const calls = (useCalls(order.id, inside && may(me, "help.read")).data?.items ?? []).filter(isAlive).length;
   const tabs: Tab[] = [
     { to: base, label: text.t("work.tab.overview") },
-    ...(inside ? [{ to: `${base}/checklist`, label: text.t("work.tab.checklist"), tally: order.steps_missing }, { to: `${base}/lines`, label: text.t("work.tab.lines") }, { to: `${base}/people`, label: text.t("work.tab.people"), tally: order.visits.length }] : []),
+    ...(inside ? [{ to: `${base}/field`, label: text.t("work.tab.field"), tally: calls }, { to: `${base}/checklist`, label: text.t("work.tab.checklist"), tally: order.steps_missing }, { to: `${base}/lines`, label: text.t("work.tab.lines") }, { to: `${base}/people`, label: text.t("work.tab.people"), tally: order.visits.length }] : []),
     { to: `${base}/blocks`, label: text.t("work.tab.blocks"), tally: order.blocked_by.filter((one) => !one.cleared_at).length },
     { to: `${base}/history`, label: text.t("work.tab.history") },
   ];
@@ -81,6 +86,7 @@ function Order(props: { order: Full }) {
         right={<Moves order={order} />}
       />
       <Tabs tabs={tabs} label={order.number} />
+      {calls > 0 && tab !== "field" && <CallNotice order={order.id} />}
       <Standing order={order} />
       {Shown ? <Suspense fallback={<Bones rows={8} />}><div className="stack" style={{ gap: 16 }}><Shown order={order} /></div></Suspense> : <Overview order={order} />}
     </>
@@ -117,6 +123,7 @@ const LATEST = 6; // entries of the history that the first page shows
 function Overview(props: { order: Full }) {
   const { order } = props;
   const text = useText();
+  const inside = may(useOutletContext<Me>(), "work_order.inside");
   return (
     <div className="two">
       <div>
@@ -131,6 +138,7 @@ function Overview(props: { order: Full }) {
         <CardBlock title={text.t("order.facts")}><OrderFacts order={order} /></CardBlock>
         {order.noticed && order.noticed.checks.length > 0 && <Checks order={order} />}
         {order.noticed && <Similar order={order} />}
+        {inside && <LastFixesCard order={order.id} />}
         <ReportsCard orderId={order.id} done={order.work_done_at !== null} />
         <SlaPanel kind="work_order" id={order.id} />
         <PlanCard order={order} />

@@ -116,6 +116,9 @@ const RepairsPage = lazy(() => import("./stock/RotablePages").then((made) => ({ 
 const OldPartsPage = lazy(() => import("./stock/RotablePages").then((made) => ({ default: made.OldPartsPage })));
 const PriceBooksPage = lazy(() => import("./stock/PriceBooks").then((made) => ({ default: made.PriceBooksPage })));
 const PriceBookPage = lazy(() => import("./stock/PriceBooks").then((made) => ({ default: made.PriceBookPage })));
+const FieldCallsPage = lazy(() => import("./fieldwork/CallsPage").then((made) => ({ default: made.FieldCallsPage })));
+const SentPage = lazy(() => import("./fieldwork/SentPage").then((made) => ({ default: made.SentPage })));
+const DocumentRulesPage = lazy(() => import("./fieldwork/DocumentRulesPage").then((made) => ({ default: made.DocumentRulesPage })));
 const DispatchPage = lazy(() => import("./dispatch/DispatchPage").then((made) => ({ default: made.DispatchPage })));
 const ProceduresPage = lazy(() => import("./procedures/ProceduresPage").then((made) => ({ default: made.ProceduresPage })));
 const ProcedurePage = lazy(() => import("./procedures/ProcedurePage").then((made) => ({ default: made.ProcedurePage })));
@@ -146,6 +149,9 @@ createRoot(document.getElementById("root")!).render(
           <Route path="sites/:id" element={<SitePage />} />
           <Route path="organisations" element={<OrganisationsPage />} />
           <Route path="calendars" element={<CalendarsPage />} />
+          <Route path="field" element={<FieldCallsPage />} />
+          <Route path="field/sent" element={<SentPage />} />
+          <Route path="notifications/documents" element={<DocumentRulesPage />} />
           <Route path="dispatch" element={<DispatchPage />} />
           <Route path="service-levels" element={<LatePage />} />
           <Route path="service-levels/warnings" element={<WarningsPage />} />

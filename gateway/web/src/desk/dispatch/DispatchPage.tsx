@@ -1,14 +1,14 @@
 /** Dispatch: who goes where and when, on one board that several dispatchers share. */
 import { ActionIcon, Button, SegmentedControl, Select } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { CalendarOff, ChevronLeft, ChevronRight, UsersRound } from "lucide-react";
+import { CalendarOff, ChevronLeft, ChevronRight, LifeBuoy, UsersRound } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { Link, useNavigate, useOutletContext, useSearchParams } from "react-router";
 
 import { may, useList, useOne } from "../../api/rows";
 import type { Me } from "../../api/types";
 import { useText } from "../../i18n/useText";
-import { WorkChip } from "../../ui/chips";
+import { Chip, WorkChip } from "../../ui/chips";
 import { CardBlock, PageHead, useTitle } from "../../ui/parts";
 import { Bones, Empty, Loaded, Notice } from "../../ui/states";
 import type { Spot } from "../assets/mapDraw";
@@ -89,7 +89,7 @@ function Lines(props: { board: Board }) {
             {visits.length === 0 && <div className="small muted">{text.t(line.shifts.length ? "dispatch.free" : "dispatch.off")}</div>}
             {visits.map((bar) => (
               <Link key={bar.id} to={`/work-orders/${bar.work_order_id}`} className="line" style={{ display: "block" }}>
-                <div className="row wrap" style={{ gap: 8 }}><b>{text.moment(bar.planned_start)}</b><span className="mono small">{bar.number}</span><WorkChip state={bar.state} small /></div>
+                <div className="row wrap" style={{ gap: 8 }}><b>{text.moment(bar.planned_start)}</b><span className="mono small">{bar.number}</span><WorkChip state={bar.state} small />{bar.help_open > 0 && <Chip small tone={bar.help_urgent ? "trouble" : "watch"} icon={LifeBuoy}>{text.t(bar.help_urgent ? "help.urgent" : "fieldwork.calls_short")}</Chip>}</div>
                 <div className="break small">{nameOf(bar, text)} · {[bar.asset_name, bar.site_name].filter(Boolean).join(" · ")}</div>
               </Link>
             ))}

@@ -82,13 +82,13 @@ function dropped(event: Calendar.Event, resource: string | number | undefined, r
 function event(bar: Bar, text: Text, editable: boolean): Calendar.EventInput[] {
   if (!bar.planned_start || !bar.planned_end) return [];
   const { fill, ink } = colours(bar);
-  const marks = `${bar.pinned ? "📌 " : ""}${bar.appointment ? "🕑 " : ""}`;
+  const marks = `${bar.help_urgent ? "🆘 " : bar.help_open ? "🖐 " : ""}${bar.pinned ? "📌 " : ""}${bar.appointment ? "🕑 " : ""}`;
   return [{
     id: bar.id,
     resourceIds: bar.technician_id ? [bar.technician_id] : [],
     start: new Date(bar.planned_start),
     end: new Date(bar.planned_end),
-    title: `${marks}${bar.number} · ${nameOf(bar, text)}${bar.site_name ? ` · ${bar.site_name}` : ""}`,
+    title: `${marks}${bar.number} · ${nameOf(bar, text)} · ${bar.asset_name}${bar.site_name ? ` · ${bar.site_name}` : ""}`,
     editable: editable && bar.state === "scheduled",
     backgroundColor: fill,
     textColor: ink,

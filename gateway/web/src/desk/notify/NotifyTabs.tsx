@@ -9,6 +9,7 @@ export function NotifyTabs() {
     { to: "/notifications/wishes", label: t("notify.tab.wishes") },
     { to: "/notifications/rules", label: t("notify.tab.rules"), action: "notification.manage" },
     { to: "/notifications/channels", label: t("notify.tab.channels"), action: "notification.manage" },
+    { to: "/notifications/documents", label: t("docrules.tab"), action: "document.manage" },
     { to: "/notifications/log", label: t("notify.tab.log"), action: "notification.manage" },
     { to: "/webhooks", label: t("nav.webhooks"), action: "webhook.manage" },
   ];

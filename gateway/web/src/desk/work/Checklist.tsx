@@ -9,6 +9,7 @@ import { useText, type Text } from "../../i18n/useText";
 import { FormButton, REASON } from "../../ui/Act";
 import { Chip } from "../../ui/chips";
 import { problemText } from "../../ui/Form";
+import { AnswerPhotos } from "../fieldwork/Photos";
 import { CardBlock } from "../../ui/parts";
 import { say } from "../../ui/Providers";
 import { Bones, Empty, Failure } from "../../ui/states";
@@ -65,13 +66,13 @@ function RunCard(props: { run: Run; order: Order; answerable: boolean }) {
         const head = words(step, "section", text);
         const fresh = head !== "" && head !== section;
         if (head) section = head;
-        return <div key={step.key}>{fresh && <div className="label" style={{ paddingTop: 12 }}>{head}</div>}<StepRow step={step} run={run} answerable={props.answerable} /></div>;
+        return <div key={step.key}>{fresh && <div className="label" style={{ paddingTop: 12 }}>{head}</div>}<StepRow step={step} run={run} order={props.order.id} answerable={props.answerable} /></div>;
       })}
     </CardBlock>
   );
 }
 
-function StepRow(props: { step: Step; run: Run; answerable: boolean }) {
+function StepRow(props: { step: Step; run: Run; order: string; answerable: boolean }) {
   const text = useText();
   const { step, run } = props;
   const answer = run.answers[step.key];
@@ -87,6 +88,7 @@ function StepRow(props: { step: Step; run: Run; answerable: boolean }) {
           <div className="tiny muted break">{[limits(step, text), step.photos > 0 ? text.t("sop.photos", { count: step.photos }) : "", words(step, "help", text)].filter(Boolean).join(" · ")}</div>
           {answer && <div className="small break" style={{ fontWeight: 600, color: answer.out_of_limit ? tone.ink : undefined }}>{said(step, answer, text)}</div>}
           {answer && <div className="tiny muted">{[answer.answered_by?.name, text.moment(answer.answered_at), answer.note].filter(Boolean).join(" · ")}</div>}
+          {answer && <AnswerPhotos order={props.order} ids={answer.evidence_ids} />}
         </div>
         {props.answerable && !open && <Button size="compact-sm" variant="default" onClick={() => setOpen(true)}>{text.t(answer ? "sop.correct" : "sop.answer")}</Button>}
       </div>

@@ -36,7 +36,17 @@ export function colours(bar: Bar): { fill: string; ink: string } {
   return { fill: "#cfe3ee", ink: "#123d52" };
 }
 
-export const nameOf = (order: { title: { code: string; params: Record<string, unknown> }; title_text?: string | null; asset_name: string }, text: Text): string =>
-  order.title_text ?? (text.has(order.title.code) ? text.t(order.title.code, order.title.params) : order.asset_name);
+type Titled = { title: { code: string; params: Record<string, unknown> }; title_text?: string | null };
+
+/** What an order is about; its machine stands beside it, and is not said twice. */
+export function nameOf(order: Titled, text: Text): string {
+  if (order.title_text) return order.title_text;
+  const { code, params } = order.title;
+  const seen = `noticed.${code.replace(/^noticed_/, "")}`;
+  const metric = params[text.language === "zh" ? "label_zh" : "label_en"];
+  if (code.startsWith("noticed_") && metric && text.has(seen)) return text.t(seen, { ...params, metric });
+  const follow = params[text.language === "zh" ? "title_zh" : "title_en"];
+  return code === "follow_up" && follow ? String(follow) : text.code("title", code, params);
+}
 
 export const sign = (cost: number, text: Text): string => `${cost > 0 ? "+" : cost < 0 ? "−" : "±"}${text.number(Math.abs(cost), 0)}`;

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from assets.base.consumers import register, run_consumer
 from assets.base.db import Database
@@ -33,11 +35,18 @@ from ingest.meter_feed import tell_operation
 from ingest.retention import apply_retention as forget_readings
 from ingest.roll_call import update_presence as mark_presence
 from ingest.rollups import run_rollups
+from ingest.store.read import latest_values
 from ingest.store.schema import ensure_partitions as make_partitions
 from maintenance.budget import reckon_all
 from maintenance.episodes import decide_pending
 from maintenance.feedback import end_expired
 from maintenance.on_call import escalate as ask_next
+from maintenance.plans.happenings import Metrics, watch_meters
+from maintenance.plans.happenings import watch as watch_happenings
+from maintenance.plans.machines import sync as sync_machines
+from maintenance.plans.making import make_all
+from maintenance.plans.releasing import release_due
+from maintenance.plans.tables import MaintenancePlan
 from ml.bursts import read_bursts as read_waiting_bursts
 from ml.counted import count_readings
 from ml.late import amend_history as go_over_late_rows
@@ -210,6 +219,45 @@ def feed_meters(database: Database, now: datetime) -> None:
         tell_operation(session, now)
 
 
+def make_occurrences(database: Database, now: datetime) -> None:
+    """Make planned work ahead, where something changed or the horizon has come nearer."""
+    make_all(database, now, batches=MAX_ROUNDS)
+
+
+def release_occurrences(database: Database, now: datetime) -> None:
+    """Open the work orders whose lead time has come."""
+    for _ in range(MAX_ROUNDS):
+        with database.as_service() as session:
+            if not release_due(session, now):
+                return
+
+
+def watch_conditions(database: Database, now: datetime) -> None:
+    """Look for what makes planned work due without a date."""
+    with database.as_service() as session:
+        watch_meters(session, now)
+    after: UUID | None = None
+    while True:
+        with database.as_service() as session:
+            after = watch_happenings(session, now, after, metrics=_newest)
+        if after is None:
+            return
+
+
+def sync_plans(database: Database, now: datetime) -> None:
+    """Let machines come to plans and go from them by their days."""
+    with database.as_service() as session:
+        keys = session.scalars(select(MaintenancePlan.id).where(MaintenancePlan.state == "active")).all()
+    for key in keys:
+        with database.as_service() as session:
+            sync_machines(session, session.get_one(MaintenancePlan, key), now)
+
+
+def _newest(session: Session, asset_ids: Sequence[UUID]) -> Metrics:
+    found = latest_values(session, asset_ids)
+    return {key: {each.metric: (each.value, each.t) for each in values} for key, values in found.items()}
+
+
 def tend_identities(database: Database, now: datetime) -> None:
     """Ask devices to renew their keys, retire what was replaced, end suspicions of twins that are over."""
     with database.as_service() as session:
@@ -339,6 +387,10 @@ JOBS: dict[str, Job] = {
         plan_dispatch,
         update_presence,
         repair_clocks,
+        make_occurrences,
+        release_occurrences,
+        watch_conditions,
+        sync_plans,
         tend_identities,
         roll_up,
         feed_meters,

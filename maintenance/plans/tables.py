@@ -112,7 +112,9 @@ class PlanAsset(Identified, Owned, Base):
     """A machine of a plan: from when it counts, what was done so far, and until when it is made ahead.
 
     `turns`: by package {"done", "last_done", "last_totals", "last_target", "shift_days"}, times local to the site.
-    `dirty`: something changed, its occurrences have to be made anew.
+    `dirty`: something changed, its occurrences have to be made anew; else that is so at `remake_at`. `state`: waiting
+    (for its plan, or for the machine to begin), active, paused, ended (`reason`). `start_totals`: {"start": {meter:
+    total}, "since": {…}}, kept as first seen: who edits an old reading moves no grid.
     """
 
     __tablename__ = "plan_assets"
@@ -120,26 +122,29 @@ class PlanAsset(Identified, Owned, Base):
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("maintenance_plans.id", ondelete="CASCADE"))
     asset_id: Mapped[UUID] = mapped_column(ForeignKey("assets.id", ondelete="CASCADE"), index=True)
     chosen: Mapped[bool] = mapped_column(default=False)  # by a person; the others come and go with the model
-    state: Mapped[str] = mapped_column(Text, default="active")
+    state: Mapped[str] = mapped_column(Text, default="waiting")
     reason: Mapped[str | None] = mapped_column(Text)
     start_on: Mapped[date | None]  # local day from which it counts; None: it has not begun yet
     start_totals: Mapped[dict[str, Any]] = mapped_column(default=dict)
     turns: Mapped[dict[str, Any]] = mapped_column(default=dict)
     since: Mapped[datetime]  # nothing is due before: a plan that begins today owes nothing of last year
     made_until: Mapped[datetime | None]
+    remake_at: Mapped[datetime | None]
     dirty: Mapped[bool] = mapped_column(default=True)
 
     __table_args__ = (
         UniqueConstraint("plan_id", "asset_id"),
         Index("ix_plan_assets_dirty", "id", postgresql_where=text("dirty AND state = 'active'")),
-        Index("ix_plan_assets_made_until", "made_until", postgresql_where=text("state = 'active'")),
+        Index("ix_plan_assets_remake_at", "remake_at", postgresql_where=text("state = 'active'")),
     )
 
 
 class Occurrence(Identified, Owned, Base):
     """One piece of planned work on one machine. (plan_asset_id, slot) is its identity, wherever its date moves.
 
-    `due_at` None: a meter of which nobody knows yet when it gets to `target`. `put_at`: a planner put it elsewhere.
+    `due_at` None: a meter of which nobody knows yet when it gets to `target`. `put_at`: a planner put it elsewhere,
+    then `due_on` is that day. `release_at`: when it becomes a work order. `packages` and `covered`: [{"code", "slot",
+    "target"}].
     """
 
     __tablename__ = "occurrences"
@@ -160,6 +165,7 @@ class Occurrence(Identified, Owned, Base):
     high_at: Mapped[datetime | None]
     target: Mapped[float | None]
     put_at: Mapped[datetime | None]
+    release_at: Mapped[datetime | None]
     work_order_id: Mapped[UUID | None] = mapped_column(ForeignKey("work_orders.id", ondelete="SET NULL"), index=True)
     released_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
@@ -171,5 +177,5 @@ class Occurrence(Identified, Owned, Base):
         UniqueConstraint("plan_asset_id", "slot"),
         Index("ix_occurrences_organisation_id_due_on", "organisation_id", "due_on"),
         Index("ix_occurrences_asset_id_due_on", "asset_id", "due_on"),
-        Index("ix_occurrences_waiting", "due_at", postgresql_where=text("state = 'planned'")),
+        Index("ix_occurrences_waiting", "release_at", postgresql_where=text("state = 'planned'")),
     )

@@ -20,6 +20,7 @@ from ticketing.procedures.steps import Step, asked, checked_answer, missing
 
 MAX_ANSWERS = 5000  # of one run, corrections included
 MAX_EVIDENCE = 50
+MAX_STOPS = 100  # of one round
 MAX_RUNS = 20
 AHEAD = timedelta(minutes=15)  # a phone's clock may be ahead that much
 
@@ -58,17 +59,19 @@ def attach(
     now: datetime,
     executing_organisation_id: UUID | None = None,
     by: Actor | None = None,
+    each_asset: bool = False,
 ) -> ProcedureRun:
     """Keep a version with a piece of work. What has this procedure keeps the version that it has.
 
-    Raises Conflict when the work has too many.
+    `each_asset`: once for each machine of a round. Raises Conflict when the work has too many.
     """
     present = runs_of(session, subject_id)
     for run in present:
-        if run.procedure_id == procedure.id:
+        if run.procedure_id == procedure.id and (not each_asset or run.asset_id == asset_id):
             return run
-    if len(present) >= MAX_RUNS:
-        raise Conflict(f"at most {MAX_RUNS} procedures", limit=MAX_RUNS)
+    limit = MAX_STOPS if each_asset else MAX_RUNS
+    if len(present) >= limit:
+        raise Conflict(f"at most {limit} procedures", limit=limit)
     names = {name: getattr(procedure, name) for name in ("code", "name_en", "name_zh")}
     texts = {name: getattr(procedure, name) for name in ("description_en", "description_zh")}
     run = ProcedureRun(

@@ -151,6 +151,7 @@ def _plan_assets() -> None:
         sa.Column("turns", JSON, nullable=False),
         sa.Column("since", TIME, nullable=False),
         sa.Column("made_until", TIME),
+        sa.Column("remake_at", TIME),
         sa.Column("dirty", sa.Boolean(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organisation_id", sa.Uuid(), nullable=False),
@@ -165,7 +166,7 @@ def _plan_assets() -> None:
         "ix_plan_assets_dirty", "plan_assets", ["id"], postgresql_where=sa.text("dirty AND state = 'active'")
     )
     op.create_index(
-        "ix_plan_assets_made_until", "plan_assets", ["made_until"], postgresql_where=sa.text("state = 'active'")
+        "ix_plan_assets_remake_at", "plan_assets", ["remake_at"], postgresql_where=sa.text("state = 'active'")
     )
     op.create_index(op.f("ix_plan_assets_organisation_id"), "plan_assets", ["organisation_id"])
 
@@ -212,6 +213,7 @@ def _occurrences() -> None:
         sa.Column("high_at", TIME),
         sa.Column("target", sa.Double()),
         sa.Column("put_at", TIME),
+        sa.Column("release_at", TIME),
         sa.Column("work_order_id", sa.Uuid()),
         sa.Column("released_at", TIME),
         sa.Column("done_at", TIME),
@@ -232,5 +234,5 @@ def _occurrences() -> None:
     op.create_index(op.f("ix_occurrences_organisation_id"), "occurrences", ["organisation_id"])
     op.create_index("ix_occurrences_organisation_id_due_on", "occurrences", ["organisation_id", "due_on"])
     op.create_index(op.f("ix_occurrences_plan_id"), "occurrences", ["plan_id"])
-    op.create_index("ix_occurrences_waiting", "occurrences", ["due_at"], postgresql_where=sa.text("state = 'planned'"))
+    op.create_index("ix_occurrences_waiting", "occurrences", ["release_at"], postgresql_where=sa.text("state = 'planned'"))
     op.create_index(op.f("ix_occurrences_work_order_id"), "occurrences", ["work_order_id"])

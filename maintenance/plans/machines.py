@@ -1,0 +1,228 @@
+"""Which machines a plan holds: those of its model within its effectivity, those that were chosen, or a round's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import any_, func, insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from assets.base.errors import Invalid
+from assets.base.events import Event
+from assets.base.ids import uuid7
+from assets.people import Organisation
+from assets.registry import ENDED, Asset, Site
+from assets.states import StateInterval
+from maintenance.plans.definition import effectivity_of
+from maintenance.plans.effectivity import Machine, why_not
+from maintenance.plans.reading import zone_of
+from maintenance.plans.recurrence import to_local
+from maintenance.plans.tables import MaintenancePlan, Occurrence, PlanAsset, PlanPackage, RoundStop
+
+ASSET_KINDS = frozenset(
+    {
+        "asset.registered",
+        "asset.imported",
+        "asset.installed",
+        "asset.lifecycle_changed",
+        "asset.decommissioned",
+        "asset.transferred",
+        "asset.moved",
+        "asset.handed_over",
+        "asset.changed",
+    }
+)
+METER_KINDS = frozenset({"meter.reading", "meter.replaced", "meter.corrected"})
+MAX_CHOSEN = 1000
+_RUNS = ("commissioned", "in_service")
+_OF_PLAN = ("active", "waiting", "paused")
+
+
+def choose(session: Session, plan: MaintenancePlan, asset_ids: Iterable[UUID], now: datetime) -> None:
+    """Hold exactly these machines. Raises Invalid for one that is not there, or retired, by its name."""
+    wanted = list(dict.fromkeys(asset_ids))
+    if len(wanted) > MAX_CHOSEN:
+        raise Invalid(f"at most {MAX_CHOSEN} machines; more go by their model", field="asset_ids", limit=MAX_CHOSEN)
+    assets = {asset.id: asset for asset in session.scalars(select(Asset).where(Asset.id.in_(wanted)))}
+    for key in wanted:
+        asset = assets.get(key)
+        if asset is None:
+            raise Invalid("no such asset", field="asset_ids", asset_id=str(key))
+        if asset.lifecycle in ENDED:
+            text = f"{asset.name} ({asset.serial}) is {asset.lifecycle}: nothing is planned for it any more"
+            raise Invalid(text, field="asset_ids", asset_id=str(key), name=asset.name, code="asset_retired")
+    rows = {row.asset_id: row for row in session.scalars(select(PlanAsset).where(PlanAsset.plan_id == plan.id))}
+    for key in wanted:
+        row = rows.get(key)
+        if row is None:
+            session.add(_row(plan, key, now, chosen=True))
+        else:
+            row.chosen = True
+            if row.state == "ended":
+                row.state, row.reason, row.since = "waiting", None, now
+    gone = [row.id for key, row in rows.items() if row.chosen and key not in assets and row.state != "ended"]
+    session.flush()
+    end_rows(session, gone, "not_chosen", now)
+
+
+def _row(plan: MaintenancePlan, asset_id: UUID, now: datetime, *, chosen: bool) -> PlanAsset:
+    return PlanAsset(
+        organisation_id=plan.organisation_id, plan_id=plan.id, asset_id=asset_id, chosen=chosen, state="waiting",
+        since=now, start_totals={}, turns={}, dirty=True,
+    )  # fmt: skip
+
+
+def sync(session: Session, plan: MaintenancePlan, now: datetime, only: UUID | None = None) -> None:
+    """Let machines come to a plan and go from it, by what they are now; `only`: just look at this one."""
+    if plan.state not in ("active", "paused"):
+        return
+    effectivity = effectivity_of(plan.effectivity)
+    rows = {row.asset_id: row for row in session.scalars(_rows_of(plan, only))}
+    assets = _candidates(session, plan, rows, only)
+    starts = _starts(session, plan, assets)
+    named = str(plan.effectivity.get("version_field") or "version")
+    new: list[dict[str, Any]] = []
+    ended: dict[str, list[UUID]] = {}
+    for asset, zone in assets.values():
+        on = to_local(now, zone_of(zone)).date()
+        why = _why_not(plan, effectivity, asset, named, on)
+        row = rows.get(asset.id)
+        begins = starts.get(asset.id)
+        if why is not None:
+            if row is not None and row.state in _OF_PLAN:
+                _leave(row, why, ended)
+            continue
+        state = "waiting" if begins is None else plan.state
+        if row is None:
+            new.append({
+                "id": uuid7(), "organisation_id": plan.organisation_id, "plan_id": plan.id, "asset_id": asset.id,
+                "chosen": False, "state": state, "start_on": begins, "start_totals": {}, "turns": {},
+                "since": now, "dirty": True,
+            })  # fmt: skip
+        elif row.state != "ended" or not row.chosen or row.reason != "not_chosen":
+            if row.state == "ended":
+                row.since = now
+            if row.start_on != begins:
+                row.start_on, row.dirty = begins, True
+                row.start_totals = {}
+            if row.state != state:
+                row.state, row.reason, row.dirty = state, None, True
+    for row in rows.values():
+        if row.asset_id not in assets and row.state in _OF_PLAN:
+            _leave(row, "not_of_plan", ended)
+    session.flush()
+    if new:
+        session.execute(insert(PlanAsset), new)
+    for reason, keys in ended.items():
+        end_rows(session, keys, reason, now)
+
+
+def _leave(row: PlanAsset, why: str, ended: dict[str, list[UUID]]) -> None:
+    """What waits to begin, or for its days, stays waiting; the rest ends."""
+    if why in ("not_in_service", "too_early") and row.state == "waiting" and row.reason == why:
+        return
+    ended.setdefault(why, []).append(row.id)
+
+
+def _rows_of(plan: MaintenancePlan, only: UUID | None) -> Any:
+    found = select(PlanAsset).where(PlanAsset.plan_id == plan.id)
+    return found.where(PlanAsset.asset_id == only) if only is not None else found
+
+
+def _why_not(plan: MaintenancePlan, effectivity: Any, asset: Asset, named: str, on: date) -> str | None:
+    version = asset.custom.get(named)
+    facts = Machine(asset.serial, None if version is None else str(version), asset.lifecycle, None)
+    return why_not(effectivity, facts, on)
+
+
+def _candidates(
+    session: Session, plan: MaintenancePlan, rows: Mapping[UUID, PlanAsset], only: UUID | None
+) -> dict[UUID, tuple[Asset, str | None]]:
+    """The machines of the plan's organisation and below that its model, a round or a person names."""
+    found = (
+        select(Asset, Site.time_zone)
+        .join(Organisation, Organisation.id == Asset.organisation_id)
+        .outerjoin(Site, Site.id == Asset.site_id)
+        .where(literal(plan.organisation_id) == any_(Organisation.ancestors))
+    )
+    if plan.round_id is not None:
+        first = select(RoundStop.asset_id).where(RoundStop.round_id == plan.round_id).order_by(RoundStop.position)
+        found = found.where(Asset.id == first.limit(1).scalar_subquery())
+    elif plan.asset_model_id is not None:
+        found = found.where(Asset.asset_model_id == plan.asset_model_id)
+    else:
+        found = found.where(Asset.id.in_([key for key, row in rows.items() if row.chosen]))
+    if only is not None:
+        found = found.where(Asset.id == only)
+    return {asset.id: (asset, zone) for asset, zone in session.execute(found)}
+
+
+def _starts(
+    session: Session, plan: MaintenancePlan, assets: Mapping[UUID, tuple[Asset, str | None]]
+) -> dict[UUID, date | None]:
+    """From which local day each machine counts; nothing for one that has not begun."""
+    if plan.starts == "on":
+        return dict.fromkeys(assets, plan.starts_on)
+    moments: dict[UUID, datetime] = {}
+    if plan.starts == "commissioned":
+        first = (
+            select(StateInterval.asset_id, func.min(StateInterval.valid_from))
+            .where(StateInterval.axis == "lifecycle", StateInterval.state.in_(_RUNS))
+            .where(StateInterval.asset_id.in_(list(assets)))
+            .group_by(StateInterval.asset_id)
+        )
+        moments = {key: at for key, at in session.execute(first)}
+    found: dict[UUID, date | None] = {}
+    for key, (asset, zone) in assets.items():
+        at = moments.get(key) if plan.starts == "commissioned" else asset.installed_at
+        if at is None and asset.lifecycle in _RUNS:
+            at = asset.lifecycle_since or asset.created_at
+        found[key] = None if at is None else to_local(at, zone_of(zone)).date()
+    return found
+
+
+def end_rows(session: Session, keys: Iterable[UUID], reason: str, now: datetime) -> None:
+    """End machines of plans: what is only planned is cancelled, an order that is out is left to a person."""
+    ids = list(keys)
+    if not ids:
+        return
+    state = "waiting" if reason in ("not_in_service", "too_early") else "ended"
+    session.execute(update(PlanAsset).where(PlanAsset.id.in_(ids)).values(state=state, reason=reason, dirty=True))
+    gone = update(Occurrence).where(Occurrence.plan_asset_id.in_(ids), Occurrence.state.in_(("planned", "left_out")))
+    session.execute(gone.values(state="cancelled", reason=reason, closed_at=now))
+
+
+def follow_asset(session: Session, event: Event, now: datetime) -> None:
+    """Look at an asset anew: plans of its model, plans that chose it, rounds that begin there."""
+    asset = session.get(Asset, event.subject_id, populate_existing=True)
+    if asset is None:
+        return
+    held = select(PlanAsset.plan_id).where(PlanAsset.asset_id == asset.id)
+    plans = select(MaintenancePlan).where(
+        MaintenancePlan.state.in_(("active", "paused")),
+        MaintenancePlan.id.in_(held)
+        | ((MaintenancePlan.asset_model_id == asset.asset_model_id) & MaintenancePlan.asset_model_id.is_not(None)),
+    )
+    for plan in session.scalars(plans).all():
+        sync(session, plan, now, asset.id)
+    zone = event.kind in ("asset.moved", "asset.installed", "asset.changed")
+    if zone:  # another site may have another zone
+        session.execute(update(PlanAsset).where(PlanAsset.asset_id == asset.id).values(dirty=True))
+
+
+def follow_meter(session: Session, event: Event, now: datetime) -> None:
+    """Make anew what a meter that was read or corrected decides."""
+    if event.asset_id is not None:
+        mark_meters(session, event.asset_id)
+
+
+def mark_meters(session: Session, asset_id: UUID) -> None:
+    """Mark plans of an asset that ask a meter."""
+    asks = select(PlanPackage.plan_id).where(
+        PlanPackage.trigger["kind"].astext.in_(("meter", "whichever_first")), PlanPackage.plan_id == PlanAsset.plan_id
+    )
+    marked = update(PlanAsset).where(PlanAsset.asset_id == asset_id, PlanAsset.state == "active", asks.exists())
+    session.execute(marked.values(dirty=True))

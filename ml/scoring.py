@@ -64,6 +64,10 @@ class FleetScorer:
         """Is the asset settled and quiet, in the bank?"""
         return asset in self._bank
 
+    def is_settled(self, asset: str) -> bool:
+        """Has it learned, so that its state hardly changes? One with rhythms of its own stays out of the bank."""
+        return asset in self._bank or (self.has_rhythms(asset) and self.learning(asset).state == "ready")
+
     def held(self) -> int:
         """How many of the assets are settled and quiet, in the bank."""
         return len(self._bank)

@@ -314,7 +314,7 @@ class Scorer:
             if len(readings.t) < ROWS:
                 break
             after = watermark
-        if told or now - known.saved_at > KEEP_STATE:
+        if told or now - known.saved_at > (KEEP_HELD if self._fleet.is_settled(key) else KEEP_STATE):
             self._save(session, asset_id, known, now)
         if told:
             note_told(session, asset_id, told)

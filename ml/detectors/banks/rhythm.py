@@ -8,7 +8,7 @@ from ml.detectors.banks.columns import Column, Columns, Slots, at
 from ml.detectors.protocol import Bools
 from ml.rhythms import LONG, STEADY, Ints, Rhythm, is_due
 
-MANY = 32_000  # rows and steps are counted up to here
+ROWS, STEPS = 250, 32_000  # are counted up to here
 
 
 class RhythmBank:
@@ -18,7 +18,7 @@ class RhythmBank:
         self._metrics = metrics
         self._counts = False  # nothing is to be counted before a value was missing for the first time
         self._seen: tuple[Ints, Ints] | None = None
-        self.columns = Columns({"since": Column("i2", (len(metrics),)), "run": Column("i2", (len(metrics),))})
+        self.columns = Columns({"since": Column("u1", (len(metrics),)), "run": Column("i2", (len(metrics),))})
 
     def put(self, slot: int, rhythm: Rhythm) -> None:
         """Take in an asset."""
@@ -28,8 +28,8 @@ class RhythmBank:
             if metric in rhythm.metrics:
                 place = rhythm.metrics.index(metric)
                 if rhythm.last[place] >= 0:
-                    since[j] = min(rhythm.rows - 1 - int(rhythm.last[place]), MANY)
-                run[j] = min(int(rhythm.run[place]), MANY)
+                    since[j] = min(rhythm.rows - 1 - int(rhythm.last[place]), ROWS)
+                run[j] = min(int(rhythm.run[place]), STEPS)
         self._counts |= bool(since.any())
 
     def take(self, slot: int) -> Rhythm:
@@ -48,8 +48,8 @@ class RhythmBank:
         known = np.ones(since.shape, dtype=bool) if there is None else there
         long = known & (since + 1 >= LONG)
         shorter = np.where(known, np.maximum(np.minimum(run, 0) - 1, -STEADY), run)
-        run = np.where(long, np.minimum(np.maximum(run, 0) + 1, MANY), shorter)
-        self._seen = np.where(known, 0, np.minimum(since + 1, MANY)), run
+        run = np.where(long, np.minimum(np.maximum(run, 0) + 1, STEPS), shorter)
+        self._seen = np.where(known, 0, np.minimum(since + 1, ROWS)), run
         return np.asarray((long & is_due(run)).any(axis=1)) if long.any() else None
 
     def keep(self, slots: Slots, rows: Slots | None) -> None:

@@ -30,16 +30,17 @@ _SKILLS = (
 _TECHNICIANS: dict[str, tuple[tuple[str, float, float], str, str, dict[str, int]]] = {
     "Tom Technician": (("Bedminster, Bristol", 51.4400, -2.6030), "VAN-TOM", "38", {"PUMP": 4, "COMP": 4, "FAN": 3}),
     "Li Wei 李伟": (
-        ("Greenwich, London", 51.4826, 0.0077),
+        ("Caversham, Reading", 51.4670, -0.9730),
         "VAN-LI",
         "41",
         {"COLD": 5, "FAN": 4, "ELEC": 3, "PUMP": 2},
     ),
 }
 _RENEWED = ("COLD", 45)  # days until it expires, so that a warning is there to be seen
-_DAY, _EARLY = [["08:00", "17:00"]], [["07:00", "16:00"]]
+# One of the two is there each day, near enough to either customer for a day's work.
+_DAY, _LONG = [["08:00", "17:00"]], [["08:00", "18:00"]]
 _SHIFTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "Weekdays 早班": ({str(day): _EARLY for day in range(5)}, ("Tom Technician",)),
+    "Weekdays 工作日": ({str(day): _LONG for day in range(5)}, ("Tom Technician",)),
     "Wednesday to Sunday 周三至周日": ({str(day): _DAY for day in range(2, 7)}, ("Li Wei 李伟",)),
 }
 _TERRITORIES: dict[str, list[list[float]]] = {

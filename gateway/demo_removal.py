@@ -42,6 +42,7 @@ _REMOVE = (
     "UPDATE asset_models SET demo = false WHERE demo AND id IN (SELECT asset_model_id FROM assets)",
     "UPDATE assets SET site_id = NULL WHERE site_id IN (SELECT id FROM sites WHERE demo)",
     "UPDATE work_orders SET site_id = NULL WHERE site_id IN (SELECT id FROM sites WHERE demo)",
+    "DELETE FROM procedures WHERE demo",
     "DELETE FROM asset_models WHERE demo",
     "DELETE FROM sites WHERE demo",
     "DELETE FROM customers WHERE demo",

@@ -73,6 +73,28 @@ def test_demo_holds_stock_meters_cards_and_papers_and_leaves_none_of_them(plant:
             assert session.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
 
 
+def test_demo_promises_its_customers_something_and_says_how_a_pump_is_maintained(loaded: Plant) -> None:
+    client = loaded.administrator()
+    policies = client.get("/api/v1/sla-policies").json()["items"]
+    assert {each["name"] for each in policies} == {"Riverside Foods 服务承诺", "Harbour Hospital 服务承诺"}
+    assert all(each["calendar"] and each["targets"] for each in policies)
+    pump = client.get("/api/v1/assets?q=DEMO-PUMP-101").json()["items"][0]["id"]
+    told = client.post("/api/v1/sla-policies/preview", json={"asset_id": pump, "priority": "urgent"}).json()
+    assert {each["clock"]: each["minutes"] for each in told["clocks"]} == {
+        "response": 60, "arrival": 240, "restoration": 480,
+    }  # fmt: skip
+    [care] = client.get("/api/v1/procedures").json()["items"]
+    [link] = client.get(f"/api/v1/procedures/{care['id']}").json()["links"]
+    assert (care["published"], link["asset_model"], link["service_type"]) == (1, "demo-pump", "maintenance")
+    body = {"asset_id": pump, "title": "2000 hours", "service_type_id": link["service_type_id"]}
+    order = client.post("/api/v1/work-orders", json=body).json()
+    [run] = client.get(f"/api/v1/work-orders/{order['id']}/procedures").json()["items"]
+    assert run["name_zh"] == "泵：保养"
+    assert client.delete("/api/v1/demo").status_code == 200
+    for path in ("sla-policies", "procedures", "calendars"):
+        assert client.get(f"/api/v1/{path}").json()["items"] == [], path
+
+
 def test_loading_again_adds_nothing(loaded: Plant) -> None:
     before = marked(loaded)
     assert load(loaded) == []

@@ -47,7 +47,7 @@ export function CallActions(props: { call: Call }) {
   const { call } = props;
   if (!may(me, "help.answer") || !isAlive(call)) return null;
   return (
-    <span className="row wrap" style={{ gap: 6 }}>
+    <span className="row wrap" style={{ gap: 6, paddingTop: 4 }}>
       {call.state === "open" && <ActButton small icon={Hand} label={text.t("fieldwork.take")} path={`/help-requests/${call.id}/take`} done="fieldwork.taken" />}
       <FormButton small primary={call.state === "taken"} icon={CheckCheck} label={text.t("fieldwork.answer")} form={{ path: `/help-requests/${call.id}/done`, fields: [{ name: "answer", label: "fieldwork.what_was_done", kind: "area", most: 2000, example: text.t("fieldwork.answer_example") }], done: "form.saved" }} />
     </span>

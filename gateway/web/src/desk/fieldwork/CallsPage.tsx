@@ -29,7 +29,7 @@ export function FieldCallsPage() {
       empty={{ icon: LifeBuoy, sentence: "fieldwork.no_calls", example: "fieldwork.no_calls_example" }}
       columns={[
         { label: "fieldwork.needed", width: "32%", cell: (call) => <Needed call={call} /> },
-        { label: "col.order", phone: "named", cell: (call) => <Link className="link mono-num" to={`/work-orders/${call.work_order_id}/field`}>{call.number}</Link> },
+        { label: "col.order", phone: "named", cell: (call) => <Link className="link mono-num" style={{ whiteSpace: "nowrap" }} to={`/work-orders/${call.work_order_id}/field`}>{call.number}</Link> },
         { label: "col.state", cell: (call) => <CallChip call={call} /> },
         { label: "fieldwork.asked_by", cell: (call) => <span className="break">{call.opened_by?.name ?? "–"} · <Ago at={call.opened_at} /></span> },
         { label: "fieldwork.cared_by", phone: "named", cell: (call) => <Cared call={call} /> },

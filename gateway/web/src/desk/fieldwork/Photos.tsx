@@ -38,7 +38,7 @@ export function PhotosCard(props: { order: string }) {
             <div key={one.id} className="line row wrap" style={{ gap: "2px 10px" }}>
               <ImageOff size={15} aria-hidden className="faint" /><span className="grow break">{one.file_name ?? text.moment(one.captured_at)}</span>
               <span className="small muted">{[one.by?.name, text.moment(one.captured_at)].filter(Boolean).join(" · ")}</span>
-              <Chip small tone="trouble">{text.code("photo_problem", one.problem)}</Chip>
+              <Chip small tone="trouble">{text.code("photo_problem", one.problem?.split(": ").at(-1))}</Chip>
             </div>
           ))}
         </div>
@@ -114,7 +114,7 @@ function Big(props: { photo: Photo; close: () => void }) {
   rows.push([text.t("fieldwork.hash"), <span className="row" style={{ gap: 6 }}><span className="mono tiny" style={{ overflowWrap: "anywhere" }}>{photo.sha256}</span><CopyIcon value={photo.sha256} /></span>]);
   return (
     <div className="stack" style={{ gap: 14 }}>
-      {kept ? <img src={picture(photo.id, "large")} alt={photo.caption} width={photo.width ?? undefined} height={photo.height ?? undefined} style={{ maxWidth: "100%", maxHeight: "64vh", width: "auto", height: "auto", margin: "0 auto", borderRadius: 8, display: "block" }} /> : <Notice tone="quiet" icon={Loader}>{text.t("fieldwork.coming", { percent: Math.floor((100 * photo.offset) / photo.size_bytes) })}</Notice>}
+      {kept ? <img src={picture(photo.id, "large")} alt={photo.caption} width={photo.width ?? undefined} height={photo.height ?? undefined} style={{ maxWidth: "100%", maxHeight: "52vh", width: "auto", height: "auto", margin: "0 auto", borderRadius: 8, display: "block" }} /> : <Notice tone="quiet" icon={Loader}>{text.t("fieldwork.coming", { percent: Math.floor((100 * photo.offset) / photo.size_bytes) })}</Notice>}
       {photo.differs.length > 0 && <Notice tone="watch" icon={TriangleAlert}>{text.t("fieldwork.differs", { what: photo.differs.map((word) => text.code("photo_differs", word)).join(", ") })}</Notice>}
       <Facts rows={rows} />
       <div className="row wrap" style={{ gap: "8px 14px" }}>

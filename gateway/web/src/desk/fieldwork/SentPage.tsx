@@ -53,7 +53,7 @@ export function SentPage() {
         { label: "col.operation", cell: (one) => kind(one, text) },
         { label: "col.state", phone: "side", cell: (one) => <StateChip one={one} /> },
         { label: "fieldwork.why", width: "34%", cell: (one) => <span className="break small">{reasonOf(one, text)}</span> },
-        { label: "col.order", phone: "named", cell: (one) => (one.work_order_id && one.number ? <Link className="link mono-num" to={`/work-orders/${one.work_order_id}`}>{one.number}</Link> : "–") },
+        { label: "col.order", phone: "named", cell: (one) => (one.work_order_id && one.number ? <Link className="link mono-num" style={{ whiteSpace: "nowrap" }} to={`/work-orders/${one.work_order_id}`}>{one.number}</Link> : "–") },
         { label: "col.person", cell: (one) => <span className="break">{one.person?.name ?? "–"}</span> },
         { label: "fieldwork.done_at", cell: (one) => <Ago at={one.happened_at} /> },
         { label: "col.act", cell: (one) => <Seen one={one} /> },
@@ -81,7 +81,7 @@ function Detail(props: { one: Sent; close: () => void }) {
   const { one } = props;
   const rows: [ReactNode, ReactNode][] = [
     [text.t("col.person"), one.person?.name ?? "–"],
-    [text.t("col.order"), one.work_order_id && one.number ? <Link className="link mono-num" to={`/work-orders/${one.work_order_id}`}>{one.number}</Link> : "–"],
+    [text.t("col.order"), one.work_order_id && one.number ? <Link className="link mono-num" style={{ whiteSpace: "nowrap" }} to={`/work-orders/${one.work_order_id}`}>{one.number}</Link> : "–"],
     [text.t("fieldwork.done_at"), text.moment(one.happened_at)],
     [text.t("fieldwork.arrived"), text.moment(one.received_at)],
     [text.t("fieldwork.phone"), <span className="mono tiny break">{one.device}</span>],
@@ -133,6 +133,8 @@ function shown(value: unknown, text: Text): string {
     if (/^\d{4}-\d\d-\d\dT/.test(value)) return text.moment(value);
     for (const family of ["visit", "state", "outcome", "work_reason"]) if (text.has(`${family}.${value}`)) return text.code(family, value);
   }
-  const said = typeof value === "string" ? value : JSON.stringify(value);
+  if (Array.isArray(value)) return value.map((one) => shown(one, text)).join("; ");
+  if (isFacts(value)) return Object.entries(value).filter(([, one]) => one !== null).map(([name, one]) => `${text.code("sync_field", name)}: ${shown(one, text)}`).join(", ");
+  const said = String(value);
   return said.length > LONG ? `${said.slice(0, LONG)}…` : said;
 }

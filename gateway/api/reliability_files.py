@@ -24,7 +24,7 @@ from gateway.api.reliability import (
     stop_rows,
 )
 from gateway.api.reliability_planned import get_compliance, list_reliability_costs, occurrence_row, turns_of
-from gateway.api.reliability_shapes import GroupRef, Interval, ReliabilityRow
+from gateway.api.reliability_shapes import GroupRef, RateInterval, ReliabilityRow
 from gateway.api.service_figures import Format, sheet_file
 from maintenance.reliability.asking import By
 from maintenance.reliability.rates import FORMULAS
@@ -95,14 +95,14 @@ def _figures(here: Context, asked: Question, by: By) -> Table:
     return headings, lines()
 
 
-def _of(row: ReliabilityRow) -> Iterator[tuple[str, str, Interval]]:
+def _of(row: ReliabilityRow) -> Iterator[tuple[str, str, RateInterval]]:
     yield "mtbf", "h", row.mtbf
     yield "mttr_clock", "h", row.mttr_clock
     yield "mttr_work", "h", row.mttr_work
     for name in ("availability", "availability_inherent"):
         value = getattr(row, name)
         percent = None if value is None else 100 * value
-        yield name, "%", Interval(value=percent, low=None, high=None, n=row.machines, reason=None)
+        yield name, "%", RateInterval(value=percent, low=None, high=None, n=row.machines, reason=None)
 
 
 def _rows(here: Context, asked: Question, by: By, group: str | None) -> Table:

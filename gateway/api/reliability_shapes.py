@@ -12,7 +12,7 @@ from maintenance.reliability.asking import Figures
 from maintenance.reliability.rates import Rate
 
 
-class Interval(BaseModel):
+class RateInterval(BaseModel):
     """A figure with its 95 % interval. Nothing failed: value null, `low` the bound from below; `reason` says why."""
 
     value: float | None
@@ -43,9 +43,9 @@ class ReliabilityRow(BaseModel):
     failures: int
     open_failures: int
     carried_in: int
-    mtbf: Interval
-    mttr_clock: Interval
-    mttr_work: Interval
+    mtbf: RateInterval
+    mttr_clock: RateInterval
+    mttr_work: RateInterval
     availability: float | None
     availability_inherent: float | None
 
@@ -346,9 +346,9 @@ class IntervalAnswer(BaseModel):
     censored: int
 
 
-def interval(rate: Rate) -> Interval:
+def interval(rate: Rate) -> RateInterval:
     """Return a rate as it is shown."""
-    return Interval(value=rate.value, low=rate.low, high=rate.high, n=rate.n, reason=rate.reason)
+    return RateInterval(value=rate.value, low=rate.low, high=rate.high, n=rate.n, reason=rate.reason)
 
 
 def figures_row(one: Figures, group: GroupRef | None) -> ReliabilityRow:

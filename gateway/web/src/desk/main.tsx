@@ -54,6 +54,7 @@ const OrganisationsPage = lazy(() => import("./registry/OrganisationsPage").then
 const LatePage = lazy(() => import("./sla/LatePage").then((made) => ({ default: made.LatePage })));
 const WarningsPage = lazy(() => import("./sla/LatePage").then((made) => ({ default: made.WarningsPage })));
 const ServiceFiguresPage = lazy(() => import("./sla/FiguresPage").then((made) => ({ default: made.ServiceFiguresPage })));
+const ReliabilityPage = lazy(() => import("./reliability/ReliabilityPage").then((made) => ({ default: made.ReliabilityPage })));
 const SlaPoliciesPage = lazy(() => import("./sla/PoliciesPage").then((made) => ({ default: made.SlaPoliciesPage })));
 const TechniciansPage = lazy(() => import("./people/TechniciansPage").then((made) => ({ default: made.TechniciansPage })));
 const TechnicianPage = lazy(() => import("./people/TechnicianPage").then((made) => ({ default: made.TechnicianPage })));
@@ -156,6 +157,7 @@ createRoot(document.getElementById("root")!).render(
           <Route path="service-levels" element={<LatePage />} />
           <Route path="service-levels/warnings" element={<WarningsPage />} />
           <Route path="service-levels/figures" element={<ServiceFiguresPage />} />
+          <Route path="reliability/:tab?" element={<ReliabilityPage />} />
           <Route path="service-levels/policies" element={<SlaPoliciesPage />} />
           <Route path="documents" element={<DocumentsPage />} />
           <Route path="webhooks" element={<WebhooksPage />} />

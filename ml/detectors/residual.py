@@ -97,16 +97,20 @@ class ResidualDetector:
         return found
 
     def _aligned(self, block: Block) -> Block:
-        """The block with this detector's metrics in this detector's order; new metrics start everything anew."""
+        """The block with this detector's metrics in this detector's order; new metrics start everything anew.
+
+        Not while evidence lasts: nothing is learned then, so that it would never be judged again.
+        """
         if block.metrics == self._metrics:
             return block
-        if not set(block.metrics) <= set(self._metrics):
+        if not set(block.metrics) <= set(self._metrics) and not self._evidence.open:
             self._learner.know(tuple(dict.fromkeys((*self._metrics, *block.metrics))))
             self._regimes, self._worst = {}, None
             self._tolerance.wider = None
         values = np.full((len(block), len(self._metrics)), np.nan)
         for column, metric in enumerate(block.metrics):
-            values[:, self._metrics.index(metric)] = block.values[:, column]
+            if metric in self._metrics:
+                values[:, self._metrics.index(metric)] = block.values[:, column]
         return replace(block, metrics=self._metrics, values=values)
 
     def _mode_at(self, block: Block, row: int) -> str:

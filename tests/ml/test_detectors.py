@@ -214,6 +214,20 @@ def test_poor_inputs_neither_break_nor_alarm(what: str, change: object) -> None:
     assert of_kind(found, "machine") == []
 
 
+def test_a_machine_in_trouble_that_tells_one_metric_more_is_judged_on() -> None:
+    rng, begin = np.random.default_rng(1), 1.8e9
+    values = 50 + rng.normal(size=(4000, 3))
+    values[3000:3600, 0] += 30
+    t, new = begin + 60.0 * np.arange(4000), np.full((4000, 1), 7.0)
+    scorer = FleetScorer()
+    scorer.feed(Block("A", t[:3060], ("x", "y", "z"), values[:3060]))
+    more = Block("A", t[3060:], ("x", "y", "z", "new"), np.hstack([values, new])[3060:])
+    found = [f for f in scorer.feed(more) if f.detector == "residual"]
+    assert found
+    assert found[-1].cleared_at is not None
+    assert t[3600] <= found[-1].cleared_at.timestamp() < t[3700]
+
+
 def test_a_metric_that_vanishes_is_a_sensor_finding_and_no_machine_finding() -> None:
     x = noise(2000)
     x[1000:, 1] = np.nan

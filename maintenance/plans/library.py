@@ -231,6 +231,12 @@ def log(
         subject_id=plan.id,
         actor_kind=by.kind if by else "system",
         actor_id=by.person_id if by else None,
-        payload={"code": plan.code, "name": plan.name} | dict(payload),
+        payload={"code": plan.code, **named(plan)} | dict(payload),
         first=first,
     )
+
+
+def named(plan: MaintenancePlan) -> dict[str, str]:
+    """Return a plan's name in both languages."""
+    english, chinese = (str(plan.name.get(language) or "") for language in ("en", "zh"))
+    return {"name_en": english or chinese or plan.code, "name_zh": chinese or english or plan.code}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -81,8 +81,8 @@ def sync(session: Session, plan: MaintenancePlan, now: datetime, only: UUID | No
         return
     effectivity = effectivity_of(plan.effectivity)
     rows = {row.asset_id: row for row in session.scalars(_rows_of(plan, only))}
-    assets = _candidates(session, plan, rows, only)
-    starts = _starts(session, plan, assets)
+    assets = candidates(session, plan, _chosen(rows), only=only)
+    begin = starts(session, plan, assets)
     named = str(plan.effectivity.get("version_field") or "version")
     new: list[dict[str, Any]] = []
     ended: dict[str, list[UUID]] = {}
@@ -90,7 +90,7 @@ def sync(session: Session, plan: MaintenancePlan, now: datetime, only: UUID | No
         on = to_local(now, zone_of(zone)).date()
         why = _why_not(plan, effectivity, asset, named, on)
         row = rows.get(asset.id)
-        begins = starts.get(asset.id)
+        begins = begin.get(asset.id)
         if why is not None:
             if row is not None and row.state in _OF_PLAN:
                 _leave(row, why, ended)
@@ -138,10 +138,19 @@ def _why_not(plan: MaintenancePlan, effectivity: Any, asset: Asset, named: str, 
     return why_not(effectivity, facts, on)
 
 
-def _candidates(
-    session: Session, plan: MaintenancePlan, rows: Mapping[UUID, PlanAsset], only: UUID | None
+def _chosen(rows: Mapping[UUID, PlanAsset]) -> list[UUID]:
+    return [key for key, row in rows.items() if row.chosen]
+
+
+def candidates(
+    session: Session,
+    plan: MaintenancePlan,
+    chosen: Sequence[UUID],
+    most: int | None = None,
+    *,
+    only: UUID | None = None,
 ) -> dict[UUID, tuple[Asset, str | None]]:
-    """The machines of the plan's organisation and below that its model, a round or a person names."""
+    """Return the machines of the plan's organisation and below that its model, a round or a person names."""
     found = (
         select(Asset, Site.time_zone)
         .join(Organisation, Organisation.id == Asset.organisation_id)
@@ -154,16 +163,18 @@ def _candidates(
     elif plan.asset_model_id is not None:
         found = found.where(Asset.asset_model_id == plan.asset_model_id)
     else:
-        found = found.where(Asset.id.in_([key for key, row in rows.items() if row.chosen]))
+        found = found.where(Asset.id.in_(chosen))
     if only is not None:
         found = found.where(Asset.id == only)
+    if most is not None:
+        found = found.order_by(Asset.id).limit(most)
     return {asset.id: (asset, zone) for asset, zone in session.execute(found)}
 
 
-def _starts(
+def starts(
     session: Session, plan: MaintenancePlan, assets: Mapping[UUID, tuple[Asset, str | None]]
 ) -> dict[UUID, date | None]:
-    """From which local day each machine counts; nothing for one that has not begun."""
+    """Return from which local day each machine counts; nothing for one that has not begun."""
     if plan.starts == "on":
         return dict.fromkeys(assets, plan.starts_on)
     moments: dict[UUID, datetime] = {}

@@ -107,19 +107,29 @@ def load(session: Session, rows: Sequence[PlanAsset]) -> list[Seen]:
     plans = list(session.scalars(select(MaintenancePlan).where(MaintenancePlan.id.in_({row.plan_id for row in rows}))))
     said = definitions(session, plans)
     by_id = {plan.id: plan for plan in plans}
-    sites = select(Asset.id, Site.time_zone).outerjoin(Site, Site.id == Asset.site_id)
-    named = session.execute(sites.where(Asset.id.in_({row.asset_id for row in rows})))
-    zones = {key: zone_of(name) for key, name in named}
+    zones = site_zones(session, [row.asset_id for row in rows])
     seen = [
         Seen(row, by_id[row.plan_id], said[row.plan_id], zones.get(row.asset_id, zone_of(None)))
         for row in rows
         if row.plan_id in by_id
     ]
+    complete(session, seen)
+    return seen
+
+
+def complete(session: Session, seen: Sequence[Seen]) -> None:
+    """Add what meters tell, and the machine as the rules want it."""
     _remember_totals(session, seen)
     reach = _reaches(session, seen)
     for each in seen:
         each.machine = _machine(each, reach)
-    return seen
+
+
+def site_zones(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, ZoneInfo]:
+    """Return the zone of where each asset stands."""
+    sites = select(Asset.id, Site.time_zone).outerjoin(Site, Site.id == Asset.site_id)
+    named = session.execute(sites.where(Asset.id.in_(set(asset_ids))))
+    return {key: zone_of(name) for key, name in named}
 
 
 def _remember_totals(session: Session, seen: Sequence[Seen]) -> None:

@@ -14,6 +14,7 @@ from assets.base.access import Actor
 from assets.base.errors import Conflict, IllegalMove, Invalid, RuleError
 from assets.base.events import append_event
 from assets.registry import ENDED, Asset, Site
+from maintenance.plans.library import named
 from maintenance.plans.reading import zone_of
 from maintenance.plans.recurrence import to_local
 from maintenance.plans.tables import MaintenancePlan, Occurrence, PlanAsset, PlanPackage, RoundStop
@@ -160,7 +161,7 @@ def log(
     """Append an event about an occurrence, on its machine's timeline."""
     plan = session.get_one(MaintenancePlan, occurrence.plan_id)
     asset = session.get_one(Asset, occurrence.asset_id)
-    facts: dict[str, Any] = {"plan_id": str(plan.id), "code": plan.code, "name": plan.name, "slot": occurrence.slot}
+    facts: dict[str, Any] = {"plan_id": str(plan.id), "code": plan.code, **named(plan), "slot": occurrence.slot}
     facts |= {"due_on": occurrence.due_on.isoformat() if occurrence.due_on else None}
     append_event(
         session,

@@ -74,6 +74,8 @@ export function orderTitle(order: Pick<WorkOrder, "title" | "title_text" | "noti
   if (order.request) return order.request.text;
   const follow = order.title?.code === "follow_up" ? order.title.params[text.language === "zh" ? "title_zh" : "title_en"] : null;
   if (typeof follow === "string" && follow) return follow;
+  const planned = order.title?.code === "plan" ? order.title.params[text.language === "zh" ? "name_zh" : "name_en"] : null;
+  if (typeof planned === "string" && planned) return planned;
   if (order.title) return text.code("title", order.title.code, order.title.params);
   return text.t("title.untitled");
 }

@@ -133,7 +133,7 @@ def list_reliability_rows(
     """The stops that the figures of a group were counted from, each with the rows and events that say so."""
     found = stop_rows(here, asked, by, group)
     if after is not None:
-        moment, key = read_cursor(after, datetime.fromisoformat, str)
+        moment, key = read_cursor(after, aware, str)
         found = [each for each in found if (each.stop.start, _key(each)) > (moment, key)]
     page = found[:limit]
     following = cursor_of(page[-1].stop.start.isoformat(), _key(page[-1])) if len(found) > limit else None
@@ -235,6 +235,14 @@ def get_pareto(here: Here, asked: Asked, by: By = "failure_mode", measure: Measu
             for bar in bars
         ],
     )
+
+
+def aware(text: str) -> datetime:
+    """Read a moment of a cursor. Raises ValueError for one without a zone, which could not be compared."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return moment
 
 
 def lives_of(here: Context, asked: Question, mode: str | None) -> tuple[Fleet, Spells, Fit, Trend]:

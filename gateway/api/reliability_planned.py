@@ -14,7 +14,7 @@ from assets.base.errors import Invalid
 from assets.registry import AssetModel, Customer, Site
 from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
-from gateway.api.reliability import Asked, Group, Mode, Question, fit_item, lives_of, machine_ref, trend_item
+from gateway.api.reliability import Asked, Group, Mode, Question, aware, fit_item, lives_of, machine_ref, trend_item
 from gateway.api.reliability_shapes import (
     ChoiceItem,
     ComplianceAnswer,
@@ -79,7 +79,7 @@ def list_compliance_rows(
     """The planned work behind a share, each with when it was due and whether it was kept."""
     found = turns_of(here, asked, by, group)
     if after is not None:
-        moment, key = read_cursor(after, datetime.fromisoformat, UUID)
+        moment, key = read_cursor(after, aware, UUID)
         found = [each for each in found if (each.due.due_at, each.id) > (moment, key)]
     page = found[:limit]
     following = cursor_of(page[-1].due.due_at.isoformat(), page[-1].id) if len(found) > limit else None

@@ -31,6 +31,7 @@ from assets.base.access import Actor, Role
 from assets.base.events import Event
 from assets.people import add_person
 from assets.registry import Asset, AssetModel, Customer, add_asset, set_operation
+from gateway.api.pages import cursor_of
 from maintenance.plans.tables import MaintenancePlan, Occurrence, PlanAsset
 from tests.gateway.conftest import Plant
 from ticketing.order_lines import LineFacts, add_line
@@ -133,7 +134,7 @@ def presses(plant: Plant) -> Plant:
             session, asset=first, origin="manual", kind="general", title_code="manual", now=at(101), by=hands
         )
         visit = schedule_visit(session, order, ann, at(102), by=hands)
-        for state, hours in (("in_progress", 110), ("on_break", 111), ("in_progress", 112), ("completed", 114)):
+        for state, hours in (("in_progress", 110.0), ("on_break", 111.0), ("in_progress", 112.0), ("completed", 114.0)):
             move_visit(session, order, visit, state, at(hours), by=hands, outcome="confirmed")
         order.failure_mode = "bearing"
         facts = LineFacts(kind="labour", minutes=180, person_id=ann.id, visit_id=visit.id, day=at(110).date())
@@ -143,7 +144,7 @@ def presses(plant: Plant) -> Plant:
             session, asset=first, origin="request", kind="general", title_code="manual", now=at(600), by=hands
         )
         visit = schedule_visit(session, nothing, ann, at(600), by=hands)
-        for state, hours in (("in_progress", 600), ("completed", 600.5)):
+        for state, hours in (("in_progress", 600.0), ("completed", 600.5)):
             move_visit(session, nothing, visit, state, at(hours), by=hands, outcome="no_fault_found")
     return plant
 
@@ -288,6 +289,7 @@ def test_tables_are_written_as_files_and_nonsense_is_refused_by_name(presses: Pl
         ("/pareto", asked(by="none"), "by"),
         ("/export", asked(table="costs", by="model"), "by"),
         ("/rows", asked(after="nonsense"), "after"),
+        ("/rows", asked(after=cursor_of("2026-01-01T00:00:00", "x")), "after"),
         ("/intervals", asked(), "asset_model_id"),
     ]
     for path, params, field in wrong:

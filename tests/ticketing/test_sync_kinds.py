@@ -41,6 +41,18 @@ def test_parts_are_booked_once_and_what_cannot_be_waits_for_a_storekeeper(field:
         assert (wrong["state"], wrong["problem"]["status"]) == ("refused", 422)
     with world.database.as_service() as session:
         assert len(session.scalars(select(StockMovement)).all()) == (first["state"] == "applied")
+    wanted = [{"part_number": "SEAL-9", "quantity": 1}, {"text": "some rag"}]
+    field.send(world.ann, op("help.request", order, what="parts", lines=wanted))
+    (call,) = field.ask(world.planner, "GET", "/help-requests")["items"]
+    assert [each["part"] and each["part"]["name_zh"] for each in call["lines"]] == ["密封", None]
+    log = field.ask(world.planner, "GET", f"/sync/operations?unseen=true&person_id={world.ann.person_id}")["items"]
+    assert {(each["state"], each["number"]) for each in log} >= {
+        ("conflict", call["number"]),
+        ("refused", call["number"]),
+    }
+    field.ask(world.planner, "POST", f"/sync/operations/{log[0]['id']}/seen")
+    left = field.ask(world.planner, "GET", "/sync/operations?unseen=true")["items"]
+    assert len(left) == len(log) - 1
 
 
 def test_machines_are_read_placed_and_labelled(field: Field, world: World) -> None:

@@ -89,5 +89,5 @@ export function CallNotice(props: { order: string }) {
   const waiting = (useCalls(props.order).data?.items ?? []).filter(isAlive);
   if (waiting.length === 0) return null;
   const urgent = waiting.some((call) => call.urgent);
-  return <Notice tone={urgent ? "trouble" : "watch"} icon={urgent ? Siren : LifeBuoy}>{text.t(urgent ? "fieldwork.call_urgent" : "fieldwork.call_waits", { count: waiting.length })} <Link className="link" to={`/work-orders/${props.order}/field`}>{text.t("fieldwork.see")}</Link></Notice>;
+  return <div style={{ marginBottom: 14 }}><Notice tone={urgent ? "trouble" : "watch"} icon={urgent ? Siren : LifeBuoy}>{text.t(urgent ? "fieldwork.call_urgent" : "fieldwork.call_waits", { count: waiting.length })} <Link className="link" to={`/work-orders/${props.order}/field`}>{text.t("fieldwork.see")}</Link></Notice></div>;
 }

@@ -45,7 +45,7 @@ function SignatureCard(props: { order: Order }) {
   return (
     <CardBlock title={text.t("fieldwork.signature")} right={<Chip small tone={one.current ? "ok" : "watch"} icon={one.current ? PenLine : TriangleAlert}>{text.t(one.current ? "fieldwork.signed" : "fieldwork.changed")}</Chip>}>
       {one.sha256 && <img src={`/api/v1/work-orders/${order.id}/signature/picture`} alt={text.t("fieldwork.signature_of", { name: one.name })} style={{ display: "block", maxWidth: "100%", maxHeight: 130, border: "1px solid var(--line-soft)", borderRadius: 8, background: "#fff", marginBottom: 12 }} />}
-      {!one.current && <Notice tone="watch" icon={TriangleAlert}>{text.t("fieldwork.changed_note")}</Notice>}
+      {!one.current && <div style={{ marginBottom: 12 }}><Notice tone="watch" icon={TriangleAlert}>{text.t("fieldwork.changed_note")}</Notice></div>}
       <Facts rows={rows} />
     </CardBlock>
   );

@@ -29,7 +29,9 @@ export function reasonOf(one: Sent, text: Text): string {
   if (!problem) return "";
   const legal = problem.params.legal;
   const moves = Array.isArray(legal) ? legal.map((move) => text.code("state", String(move))).join(", ") : "";
-  return text.has(`error.${problem.code}`) ? text.t(`error.${problem.code}`, { ...problem.params, legal: moves || "–" }) : problem.detail;
+  const said = text.has(`error.${problem.code}`) ? text.t(`error.${problem.code}`, { ...problem.params, legal: moves || "–" }) : problem.detail;
+  const { field } = problem.params; // which of the things that the phone sent is not as it has to be
+  return problem.code === "invalid" && typeof field === "string" ? `${said} (${text.code("sync_field", field.split(".").at(-1))})` : said;
 }
 
 export function SentPage() {

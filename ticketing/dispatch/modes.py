@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 MAX_SENT = 50  # by 'nearest' in one turn
 MAX_NEAREST = 3  # who are asked for one order
+MAX_UNASKED_S = 40  # of solving: with the turns of the jobs before it, new work has its visit within a minute
 AGAIN = timedelta(seconds=60)  # while somebody waits: people become idle without any change that tells of it
 MAX_ROUNDS = 20
 MAX_POOL = 200
@@ -158,7 +159,8 @@ def _ask_one(session: Session, rules: Rules, now: datetime) -> None:
     waits = select(DispatchPlan.id).where(of, DispatchPlan.state == "waiting")
     if session.scalar(waits.limit(1)) is None:
         until = now + timedelta(days=rules.horizon_days)
-        ask_plan(session, rules, now, until, now, cause="unattended", publish_at_once=True)
+        seconds = min(rules.solve_seconds, MAX_UNASKED_S)
+        ask_plan(session, rules, now, until, now, cause="unattended", seconds=seconds, publish_at_once=True)
 
 
 def _send_all(database: Database, now: datetime) -> None:

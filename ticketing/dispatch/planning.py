@@ -233,12 +233,15 @@ def _placed(loaded: Loaded, plan: Plan) -> dict[str, _Placed]:
     found: dict[str, _Placed] = {}
     for shift_id, drive in settled(loaded.problem, plan, same).items():
         person = UUID(loaded.problem.shift_by_id[shift_id].technician)
+        free = days.now - timedelta(days=366)
         for position, stop in enumerate(drive.stops):
             job = loaded.jobs[stop.visit]
             start = days.moment(stop.start)
             if stop.visit in same and stop.start == same[stop.visit] and job.planned_start is not None:
                 start = job.planned_start
-            end = start + timedelta(seconds=job.seconds)
+            # The solver counts whole seconds: what was planned at a fraction of one ends a little later than it thinks.
+            start = max(start, free)
+            free = end = start + timedelta(seconds=job.seconds)
             found[stop.visit] = _Placed(person, start, end, round(stop.travel_seconds / 60), position)
     return found
 

@@ -62,6 +62,7 @@ TABLE_OF = {
     "technician": "people",
     "help": "help_requests",
     "operation": "sync_operations",
+    "round": "inspection_rounds",
 }
 # Endless streams and what ends the session that asks.
 LEFT_OUT = frozenset({"/api/v1/events", "/api/v1/sign-out"})

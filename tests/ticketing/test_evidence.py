@@ -244,6 +244,7 @@ def test_the_list_of_all_photos_goes_on_where_a_page_ends(field: Field, world: W
 
 def test_a_signature_holds_for_what_was_read_and_for_nothing_else(field: Field, world: World) -> None:
     """002-22, 004-39: photos and the drawn name stand in the report; a changed report is signed anew."""
+    write_reports(field)  # who writes reports begins with what happens from then on
     field.now = minutes(30)
     order, content = field.order(world.ann), jpeg()
     photo = field.photo(world.ann, order, content, caption="Worn seal")["id"]

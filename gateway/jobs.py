@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
-from sqlalchemy import select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import text
 
 from assets.base.consumers import register, run_consumer
 from assets.base.db import Database
@@ -20,6 +18,7 @@ from gateway.mail.sending import send_answers as send_mails
 from gateway.notify.outbox import forget_told, send_waiting
 from gateway.notify.reminders import keep_all
 from gateway.notify.webhook_sending import forget_deliveries, send_batch
+from gateway.plan_jobs import make_occurrences, release_occurrences, sync_plans, watch_conditions
 from gateway.reports.mailing import mail_waiting
 from gateway.reports.writing import write_waiting
 from gateway.settings import Settings
@@ -35,18 +34,11 @@ from ingest.meter_feed import tell_operation
 from ingest.retention import apply_retention as forget_readings
 from ingest.roll_call import update_presence as mark_presence
 from ingest.rollups import run_rollups
-from ingest.store.read import latest_values
 from ingest.store.schema import ensure_partitions as make_partitions
 from maintenance.budget import reckon_all
 from maintenance.episodes import decide_pending
 from maintenance.feedback import end_expired
 from maintenance.on_call import escalate as ask_next
-from maintenance.plans.happenings import Metrics, watch_meters
-from maintenance.plans.happenings import watch as watch_happenings
-from maintenance.plans.machines import sync as sync_machines
-from maintenance.plans.making import make_all
-from maintenance.plans.releasing import release_due
-from maintenance.plans.tables import MaintenancePlan
 from ml.bursts import read_bursts as read_waiting_bursts
 from ml.counted import count_readings
 from ml.late import amend_history as go_over_late_rows
@@ -217,45 +209,6 @@ def feed_meters(database: Database, now: datetime) -> None:
                 break
     with database.as_service() as session:
         tell_operation(session, now)
-
-
-def make_occurrences(database: Database, now: datetime) -> None:
-    """Make planned work ahead, where something changed or the horizon has come nearer."""
-    make_all(database, now, batches=MAX_ROUNDS)
-
-
-def release_occurrences(database: Database, now: datetime) -> None:
-    """Open the work orders whose lead time has come."""
-    for _ in range(MAX_ROUNDS):
-        with database.as_service() as session:
-            if not release_due(session, now):
-                return
-
-
-def watch_conditions(database: Database, now: datetime) -> None:
-    """Look for what makes planned work due without a date."""
-    with database.as_service() as session:
-        watch_meters(session, now)
-    after: UUID | None = None
-    while True:
-        with database.as_service() as session:
-            after = watch_happenings(session, now, after, metrics=_newest)
-        if after is None:
-            return
-
-
-def sync_plans(database: Database, now: datetime) -> None:
-    """Let machines come to plans and go from them by their days."""
-    with database.as_service() as session:
-        keys = session.scalars(select(MaintenancePlan.id).where(MaintenancePlan.state == "active")).all()
-    for key in keys:
-        with database.as_service() as session:
-            sync_machines(session, session.get_one(MaintenancePlan, key), now)
-
-
-def _newest(session: Session, asset_ids: Sequence[UUID]) -> Metrics:
-    found = latest_values(session, asset_ids)
-    return {key: {each.metric: (each.value, each.t) for each in values} for key, values in found.items()}
 
 
 def tend_identities(database: Database, now: datetime) -> None:

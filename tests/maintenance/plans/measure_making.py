@@ -27,8 +27,13 @@ def test_measure(workshop: Workshop) -> None:
         session.execute(text(_FLEET), {"n": MACHINES, "pump": workshop.world.pump})
         session.execute(text("UPDATE assets SET lifecycle_since = created_at"))
     began = time.monotonic()
-    more = {"asset_model_id": workshop.world.model, "starts": "installed", "starts_on": None}
-    workshop.plan(at(12, 1), Package("3M", QUARTERLY), **more)
+    workshop.plan(
+        at(12, 1),
+        Package("3M", QUARTERLY),
+        asset_model_id=workshop.world.model,
+        starts="installed",
+        starts_on=None,
+    )
     held = time.monotonic()
     made = make_all(workshop.database, at(12, 1))
     done = time.monotonic()

@@ -70,6 +70,17 @@ def moment(language: str, at: datetime, zone: tzinfo) -> str:
     return format_datetime(at.astimezone(zone), pattern, None, _LOCALES[language])
 
 
+def span(language: str, opens: datetime, closes: datetime, zone: tzinfo) -> str:
+    """Return from when until when; the date stands once where both are on one day."""
+    until = closes.astimezone(zone)
+    same = opens.astimezone(zone).date() == until.date()
+    return (
+        f"{moment(language, opens, zone)} – {until:%H:%M}"
+        if same
+        else (f"{moment(language, opens, zone)} – {moment(language, closes, zone)}")
+    )
+
+
 def day(language: str, at: datetime, zone: tzinfo) -> str:
     """Return the date as the language writes it."""
     return format_date(at.astimezone(zone), "d MMMM y" if language == "en" else "y年M月d日", _LOCALES[language])

@@ -203,6 +203,7 @@ def render(reader: Reader, template: str, status: int, time_zone: str | None, **
         moment=lambda at: Markup('<time datetime="{}">{}</time>').format(
             at.isoformat(), texts.moment(language, at, zone)
         ),
+        span=lambda opens, closes: texts.span(language, opens, closes, zone),
         font=_font(),
         day=lambda at: texts.day(language, at, zone),
         date=lambda day: texts.calendar_day(language, day),

@@ -1,8 +1,8 @@
 /** One case: how far it is, what it led to, its thread, and what is known of customer and machine beside it. */
-import { GitMerge, Search } from "lucide-react";
+import { GitMerge, Paperclip, Search } from "lucide-react";
 import { Link, useOutletContext, useParams } from "react-router";
 
-import { may, useList, useOne } from "../../api/rows";
+import { may, useList, useOne, type Schema } from "../../api/rows";
 import type { Me } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { ActButton } from "../../ui/Act";
@@ -52,6 +52,7 @@ function Shown(props: { one: CaseDetail }) {
           <CardBlock title={text.t("cases.asked")}>
             <div className="break" style={{ whiteSpace: "pre-wrap", marginBottom: 10 }}>{one.text}</div>
             {Object.keys(one.form.properties ?? {}).length > 0 && <Answered form={one.form as FormSchema} answers={one.answers} />}
+            <Files of={one.id} />
           </CardBlock>
           <Thread one={one} me={me} />
           <Children one={one} staff={staff} me={me} />
@@ -63,6 +64,25 @@ function Shown(props: { one: CaseDetail }) {
         </div>
       </div>
     </>
+  );
+}
+
+/** What came with the request: files that are sent later stand with their message. */
+function Files(props: { of: string }) {
+  const found = useOne<Schema["CaseFiles"]>(`/cases/${props.of}/files`, true, 30_000);
+  const sent = found.data?.items.filter((file) => file.message_id === null) ?? [];
+  if (sent.length === 0) return null;
+  return (
+    <div className="row wrap" style={{ gap: 10, marginTop: 10 }}>
+      {sent.map((file) => {
+        const path = `/api/v1/case-files/${file.id}`;
+        return (
+          <a key={file.id} className="link small break" href={`${path}/file`} target="_blank" rel="noreferrer">
+            {file.has_thumbnail ? <img src={`${path}/thumbnail`} alt={file.file_name} style={{ display: "block", height: 120, maxWidth: "100%", borderRadius: 8, marginBottom: 4 }} /> : <Paperclip size={13} aria-hidden />} {file.file_name}
+          </a>
+        );
+      })}
+    </div>
   );
 }
 

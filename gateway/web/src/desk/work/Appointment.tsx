@@ -19,7 +19,10 @@ type Promised = Schema["AppointmentItem"];
 type Window = Schema["AppointmentWindow"];
 type Offer = Schema["OfferItem"];
 
-const spanOf = (one: Window, text: Text): string => `${text.moment(one.window_from)} – ${text.moment(one.window_until)}`;
+const spanOf = (one: Window, text: Text): string => {
+  const [from, until] = [text.moment(one.window_from), text.moment(one.window_until)];
+  return `${from} – ${from.slice(0, -5) === until.slice(0, -5) ? until.slice(-5) : until}`; // the date once, where it is one day
+};
 
 export function AppointmentCard(props: { order: Order }) {
   const text = useText();

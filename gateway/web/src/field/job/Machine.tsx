@@ -23,7 +23,7 @@ const HOURS = 6;
 const POINTS = 48;
 const SHOWN = 8; // values before 'all'
 
-type Fix = { failure_mode: Named | null; cause: Named | null; action: Named | null; outcome: string | null; count: number; here: boolean; last_at: string | null; last_number: string | null; last_note: string | null };
+type Fix = { failure_mode: Named | null; cause: Named | null; action: Named | null; outcome: string | null; count: number; here: number; last_at: string | null; last_number: string | null; last_note: string | null };
 
 export function Machine(props: { asset: string; me: Me; order?: { id: string; number: string; asset: { name: string } } }) {
   const asset = useKept<AssetDetail>(["asset"], assetPath(props.asset), 10_000);
@@ -110,7 +110,7 @@ export function LastFixes(props: { path: string; most?: number }) {
         <div key={index} className="line">
           <div className="row wrap" style={{ gap: 8 }}>
             <b className="grow break" style={{ fontWeight: 640 }}>{one.action ? nameIn(one.action, text) : text.code("outcome", one.outcome)}</b>
-            {one.here && <Chip small tone="ok">{text.t("machine.here")}</Chip>}
+            {one.here > 0 && <Chip small tone="ok">{text.t("machine.here")}</Chip>}
             <span className="small muted num">{text.t("machine.times", { count: one.count })}</span>
           </div>
           <div className="small muted break">{[one.failure_mode ? nameIn(one.failure_mode, text) : "", one.cause ? nameIn(one.cause, text) : "", one.last_number, one.last_at ? text.day(one.last_at) : ""].filter(Boolean).join(" · ")}</div>

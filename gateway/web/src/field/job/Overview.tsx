@@ -81,7 +81,7 @@ function Noticed(props: { order: Job; codes: RepairCode[] }) {
           <h2 style={{ margin: 0 }} className="grow">{text.t(order.request ? "field.reported" : found ? "order.noticed" : "job.to_do")}</h2>{found && <SeverityChip severity={found.severity} small />}
         </div>
         <div style={{ fontSize: 17, fontWeight: 620, lineHeight: 1.4 }} className="break">{found ? noticed({ ...found, kind: order.kind }, text) : orderTitle(order, text)}</div>
-        {order.request && <p className="break" style={{ margin: "8px 0 0" }}>“{order.request.text}”</p>}
+        {order.request && order.request.text !== orderTitle(order, text) && <p className="break" style={{ margin: "8px 0 0" }}>“{order.request.text}”</p>}
         <div className="small muted" style={{ marginTop: 4 }}>{isOpen(order) && <><Since at={found?.since ?? order.since ?? order.opened_at} /> · </>}{text.moment(found?.since ?? order.since ?? order.opened_at)}</div>
         {found?.explanation && <Lines lines={found.explanation.lines} beside={found.contributions.length > 0} />}
         {found && found.contributions.length > 0 && (

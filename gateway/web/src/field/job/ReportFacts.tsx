@@ -7,9 +7,8 @@ import { duration } from "../../desk/work/look";
 import { useText } from "../../i18n/useText";
 import { orderTitle } from "../../text/sentences";
 import { Facts as Table } from "../../ui/parts";
-import { nameIn } from "./FinishSheet";
 
-type Named = { code?: string; name_en?: string | null; name_zh?: string | null } | null;
+type Named = { code: string; en: string; zh: string } | null;
 type Answered = { title_en: string; title_zh: string; kind: string; value: unknown; chosen_en: string | null; chosen_zh: string | null; unit: string | null; low: number | null; high: number | null; out_of_limit: boolean; photos: number; note: string | null };
 export type Facts = {
   number: string;
@@ -35,6 +34,7 @@ export function ReportFacts(props: { facts: Facts }) {
   const { facts } = props;
   const zh = text.language === "zh";
   const comma = zh ? "、" : ", ";
+  const wordOf = (named: NonNullable<Named>) => (zh && named.zh) || named.en || named.code;
   const { done, machine } = facts;
   const title = orderTitle({ title: { code: facts.title_code ?? "manual", params: facts.title_params ?? {} }, title_text: facts.title_text ?? null, noticed: null, request: null, kind: facts.kind ?? "general" } as never, text);
   const rows: [ReactNode, ReactNode][] = [[text.t("order.machine"), `${machine.name} · ${machine.serial}`]];
@@ -44,9 +44,9 @@ export function ReportFacts(props: { facts: Facts }) {
   if (facts.done_at) rows.push([text.t("work.done_at"), text.moment(facts.done_at)]);
   const result: [ReactNode, ReactNode][] = [];
   if (done?.outcome) result.push([text.t("order.outcome"), text.code("outcome", done.outcome)]);
-  if (done?.failure_mode) result.push([text.t("found.mode"), nameIn(done.failure_mode, text)]);
-  if (done?.cause) result.push([text.t("found.cause"), nameIn(done.cause, text)]);
-  if (done?.action) result.push([text.t("found.action"), nameIn(done.action, text)]);
+  if (done?.failure_mode) result.push([text.t("found.mode"), wordOf(done.failure_mode)]);
+  if (done?.cause) result.push([text.t("found.cause"), wordOf(done.cause)]);
+  if (done?.action) result.push([text.t("found.action"), wordOf(done.action)]);
   if (done?.note) result.push([text.t("finish.note"), done.note]);
   return (
     <div className="stack report" style={{ gap: 16 }}>

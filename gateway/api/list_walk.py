@@ -41,6 +41,8 @@ def lists() -> dict[str, APIRoute]:
         if not route.path.startswith(PREFIX) or not _has_items(route.response_model):
             continue
         asked = route.dependant.query_params
+        if {each.name for each in route.dependant.dependencies} != {"here"}:
+            continue  # it asks for more than the caller: such a list has an export of its own
         # One that says nothing without a filter is a detail of something else.
         if not {each.name for each in asked} >= PAGING or any(each.field_info.is_required() for each in asked):
             continue

@@ -191,7 +191,7 @@ class View:
         return f"≥ {_number(low)}{unit}" if high is None else f"{_number(low)} – {_number(high)}{unit}"
 
     def _judged(self, step: Answered) -> str:
-        if step.value is None:
+        if step.value is None and not step.photos:  # a photo is an answer, also where it is not shown
             return self.said("step.open")
         return self.said("step.out" if step.out_of_limit else "step.good")
 

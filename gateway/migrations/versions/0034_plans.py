@@ -234,5 +234,7 @@ def _occurrences() -> None:
     op.create_index(op.f("ix_occurrences_organisation_id"), "occurrences", ["organisation_id"])
     op.create_index("ix_occurrences_organisation_id_due_on", "occurrences", ["organisation_id", "due_on"])
     op.create_index(op.f("ix_occurrences_plan_id"), "occurrences", ["plan_id"])
-    op.create_index("ix_occurrences_waiting", "occurrences", ["release_at"], postgresql_where=sa.text("state = 'planned'"))
+    op.create_index(
+        "ix_occurrences_waiting", "occurrences", ["release_at"], postgresql_where=sa.text("state = 'planned'")
+    )
     op.create_index(op.f("ix_occurrences_work_order_id"), "occurrences", ["work_order_id"])

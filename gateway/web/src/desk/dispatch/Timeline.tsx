@@ -9,6 +9,8 @@ import { colours, nameOf, type Bar, type Board } from "./look";
 export type Drop = { visit?: Bar; order?: string; technician: string; start: Date; end?: Date; revert: () => void };
 export type Look = "resourceTimelineDay" | "resourceTimelineWeek" | "timeGridWeek" | "dayGridMonth" | "listWeek";
 
+const HOURS_BEFORE_NOW = 6;
+
 export function Timeline(props: { board: Board; look: Look; first: Date; editable: boolean; drop: (drop: Drop) => void; open: (bar: Bar) => void }) {
   const text = useText();
   const box = useRef<HTMLDivElement>(null);
@@ -46,9 +48,11 @@ export function Timeline(props: { board: Board; look: Look; first: Date; editabl
     calendar.setOption("editable", props.editable);
     calendar.setOption("resources", board.resources.map((line) => ({ id: line.id, title: line.name })));
     calendar.setOption("events", [...board.visits.flatMap((bar) => event(bar, text, props.editable)), ...hours(board)]);
-    // The first hour of work stands at the left edge, not midnight.
+    // The first hour of work stands at the left edge, not midnight; late in the day, what is going on now is in sight.
     const begins = Math.min(...board.resources.flatMap((line) => line.shifts.map((shift) => new Date(shift.start).getHours())), 7);
-    calendar.setOption("scrollTime", `${String(Math.max(0, begins - 1)).padStart(2, "0")}:00:00`);
+    const now = new Date();
+    const late = new Date(props.first).toDateString() === now.toDateString() ? now.getHours() - HOURS_BEFORE_NOW : 0;
+    calendar.setOption("scrollTime", `${String(Math.max(0, begins - 1, late)).padStart(2, "0")}:00:00`);
   }, [props.board, props.look, props.first, props.editable, text]);
 
   const over = (at: { clientX: number; clientY: number }) => made.current?.dateFromPoint(at.clientX, at.clientY) ?? null;

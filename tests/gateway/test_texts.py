@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -73,3 +73,11 @@ def test_moments_are_written_in_the_sites_time_zone() -> None:
     assert texts.moment("en", at, texts.zone_of("Asia/Shanghai")) == "22 Nov 2026, 06:05"
     assert texts.moment("zh", at, texts.zone_of("Asia/Shanghai")) == "2026年11月22日 06:05"
     assert texts.day("en", at, texts.zone_of("no/such zone")) == "21 November 2026"
+
+
+def test_a_span_says_its_date_once_where_it_is_one_day() -> None:
+    opens, closes = datetime(2026, 11, 25, 7, tzinfo=UTC), datetime(2026, 11, 25, 9, tzinfo=UTC)
+    assert texts.span("en", opens, closes, UTC) == "25 Nov 2026, 07:00 – 09:00"
+    assert texts.span("zh", opens, closes, UTC) == "2026年11月25日 07:00 – 09:00"
+    later = closes + timedelta(days=1)
+    assert texts.span("en", opens, later, UTC) == "25 Nov 2026, 07:00 – 26 Nov 2026, 09:00"

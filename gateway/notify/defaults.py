@@ -14,6 +14,8 @@ from assets.base.ids import uuid7
 from gateway.notify.rule_models import NotificationRule
 
 ALARM, SLA, NEW_WORK = "alarm_escalated", "sla_warned", "new_work"
+HELP, URGENT = "help_called", "urgent_case"
+_DESK: list[Any] = [{"to": "role", "role": "dispatcher"}, {"to": "role", "role": "planner"}]
 _CUSTOMER: list[Any] = [{"to": "customer_contact"}]
 _WRITTEN = ["email", "sms"]  # to a customer the first of these for which there is an address
 # Milestone -> kinds, and seconds to wait: whoever plans may change their mind twice in a minute.
@@ -54,6 +56,19 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "recipients": [{"to": "technician"}, {"to": "former_technician"}],
         "ways": ["page", "push"],
         "delay_s": 10,
+    },
+    HELP: {
+        "name": "Calls for help from the field",
+        "kinds": ["help_request.opened"],
+        "recipients": _DESK,
+        "ways": ["page", "push"],
+    },
+    URGENT: {
+        "name": "Urgent cases",
+        "kinds": ["case.opened"],
+        "conditions": {"priorities": ["urgent"]},
+        "recipients": _DESK,
+        "ways": ["page"],
     },
     **{
         code: {

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from assets.base.access import Role
+from assets.base.access import Actor, Role
 from assets.base.consumers import run_consumer
 from assets.base.events import Event, append_event
+from assets.base.ids import uuid7
+from assets.people import add_person
 from gateway.notify.outbox import send_waiting
 from gateway.notify.rules import PAUSES
 from gateway.notify.telling import FOLLOWS_RULES, follow
@@ -20,6 +22,9 @@ from gateway.wiring import CONSUMERS
 from tests.gateway.conftest import Plant
 from tests.gateway.notify.service import NETWORKS, NOW, Service, later, receiver
 from tests.gateway.test_on_call import mailbox
+from ticketing.cases.cases import open_case
+from ticketing.help_requests import open_help
+from ticketing.models import WorkOrder
 
 DAY = 1440
 
@@ -203,3 +208,30 @@ def test_rules_are_edited_by_version_and_the_servers_own_are_kept(service: Servi
     assert stranger.get(path).status_code == 404
     assert FOLLOWS_RULES in CONSUMERS
     assert run_consumer(service.database, FOLLOWS_RULES, NOW) > 0
+
+
+def test_desk_hears_of_urgent_cases_and_of_calls_for_help_without_a_rule_of_its_own(service: Service) -> None:
+    """Row 002-19: whoever dispatches is told, and nobody else."""
+    with service.database.as_service() as session:
+        owner = service.plant.operator.id
+        people = {
+            role: add_person(
+                session, organisation_id=owner, name=role, roles=[role], now=NOW, email=f"{role}@example.org"
+            )
+            for role in (Role.DISPATCHER, Role.PLANNER, Role.STOREKEEPER)
+        }
+    order = service.order()
+    with service.database.as_service() as session:
+        for priority in ("normal", "urgent"):
+            open_case(session, organisation_id=owner, channel="desk", text="It leaks", now=NOW, priority=priority)
+        tom = Actor("person", owner, frozenset({Role.TECHNICIAN}), service.tom.id, "Tom")
+        row = session.get_one(WorkOrder, order.id)
+        open_help(session, row, "help", "Two people have to lift it", NOW, NOW, by=tom, help_id=uuid7())
+    service.follow()
+    told = {(row.code, row.person_id) for row in service.rows() if row.code in ("urgent_case", "help_called")}
+    desk = [people[Role.DISPATCHER].id, people[Role.PLANNER].id]
+    assert told == {(code, person) for code in ("urgent_case", "help_called") for person in desk}
+    helped = next(row.texts for row in service.rows() if row.code == "help_called")
+    assert helped is not None
+    assert "Tom" in helped["en"]["subject"]
+    assert order.number in helped["zh"]["subject"]

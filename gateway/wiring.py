@@ -18,6 +18,7 @@ from ml.labels import KINDS as LABEL_KINDS
 from ml.labels import store_label
 from ticketing.channels.mail_answers import MAIL_FOLLOWS_THREADS
 from ticketing.dispatch.modes import DISPATCH_FOLLOWS
+from ticketing.help_requests import HELP_ENDS_WITH_WORK
 from ticketing.intake import CASES_FOLLOW_WORK
 from ticketing.order_blocks import follow_blocking
 from ticketing.order_coverage import COVERAGE_FOLLOWS_LINES
@@ -49,6 +50,7 @@ CONSUMERS: tuple[Consumer, ...] = (
     REPORTS_FOLLOW_WORK,
     COVERAGE_FOLLOWS_LINES,
     DISPATCH_FOLLOWS,
+    HELP_ENDS_WITH_WORK,
     Consumer("ticketing.order_blocks", STATE_EVENTS, follow_blocking),
     Consumer("ticketing.order_procedures", ANSWER_KINDS, follow_answer),
     Consumer("ml.labels", LABEL_KINDS, store_label),

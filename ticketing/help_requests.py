@@ -11,17 +11,20 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from assets.base.access import DESK, Actor
+from assets.base.consumers import Consumer
 from assets.base.errors import Conflict, Forbidden, IllegalMove, Invalid, NotFound
-from assets.base.events import append_event
+from assets.base.events import Event, append_event
 from assets.stock.items import Part
 from ticketing.help_models import HelpRequest
 from ticketing.models import WorkOrder
 from ticketing.order_states import bounded, worded
 from ticketing.words import one_of
+from ticketing.work_orders import STATE_EVENTS
 
 WHAT = ("help", "parts")
 STATES = ("open", "taken", "done", "withdrawn")
 ALIVE = ("open", "taken")
+OVER = ("completed", "documented", "closed", "cancelled")  # states of an order at which nobody is at work
 MAX_LINES = 50
 MAX_TEXT = 2000
 MAX_ALIVE = 20  # of one order
@@ -143,6 +146,23 @@ def withdraw(session: Session, row: HelpRequest, order: WorkOrder, at: datetime,
     session.flush()
     _log(session, order, row, "help_request.withdrawn", at, by, {"what": row.what})
     return row
+
+
+def end_with_order(session: Session, event: Event, now: datetime) -> None:
+    """Nobody waits at a machine whose work has ended: what was asked for there is done."""
+    order = session.get(WorkOrder, event.subject_id)
+    if order is None or order.state not in OVER:  # it was opened again meanwhile
+        return
+    waiting = select(HelpRequest).where(HelpRequest.work_order_id == order.id, HelpRequest.state.in_(ALIVE))
+    nobody = Actor("system", order.organisation_id, frozenset())
+    for row in session.scalars(waiting.order_by(HelpRequest.id).with_for_update()):
+        row.state, row.done_at = "done", event.at
+        row.version += 1
+        session.flush()
+        _log(session, order, row, "help_request.done", now, nobody, {"what": row.what, "answer": None})
+
+
+HELP_ENDS_WITH_WORK = Consumer("ticketing.help", STATE_EVENTS, end_with_order)
 
 
 def get_help(session: Session, help_id: UUID, *, lock: bool = False) -> HelpRequest:

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from assets.base.consumers import run_consumer
 from assets.base.errors import Invalid
 from assets.base.events import Event
 from assets.failure_modes import FailureMode
@@ -15,6 +16,7 @@ from tests.ticketing.field import ARRIVED, Field, minutes, op
 from tests.ticketing.world import World
 from ticketing.distances import Fix, checked_fix, distance_to, metres_between
 from ticketing.failure_words import Past, picks
+from ticketing.help_requests import HELP_ENDS_WITH_WORK
 from ticketing.models import Visit, WorkOrder
 
 MUNICH, VIENNA = (48.137, 11.575), (48.208, 16.373)
@@ -187,3 +189,14 @@ def test_a_call_for_help_is_seen_taken_and_answered(field: Field, world: World) 
     assert refused["problem"]["code"] == "illegal_move"
     assert field.send(world.ann, op("help.withdraw", order, help_request_id=keys[0]))[0]["state"] == "applied"
     assert field.ask(world.planner, "GET", "/help-requests")["items"] == []
+
+
+def test_nobody_waits_at_a_machine_whose_work_has_ended(field: Field, world: World) -> None:
+    ended, going_on = field.order(world.ann), field.order(world.ann)
+    for order in (ended, going_on):
+        field.send(world.ann, op("help.request", order, what="help", text="too heavy"))
+    field.ask(world.planner, "POST", f"/work-orders/{ended}/transitions", {"to": "cancelled", "reason": "sold"})
+    for _ in range(2):  # harmless twice
+        run_consumer(world.database, HELP_ENDS_WITH_WORK, field.now + timedelta(seconds=5))
+    waiting = field.ask(world.planner, "GET", "/help-requests")["items"]
+    assert [each["work_order_id"] for each in waiting] == [going_on]

@@ -81,13 +81,28 @@ WORK: dict[Role, str] = {
 }
 
 
+# And with what comes from the field, what is planned, and who is told.
+FIELD: dict[Role, str] = {
+    Role.PLANNER: "call.read call.work evidence.add evidence.read help.answer help.read"
+    " maintenance_plan.manage maintenance_plan.read notification.manage"
+    " occurrence.decide reliability.read sync.write",
+    Role.DISPATCHER: "call.read call.work evidence.add evidence.read help.answer help.read"
+    " maintenance_plan.read reliability.read sync.write",
+    Role.TECHNICIAN: "evidence.add evidence.read help.read maintenance_plan.read sync.write",
+    Role.STOREKEEPER: "evidence.read help.answer help.read maintenance_plan.read sync.write",
+    Role.ANALYST: "evidence.read help.read maintenance_plan.read reliability.read sync.write",
+    Role.PARTNER: "evidence.add evidence.read help.read reliability.read sync.write",
+    Role.CUSTOMER: "evidence.read reliability.read",
+}
+
+
 def actor(*roles: Role) -> Actor:
     return Actor("person", UUID(int=1), frozenset(roles))
 
 
 @pytest.mark.parametrize("role", ALLOWED)
 def test_each_role_may_exactly_its_actions(role: Role) -> None:
-    allowed = " ".join(table.get(role, "") for table in (ALLOWED, STOCK, LIFE, WORK))
+    allowed = " ".join(table.get(role, "") for table in (ALLOWED, STOCK, LIFE, WORK, FIELD))
     assert {action for action in ACTIONS if may(actor(role), action)} == set(allowed.split())
 
 

@@ -16,6 +16,8 @@ PLACE = re.compile(r'\{ to: "([^"]+)", key: "[^"]+",[^}]*?(?:action: "([a-z_.]+)
 FIRST = {
     "/": ["overview"],
     "/work-orders": ["work-orders"],
+    "/field": ["help-requests"],
+    "/reliability": ["reliability"],
     "/alarms": ["episodes", "alarm-holds"],
     "/planner": ["predicted-jobs"],
     "/dispatch": ["dispatch/settings"],

@@ -283,7 +283,7 @@ def test_a_signature_holds_for_what_was_read_and_for_nothing_else(field: Field, 
     assert hashlib.sha256(drawing).hexdigest() == kept["sha256"]
     field.ask(world.stranger, "GET", path, None, 404)
     write_reports(field)
-    pdf = field.client(world.client).get(f"/api/v1/work-orders/{order}/report?language=en").content
+    pdf = field.client(world.planner).get(f"/api/v1/work-orders/{order}/report?language=en").content
     assert has_words(pdf, "Clara Kunde")
     assert has_words(pdf, "Worn seal")
     assert pdf.count(b"/Subtype /Image") + pdf.count(b"/Subtype/Image") >= 2

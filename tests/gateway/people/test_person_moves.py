@@ -68,7 +68,10 @@ def test_who_moves_is_signed_out_and_belongs_to_the_new_organisation_alone(plant
         ).one()
         assert tuple(row) == (plant.partner.id, "1 Elm Road", None)
         # The operator's catalogue of skills holds for its partners too.
-        assert session.scalar(text("SELECT organisation_id FROM person_skills")) == plant.partner.id
+        assert (
+            session.scalar(text("SELECT organisation_id FROM person_skills WHERE person_id = :p"), {"p": tom})
+            == plant.partner.id
+        )
         kinds = session.execute(select(Event.kind, Event.organisation_id).where(Event.subject_id == tom)).all()
         assert {("person.moved_away", plant.operator.id), ("person.moved_here", plant.partner.id)} <= set(
             map(tuple, kinds)

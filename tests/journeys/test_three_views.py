@@ -159,8 +159,15 @@ def _finish_on_the_phone(phone: Page, service: Running, order: str) -> None:
     for action in ("接单", "开始作业", "完成"):
         phone.get_by_role("button", name=action, exact=True).click()
     phone.get_by_role("radio").filter(has_text="故障属实").click()
-    phone.get_by_label("维修项目").first.click()
-    phone.get_by_role("option", name="更换空气过滤器").click()
+    actions = phone.get_by_role("radiogroup", name="处理措施")
+    expect(actions).to_be_visible()
+    wanted = actions.get_by_role("radio").filter(has_text="更换空气过滤器")
+    if wanted.count() == 0:  # not among the likely ones
+        actions.locator("button.more").click()
+        phone.locator("input[aria-label='处理措施']").click()
+        phone.get_by_role("option", name="更换空气过滤器").click()
+    elif wanted.get_attribute("aria-checked") != "true":  # what the finding suggests is chosen already
+        wanted.click()
     phone.get_by_label("备注").fill("滤芯堵塞，已更换")
     phone.get_by_role("button", name="完成作业", exact=True).click()
     expect(phone.get_by_text("故障属实").first).to_be_visible()

@@ -42,7 +42,9 @@ import ingest.models
 import ingest.rollup_models
 import ingest.sparkplug.models
 import maintenance.alarm_models
+import maintenance.desk.tables
 import maintenance.feedback_models
+import maintenance.forecasts.tables
 import maintenance.models
 import maintenance.plans.tables
 import maintenance.remaining_lives

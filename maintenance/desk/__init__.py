@@ -1,0 +1,1 @@
+"""The planner's desk: what waiting costs, decisions that can be taken back, groups, the year ahead, what-if."""

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
-from starlette.background import BackgroundTask
 
 from assets.base.access import may
 from assets.base.errors import Invalid, NotFound
-from assets.imports.exporting import export_csv, export_xlsx
 from assets.imports.kinds import KINDS
 from assets.imports.kinds.base import ONLY, pages
 from gateway.api.deps import Context, Here
 from gateway.api.downloads import TooManyExports
 from gateway.api.export_lists import LISTINGS
-from gateway.api.imports import SHEET_TYPE, headings_in
+from gateway.api.imports import headings_in
 from gateway.api.list_walk import PAGING, filters_of, heading, ids_of, lists, table_of, walk
+from gateway.api.sheets import Format, sheet_file
 
 router = APIRouter(prefix="/api/v1", tags=["imports"])
 
@@ -74,7 +71,7 @@ def get_export(
     name: str,
     here: Here,
     request: Request,
-    format: Literal["csv", "xlsx"] = "csv",
+    format: Format = "csv",
     language: Literal["en", "zh"] = "en",
     q: Annotated[str | None, Query(max_length=200)] = None,
 ) -> FileResponse:
@@ -85,17 +82,9 @@ def get_export(
     if not _places.acquire(blocking=False):
         raise TooManyExports(f"{AT_ONCE} exports are being made already", at_once=AT_ONCE)
     try:
-        path = _made(title, headings, rows, format)
+        return sheet_file(f"{name}-{here.now:%Y-%m-%d}", headings, rows, format, title=title)
     finally:
         _places.release()
-    media_type = SHEET_TYPE if format == "xlsx" else "text/csv; charset=utf-8"
-    return FileResponse(
-        path,
-        media_type=media_type,
-        filename=f"{name}-{here.now:%Y-%m-%d}.{format}",
-        headers={"Cache-Control": "no-store"},
-        background=BackgroundTask(path.unlink, missing_ok=True),
-    )
 
 
 def _wanted(
@@ -135,18 +124,3 @@ def _holding(rows: Iterator[Sequence[Any]], asked: str) -> Iterator[Sequence[Any
         said = " ".join(str(each) for each in row if each is not None).casefold()
         if all(word in said for word in words):
             yield row
-
-
-def _made(title: str, headings: Sequence[str], rows: Iterator[Sequence[Any]], format: str) -> Path:
-    with tempfile.NamedTemporaryFile(prefix="forewarn-export-", suffix=f".{format}", delete=False) as file:
-        path = Path(file.name)
-        try:
-            if format == "csv":
-                for piece in export_csv(headings, rows):
-                    file.write(piece)
-            else:
-                export_xlsx(path, title, headings, rows)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-    return path

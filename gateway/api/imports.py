@@ -28,6 +28,7 @@ from assets.people import Person
 from gateway.api.bodies import TooLarge
 from gateway.api.deps import Context, Here
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.sheets import SHEET_TYPE
 from gateway.api.uploads import Upload, form_of
 from gateway.files import file_store
 from gateway.wording import words
@@ -35,7 +36,6 @@ from gateway.wording import words
 router = APIRouter(prefix="/api/v1", tags=["imports"])
 
 ACTION = "import.run"
-SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _FORM = {
     "kind": "which list; guessed from the headings when left out",
     "sheet": "of a workbook; the first when left out",

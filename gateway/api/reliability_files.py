@@ -25,7 +25,7 @@ from gateway.api.reliability import (
 )
 from gateway.api.reliability_planned import get_compliance, list_reliability_costs, occurrence_row, turns_of
 from gateway.api.reliability_shapes import GroupRef, RateInterval, ReliabilityRow
-from gateway.api.service_figures import Format, sheet_file
+from gateway.api.sheets import Format, sheet_file
 from maintenance.reliability.asking import By
 from maintenance.reliability.rates import FORMULAS
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,16 +12,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import select
-from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
 from assets.base.errors import Invalid, NotFound
-from assets.imports.exporting import export_csv, export_xlsx
 from assets.people import Person
 from assets.registry import AssetModel, Customer, Site
 from gateway.api.deps import Context, Here
 from gateway.api.edits import named_assets
 from gateway.api.pages import After, cursor_of, read_cursor
+from gateway.api.sheets import Format, sheet_file
 from ticketing.figures.asking import Asked, By, counted, figures
 from ticketing.figures.definitions import FIGURES, FORMULAS, REPEAT_DAYS, WEEK_HOURS, Counted, Parameters
 from ticketing.figures.loading import Scope
@@ -34,7 +31,6 @@ router = APIRouter(prefix="/api/v1", tags=["figures"])
 
 LONGEST = timedelta(days=800)
 USUAL_SPAN = timedelta(days=30)
-SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Figure = Literal[
     "reaction_time",
     "response_time",
@@ -50,7 +46,6 @@ Figure = Literal[
     "backlog_orders",
     "backlog_weeks",
 ]
-Format = Literal["csv", "xlsx"]
 
 
 class FigureKind(BaseModel):
@@ -362,25 +357,3 @@ def _kind(figure: str) -> FigureKind:
         raise NotFound("no such figure", kind="figure")
     kind, unit = FIGURES[figure]
     return FigureKind.model_validate({"figure": figure, "kind": kind, "unit": unit, "formula": FORMULAS[figure]})
-
-
-def sheet_file(name: str, headings: Sequence[str], rows: Iterator[Sequence[Any]], format: Format) -> FileResponse:
-    """Answer with a file that is removed when it has been sent."""
-    with tempfile.NamedTemporaryFile(prefix="forewarn-figures-", suffix=f".{format}", delete=False) as file:
-        path = Path(file.name)
-        try:
-            if format == "csv":
-                for piece in export_csv(headings, rows):
-                    file.write(piece)
-            else:
-                export_xlsx(path, "Figures", headings, rows)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-    return FileResponse(
-        path,
-        media_type=SHEET_TYPE if format == "xlsx" else "text/csv; charset=utf-8",
-        filename=f"{name}.{format}",
-        headers={"Cache-Control": "no-store"},
-        background=BackgroundTask(path.unlink, missing_ok=True),
-    )

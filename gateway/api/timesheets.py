@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -13,16 +10,14 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 from sqlalchemy import Select, select, tuple_
-from starlette.background import BackgroundTask
 
 from assets.base.access import may
 from assets.base.errors import Forbidden, NotFound
-from assets.imports.exporting import export_csv, export_xlsx
 from assets.people import Person
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Ref, contains
-from gateway.api.imports import SHEET_TYPE
 from gateway.api.pages import After, cursor_of, read_cursor
+from gateway.api.sheets import Format, sheet_file
 from ticketing.people.tables import TeamMember
 from ticketing.people.teams import member_at
 from ticketing.technicians import MAX_LIST, sent_people
@@ -131,7 +126,7 @@ def export_timesheets(
     person_id: UUID | None = None,
     team_id: UUID | None = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
-    format: Literal["csv", "xlsx"] = "csv",
+    format: Format = "csv",
     language: Literal["en", "zh"] = "en",
 ) -> FileResponse:
     """The same hours as a file, a row for each person and period."""
@@ -139,14 +134,7 @@ def export_timesheets(
     hours = timesheets(here.session, [person.id for person in people], from_, until, period, here.now)
     names = {person.id: person.name for person in people}
     rows = (_row(names[key], day, of) for (key, day), of in hours.items())
-    path = _written(_HEADINGS[language], rows, format)
-    return FileResponse(
-        path,
-        media_type=SHEET_TYPE if format == "xlsx" else "text/csv; charset=utf-8",
-        filename=f"timesheets-{from_}-{until}.{format}",
-        headers={"Cache-Control": "no-store"},
-        background=BackgroundTask(path.unlink, missing_ok=True),
-    )
+    return sheet_file(f"timesheets-{from_}-{until}", _HEADINGS[language], rows, format, title="Timesheets")
 
 
 @router.get("/timesheets/{person_id}/entries", operation_id="list_timesheet_entries")
@@ -225,18 +213,3 @@ def _entry(entry: Entry, numbers: dict[UUID, str]) -> HoursEntry:
         starts_at=entry.starts_at,
         ends_at=entry.ends_at,
     )
-
-
-def _written(headings: Sequence[str], rows: Iterator[list[Any]], format: str) -> Path:
-    with tempfile.NamedTemporaryFile(prefix="forewarn-hours-", suffix=f".{format}", delete=False) as file:
-        path = Path(file.name)
-        try:
-            if format == "csv":
-                for piece in export_csv(headings, rows):
-                    file.write(piece)
-            else:
-                export_xlsx(path, "Timesheets", headings, rows)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-    return path

@@ -10,6 +10,7 @@ import numpy as np
 
 from ml.detectors import metric_kinds
 from ml.detectors.protocol import Floats, State
+from ml.detectors.widening import widened
 
 LAGS_HOURS = (3.0, 10.0)  # machines warm up over hours
 DAY_S = 86400.0
@@ -52,6 +53,11 @@ class Scaling:
             seen = np.isfinite(values).mean(axis=0)
         usable = (spread > 1e-6 * np.maximum(np.abs(centre), 1e-9)) & (seen > 0.3)
         return cls(centre, np.where(usable, spread, 1.0), usable.astype(float))
+
+    def widened(self, at: Sequence[int], size: int) -> Scaling:
+        """The same of metrics in columns `at` of `size`; the others are not used."""
+        centre, spread, usable = self.centre, self.spread, self.usable
+        return Scaling(widened(centre, at, size, 0.0), widened(spread, at, size, 1.0), widened(usable, at, size, 0.0))
 
     def state(self) -> State:
         return {"centre": self.centre, "spread": self.spread, "usable": self.usable}

@@ -208,7 +208,11 @@ def at_home(known: Dynamics, own: Floats) -> Dynamics:
 
 
 def prepared(known: Dynamics, values: Floats) -> Floats:
-    """Standardised rows without what the conditions explain; what is missing as expected from the rest of its row."""
+    """Standardised rows without what the conditions explain; what is missing as expected from the rest of its row.
+
+    Metrics that came after it was learned stand behind the others and are left out.
+    """
+    values = values[:, : len(known.centre)]
     z = np.clip((values - known.centre) / known.spread, -CLIP_SIGMA, CLIP_SIGMA)
     missing = ~np.isfinite(z)
     rows = _without(np.where(missing, 0.0, z), known.explained, known.inputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -44,6 +44,10 @@ class HiddenModes:
         if not np.isfinite(own).all():
             return ""
         return f"{PREFIX}{int(np.argmin(((self.centres - own) ** 2).sum(axis=1))) + 1}"
+
+    def moved(self, at: Sequence[int]) -> HiddenModes:
+        """The same of rows whose column j stands at `at[j]`."""
+        return replace(self, inputs=tuple(at[j] for j in self.inputs))
 
     def state(self) -> State:
         return {"inputs": list(self.inputs), "spread": self.spread, "centres": self.centres}

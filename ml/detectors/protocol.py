@@ -72,6 +72,7 @@ class Learning:
     state: str  # learning, provisional, ready
     progress: float  # 0..1
     missing: Mapping[str, float] = field(default_factory=dict)
+    waiting: tuple[str, ...] = ()  # metrics told since the reference was frozen: no part of it yet
 
 
 class Detector(Protocol):

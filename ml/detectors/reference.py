@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ml.detectors.protocol import Bools, Floats
+from ml.detectors.widening import widened
 
 DAY_S = 86400.0
 MIN_ROWS = 20
@@ -70,6 +72,18 @@ class Reference:
     def typical_evidence(self) -> float:
         """Independent samples behind the median sensor."""
         return _typical(self.evidence[self.usable])
+
+    def widened(self, at: Sequence[int], size: int) -> Reference:
+        """The same of metrics in columns `at` of `size`: the others are not usable, and tell nothing of these."""
+        more = np.arange(size, size + len(self.precision) - len(self.centre)).tolist()  # the hours
+        precision = np.eye(size + len(more))
+        precision[np.ix_([*at, *more], [*at, *more])] = self.precision
+        return replace(
+            self, precision=precision, usable=np.isin(np.arange(size), np.asarray(at)[self.usable]),
+            centre=widened(self.centre, at, size, 0.0), offset=widened(self.offset, at, size, 0.0),
+            spread=widened(self.spread, at, size, 1.0), scale=widened(self.scale, at, size, 1.0),
+            evidence=widened(self.evidence, at, size, 1.0),
+        )  # fmt: skip
 
     def digest(self) -> str:
         """Hash of the content: equal digests mean equal arithmetic."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from ml.detectors import dynamics, plain, reference
 from ml.detectors.dynamics import Dynamics, Track
 from ml.detectors.protocol import Bools, Floats
 from ml.detectors.reference import Reference
+from ml.detectors.widening import widened, widened_or_none
 
 FAST_MIN_S = 3.0
 CHUNK_ROWS = 60  # the reference may only change at these boundaries, so that blocks can be cut anywhere
@@ -47,6 +49,8 @@ class Regime:
     standing: list[Floats] = field(default_factory=list)  # raw rows beside `recentring`
     habits: Floats | None = None  # of the dynamics' statistics on this asset's own quiet rows
     chunk_told: list[Floats] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)  # metrics that no reference knows: they came later, or not yet
+    waiting: list[str] = field(default_factory=list)  # those of them that were told since it was frozen
 
     def start_over(self) -> None:
         """A new start: the centre is learned again, the scale so far stays as what is believed."""
@@ -60,6 +64,7 @@ class Regime:
         self.times, self.rows, self.kept = [], [], 0
         self.forget_chunk()
         self.next_fit, self.settled, self.vouched = LEARN_ROWS, False, False
+        self.late, self.waiting = [], []
 
     def forget_chunk(self) -> None:
         self.chunk_t, self.chunk_x, self.chunk_n, self.chunk_worst, self.chunk_loud = [], [], 0, 0.0, 0
@@ -74,6 +79,32 @@ class Regime:
         self.track = None
         if self.fast is not None and self.slow is not None:
             self.fast, self.slow = np.where(columns, 0.0, self.fast), np.where(columns, 0.0, self.slow)
+
+    def widen(self, at: Sequence[int], size: int, new: Sequence[str]) -> None:
+        """Make room for new metrics; those known stand in columns `at` of `size`. What is known stays what it is."""
+        self.prior = widened_or_none(self.prior, at, size, np.nan)
+        self.rows, self.chunk_x, self.standing = (
+            [widened(part, at, size, np.nan) for part in parts] for parts in (self.rows, self.chunk_x, self.standing)
+        )
+        if self.recentring is not None:
+            self.recentring = [widened(part, at, size, np.nan) for part in self.recentring]
+        self.known = None if self.known is None else self.known.widened(at, size)
+        self.fast, self.slow = (widened_or_none(level, at, size, 0.0) for level in (self.fast, self.slow))
+        self.late = [*self.late, *new]
+
+    def note_late(self, metrics: Sequence[str], told: Bools) -> None:
+        """Which metrics [m] the reference does not know because they came late, or are not told [m] at all so far."""
+        usable = cast(Reference, self.known).usable
+        self.late = [
+            metric for j, metric in enumerate(metrics) if not usable[j] and (metric in self.late or not told[j])
+        ]
+        self.waiting = []
+
+    def note_waiting(self, metrics: Sequence[str], values: Floats) -> None:
+        """Late metrics that are told now, when all is learned, wait until somebody says that normal is another."""
+        told = {metric for metric in self.late if np.isfinite(values[:, metrics.index(metric)]).any()}
+        self.waiting += sorted(told)
+        self.late = [metric for metric in self.late if metric not in told]
 
     def adopt(self, known: Reference, learned: Dynamics | None, own: Floats) -> None:
         """Take over what peers showed; the centre is the asset's own, as far as its rows `own` [n, m] tell."""
@@ -170,6 +201,8 @@ class Regime:
             "standing": list(self.standing),
             "habits": self.habits,
             "chunk_told": _joined(self.chunk_told),
+            "late": list(self.late),
+            "waiting": list(self.waiting),
         }
 
     @classmethod

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from maintenance.decisions import FindingFacts
-from ml.detectors import dynamics, plain, reference, telling
+from ml.detectors import dynamics, plain, reference, telling, widening
 from ml.detectors.evidence import Evidence
 from ml.detectors.protocol import Block, Floats, Learning, State, moment
 from ml.detectors.reference import Reference
@@ -97,21 +97,20 @@ class ResidualDetector:
         return found
 
     def _aligned(self, block: Block) -> Block:
-        """The block with this detector's metrics in this detector's order; new metrics start everything anew.
+        """The block with this detector's metrics in this detector's order.
 
-        Not while evidence lasts: nothing is learned then, so that it would never be judged again.
+        A new metric is learned of by what is still learning; what is frozen goes on without it until a `rebaseline`.
         """
         if block.metrics == self._metrics:
             return block
-        if not set(block.metrics) <= set(self._metrics) and not self._evidence.open:
-            self._learner.know(tuple(dict.fromkeys((*self._metrics, *block.metrics))))
-            self._regimes, self._worst = {}, None
-            self._tolerance.wider = None
-        values = np.full((len(block), len(self._metrics)), np.nan)
-        for column, metric in enumerate(block.metrics):
-            if metric in self._metrics:
-                values[:, self._metrics.index(metric)] = block.values[:, column]
-        return replace(block, metrics=self._metrics, values=values)
+        if not set(block.metrics) <= set(self._metrics):
+            at = self._learner.meet(block.metrics, self._regimes.values())
+            self._worst = widening.widened_or_none(self._worst, at, len(self._metrics), 0.0)
+            self._tolerance.move(at, len(self._metrics))
+        at = widening.places(block.metrics, self._metrics)
+        return replace(
+            block, metrics=self._metrics, values=widening.widened(block.values, at, len(self._metrics), np.nan)
+        )
 
     def _mode_at(self, block: Block, row: int) -> str:
         if block.modes is None:
@@ -157,6 +156,8 @@ class ResidualDetector:
 
     def _step(self, regime: Regime, mode: str, part: Block, offset: int) -> list[FindingFacts]:
         healthy = part.t[0] <= part.healthy_until
+        if regime.settled and regime.late:
+            regime.note_waiting(self._metrics, part.values)
         if healthy:
             self._learner.accept_vouched(regime, part)
             regime.last_t = float(part.t[-1])
@@ -343,9 +344,12 @@ class ResidualDetector:
         return telling.learning(list(self._regimes.values()), SETTLED_EVIDENCE, LEARN_SPAN_S)
 
     def rebaseline(self, at: float) -> None:
-        """The asset was repaired. Well-founded relations stay and only offsets are learned anew; else all is."""
+        """The asset was repaired. Well-founded relations stay and only offsets are learned anew; else all is.
+
+        All is, too, where metrics wait to be a part of it.
+        """
         for regime in self._regimes.values():
-            if regime.known is not None and regime.known.span >= FOUNDED_SPAN_S:
+            if regime.known is not None and regime.known.span >= FOUNDED_SPAN_S and not regime.waiting:
                 regime.recentring, regime.settles_until = [], max(at, self._last_t) + SETTLE_AFTER_REPAIR_S
                 regime.forget_chunk()
             else:
@@ -375,18 +379,12 @@ class ResidualDetector:
         return {
             "metrics": list(self._metrics),
             "regimes": {name: regime.to_plain() for name, regime in self._regimes.items()},
-            "evidence": self._evidence.state(),
-            "current": plain.facts_to_plain(self._current),
-            "told": self._told,
-            "worst": self._worst,
-            **self._tolerance.state(),
-            "last_t": self._last_t,
-            "healthy_until": self.healthy_until,
-            "steps": list(self._steps),
+            "evidence": self._evidence.state(), "current": plain.facts_to_plain(self._current),
             "ended": [plain.facts_to_plain(facts) for facts in self._ended],
-            "mode": self._mode,
-            "mode_since": self._mode_since,
-        }
+            "told": self._told, "worst": self._worst, **self._tolerance.state(), "steps": list(self._steps),
+            "last_t": self._last_t, "healthy_until": self.healthy_until,
+            "mode": self._mode, "mode_since": self._mode_since,
+        }  # fmt: skip
 
     def restore(self, state: State) -> None:
         self._learner.know(tuple(state["metrics"]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
-from ml.detectors import dynamics, metric_kinds, reference
+from ml.detectors import dynamics, metric_kinds, reference, widening
 from ml.detectors.protocol import Block, Floats
 from ml.detectors.regime import CHUNK_ROWS, LEARN_ROWS, Regime
 from ml.detectors.residual_settings import (
@@ -36,6 +38,20 @@ class Learner:
         self._wander = np.array([metric_kinds.wander_share(m) for m in metrics])
         self.scored = np.array([not metric_kinds.is_condition(m) for m in metrics], dtype=bool)
 
+    def meet(self, told: tuple[str, ...], regimes: Collection[Regime]) -> list[int]:
+        """Know metrics not told before, too; what is learned stays. Return where those known before stand now."""
+        # What is known of many variables together counts columns from the first.
+        behind = any(regime.dynamics is not None for regime in regimes)
+        metrics = widening.together(self.metrics, told, behind)
+        at, new = widening.places(self.metrics, metrics), [m for m in metrics if m not in self.metrics]
+        self.know(metrics)
+        believed = self.new_regime().prior
+        for regime in regimes:
+            regime.widen(at, len(metrics), new)
+            if regime.prior is not None and believed is not None:
+                regime.prior = np.where(np.isfinite(regime.prior), regime.prior, believed)
+        return at
+
     def new_regime(self) -> Regime:
         prior = None
         if self._prior_scale:
@@ -64,6 +80,7 @@ class Learner:
         # What peers vouched for is not learned away from what this asset does unvouched.
         regime.settled = lesson[0].typical_evidence() >= SETTLED_EVIDENCE
         regime.next_fit = max(regime.next_fit, lesson[0].rows)
+        regime.note_late(self.metrics, np.ones(len(self.metrics), dtype=bool))
         return True
 
     def accept_vouched(self, regime: Regime, part: Block) -> None:
@@ -88,6 +105,7 @@ class Learner:
         if known is None or not known.usable.any():
             return False
         regime.known, regime.revision = known, regime.revision + 1
+        regime.note_late(self.metrics, np.asarray(np.isfinite(x).any(axis=0)))
         regime.vouched = vouched or regime.vouched
         together = dynamics.fit([x], ~self.scored, known.dt, self.settings.patience_s)
         regime.learn_together(together)

@@ -79,8 +79,9 @@ def learning(regimes: Sequence[Regime], settled_evidence: float, span_needed_s: 
         progress = 0.5 * min(kept / LEARN_ROWS, span / span_needed_s, 1.0)
         missing = {"samples": float(max(0, LEARN_ROWS - kept)), "span_s": max(0.0, span_needed_s - span)}
         return Learning("learning", progress, missing)
+    waiting = tuple(sorted({metric for r in founded for metric in r.waiting}))
     if any(r.settled for r in founded):
-        return Learning("ready", 1.0)
+        return Learning("ready", 1.0, waiting=waiting)
     evidence = max(r.known.typical_evidence() for r in founded if r.known is not None)
     progress = min(0.99, 0.5 + 0.5 * evidence / settled_evidence)
     return Learning("provisional", progress, {"independent_samples": max(0.0, settled_evidence - evidence)})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ml.detectors import reference
 from ml.detectors.protocol import Floats, State
+from ml.detectors.widening import widened_or_none
 
 TOLERANCE_FADES_S = 60 * 86400.0
 
@@ -40,6 +42,10 @@ class Tolerance:
         wider = np.maximum(now, now * worst / reference.TAIL_SIGMA)
         self.wider = wider.astype(np.float32).astype(float)  # as a bank holds it
         self.since = t
+
+    def move(self, at: Sequence[int], size: int) -> None:
+        """The sensors known stand in columns `at` of `size`; of the others nothing is known."""
+        self.wider = widened_or_none(self.wider, at, size, 1.0)
 
     def forget(self) -> None:
         """A repaired asset may have other habits."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from maintenance.decisions import Contribution, FindingFacts
-from ml.detectors import conditions, plain, telling, wear_features
+from ml.detectors import conditions, plain, telling, wear_features, widening
 from ml.detectors.protocol import Block, Event, Floats, Learning, State, moment
 from ml.detectors.setup import AssetSetup
 from ml.detectors.wear_belief import shared, template
@@ -46,6 +46,7 @@ class WearDetector:
         self._below = 0
         self._told = 0.0  # the score when the finding was last told
         self._healthy_until = 0.0
+        self._ended: list[FindingFacts] = []  # by a repair: told with the next rows
 
     # ------------------------------------------------------------------ rows in, findings out
 
@@ -55,7 +56,8 @@ class WearDetector:
             return []
         self._healthy_until = max(self._healthy_until, block.healthy_until)
         block = self._aligned(block)
-        return self._look(self._hours.take(block))
+        ended, self._ended = self._ended, []
+        return ended + self._look(self._hours.take(block))
 
     def hour_ended(self, mode: str, total: Floats, count: Floats, rows: int, last_t: float) -> list[FindingFacts]:
         """Take an hour whose rows were summed elsewhere, as if they had come through `update` one by one."""
@@ -80,16 +82,20 @@ class WearDetector:
         return slow and finding.first_at.timestamp() >= self._tracker.known_t
 
     def _aligned(self, block: Block) -> Block:
-        """The block in this detector's metrics; a metric not seen before begins everything anew."""
+        """The block in this detector's metrics; one not seen before has no say once the asset is known."""
         if block.metrics == self._metrics:
             return block
-        if not set(block.metrics) <= set(self._metrics):
-            self._metrics = tuple(dict.fromkeys((*self._metrics, *block.metrics)))
-            self._hours, self._tracker, self._wander = Hours(), Tracker(self._metrics), None
-            self._above, self._below = [], 0
-        values = np.full((len(block), len(self._metrics)), np.nan)
-        values[:, [self._metrics.index(metric) for metric in block.metrics]] = block.values
-        return replace(block, metrics=self._metrics, values=values)
+        if self._tracker is None:
+            self._metrics, self._tracker = block.metrics, Tracker(block.metrics)
+        elif not set(block.metrics) <= set(self._metrics):
+            metrics = widening.together(self._metrics, block.metrics)
+            self._hours.widen(widening.places(self._metrics, metrics), len(metrics))
+            self._metrics = metrics
+            self._tracker.widen(metrics)
+        at = widening.places(block.metrics, self._metrics)
+        return replace(
+            block, metrics=self._metrics, values=widening.widened(block.values, at, len(self._metrics), np.nan)
+        )
 
     def _judge(self, tick: Tick) -> list[FindingFacts]:
         z = self._in_sigma(tick)
@@ -173,14 +179,23 @@ class WearDetector:
             self._tracker.happened(event)
 
     def rebaseline(self, at: float) -> None:
-        """Repaired: the levels are found anew, the relations stay."""
-        if self._tracker is not None:
+        """Repaired: the levels are found anew, the relations stay. All is new where metrics wait to be a part of it."""
+        if self._tracker is None:
+            return
+        if not self._tracker.waiting:
             self._tracker.worked(at, "replaced")
+            return
+        self._tracker, self._wander = self._tracker.begun_anew(at), None
+        self._above, self._below = [], 0
+        if self._current is not None:
+            self._ended.append(replace(self._current, cleared_at=max(moment(at), self._current.last_at)))
+            self._current = None
 
     def rewind(self) -> None:
         """Forget the hour that had not ended; what was learned stays."""
         self._hours, self._above, self._below = Hours(), [], 0
         self._current = None
+        self._ended.clear()
 
     def learning(self) -> Learning:
         tracker = self._tracker
@@ -190,7 +205,7 @@ class WearDetector:
             progress = min(len(rows) / FOUND_HOURS, span / FOUND_SPAN_S, 1.0)
             missing = {"hours": float(max(0, FOUND_HOURS - len(rows))), "span_s": max(0.0, FOUND_SPAN_S - span)}
             return Learning("learning", 0.9 * progress, missing)
-        return Learning("ready", 1.0)
+        return Learning("ready", 1.0, waiting=tuple(sorted(tracker.waiting)))
 
     def state(self) -> State:
         return {
@@ -199,6 +214,7 @@ class WearDetector:
             "wander": None if self._wander is None else self._wander.state(),
             "current": plain.facts_to_plain(self._current), "above": list(self._above), "below": self._below,
             "told": self._told, "healthy_until": self._healthy_until,
+            "ended": [plain.facts_to_plain(facts) for facts in self._ended],
         }  # fmt: skip
 
     def restore(self, state: State) -> None:
@@ -211,3 +227,4 @@ class WearDetector:
         self._current = plain.facts_from_plain(state["current"])
         self._above, self._below = [float(t) for t in state["above"]], int(state["below"])
         self._told, self._healthy_until = float(state["told"]), float(state["healthy_until"])
+        self._ended = [facts for each in state.get("ended", ()) if (facts := plain.facts_from_plain(each)) is not None]

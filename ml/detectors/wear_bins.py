@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.detectors.protocol import Block, Floats, State
+from ml.detectors.widening import widened
 
 BIN_S = 3600.0
 MAX_MODES = 12  # more are no modes but free text
@@ -78,6 +80,12 @@ class Hours:
         """Close the hour with these sums of the mode, beside what is open of others."""
         self.open[mode] = _Sum(total, count, rows, last_t)
         return _bins(self._close(), len(total))
+
+    def widen(self, at: Sequence[int], size: int) -> None:
+        """Make room for new metrics; those known stand in columns `at` of `size`."""
+        self.metrics = size
+        for own in self.open.values():
+            own.total, own.count = widened(own.total, at, size, 0.0), widened(own.count, at, size, 0.0)
 
     def now(self) -> float:
         """Rows an hour: lately, or more if the open hour has more already."""

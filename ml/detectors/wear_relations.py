@@ -36,6 +36,10 @@ class Layout:
         judged = [j for j, name in enumerate(metrics) if not conditions.is_duty(name) and usable[j] > 0]
         return cls(tuple(metrics), inputs, judged)
 
+    def moved(self, at: Sequence[int], metrics: tuple[str, ...]) -> Layout:
+        """The same rows of inputs, whose metric j stands at `at[j]` of `metrics`."""
+        return Layout(metrics, [at[j] for j in self.inputs], [at[j] for j in self.judged])
+
     @property
     def duty_columns(self) -> int:
         return len(self.inputs) * (2 + len(conditions.LAGS_HOURS)) + CLOCK_COLUMNS

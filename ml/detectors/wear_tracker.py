@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from ml.detectors import conditions, hidden_modes
+from ml.detectors import conditions, hidden_modes, widening
 from ml.detectors.conditions import Scaling
 from ml.detectors.hidden_modes import HiddenModes
 from ml.detectors.protocol import Event, Floats, State
@@ -78,6 +78,8 @@ class Tracker:
     after_hours: float = 0.0
     strange: dict[str, list[Floats]] = field(default_factory=dict)
     hidden: HiddenModes | None = None  # where nobody tells modes
+    late: list[str] = field(default_factory=list)  # metrics that came too late to be learned of, or not yet
+    waiting: list[str] = field(default_factory=list)  # those of them that were told since the asset is known
 
     # ---------------------------------------------------------------- hours in
 
@@ -86,6 +88,8 @@ class Tracker:
         for i in range(len(bins)):
             t, values, mode = float(bins.t[i]), bins.values[i], bins.modes[i]
             self._on_silence(t)
+            if self.late and self.relations is not None:
+                self._note_waiting(values)
             mode = self.hidden.of(values) if self.hidden is not None and not mode else mode
             if self.relations is None:
                 self._found(t, values, mode, healthy_until)
@@ -94,6 +98,30 @@ class Tracker:
                 out += self._tick()
             self.pending.append((t, values, mode))
         return out
+
+    def widen(self, metrics: tuple[str, ...]) -> None:
+        """Have room for new metrics, too; what is known stays what it is, founding hours go on with them."""
+        at, size = widening.places(self.metrics, metrics), len(metrics)
+        self.late = [*self.late, *(metric for metric in metrics if metric not in self.metrics)]
+        self.metrics = metrics
+        self.founding, self.pending = (
+            [(t, widening.widened(values, at, size, np.nan), mode) for t, values, mode in rows]
+            for rows in (self.founding, self.pending)
+        )
+        self.usual = widening.widened_or_none(self.usual, at, size, 0.0)
+        self.scaling = None if self.scaling is None else self.scaling.widened(at, size)
+        self.hidden = None if self.hidden is None else self.hidden.moved(at)
+        if self.relations is not None:
+            self.relations.layout = self.relations.layout.moved(at, metrics)
+
+    def begun_anew(self, at: float) -> Tracker:
+        """One that knows nothing of the asset but what happened to it."""
+        return Tracker(self.metrics, errors=self.errors, errors_t=self.errors_t, work_t=at)
+
+    def _note_waiting(self, values: Floats) -> None:
+        told = [metric for metric in self.late if np.isfinite(values[self.metrics.index(metric)])]
+        self.late = [metric for metric in self.late if metric not in told]
+        self.waiting += told
 
     def _on_silence(self, t: float) -> None:
         last = self.pending[-1][0] if self.pending else self.founding[-1][0] if self.founding else self.last_t
@@ -104,6 +132,7 @@ class Tracker:
         elif t - last > LOST_S:
             self.relations, self.known_t, self.pending, self.strange, self.lag = None, np.inf, [], {}, None
             self.repair, self.den, self.last_t = "", np.zeros(len(SCALES_H)), 0.0
+            self.late, self.waiting = [], []
         else:
             self.worked(last, "service")
 
@@ -131,6 +160,12 @@ class Tracker:
             self.founding = self.founding[len(self.founding) // 4 :]
             return
         self.relations = Relations(layout)
+        told = np.isfinite(values).any(axis=0)
+        self.late = [
+            metric for j, metric in enumerate(self.metrics)
+            if not self.scaling.usable[j] and (metric in self.late or not told[j])
+        ]  # fmt: skip
+        self.waiting = []
         v = self._rows(t, values)[runs]
         self.hidden = None if any(r[2] for r in rows) else hidden_modes.find(self.metrics, values[runs])
         modes = [r[2] if self.hidden is None else self.hidden.of(r[1]) for r in rows]

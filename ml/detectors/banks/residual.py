@@ -53,6 +53,7 @@ class ResidualBank:
                 "steps": Column("f4", (STEPS_KEPT,)),
                 "oldest": Column("u1"),
                 "healthy_until": Column("f8"),
+                "late": Column("?", (m,)),
             }
         )
         self._scored = np.array([not metric_kinds.is_condition(metric) for metric in self.metrics])
@@ -61,6 +62,7 @@ class ResidualBank:
         self._level = min(settings.opens, settings.clears, settings.alarms)
         self._understood = {field.name for field in fields(Reference)} == _KNOWN_FIELDS
         self._seen: dict[str, Anything] = {}
+        self._any_late = False
 
     # ------------------------------------------------------------------ in and out
 
@@ -104,6 +106,8 @@ class ResidualBank:
             c[name][slot] = state[name]
         c["steps"][slot], c["oldest"][slot] = state["steps"], 0
         c["healthy_until"][slot] = state["healthy_until"]
+        c["late"][slot] = [metric in regime["late"] for metric in self.metrics]
+        self._any_late |= bool(regime["late"])
         rest = {name: value for name, value in state.items() if name not in _HELD and not _is_fresh(name, value)}
         others = {name: other for name, other in state["regimes"].items() if name != mode}
         own = {name: value for name, value in regime.items() if not _is_fresh(name, value)}
@@ -149,6 +153,9 @@ class ResidualBank:
     def look(self, slots: Slots, t: Floats, dt: Floats, x: Floats, there: Bools | None) -> Bools:
         c = self.columns
         quiet = self._no_gap(slots, dt)
+        if self._any_late:  # what was never told begins: its detector takes note
+            late = c["late"][slots]
+            quiet &= ~(late if there is None else late & there).any(axis=1)
         usable = c["usable"][slots]
         if not usable.all():
             there = usable if there is None else there & usable

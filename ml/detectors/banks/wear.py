@@ -40,6 +40,7 @@ class WearBank:
         return (
             tuple(state["metrics"]) == self.layout.metrics
             and state["tracker"] is not None
+            and not state["ended"]
             and hours["hour"] == moment.t // BIN_S
             and mode in hours["open"]
             and hours["open"][mode]["rows"] < MOST_ROWS

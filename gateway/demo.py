@@ -73,6 +73,12 @@ _PEOPLE = (
     ("Sam Storekeeper", "store@demo.forewarn.example", [Role.STOREKEEPER], "en"),
 )
 _CUSTOMER_PERSON = ("Rita Rivers", "rita@riverside.demo.forewarn.example")
+# Mail and telephone, so that reports are mailed, sign-in by link works and a caller is known: names and numbers that
+# nobody can have.
+_REACHED = {
+    "Riverside Foods": (_CUSTOMER_PERSON[1], "+44 117 496 0101"),
+    "Harbour Hospital": ("energy@harbour.demo.forewarn.example", "+44 20 7946 0202"),
+}
 
 
 def load(
@@ -137,6 +143,7 @@ def _customer(
     site_name, address, latitude, longitude, zone = _CUSTOMERS[name]
     organisation = add_organisation(session, kind="customer", name=name, parent=operator, now=now, demo=True)
     customer = Customer(organisation_id=organisation.id, number=f"DEMO-C{number:03}", name=name, demo=True)
+    customer.email, customer.phone = _REACHED[name]
     session.add(customer)
     session.flush()
     site = Site(

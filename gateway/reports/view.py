@@ -13,7 +13,8 @@ from gateway.wording import words
 from ticketing.reports.facts import Answered, Checklist, Facts
 
 Section = dict[str, Any]
-_TITLES = ("customer_request", "follow_up", "split", "case")
+_TITLES = ("customer_request", "follow_up", "split", "case", "plan")
+_LONGEST = 120  # characters of a customer's words in a subject
 
 
 class View:
@@ -60,6 +61,8 @@ class View:
         code = facts.title_code
         if code.startswith("noticed_"):
             return self.said("title.noticed", label=self._label(facts.title_params or {}))
+        if code == "customer_request" and (said := " ".join((facts.requested or ("",))[0].split())):
+            return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…"
         return self.said(f"title.{code}", **(facts.title_params or {})) if code in _TITLES else ""
 
     def _label(self, share: Any) -> str:

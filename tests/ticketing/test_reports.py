@@ -333,6 +333,7 @@ def test_a_report_is_sent_to_the_customer_in_every_language_when_theirs_is_not_k
     assert address == "service@dairy.example.org"
     assert "Service report" in subject
     assert "服务报告" in subject
+    assert "PUMP-1" in subject
     assert "PUMP-1" in body
     assert [name.rsplit("-", 1)[1] for name, _, _ in attached] == ["en.pdf", "zh.pdf"]
 

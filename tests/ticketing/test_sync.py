@@ -270,3 +270,17 @@ def test_others_cannot_reach_into_the_work(field: Field, world: World) -> None:
         each["person"]["name"] == "Bob"
         for each in field.ask(world.bob, "GET", f"/sync/operations?work_order_id={order}")["items"]
     )
+
+
+def test_work_put_on_hold_in_the_field_says_for_what_and_beginning_again_ends_it(field: Field, world: World) -> None:
+    order = field.order(world.ann)
+    begun = [op("visit.move", order, minutes(9), to="in_progress"), op("visit.move", order, minutes(8), to="on_break")]
+    held = op("order.hold", order, minutes(7), reason_code="parts", reason="the seal comes tomorrow")
+    assert states(field.send(world.ann, *begun, held)) == ["applied"] * 3
+    seen = field.ask(world.planner, "GET", f"/work-orders/{order}")
+    assert (seen["state"], seen["hold_reason"]) == ("on_hold", "parts")
+    (nothing,) = field.send(world.ann, op("order.hold", field.order(world.ann), minutes(6)))
+    assert (nothing["state"], nothing["problem"]["status"]) == ("refused", 422)  # for what is always said
+    (again,) = field.send(world.ann, op("visit.move", order, minutes(5), to="in_progress"))
+    assert again["answer"]["work_order"]["state"] == "in_progress"
+    assert field.ask(world.planner, "GET", f"/work-orders/{order}")["hold_reason"] is None

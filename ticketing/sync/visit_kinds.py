@@ -105,6 +105,16 @@ def document(work: Work) -> dict[str, Any]:
     return standing(work.session, order)
 
 
+def hold(work: Work) -> dict[str, Any]:
+    """Say that the work waits, and for what; beginning again ends it. Whoever is at work takes a break first."""
+    work.need("work_order.record")
+    order = work.order()
+    work.based_on(order, order)
+    code, reason = work.said.text("reason_code", MAX_CODE), work.said.text("reason", MAX_NOTE)
+    transition(work.session, order, "on_hold", work.at, by=work.by, code=code, reason=reason)
+    return standing(work.session, order)
+
+
 def result(work: Work) -> dict[str, Any]:
     """Say what was found, before the end or, until it is documented, after it."""
     work.need("work_order.record")

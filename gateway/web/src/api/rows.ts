@@ -12,9 +12,10 @@ export type Rows<T> = UseInfiniteQueryResult<InfiniteData<Page<T>>, Error>;
 const PAGE = 50; // rows asked for at once: two screens
 const STALE_MS = 10_000;
 
-export const useRows = <T>(path: string, asked: Asked = {}, enabled = true): Rows<T> =>
+/** `family`: by which live changes find it, where it is not just any list. */
+export const useRows = <T>(path: string, asked: Asked = {}, enabled = true, family = "rows"): Rows<T> =>
   useInfiniteQuery({
-    queryKey: ["rows", path, asked],
+    queryKey: [family, path, asked],
     queryFn: ({ pageParam, signal }) => api<Page<T>>(`${path}${query({ limit: PAGE, ...asked, after: pageParam })}`, { signal }),
     initialPageParam: "",
     getNextPageParam: (page) => page.next ?? undefined,

@@ -5,15 +5,15 @@ import { ClipboardList, Search } from "lucide-react";
 import { useState } from "react";
 import { Link, useNavigate, useOutletContext, useSearchParams } from "react-router";
 
-import { useWorkOrders, type WorkFilter } from "../api/hooks";
-import { may } from "../api/rows";
+import type { WorkFilter } from "../api/hooks";
+import { may, rowsOf, useRows } from "../api/rows";
 import type { Me, WorkOrder } from "../api/types";
 import { useText } from "../i18n/useText";
 import { orderTitle } from "../text/sentences";
 import { Marks, OriginChip, PriorityChip, WorkChip } from "../ui/chips";
 import { Ago, PageHead, useTitle } from "../ui/parts";
-import { Head, type Order } from "../ui/Rows";
-import { Bones, Empty, Loaded } from "../ui/states";
+import { Head, More, type Order } from "../ui/Rows";
+import { Bones, Empty, Failure } from "../ui/states";
 import { SlaChips } from "./sla/SlaChips";
 
 const SORTS = ["number", "state", "priority", "opened"];
@@ -42,7 +42,8 @@ export function WorkOrdersPage() {
   const sort = SORTS.find((word) => [word, `-${word}`].includes(params.get("sort") ?? "")) ? params.get("sort") : null;
   const order: Order = { now: sort, set: (word) => setParams((held) => { const next = new URLSearchParams(held); if (word) next.set("sort", word); else next.delete("sort"); return next; }, { replace: true }) };
   const wanted: WorkFilter = sought.trim() ? { q: fullNumber(sought) } : (VIEWS[view] ?? VIEWS.open!);
-  const orders = useWorkOrders(sort ? { ...wanted, sort } : wanted);
+  const orders = useRows<WorkOrder>("/work-orders", sort ? { ...wanted, sort } : wanted, true, "work-orders");
+  const rows = rowsOf(orders);
   useTitle(text.t("nav.work_orders"));
   return (
     <>
@@ -54,9 +55,12 @@ export function WorkOrdersPage() {
         <div className="grow" />
         <TextInput value={typed} onChange={(event) => setTyped(event.currentTarget.value)} leftSection={<Search size={16} />} placeholder={text.t("orders.search")} aria-label={text.t("orders.search")} style={{ flex: "0 1 240px" }} />
       </div>
-      <Loaded of={orders} skeleton={<Bones rows={9} height={26} />}>
-        {(page) => (page.items.length === 0 ? <None view={view} sought={sought.trim()} clear={() => setTyped("")} /> : <Orders orders={page.items} order={order} />)}
-      </Loaded>
+      {!orders.data ? (orders.isPending ? <Bones rows={9} height={26} /> : <Failure error={orders.error} retry={() => void orders.refetch()} />) : rows.length === 0 ? <None view={view} sought={sought.trim()} clear={() => setTyped("")} /> : (
+        <div style={orders.isPlaceholderData ? { opacity: 0.6 } : undefined} aria-busy={orders.isFetching}>
+          <Orders orders={rows} order={order} />
+          <More of={orders} />
+        </div>
+      )}
     </>
   );
 }

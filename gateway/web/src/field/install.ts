@@ -43,12 +43,32 @@ export async function install(): Promise<void> {
   }
   const found: Registration = registration;
   void container.ready.then(() => set({ offline: true }));
-  const look = () => set({ waiting: found.active ? found.waiting : null });
+  const look = () => {
+    set({ waiting: found.active ? found.waiting : null });
+    if (state.waiting && fresh()) updateNow();
+  };
   found.addEventListener("updatefound", () => found.installing?.addEventListener("statechange", look));
   look();
   const update = () => void found.update().catch(() => undefined);
   window.setInterval(update, LOOK_EVERY_MS);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && update());
+}
+
+const FRESH_MS = 20_000;
+const TAKEN = "forewarn.updated"; // when this tab last took a version by itself: never in a circle
+let touched = false;
+for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, () => { touched = true; }, { once: true, capture: true });
+
+/** The page was just opened and nothing was done in it: a version that waits is taken at once, without being asked. */
+function fresh(): boolean {
+  if (touched || performance.now() > FRESH_MS || document.visibilityState !== "visible") return false;
+  try {
+    if (Date.now() - Number(sessionStorage.getItem(TAKEN) ?? 0) < 60_000) return false;
+    sessionStorage.setItem(TAKEN, String(Date.now()));
+    return true;
+  } catch {
+    return false; // no storage: the button is there
+  }
 }
 
 export function updateNow(): void {

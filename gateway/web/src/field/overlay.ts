@@ -24,10 +24,12 @@ function after<T extends Job>(order: T, entry: Entry, me: Somebody): T {
   if (kind === "visit.move") {
     const to = String(body.to);
     const state = END[to] ?? (to === "scheduled" ? "scheduled" : "in_progress");
-    return { ...order, state, assignee: order.assignee ?? me, visits: moved(order, entry, me, to), ...found(order, body), cannot_complete_reason: to === "cannot_complete" ? String(body.reason_code ?? "other") : order.cannot_complete_reason };
+    return { ...order, state, hold_reason: null, assignee: order.assignee ?? me, visits: moved(order, entry, me, to), ...found(order, body), cannot_complete_reason: to === "cannot_complete" ? String(body.reason_code ?? "other") : order.cannot_complete_reason };
   }
   if (kind === "order.finish") return { ...order, state: "completed", work_done_at: entry.at, visits: moved(order, entry, me, "completed"), ...found(order, body) };
   if (kind === "order.document") return { ...order, state: "documented" };
+  if (kind === "order.hold") return { ...order, state: "on_hold", hold_reason: String(body.reason_code ?? "other") };
+  if (kind === "order.result") return { ...order, ...found(order, body) };
   if (kind === "visit.check_in" || kind === "visit.check_out") {
     const name = kind === "visit.check_in" ? "checked_in_at" : "checked_out_at";
     return { ...order, visits: (order.visits ?? []).map((visit) => (visit.id === (myVisit(order, me.id)?.id ?? entry.subject.id) ? { ...visit, [name]: entry.at } : visit)) };

@@ -11,7 +11,7 @@ export const threadPath = (one: string): string => `/cases/${one}/messages?limit
 export const previewPath = (order: string, language: string): string => `/work-orders/${order}/report-preview?language=${language}`;
 export const signaturePath = (order: string): string => `/work-orders/${order}/signature`;
 
-const LISTS = ["order.accept", "visit.move", "order.finish", "order.document"];
+const LISTS = ["order.accept", "visit.move", "order.finish", "order.document", "order.hold"];
 
 export function concerned(entry: Pick<Entry, "kind" | "order" | "subject">): string[] {
   const { kind, order, subject } = entry;

@@ -11,7 +11,7 @@ const BATCH_MOST = 50; // operations; the server takes 200
 const BATCH_BYTES = 1_200_000; // a drawn signature is large; the server takes 2 MiB
 const LATER = [401, 408, 425, 429]; // says nothing about the operation itself
 /** What moves a job on: one that failed holds those that follow on the same job. The rest commutes. */
-const STATE_KINDS = ["order.accept", "visit.move", "order.finish", "order.document"];
+const STATE_KINDS = ["order.accept", "visit.move", "order.finish", "order.document", "order.hold"];
 
 export type Sent = "done" | "away" | "signed_out";
 type Refusal = { status: number; detail?: string; title?: string; code?: string; params?: Record<string, unknown> };

@@ -18,7 +18,10 @@ import { faultsOf } from "../cases/NewCase";
 import { FormFields, type Answers, type FormSchema } from "../cases/FormFields";
 
 export type Call = Schema["CallItem"];
-type Card = Schema["CallerCard"];
+export type Card = Schema["CallerCard"];
+
+/** Everybody with the number, each customer once. */
+export const callersOf = (card: Card | undefined): string[] => [...new Map((card?.callers ?? []).map((each) => [each.customer?.id ?? each.id, each.customer?.name ?? each.name])).values()].filter(Boolean);
 
 const LOOK: Record<string, { tone: Tone; icon: LucideIcon }> = {
   ringing: { tone: "watch", icon: PhoneIncoming },
@@ -54,7 +57,7 @@ function Known(props: { call: Call; me: Me; card: Card; done?: () => void }) {
           {may(me, "customer.manage") && <div style={{ marginTop: 8 }}><FormButton small icon={UserPlus} label={text.t("calls.make_customer")} form={{ path: "/customers", fields: [{ name: "name", label: "col.name", required: true, most: 200 }, { name: "phone", label: "cases.contact_phone", most: 60 }], initial: { phone: card.number ?? "" }, done: "form.saved" }} /></div>}
         </Notice>
       )}
-      {card.callers.length > 1 && <div className="small muted">{text.t("calls.several", { count: card.callers.length })}</div>}
+      {callersOf(card).length > 1 && <Notice tone="watch">{text.t("calls.several", { count: callersOf(card).length })}</Notice>}
       {card.callers.map((each) => (
         <div key={each.id} className="row wrap" style={{ gap: "4px 10px" }}>
           <span className="break" style={{ fontWeight: 620 }}>{each.name || text.t("calls.nameless")}</span>

@@ -5,10 +5,10 @@ import { PhoneIncoming, X } from "lucide-react";
 import { useState } from "react";
 
 import { api } from "../../api/client";
-import { may } from "../../api/rows";
 import type { Me, Page } from "../../api/types";
 import { useText } from "../../i18n/useText";
-import { CallCard, CallChip, type Call } from "./CallCard";
+import { may, useOne } from "../../api/rows";
+import { CallCard, callersOf, CallChip, type Call, type Card } from "./CallCard";
 
 const EVERY_MS = 10_000; // while the live stream is away
 const SHOWN = 3; // more ring in the list of calls
@@ -32,7 +32,7 @@ export function CallPop(props: { me: Me }) {
               <div className="row" style={{ gap: 10 }}>
                 <PhoneIncoming size={20} aria-hidden />
                 <button type="button" className="plainbutton grow" style={{ textAlign: "start", minWidth: 0 }} onClick={() => setOpen(call.id)}>
-                  <div className="clamp1" style={{ fontWeight: 650 }}>{call.customer?.name ?? text.t("calls.unknown_caller")}</div>
+                  <Who call={call} />
                   <div className="small mono-num">{call.number ?? text.t("calls.withheld")}</div>
                 </button>
                 <CallChip state={call.state} small />
@@ -43,10 +43,25 @@ export function CallPop(props: { me: Me }) {
         </div>
       )}
       {shown && (
-        <Modal opened onClose={() => setOpen(null)} title={`${shown.customer?.name ?? text.t("calls.unknown_caller")} · ${shown.number ?? text.t("calls.withheld")}`} size="lg">
+        <Modal opened onClose={() => setOpen(null)} title={<div><Who call={shown} /><div className="small mono-num muted">{shown.number ?? text.t("calls.withheld")}</div></div>} size="lg">
           <CallCard call={shown} me={props.me} done={() => put(shown.id)} />
         </Modal>
       )}
+    </>
+  );
+}
+
+/** One customer by name; several with one number are said to be several, never "unknown". */
+function Who(props: { call: Call }) {
+  const text = useText();
+  const { call } = props;
+  const card = useOne<Card>(`/calls/${call.id}/caller`, call.customer === null && call.number !== null);
+  const names = callersOf(card.data);
+  const name = call.customer?.name ?? (names.length > 0 ? names.join(text.language === "zh" ? "、" : ", ") : text.t("calls.unknown_caller"));
+  return (
+    <>
+      <div className="clamp2 break" style={{ fontWeight: 650 }}>{name}</div>
+      {!call.customer && names.length > 1 && <div className="small" style={{ color: "#8f5a00" }}>{text.t("calls.several", { count: names.length })}</div>}
     </>
   );
 }

@@ -17,6 +17,13 @@ function VerdictLine(props: { line: Coverage["lines"][number]; act?: ReactNode }
   const [open, setOpen] = useState(false);
   const by = line.decided_by;
   const reason = line.reason ? text.code("cover_reason", line.reason, spoken(line.reason_params)) : "";
+  const comma = text.language === "zh" ? "、" : ", ";
+  const said = [
+    reason,
+    line.payers.map((one) => `${text.code("payer", one.payer)} ${text.number(one.share_percent, 0)}%`).join(comma),
+    line.missing.length > 0 ? text.t("warranty.missing", { facts: line.missing.map((word) => text.code("missing_fact", word)).join(comma) }) : "",
+    line.remedies.length > 0 ? text.t("warranty.remedies", { remedies: line.remedies.map((word) => text.code("remedy", word)).join(comma) }) : "",
+  ].filter(Boolean);
   return (
     <div className="line">
       <div className="row wrap" style={{ gap: "6px 10px" }}>
@@ -29,12 +36,7 @@ function VerdictLine(props: { line: Coverage["lines"][number]; act?: ReactNode }
         <div className="break">“{clauseText({ ...by, id: by.id }, text)}”</div>
         <div className="tiny muted"><Link className="link" to={by.source === "contract" ? `/contracts/${by.id}` : `/warranties/terms/${by.id}`}>{by.code}{by.source !== "contract" && ` v${by.version}`}</Link>{by.ends_on && ` · ${text.day(by.begins_on)} – ${text.day(by.ends_on)}`}</div>
       </div>}
-      <div className="small muted" style={{ marginTop: 4 }}>
-        {reason}{reason && line.payers.length > 0 && " · "}
-        {line.payers.map((one) => `${text.code("payer", one.payer)} ${text.number(one.share_percent, 0)}%`).join(", ")}
-        {line.missing.length > 0 && <> · {text.t("warranty.missing", { facts: line.missing.map((word) => text.code("missing_fact", word)).join(", ") })}</>}
-        {line.remedies.length > 0 && <> · {text.t("warranty.remedies", { remedies: line.remedies.map((word) => text.code("remedy", word)).join(", ") })}</>}
-      </div>
+      {said.length > 0 && <div className="small muted break" style={{ marginTop: 4 }}>{said.join(" · ")}</div>}
       {line.considered.length > 0 && (
         <>
           <button type="button" className="plainbutton tiny link row" style={{ gap: 3, marginTop: 3 }} aria-expanded={open} onClick={() => setOpen(!open)}><ChevronDown size={13} style={{ transform: open ? "rotate(180deg)" : undefined }} aria-hidden />{text.t("warranty.considered", { count: line.considered.length })}</button>

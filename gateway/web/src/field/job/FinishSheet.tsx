@@ -29,7 +29,7 @@ export const nameIn = (of: { name_en?: string | null; name_zh?: string | null; c
 /** Nothing is chosen for somebody that nobody has chosen before. */
 const seen = <T extends Named>(of: T | undefined): T | undefined => ((of?.count ?? 0) > 0 ? of : undefined);
 
-type Props = { order: Job; repairCodes: RepairCode[]; draft: Half | null; onDraft: (half: Half) => void; blocked?: boolean; submit: (found: Found) => void };
+type Props = { order: Job; repairCodes: RepairCode[]; draft: Half | null; onDraft: (half: Half) => void; blocked?: boolean; label?: string; submit: (found: Found) => void };
 
 export function FinishSheet(props: Props) {
   const text = useText();
@@ -84,7 +84,7 @@ export function FinishSheet(props: Props) {
       {fault && causes.length > 0 && <Chips label={text.t("found.cause")} from={causes} value={cause} change={pickCause} hint={mode === suggested?.failure_mode ? (suggested?.cause ?? null) : null} />}
       {outcome && REPAIRED.includes(outcome) && repairs.length > 0 && <Chips label={text.t("found.action")} from={repairs} value={action} change={setAction} hint={mode === suggested?.failure_mode ? (suggested?.action ?? null) : null} />}
       <Textarea size="md" label={text.t("finish.note")} placeholder={text.t("finish.note_example")} value={note} maxLength={NOTE_MOST} autosize minRows={3} maxRows={8} onChange={(event) => setNote(event.currentTarget.value)} />
-      <Button size="lg" disabled={!outcome || props.blocked} onClick={submit}>{text.t("finish.submit")}</Button>
+      <Button size="lg" disabled={!outcome || props.blocked} onClick={submit}>{text.t(props.label ?? "finish.submit")}</Button>
     </div>
   );
 }

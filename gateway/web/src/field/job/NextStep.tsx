@@ -1,18 +1,20 @@
 /** The one button that comes next, and behind the other one all that may be done besides. */
 import { Button, Textarea } from "@mantine/core";
-import { Ban, CalendarPlus, Car, CheckCircle2, CloudOff, Coffee, Ellipsis, FileCheck2, HandHelping, PenLine, Play, RotateCcw, Undo2, type LucideIcon } from "lucide-react";
+import { Ban, CalendarPlus, Car, CheckCircle2, CloudOff, Coffee, Ellipsis, FileCheck2, HandHelping, PauseCircle, PenLine, Play, RotateCcw, Undo2, type LucideIcon } from "lucide-react";
 import { useState, type ReactNode } from "react";
-import { useNavigate } from "react-router";
+import { useNavigate, useParams } from "react-router";
 
 import type { Me, RepairCode } from "../../api/types";
-import { CANNOT_REASONS } from "../../desk/work/look";
+import { CANNOT_REASONS, HOLD_REASONS } from "../../desk/work/look";
 import { useText } from "../../i18n/useText";
 import { Notice } from "../../ui/states";
 import { BottomSheet } from "../BottomSheet";
 import { useDraft } from "../draft";
 import { myVisit, type Job } from "../jobs";
+import { useKept } from "../kept";
 import { useOutbox } from "../outbox";
 import { position, type Fix } from "../places";
+import { previewPath } from "../refresh";
 import { isState, type Made } from "../send";
 import { Missing, useRuns } from "./ChecklistTab";
 import { arrive, placeOf } from "./CheckIn";
@@ -20,11 +22,13 @@ import { FinishSheet, type Found } from "./FinishSheet";
 import { HelpSheet } from "./Help";
 import { movesOf } from "./moves";
 
-type Sheet = "finish" | "more" | "help" | "cannot_complete" | "partially_completed" | null;
+type Why = "cannot_complete" | "partially_completed" | "on_hold";
+type Sheet = "finish" | "more" | "help" | Why | null;
 
 export function NextStep(props: { order: Job; me: Me; codes: RepairCode[] }) {
   const { order, me } = props;
-  const { t } = useText();
+  const { t, language } = useText();
+  const { tab } = useParams();
   const { entries, act } = useOutbox();
   const [sheet, setSheet] = useState<Sheet>(null);
   const [fix, setFix] = useState<Fix | null>(null);
@@ -34,6 +38,9 @@ export function NextStep(props: { order: Job; me: Me; codes: RepairCode[] }) {
   const stuck = own.some((entry) => entry.problem && isState(entry));
   const unsent = own.some((entry) => entry.sent === null);
   const moves = movesOf(order, me);
+  // Signed is signed: the button for it stands only where a signature is still missing, and not beside the form itself.
+  const report = useKept<{ signed: object | null }>(["report-preview"], previewPath(order.id, language), 15_000, moves.document);
+  const signed = !!report.data?.signed || own.some((entry) => entry.kind === "signature.add" && !entry.problem);
   const close = () => setSheet(null);
   const visit = myVisit(order, me.person.id);
   // The visit that the server knows; one that waits on the phone is found by its job.
@@ -67,7 +74,8 @@ export function NextStep(props: { order: Job; me: Me; codes: RepairCode[] }) {
   if (moves.visit === "in_progress") buttons.push(big(t("job.break"), () => void go(move("on_break")), Coffee, true), big(t("field.finish"), finishing, CheckCircle2));
   if (moves.visit === "on_break") buttons.push(big(t("job.resume"), () => void go(move("in_progress")), Play));
   const lacking = runs.some((run) => run.missing.length > 0);
-  if (moves.document) buttons.push(big(t("job.sign"), () => void navigate(`/work/${order.id}/report`), PenLine, true), big(t("job.document"), () => (lacking ? setSheet("more") : void go({ order, kind: "order.document" })), FileCheck2));
+  if (moves.document && !signed && tab !== "report") buttons.push(big(t("job.sign"), () => void navigate(`/work/${order.id}/report`), PenLine, true));
+  if (moves.document) buttons.push(big(t("job.document"), () => (lacking ? setSheet("more") : void go({ order, kind: "order.document" })), FileCheck2));
   const more = moves.legal.length > 0 || moves.visit !== null;
   if (buttons.length === 0 && !moves.others && moves.blocked.length === 0) return null;
   return (
@@ -88,11 +96,13 @@ export function NextStep(props: { order: Job; me: Me; codes: RepairCode[] }) {
           {can("scheduled") && moves.visit === "travelling" && <MoreButton icon={Undo2} label={t("job.not_going")} press={() => void go(move("scheduled"))} />}
           {moves.visit === "on_break" && can("completed") && <MoreButton icon={CheckCircle2} label={t("field.finish")} press={finishing} />}
           {moves.visit && <MoreButton icon={HandHelping} label={t("help.ask")} press={() => setSheet("help")} />}
+          {moves.visit && order.state !== "on_hold" && <MoreButton icon={PauseCircle} label={t("job.hold")} hint={t("job.hold_hint")} press={() => setSheet("on_hold")} />}
           {can("partially_completed") && <MoreButton icon={CalendarPlus} label={t("job.partly")} hint={t("job.partly_hint")} press={() => setSheet("partially_completed")} />}
           {can("cannot_complete") && <MoreButton icon={Ban} label={t("job.cannot")} hint={t("job.cannot_hint")} press={() => setSheet("cannot_complete")} />}
         </div>
       </BottomSheet>
       {(sheet === "cannot_complete" || sheet === "partially_completed") && <WhyNot to={sheet} close={close} submit={(body) => void go(move(sheet, { ...body, place: fix ? placeOf(fix) : undefined }))} />}
+      {sheet === "on_hold" && <WhyNot to="on_hold" close={close} submit={(body) => void go(...(moves.visit === "in_progress" ? [move("on_break")] : []), { order, kind: "order.hold", body })} />}
       {sheet === "help" && <HelpSheet order={order} me={me} close={close} />}
       <Finishing open={sheet === "finish"} close={close} order={order} me={me} codes={props.codes} lacking={lacking && <Missing runs={runs} go={() => { close(); void navigate(`/work/${order.id}/checklist`); }} />} finish={async (found) => { const kept = await go({ order, kind: "order.finish", subject, body: { ...found, place: fix ? placeOf(fix) : undefined } }); if (kept) void navigate(`/work/${order.id}`, { replace: true }); return kept; }} />
     </>
@@ -108,26 +118,33 @@ function MoreButton(props: { icon: LucideIcon; label: string; hint?: string; pre
   );
 }
 
-/** Why it is not done: one of the listed reasons, with words where the list does not say enough. */
-function WhyNot(props: { to: "cannot_complete" | "partially_completed"; close: () => void; submit: (body: Record<string, unknown>) => void }) {
+const WHY: Record<Why, { label: string; reasons: string[]; red?: boolean }> = {
+  cannot_complete: { label: "job.cannot", reasons: CANNOT_REASONS, red: true },
+  partially_completed: { label: "job.partly", reasons: [] },
+  on_hold: { label: "job.hold", reasons: HOLD_REASONS },
+};
+
+/** Why it is not done, or waits: one of the listed reasons, with words where the list does not say enough. */
+function WhyNot(props: { to: Why; close: () => void; submit: (body: Record<string, unknown>) => void }) {
   const text = useText();
   const [code, setCode] = useState<string | null>(null);
   const [words, setWords] = useState("");
-  const coded = props.to === "cannot_complete";
+  const { label, reasons, red } = WHY[props.to];
+  const coded = reasons.length > 0;
   const ready = coded ? code !== null && (code !== "other" || words.trim() !== "") : words.trim() !== "";
   return (
-    <BottomSheet opened close={props.close} title={text.t(coded ? "job.cannot" : "job.partly")} size="92%">
+    <BottomSheet opened close={props.close} title={text.t(label)} size="92%">
       <div className="stack" style={{ gap: 12 }}>
         {coded && (
           <div className="stack" role="radiogroup" aria-label={text.t("order.reason")}>
-            {CANNOT_REASONS.map((word) => (
+            {reasons.map((word) => (
               <button key={word} type="button" role="radio" aria-checked={code === word} className="pick" onClick={() => setCode(word)}><span className="ring" /><b>{text.code("work_reason", word)}</b></button>
             ))}
           </div>
         )}
         <Textarea size="md" label={text.t(coded ? "work.in_words" : "job.what_is_left")} value={words} onChange={(event) => setWords(event.currentTarget.value)} autosize minRows={3} maxLength={1000} withAsterisk={!coded || code === "other"} />
         {!ready && (code === "other" || !coded) && <Notice tone="quiet">{text.t("job.words_needed")}</Notice>}
-        <Button size="lg" color={coded ? "red" : undefined} disabled={!ready} onClick={() => props.submit({ ...(coded ? { reason_code: code } : {}), reason: words.trim() || undefined })}>{text.t(coded ? "job.cannot" : "job.partly")}</Button>
+        <Button size="lg" color={red ? "red" : undefined} disabled={!ready} onClick={() => props.submit({ ...(coded ? { reason_code: code } : {}), reason: words.trim() || undefined })}>{text.t(label)}</Button>
       </div>
     </BottomSheet>
   );

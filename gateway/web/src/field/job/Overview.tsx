@@ -1,6 +1,6 @@
 /** What the job is about: who noticed or reported what, who works on it, what holds it, what was found. */
-import { Checkbox } from "@mantine/core";
-import { CheckCircle2, CloudOff, OctagonAlert, PauseCircle, Undo2, UsersRound } from "lucide-react";
+import { Button, Checkbox } from "@mantine/core";
+import { CheckCircle2, CloudOff, OctagonAlert, PauseCircle, PencilLine, Undo2, UsersRound } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { Link } from "react-router";
 
@@ -15,16 +15,20 @@ import { repairOf } from "../../ui/FinishForm";
 import { Facts, Since } from "../../ui/parts";
 import { Notice } from "../../ui/states";
 import { assetPath, charts } from "../ahead";
+import { BottomSheet } from "../BottomSheet";
 import { GoThere } from "../GoThere";
 import type { Job } from "../jobs";
 import { useKept } from "../kept";
+import { useOutbox } from "../outbox";
 import { fixesPath } from "../refresh";
 import { useSpots } from "../spots";
 import { actionWord } from "../Unsent";
 import type { Entry } from "../store";
 import { OnSiteCard } from "./CheckIn";
+import { FinishSheet, type Half } from "./FinishSheet";
 import { Helped } from "./Help";
 import { LastFixes } from "./Machine";
+import { movesOf } from "./moves";
 
 type Props = { order: Job; me: Me; codes: RepairCode[] };
 
@@ -36,7 +40,7 @@ export function Overview(props: Props) {
     <>
       <Standing order={order} />
       <OnSiteCard order={order} me={me} />
-      {order.outcome && <Done order={order} codes={props.codes} />}
+      {order.outcome && <Done order={order} me={me} codes={props.codes} />}
       <Noticed order={order} codes={props.codes} />
       <LastFixes path={fixesPath(order.id)} most={3} />
       <Helped order={order} me={me} />
@@ -142,11 +146,26 @@ function Checks(props: { order: Job }) {
   );
 }
 
-function Done(props: { order: Job; codes: RepairCode[] }) {
+/** What was found; until the report is complete, whoever found it may say it better. */
+function Done(props: { order: Job; me: Me; codes: RepairCode[] }) {
   const text = useText();
-  const { order } = props;
+  const { order, me } = props;
+  const { act } = useOutbox();
+  const [half, setHalf] = useState<Half | null>(null);
   const rows: [ReactNode, ReactNode][] = [[text.t("order.outcome"), text.code("outcome", order.outcome)]];
   if (order.repair_code) rows.push([text.t("finish.repair"), repairOf(order.repair_code, props.codes, text.language)]);
   if (order.outcome_note) rows.push([text.t("finish.note"), order.outcome_note]);
-  return <section className="card pad"><h2 className="row"><CheckCircle2 size={18} color="#1f7a4d" aria-hidden />{text.t("field.result")}</h2><Facts rows={rows} /></section>;
+  const begin = () => setHalf({ outcome: order.outcome, note: order.outcome_note ?? "", repair_code: order.repair_code, failure_mode: null, cause: null });
+  return (
+    <section className="card pad">
+      <h2 className="row"><CheckCircle2 size={18} color="#1f7a4d" aria-hidden />{text.t("field.result")}</h2>
+      <Facts rows={rows} />
+      {movesOf(order, me).document && <Button mt={12} size="md" variant="default" leftSection={<PencilLine size={17} aria-hidden />} onClick={begin}>{text.t("field.correct")}</Button>}
+      <BottomSheet opened={half !== null} close={() => setHalf(null)} title={text.t("field.result")} size="92%">
+        {half && <FinishSheet order={order} repairCodes={props.codes} draft={half} onDraft={NOT_KEPT} label="action.save" submit={(found) => void act(me, { order, kind: "order.result", body: { ...found } }).then((kept) => kept && setHalf(null))} />}
+      </BottomSheet>
+    </section>
+  );
 }
+
+const NOT_KEPT = () => undefined; // a correction begins from what is there, each time

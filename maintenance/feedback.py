@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,9 @@ from ticketing.models import WorkOrder
 from ticketing.work_orders import STATE_EVENTS, WORK_DONE_STATES
 
 ORDER_KINDS = STATE_EVENTS | {"work_order.amended", "work_order.result_edited"}
-VERDICT_KINDS = frozenset({"predicted_job.accepted", "predicted_job.dismissed"})
+VERDICT_KINDS = frozenset(
+    {"predicted_job.accepted", "predicted_job.merged", "predicted_job.dismissed", "predicted_job.undone"}
+)
 
 NO_FAULT, DISMISSED = "no_fault_found", "dismissed"
 GROWN = 1.5  # evidence this much stronger than what was found to be nothing is news
@@ -67,12 +69,18 @@ def learn_from_order(session: Session, event: Event, now: datetime) -> None:
 
 
 def store_verdict(session: Session, event: Event, now: datetime) -> None:
-    """Handle a planner's accept or dismiss: it is kept, and a no makes the same evidence dull for some days."""
+    """Handle a planner's yes or no: it is kept, and a no makes the same evidence dull for some days.
+
+    Merged with planned work is a yes; put off is neither. What is taken back is forgotten.
+    """
     job = session.get(PredictedJob, event.subject_id)
     finding = session.get(Finding, job.finding_id) if job else None
     if job is None or finding is None:
         return
-    verdict = "accept" if event.kind == "predicted_job.accepted" else "dismiss"
+    if event.kind == "predicted_job.undone":
+        _forget_verdict(session, job, finding, now)
+        return
+    verdict = "dismiss" if event.kind == "predicted_job.dismissed" else "accept"
     statement = insert(PlannerVerdict).values(
         id=uuid7(),
         organisation_id=job.organisation_id,
@@ -96,6 +104,16 @@ def store_verdict(session: Session, event: Event, now: datetime) -> None:
     if days:
         moment = asset_moment(session, job.asset_id, event.at, replayed=finding.replayed)
         _suppress(session, finding, moment, days, DISMISSED, predicted_job_id=job.id)
+    reckon(session, session.get_one(Asset, job.asset_id), now)
+
+
+def _forget_verdict(session: Session, job: PredictedJob, finding: Finding, now: datetime) -> None:
+    lock_asset(session, job.asset_id)
+    session.execute(delete(PlannerVerdict).where(PlannerVerdict.predicted_job_id == job.id))
+    moment = asset_moment(session, job.asset_id, now, replayed=finding.replayed)
+    said = select(Suppressor).where(Suppressor.predicted_job_id == job.id, Suppressor.ended_at.is_(None))
+    for one in session.scalars(said).all():
+        _end(session, one, "withdrawn", moment)
     reckon(session, session.get_one(Asset, job.asset_id), now)
 
 

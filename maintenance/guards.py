@@ -13,6 +13,7 @@ from maintenance.batch import batch_of
 from maintenance.budget import over_budget
 from maintenance.caps import daily_cap
 from maintenance.decisions import Policy
+from maintenance.desk.putting_off import put_off
 from maintenance.guarded import Guard, Guarded
 from maintenance.holds import out_of_service, shelved
 from maintenance.models import Finding, PredictedJob
@@ -81,6 +82,7 @@ ALWAYS: tuple[Guard, ...] = (dismissed, asset_paused, out_of_service, in_window,
 # Asked only when a work order would be opened (or reopened) now; evidence of an open episode passes them by.
 BEFORE_OPENING: tuple[Guard, ...] = (
     work_in_progress,
+    put_off,
     shelved,
     parent_alarm,
     neighbour_alarm,

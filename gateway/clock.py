@@ -44,6 +44,7 @@ TIMETABLE: dict[str, float] = {
     "watch_conditions": 60,
     "make_occurrences": 10,
     "release_occurrences": 10,
+    "settle_plans": 10,
     "sync_plans": 6 * 3600,
     "tend_feedback": 600,
     "train_models": 7 * 24 * 3600,

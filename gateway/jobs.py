@@ -18,7 +18,7 @@ from gateway.mail.sending import send_answers as send_mails
 from gateway.notify.outbox import forget_told, send_waiting
 from gateway.notify.reminders import keep_all
 from gateway.notify.webhook_sending import forget_deliveries, send_batch
-from gateway.plan_jobs import make_occurrences, release_occurrences, sync_plans, watch_conditions
+from gateway.plan_jobs import make_occurrences, release_occurrences, settle_plans, sync_plans, watch_conditions
 from gateway.reports.mailing import mail_waiting
 from gateway.reports.writing import write_waiting
 from gateway.settings import Settings
@@ -343,6 +343,7 @@ JOBS: dict[str, Job] = {
         make_occurrences,
         release_occurrences,
         watch_conditions,
+        settle_plans,
         sync_plans,
         tend_identities,
         roll_up,

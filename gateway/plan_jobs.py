@@ -13,12 +13,14 @@ from assets.base.db import Database
 from ingest.store.read import latest_values
 from maintenance.plans.happenings import Metrics, watch_meters
 from maintenance.plans.happenings import watch as watch_happenings
-from maintenance.plans.machines import sync as sync_machines
+from maintenance.plans.machines import let_go, sync_step
 from maintenance.plans.making import make_all
 from maintenance.plans.releasing import release_due
+from maintenance.plans.settling import settle_next
 from maintenance.plans.tables import MaintenancePlan
 
 MAX_ROUNDS = 50
+MAX_STEPS = 500  # each of some thousand machines
 
 
 def make_occurrences(database: Database, now: datetime) -> None:
@@ -51,8 +53,24 @@ def sync_plans(database: Database, now: datetime) -> None:
     with database.as_service() as session:
         keys = session.scalars(select(MaintenancePlan.id).where(MaintenancePlan.state == "active")).all()
     for key in keys:
+        after: UUID | None = None
+        while True:
+            with database.as_service() as session:
+                plan = session.get_one(MaintenancePlan, key, with_for_update=True)
+                if plan.state not in ("active", "paused"):
+                    break
+                after = sync_step(session, plan, now, after)
+                if after is None:
+                    let_go(session, plan, now)
+                    break
+
+
+def settle_plans(database: Database, now: datetime) -> None:
+    """Let the machines of plans that were activated, changed, paused or ended follow, some at a time."""
+    for _ in range(MAX_STEPS):
         with database.as_service() as session:
-            sync_machines(session, session.get_one(MaintenancePlan, key), now)
+            if not settle_next(session, now):
+                return
 
 
 def _newest(session: Session, asset_ids: Sequence[UUID]) -> Metrics:

@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 
 from assets.base.errors import Invalid
-from assets.registry import Asset
+from assets.registry import Asset, Site
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, SomeText, contains, locked, seen
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from maintenance.plans.library import COLUMNS, LEGAL_MOVES, Package, check, edit_plan, make_plan, move_plan
 from maintenance.plans.preview import preview
-from maintenance.plans.tables import MaintenancePlan, PlanAsset, PlanPackage
+from maintenance.plans.tables import MaintenancePlan, Occurrence, PlanAsset, PlanPackage
 
 router = APIRouter(prefix="/api/v1", tags=["maintenance plans"])
 
@@ -71,12 +71,14 @@ class MaintenancePlanBody(BaseModel):
 
 
 class MaintenancePlanItem(MaintenancePlanBody):
-    """A plan."""
+    """A plan. `settling`: a job lets its machines follow what was decided; `made`: so many are made ahead by now."""
 
     id: UUID
     state: str
     version: int
     machines: int
+    made: int
+    settling: str | None
     created_at: datetime
     changed_at: datetime
     legal: list[str]
@@ -102,9 +104,9 @@ class MaintenancePreviewBody(MaintenancePlanBody):
 
 
 class MaintenancePreviewTurn(BaseModel):
-    """One date of a preview."""
+    """One date of a preview; without `asset_id`: of a machine that would begin today."""
 
-    asset_id: UUID
+    asset_id: UUID | None
     slot: str
     packages: list[str]
     covered: list[str]
@@ -218,6 +220,70 @@ def end_maintenance_plan(
     return _moved(here, plan_id, "ended", body, if_match)
 
 
+class MaintenancePlanMachine(BaseModel):
+    """A machine of a plan. `reason`: why it waits or has ended; `next_on`: its next planned day."""
+
+    id: UUID
+    asset_id: UUID
+    asset_name: str
+    serial: str
+    site_id: UUID | None
+    site_name: str | None
+    chosen: bool
+    state: str
+    reason: str | None
+    start_on: date | None
+    made_until: datetime | None
+    next_on: date | None
+
+
+class MaintenancePlanMachinePage(BaseModel):
+    """One page of a plan's machines."""
+
+    items: list[MaintenancePlanMachine]
+    next: str | None = None
+
+
+@router.get("/maintenance-plans/{plan_id}/machines", operation_id="list_maintenance_plan_machines")
+def list_maintenance_plan_machines(
+    plan_id: UUID,
+    here: Here,
+    state: Literal["active", "waiting", "paused", "ended"] | None = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> MaintenancePlanMachinePage:
+    """The machines that a plan holds, or held, each with its next day."""
+    here.require("maintenance_plan.read")
+    seen(here, MaintenancePlan, plan_id, "maintenance_plan")
+    upcoming = (
+        select(func.min(Occurrence.due_on))
+        .where(Occurrence.plan_asset_id == PlanAsset.id, Occurrence.state == "planned")
+        .scalar_subquery()
+    )
+    query = (
+        select(PlanAsset, Asset, Site.name, upcoming)
+        .join(Asset, Asset.id == PlanAsset.asset_id)
+        .outerjoin(Site, Site.id == Asset.site_id)
+        .where(PlanAsset.plan_id == plan_id)
+        .order_by(PlanAsset.id)
+    )
+    if state is not None:
+        query = query.where(PlanAsset.state == state)
+    if after is not None:
+        query = query.where(PlanAsset.id > read_cursor(after, UUID)[0])
+    rows = here.session.execute(query.limit(limit + 1)).all()
+    page = rows[:limit]
+    items = [
+        MaintenancePlanMachine(
+            **{name: getattr(row, name)
+               for name in ("id", "asset_id", "chosen", "state", "reason", "start_on", "made_until")},
+            asset_name=asset.name, serial=asset.serial, site_id=asset.site_id, site_name=site, next_on=next_on,
+        )
+        for row, asset, site, next_on in page
+    ]  # fmt: skip
+    return MaintenancePlanMachinePage(items=items, next=cursor_of(page[-1][0].id) if len(rows) > limit else None)
+
+
 def _moved(
     here: Context, plan_id: UUID, to: str, body: MaintenancePlanReason, if_match: str | None
 ) -> MaintenancePlanItem:
@@ -245,8 +311,9 @@ def _items(here: Context, rows: list[MaintenancePlan]) -> list[MaintenancePlanIt
     for each in here.session.scalars(found):
         packages.setdefault(each.plan_id, []).append(each)
     live = PlanAsset.plan_id.in_(keys), PlanAsset.state != "ended"
-    counted = select(PlanAsset.plan_id, func.count()).where(*live).group_by(PlanAsset.plan_id)
-    machines = {key: count for key, count in here.session.execute(counted)}
+    ahead = func.count().filter(PlanAsset.state == "active", ~PlanAsset.dirty)
+    counted = select(PlanAsset.plan_id, func.count(), ahead).where(*live).group_by(PlanAsset.plan_id)
+    machines = {key: (count, made) for key, count, made in here.session.execute(counted)}
     visible = select(PlanAsset.plan_id, PlanAsset.asset_id).join(Asset, Asset.id == PlanAsset.asset_id)
     chosen: dict[UUID, list[UUID]] = {}
     for key, asset_id in here.session.execute(visible.where(*live, PlanAsset.chosen).order_by(PlanAsset.id)):
@@ -260,7 +327,9 @@ def _items(here: Context, rows: list[MaintenancePlan]) -> list[MaintenancePlanIt
             id=row.id,
             state=row.state,
             version=row.version,
-            machines=machines.get(row.id, 0),
+            machines=machines.get(row.id, (0, 0))[0],
+            made=machines.get(row.id, (0, 0))[1],
+            settling=row.settling,
             created_at=row.created_at,
             changed_at=row.changed_at,
             legal=list(LEGAL_MOVES.get(row.state, ())),

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from icalendar import Calendar, Event
 from pydantic import BaseModel
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 
+from assets.base.errors import Invalid
 from assets.registry import Asset
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Moment, Reason, locked, seen
@@ -23,6 +24,8 @@ router = APIRouter(prefix="/api/v1", tags=["maintenance plans"])
 
 State = Literal["planned", "released", "done", "skipped", "missed", "cancelled", "left_out"]
 FEED = 2000
+MOST_DAYS = 400
+COUNTED = ("planned", "released", "done", "skipped", "missed")
 
 
 class OccurrenceItem(BaseModel):
@@ -104,6 +107,45 @@ def list_occurrences(
     if len(rows) > limit:
         last = cursor_of(page[-1].due_on, page[-1].id) if dated else cursor_of(page[-1].id)
     return OccurrencePage(items=_items(here, page), next=last)
+
+
+class OccurrenceDay(BaseModel):
+    """How much is planned on a local day, by state."""
+
+    day: date
+    planned: int = 0
+    released: int = 0
+    done: int = 0
+    skipped: int = 0
+    missed: int = 0
+
+
+class OccurrenceDays(BaseModel):
+    """Days on which something is planned, in order."""
+
+    items: list[OccurrenceDay]
+
+
+@router.get("/occurrences/days", operation_id="count_occurrences_by_day")
+def count_occurrences_by_day(
+    here: Here,
+    since: Annotated[date, Query(alias="from", description="first local day")],
+    until: Annotated[date, Query(description="last local day, at most 400 days later")],
+    plan_id: UUID | None = None,
+    asset_id: UUID | None = None,
+    site_id: UUID | None = None,
+) -> OccurrenceDays:
+    """How much is planned on each day: what a calendar shows."""
+    here.require("maintenance_plan.read")
+    if not 0 <= (until - since).days <= MOST_DAYS:
+        raise Invalid("0 to 400 days", field="until", limit=MOST_DAYS)
+    asked = _asked(since, until, plan_id, asset_id, site_id, None).where(Occurrence.state.in_(COUNTED))
+    counted = asked.with_only_columns(Occurrence.due_on, Occurrence.state, func.count())
+    days: dict[date, dict[str, int]] = {}
+    for day, state, count in here.session.execute(counted.group_by(Occurrence.due_on, Occurrence.state)):
+        if day is not None:
+            days.setdefault(day, {})[state] = count
+    return OccurrenceDays(items=[OccurrenceDay(day=day, **days[day]) for day in sorted(days)])
 
 
 @router.get(

@@ -21,6 +21,7 @@ KINDS = {
     "ingest": "messages waiting at the broker into rows, beside COPY and a bare consumer",
     "score": "rows into findings, in memory and out of the store, and readings into work orders",
     "dispatch": "plans against best known ones, VROOM and the referee's rules",
+    "plan": "maintenance plans of a whole fleet made ahead for a year, beside COPY and the bare rules",
     "load": "dispatchers and phones at work, beside a route that does nothing",
     "query": "ranges of readings out of many, beside a scan of the raw rows",
 }

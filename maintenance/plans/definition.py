@@ -15,6 +15,7 @@ from maintenance.plans.days import Blackout, Days, check_when_closed, season
 from maintenance.plans.due import MAX_HORIZON_DAYS, Package, Rules
 from maintenance.plans.effectivity import Effectivity
 from maintenance.plans.effectivity import check as check_effectivity
+from maintenance.plans.recurrence import is_steady
 from maintenance.plans.scheduling import SCHEDULING, Shift, Tolerance, check_shift
 from maintenance.plans.triggers import Calendar, Meter, Threshold, Trigger, WhicheverFirst, read_trigger
 from ticketing.words import PRIORITIES, one_of, words
@@ -72,9 +73,24 @@ class Definition:
         return datetime.combine(day, time()) + timedelta(minutes=self.at_minute)
 
 
-@lru_cache(maxsize=20_000)
 def _trigger(text: str, anchor: datetime) -> Trigger:
+    return _steady(text) or _read(text, anchor)
+
+
+@lru_cache(maxsize=20_000)
+def _read(text: str, anchor: datetime) -> Trigger:
     return read_trigger(json.loads(text), anchor)
+
+
+@lru_cache(maxsize=20_000)
+def _steady(text: str) -> Trigger | None:
+    """Return a trigger that reads alike from wherever a machine counts; None for one that has to be read for each."""
+    try:
+        trigger = read_trigger(json.loads(text), ANCHOR)
+    except Invalid:
+        return None
+    parts = trigger.parts if isinstance(trigger, WhicheverFirst) else (trigger,)
+    return trigger if all(is_steady(part.rule) for part in parts if isinstance(part, Calendar)) else None
 
 
 def read_definition(plan: Any, packages: Sequence[Any], is_working: Any = None) -> Definition:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
@@ -17,8 +17,9 @@ from assets.base.errors import Conflict, IllegalMove, Invalid
 from assets.base.events import append_event
 from assets.registry import AssetModel
 from maintenance.plans.definition import check_definition
-from maintenance.plans.machines import choose, end_rows, sync
-from maintenance.plans.tables import InspectionRound, MaintenancePlan, Occurrence, PlanAsset, PlanPackage
+from maintenance.plans.machines import choose
+from maintenance.plans.settling import settle
+from maintenance.plans.tables import InspectionRound, MaintenancePlan, PlanPackage
 from ticketing.cases.tables import ServiceType
 from ticketing.order_edits import checked_plan
 from ticketing.people.tables import Team
@@ -125,8 +126,7 @@ def edit_plan(
     session.flush()
     _put_packages(session, plan, packages)
     _put_machines(session, plan, asset_ids, now)
-    sync(session, plan, now)
-    session.execute(update(PlanAsset).where(PlanAsset.plan_id == plan.id).values(dirty=True))
+    settle(session, plan, "changed", now)
     log(session, plan, "maintenance_plan.changed", now, by, {"version": plan.version})
     return plan
 
@@ -151,29 +151,10 @@ def move_plan(
     before, plan.state = plan.state, to
     plan.changed_at, plan.version = now, plan.version + 1
     session.flush()
-    mine = PlanAsset.plan_id == plan.id
-    if to == "active":
-        if before == "paused":
-            _forget_pause(session, plan, now)
-        else:
-            session.execute(update(PlanAsset).where(mine, PlanAsset.state == "waiting").values(since=now))
-        sync(session, plan, now)
-    elif to == "paused":
-        session.execute(update(PlanAsset).where(mine, PlanAsset.state == "active").values(state="paused"))
-    else:
-        keys = session.scalars(select(PlanAsset.id).where(mine, PlanAsset.state != "ended")).all()
-        end_rows(session, keys, "plan_ended", now)
+    why = {"active": "resumed" if before == "paused" else "activated", "paused": "paused", "ended": "ended"}[to]
+    settle(session, plan, why, now)
     log(session, plan, f"maintenance_plan.{'activated' if to == 'active' else to}", now, by, {"reason": reason})
     return plan
-
-
-def _forget_pause(session: Session, plan: MaintenancePlan, now: datetime) -> None:
-    late = update(Occurrence).where(Occurrence.plan_id == plan.id, Occurrence.state == "planned")
-    late = late.where(Occurrence.due_at <= now, Occurrence.put_at.is_(None) | (Occurrence.put_at <= now))
-    session.execute(late.values(state="skipped", reason="paused", closed_at=now))
-    session.execute(
-        update(PlanAsset).where(PlanAsset.plan_id == plan.id, PlanAsset.state == "paused").values(since=now)
-    )
 
 
 def _check_code(session: Session, plan: MaintenancePlan) -> None:

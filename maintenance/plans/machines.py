@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import any_, func, insert, literal, select, update
+from sqlalchemy import Select, any_, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Invalid
@@ -37,6 +37,7 @@ ASSET_KINDS = frozenset(
 )
 METER_KINDS = frozenset({"meter.reading", "meter.replaced", "meter.corrected"})
 MAX_CHOSEN = 1000
+STEP = 2000  # machines of a plan that are looked at together
 _RUNS = ("commissioned", "in_service")
 _OF_PLAN = ("active", "waiting", "paused")
 
@@ -79,45 +80,90 @@ def sync(session: Session, plan: MaintenancePlan, now: datetime, only: UUID | No
     """Let machines come to a plan and go from it, by what they are now; `only`: just look at this one."""
     if plan.state not in ("active", "paused"):
         return
+    after = sync_step(session, plan, now, None, only=only)
+    while after is not None:
+        after = sync_step(session, plan, now, after)
+    while let_go(session, plan, now, only=only) == STEP:
+        pass
+
+
+def sync_step(
+    session: Session,
+    plan: MaintenancePlan,
+    now: datetime,
+    after: UUID | None,
+    *,
+    only: UUID | None = None,
+    since: datetime | None = None,
+    anew: bool = False,
+) -> UUID | None:
+    """Look at some of a plan's machines; return where to go on, None at the end.
+
+    `since`: the plan begins, or goes on after a pause, at that moment. `anew`: what it says has changed.
+    """
     effectivity = effectivity_of(plan.effectivity)
-    rows = {row.asset_id: row for row in session.scalars(_rows_of(plan, only))}
-    assets = candidates(session, plan, _chosen(rows), only=only)
+    chosen = select(PlanAsset.asset_id).where(PlanAsset.plan_id == plan.id, PlanAsset.chosen)
+    assets = candidates(session, plan, chosen, STEP, only=only, after=after)
+    held = select(PlanAsset).where(PlanAsset.plan_id == plan.id, PlanAsset.asset_id.in_(list(assets)))
+    rows = {row.asset_id: row for row in session.scalars(held)}
     begin = starts(session, plan, assets)
     named = str(plan.effectivity.get("version_field") or "version")
     new: list[dict[str, Any]] = []
     ended: dict[str, list[UUID]] = {}
     for asset, zone in assets.values():
-        on = to_local(now, zone_of(zone)).date()
-        why = _why_not(plan, effectivity, asset, named, on)
+        why = _why_not(plan, effectivity, asset, named, to_local(now, zone_of(zone)).date())
         row = rows.get(asset.id)
         begins = begin.get(asset.id)
+        if row is not None and anew:
+            row.dirty = True
         if why is not None:
             if row is not None and row.state in _OF_PLAN:
                 _leave(row, why, ended)
-            continue
-        state = "waiting" if begins is None else plan.state
-        if row is None:
-            new.append({
-                "id": uuid7(), "organisation_id": plan.organisation_id, "plan_id": plan.id, "asset_id": asset.id,
-                "chosen": False, "state": state, "start_on": begins, "start_totals": {}, "turns": {},
-                "since": now, "dirty": True,
-            })  # fmt: skip
+        elif row is None:
+            new.append(_new(plan, asset.id, begins, since or now))
         elif row.state != "ended" or not row.chosen or row.reason != "not_chosen":
-            if row.state == "ended":
-                row.since = now
-            if row.start_on != begins:
-                row.start_on, row.dirty = begins, True
-                row.start_totals = {}
-            if row.state != state:
-                row.state, row.reason, row.dirty = state, None, True
-    for row in rows.values():
-        if row.asset_id not in assets and row.state in _OF_PLAN:
-            _leave(row, "not_of_plan", ended)
+            _take(row, begins, "waiting" if begins is None else plan.state, now, since)
     session.flush()
     if new:
         session.execute(insert(PlanAsset), new)
     for reason, keys in ended.items():
         end_rows(session, keys, reason, now)
+    return max(assets) if len(assets) == STEP else None
+
+
+def _new(plan: MaintenancePlan, asset_id: UUID, begins: date | None, since: datetime) -> dict[str, Any]:
+    return {
+        "id": uuid7(), "organisation_id": plan.organisation_id, "plan_id": plan.id, "asset_id": asset_id,
+        "chosen": False, "state": "waiting" if begins is None else plan.state, "start_on": begins, "start_totals": {},
+        "turns": {}, "since": since, "dirty": True,
+    }  # fmt: skip
+
+
+def _take(row: PlanAsset, begins: date | None, state: str, now: datetime, since: datetime | None) -> None:
+    """Bring a machine that a plan holds up to what holds now; one that was away owes nothing of that time."""
+    if row.state == "ended" or row.reason is not None:
+        row.since = now
+    elif since is not None and row.state in ("waiting", "paused"):
+        row.since = since
+    if row.start_on != begins:
+        row.start_on, row.dirty = begins, True
+        row.start_totals = {}
+    if row.state != state:
+        row.state, row.reason, row.dirty = state, None, True
+
+
+def let_go(session: Session, plan: MaintenancePlan, now: datetime, *, only: UUID | None = None) -> int:
+    """End some of the machines that a plan does not name any more; return of how many."""
+    chosen = select(PlanAsset.asset_id).where(PlanAsset.plan_id == plan.id, PlanAsset.chosen)
+    named = _named(plan, chosen).where(Asset.id == PlanAsset.asset_id).correlate(PlanAsset)
+    gone = select(PlanAsset.id).where(
+        PlanAsset.plan_id == plan.id, PlanAsset.state.in_(_OF_PLAN), ~named.with_only_columns(Asset.id).exists()
+    )
+    if only is not None:
+        gone = gone.where(PlanAsset.asset_id == only)
+    keys = session.scalars(gone.limit(STEP)).all()
+    end_rows(session, keys, "not_of_plan", now)
+    return len(keys)
 
 
 def _leave(row: PlanAsset, why: str, ended: dict[str, list[UUID]]) -> None:
@@ -127,48 +173,51 @@ def _leave(row: PlanAsset, why: str, ended: dict[str, list[UUID]]) -> None:
     ended.setdefault(why, []).append(row.id)
 
 
-def _rows_of(plan: MaintenancePlan, only: UUID | None) -> Any:
-    found = select(PlanAsset).where(PlanAsset.plan_id == plan.id)
-    return found.where(PlanAsset.asset_id == only) if only is not None else found
-
-
 def _why_not(plan: MaintenancePlan, effectivity: Any, asset: Asset, named: str, on: date) -> str | None:
     version = asset.custom.get(named)
     facts = Machine(asset.serial, None if version is None else str(version), asset.lifecycle, None)
     return why_not(effectivity, facts, on)
 
 
-def _chosen(rows: Mapping[UUID, PlanAsset]) -> list[UUID]:
-    return [key for key, row in rows.items() if row.chosen]
-
-
 def candidates(
     session: Session,
     plan: MaintenancePlan,
-    chosen: Sequence[UUID],
-    most: int | None = None,
+    chosen: Any,
+    most: int,
     *,
     only: UUID | None = None,
+    after: UUID | None = None,
 ) -> dict[UUID, tuple[Asset, str | None]]:
-    """Return the machines of the plan's organisation and below that its model, a round or a person names."""
+    """Return the first machines of the plan's organisation and below that its model, a round or a person names."""
+    found = _named(plan, chosen).outerjoin(Site, Site.id == Asset.site_id).add_columns(Site.time_zone)
+    if only is not None:
+        found = found.where(Asset.id == only)
+    if after is not None:
+        found = found.where(Asset.id > after)
+    return {asset.id: (asset, zone) for asset, zone in session.execute(found.order_by(Asset.id).limit(most))}
+
+
+def _named(plan: MaintenancePlan, chosen: Any) -> Select[Any]:
     found = (
-        select(Asset, Site.time_zone)
+        select(Asset)
         .join(Organisation, Organisation.id == Asset.organisation_id)
-        .outerjoin(Site, Site.id == Asset.site_id)
         .where(literal(plan.organisation_id) == any_(Organisation.ancestors))
     )
     if plan.round_id is not None:
         first = select(RoundStop.asset_id).where(RoundStop.round_id == plan.round_id).order_by(RoundStop.position)
-        found = found.where(Asset.id == first.limit(1).scalar_subquery())
-    elif plan.asset_model_id is not None:
-        found = found.where(Asset.asset_model_id == plan.asset_model_id)
-    else:
-        found = found.where(Asset.id.in_(chosen))
-    if only is not None:
-        found = found.where(Asset.id == only)
-    if most is not None:
-        found = found.order_by(Asset.id).limit(most)
-    return {asset.id: (asset, zone) for asset, zone in session.execute(found)}
+        return found.where(Asset.id == first.limit(1).scalar_subquery())
+    if plan.asset_model_id is not None:
+        return found.where(Asset.asset_model_id == plan.asset_model_id)
+    return found.where(Asset.id.in_(chosen))
+
+
+def how_many(session: Session, plan: MaintenancePlan, most: int) -> int:
+    """Count the machines that a plan names or holds, up to a number."""
+    chosen = select(PlanAsset.asset_id).where(PlanAsset.plan_id == plan.id, PlanAsset.chosen)
+    named = _named(plan, chosen).with_only_columns(Asset.id).limit(most).subquery()
+    held = select(PlanAsset.id).where(PlanAsset.plan_id == plan.id, PlanAsset.state != "ended").limit(most).subquery()
+    counts = [session.scalar(select(func.count()).select_from(each)) or 0 for each in (named, held)]
+    return max(counts)
 
 
 def starts(

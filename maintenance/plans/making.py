@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, or_, select, text, update
+import orjson
+from sqlalchemy import Row, Select, select, text, update
 from sqlalchemy.orm import Session
 
 from assets.base.db import Database
@@ -31,7 +33,7 @@ NOT_DUE = "not_due"
 _COLUMNS = (
     "packages jsonb, covered jsonb, source text, state text, due_at timestamptz, due_on date, earliest_at timestamptz,"
     " latest_at timestamptz, low_at timestamptz, high_at timestamptz, target double precision,"
-    " release_at timestamptz, reason text"
+    " release_at timestamptz, reason text, digest bigint"
 )
 _NAMES = [part.split()[0] for part in _COLUMNS.split(",")]
 _SET = ", ".join(f"{name} = excluded.{name}" for name in _NAMES)
@@ -42,7 +44,13 @@ SELECT id, organisation_id, plan_id, plan_asset_id, asset_id, slot, {", ".join(_
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, organisation_id uuid, plan_id uuid, plan_asset_id uuid,
   asset_id uuid, slot text, {_COLUMNS})
 ON CONFLICT (plan_asset_id, slot) DO UPDATE SET {_SET}, closed_at = NULL
-WHERE o.state IN ('planned', 'left_out') OR (o.state = 'cancelled' AND o.reason = '{NOT_DUE}')
+WHERE o.state IN ('planned', 'left_out') OR (o.state = 'cancelled' AND o.work_order_id IS NULL)
+""")
+_MADE = text("""
+UPDATE plan_assets SET dirty = false, made_until = m.made_until, remake_at = m.remake_at
+FROM unnest(CAST(:keys AS uuid[]), CAST(:until AS timestamptz[]), CAST(:again AS timestamptz[]))
+  AS m(id, made_until, remake_at)
+WHERE plan_assets.id = m.id
 """)
 
 
@@ -66,30 +74,51 @@ class Made:
 def make_all(database: Database, now: datetime, *, batches: int = 1000, batch: int = BATCH) -> Made:
     """Make what is to be made, in short transactions, and say so once for each plan."""
     made = Made()
+    after: UUID | None = None
     for _ in range(batches):
         with database.as_service() as session:
-            if not make_batch(session, now, made, batch):
-                break
-    with database.as_service() as session:
-        told = select(MaintenancePlan).where(MaintenancePlan.id.in_(list(made.plans)))
-        for plan in session.scalars(told).all():
-            log(session, plan, "maintenance_plan.scheduled", now, None, dict(made.plans[plan.id]))
+            seen, after = make_batch(session, now, made, batch, after)
+        if not seen:
+            break
+    _tell(database, made, now)
     return made
 
 
-def make_batch(session: Session, now: datetime, made: Made | None = None, limit: int = BATCH) -> int:
-    """Make the occurrences of some machines of plans that wait for it; return of how many."""
+def _tell(database: Database, made: Made, now: datetime) -> None:
+    keys = list(made.plans)
+    for first in range(0, len(keys), BATCH):
+        with database.as_service() as session:
+            told = select(MaintenancePlan).where(MaintenancePlan.id.in_(keys[first : first + BATCH]))
+            for plan in session.scalars(told).all():
+                log(session, plan, "maintenance_plan.scheduled", now, None, dict(made.plans[plan.id]))
+
+
+def make_batch(
+    session: Session, now: datetime, made: Made | None = None, limit: int = BATCH, after: UUID | None = None
+) -> tuple[int, UUID | None]:
+    """Make the occurrences of some machines of plans that wait for it; return of how many, and where to go on.
+
+    Several workers share the work: what one has locked the others pass over.
+    """
     made = made if made is not None else Made()
-    waiting = (
-        select(PlanAsset)
-        .where(PlanAsset.state == "active", or_(PlanAsset.dirty, PlanAsset.remake_at <= now))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = session.scalars(waiting, execution_options={"populate_existing": True}).all()
+    changed = select(PlanAsset).where(PlanAsset.state == "active", PlanAsset.dirty).order_by(PlanAsset.id)
+    if after is not None:
+        changed = changed.where(PlanAsset.id > after)
+    rows = _locked(session, changed, limit)
+    last = rows[-1].id if len(rows) == limit else after
+    if len(rows) < limit:
+        nearer = select(PlanAsset).where(
+            PlanAsset.state == "active", PlanAsset.remake_at <= now, PlanAsset.dirty.is_(False)
+        )
+        rows += _locked(session, nearer.order_by(PlanAsset.remake_at), limit - len(rows))
     if rows:
         make(session, load(session, rows), now, made)
-    return len(rows)
+    return len(rows), last
+
+
+def _locked(session: Session, query: Select[PlanAsset], limit: int) -> list[PlanAsset]:
+    query = query.limit(limit).with_for_update(skip_locked=True)
+    return list(session.scalars(query, execution_options={"populate_existing": True}))
 
 
 def make(session: Session, seen: Sequence[Seen], now: datetime, made: Made) -> None:
@@ -99,32 +128,49 @@ def make(session: Session, seen: Sequence[Seen], now: datetime, made: Made) -> N
     gone: list[UUID] = []
     for each in seen:
         before = there.get(each.row.id, {})
-        wanted = {row["slot"]: row for row in wanted_rows(each, now)}
-        for slot, row in wanted.items():
-            old = before.get(slot)
+        wanted = wanted_rows(each, now)
+        slots = set()
+        for row in wanted:
+            slots.add(row["slot"])
+            old = before.get(row["slot"])
             if old is None:
                 made.add(each.plan.id, "made")
-            elif not _differs(old, row):
+            elif not _differs(old, row["digest"]):
                 continue
             else:
                 made.add(each.plan.id, "changed")
             changes.append(row if old is None else _keeping(old, row, each))
-        lost = [old.id for slot, old in before.items() if slot not in wanted and _falls_away(old, each, now)]
+        lost = [old.id for slot, old in before.items() if slot not in slots and _falls_away(old, each, now)]
         made.add(each.plan.id, "cancelled", len(lost))
         gone += lost
-        horizon = timedelta(days=each.plan.horizon_days)
-        each.row.made_until, each.row.dirty = now + horizon, False
-        each.row.remake_at = now + min(METERS_AGAIN if each.definition.meters else AGAIN, max(horizon / 12, AGAIN / 30))
     made.machines += len(seen)
     session.flush()
     if changes:
-        session.execute(_UPSERT, {"rows": json.dumps(changes, default=str)})
+        session.execute(_UPSERT, {"rows": orjson.dumps(changes).decode()})
     if gone:
         left = update(Occurrence).where(Occurrence.id.in_(gone), Occurrence.state.in_(("planned", "left_out")))
         session.execute(
             left.values(state="cancelled", reason=NOT_DUE, closed_at=now),
             execution_options={"synchronize_session": False},
         )
+    _write_down(session, seen, now)
+
+
+def _write_down(session: Session, seen: Sequence[Seen], now: datetime) -> None:
+    """Mark machines as made, with when they are again: not all of a large plan on one day."""
+    horizons = [timedelta(days=each.plan.horizon_days) for each in seen]
+    again = []
+    for each, horizon in zip(seen, horizons, strict=True):
+        most = min(METERS_AGAIN if each.definition.meters else AGAIN, max(horizon / 12, AGAIN / 30))
+        again.append(now + most * (0.5 + each.row.id.int % 1024 / 2048))
+    told = {
+        "keys": [each.row.id for each in seen],
+        "until": [now + horizon for horizon in horizons],
+        "again": again,
+    }
+    session.execute(_MADE, told)
+    for each in seen:
+        session.expire(each.row, ["dirty", "made_until", "remake_at"])
 
 
 def wanted_rows(each: Seen, now: datetime) -> list[dict[str, Any]]:
@@ -160,76 +206,69 @@ def _days(effectivity: Mapping[str, Any]) -> tuple[date, date]:
 
 
 def _row(each: Seen, one: Planned) -> dict[str, Any]:
-    def instant(local: datetime | None) -> str | None:
-        return None if local is None else to_instant(local, each.zone).isoformat()
-
+    zone, lead = each.zone, timedelta(days=each.plan.lead_days)
     first = one.done[0]
-    due = None if one.at is None else to_instant(one.at, each.zone)
-    return {
-        "id": str(uuid7()),
-        "organisation_id": str(each.row.organisation_id),
-        "plan_id": str(each.row.plan_id),
-        "plan_asset_id": str(each.row.id),
-        "asset_id": str(each.row.asset_id),
+    due = None if one.at is None else to_instant(one.at, zone)
+    said: dict[str, Any] = {
         "slot": one.slot,
         "packages": [_turn(turn) for turn in one.done],
         "covered": [_turn(turn) for turn in one.covered],
         "source": one.source,
         "state": "left_out" if one.left_out else "planned",
-        "due_at": None if due is None else due.isoformat(),
-        "due_on": None if one.at is None else one.at.date().isoformat(),
-        "earliest_at": instant(one.earliest),
-        "latest_at": instant(one.latest),
-        "low_at": instant(first.low),
-        "high_at": instant(first.high),
+        "due_at": due,
+        "due_on": None if one.at is None else one.at.date(),
+        "earliest_at": due if one.earliest == one.at else _instant(one.earliest, zone),
+        "latest_at": due if one.latest == one.at else _instant(one.latest, zone),
+        "low_at": _instant(first.low, zone),
+        "high_at": _instant(first.high, zone),
         "target": first.target,
-        "release_at": None if due is None else (due - timedelta(days=each.plan.lead_days)).isoformat(),
-        "reason": None,
+        "release_at": None if due is None else due - lead,
     }
+    text = orjson.dumps(said)
+    row = each.row
+    said["digest"] = int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
+    said |= {"id": uuid7(), "organisation_id": row.organisation_id, "plan_id": row.plan_id}
+    said |= {"plan_asset_id": row.id, "asset_id": row.asset_id, "reason": None}
+    return said
+
+
+def _instant(local: datetime | None, zone: ZoneInfo) -> datetime | None:
+    return None if local is None else to_instant(local, zone)
 
 
 def _turn(turn: Turn) -> dict[str, Any]:
     found: dict[str, Any] = {"code": turn.package, "slot": turn.slot}
     if turn.at is not None:
-        found["at"] = turn.at.isoformat()
+        found["at"] = turn.at
     if turn.target is not None:
         found["target"] = turn.target
     return found
 
 
 _READ = (
-    Occurrence.id, Occurrence.plan_asset_id, Occurrence.slot, Occurrence.state, Occurrence.reason, Occurrence.packages,
-    Occurrence.covered, Occurrence.due_at, Occurrence.due_on, Occurrence.earliest_at, Occurrence.latest_at,
-    Occurrence.high_at, Occurrence.low_at, Occurrence.target, Occurrence.put_at, Occurrence.release_at,
-    Occurrence.source,
+    Occurrence.id, Occurrence.plan_asset_id, Occurrence.slot, Occurrence.state, Occurrence.reason, Occurrence.digest,
+    Occurrence.due_at, Occurrence.put_at, Occurrence.source, Occurrence.work_order_id,
 )  # fmt: skip
-_MOMENTS = ("due_at", "earliest_at", "latest_at", "low_at", "high_at")
+# Why something was called off that is to be done after all when the machine comes back.
+_REVIVED = frozenset(
+    {NOT_DUE, "not_in_service", "too_early", "too_late", "not_of_plan", "not_chosen", "serial", "version",
+     "version_unknown", "retired"}
+)  # fmt: skip
 
 
-def _existing(session: Session, keys: Sequence[UUID]) -> dict[UUID, dict[str, Row[Any]]]:
-    found: dict[UUID, dict[str, Row[Any]]] = {}
+def _existing(session: Session, keys: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    found: dict[UUID, dict[str, Any]] = {}
     for row in session.execute(select(*_READ).where(Occurrence.plan_asset_id.in_(keys))):
-        found.setdefault(row.plan_asset_id, {})[row.slot] = row
+        found.setdefault(row[1], {})[row[2]] = row
     return found
 
 
-def _differs(old: Row[Any], row: Mapping[str, Any]) -> bool:
-    """Return whether a row is to be written: it is open, or fell away before, and says something else now."""
-    if old.state == "cancelled":
-        return bool(old.reason == NOT_DUE)
-    if old.state not in ("planned", "left_out"):
-        return False
-    if old.state != row["state"] or old.target != row["target"]:
-        return True
-    if old.packages != row["packages"] or old.covered != row["covered"]:
-        return True
-    if any(_moment(row[name]) != getattr(old, name) for name in _MOMENTS):
-        return True
-    return old.put_at is None and _moment(row["release_at"]) != old.release_at
-
-
-def _moment(told: str | None) -> datetime | None:
-    return None if told is None else datetime.fromisoformat(told)
+def _differs(old: Any, digest: int) -> bool:
+    """Return whether a row is to be written: open and other than the rules say now, or called off before."""
+    state: str = old[3]
+    if state == "cancelled":
+        return old.work_order_id is None and old.reason in _REVIVED
+    return state in ("planned", "left_out") and old[5] != digest
 
 
 def _keeping(old: Row[Any], row: dict[str, Any], each: Seen) -> dict[str, Any]:
@@ -237,7 +276,7 @@ def _keeping(old: Row[Any], row: dict[str, Any], each: Seen) -> dict[str, Any]:
     if old.put_at is None:
         return row
     released = old.put_at - timedelta(days=each.plan.lead_days)
-    return row | {"due_on": to_local(old.put_at, each.zone).date().isoformat(), "release_at": released.isoformat()}
+    return row | {"due_on": to_local(old.put_at, each.zone).date(), "release_at": released, "state": "planned"}
 
 
 def _falls_away(old: Row[Any], each: Seen, now: datetime) -> bool:

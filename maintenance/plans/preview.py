@@ -17,7 +17,7 @@ from maintenance.plans.definition import read_definition
 from maintenance.plans.library import Package
 from maintenance.plans.machines import candidates, starts
 from maintenance.plans.making import wanted_rows
-from maintenance.plans.reading import Seen, complete, site_zones, working_days
+from maintenance.plans.reading import Seen, complete, site_zones, working_days, zone_of
 from maintenance.plans.tables import MaintenancePlan, PlanAsset
 
 MACHINES = 20
@@ -53,12 +53,19 @@ def preview(
             start_on=begins.get(key), start_totals={}, turns={}, since=now,
         )  # fmt: skip
         seen.append(Seen(row, plan, definition, zones[key]))
+    if not held:  # nobody yet: the dates of a machine that begins today, as a person reads the rule
+        begin = plan.starts_on if plan.starts == "on" and plan.starts_on is not None else now.date()
+        row = PlanAsset(
+            organisation_id=plan.organisation_id, plan_id=UUID(int=0), asset_id=None, id=UUID(int=0), state="waiting",
+            start_on=begin, start_totals={}, turns={}, since=now,
+        )  # fmt: skip
+        seen.append(Seen(row, plan, definition, zone_of(None)))
     complete(session, seen)
     found = [_shown(row) for each in seen for row in wanted_rows(each, now)]
     end = now + timedelta(days=plan.horizon_days)
-    kept = [row for row in found if row["due_at"] is None or row["due_at"] <= end.isoformat()]
-    kept.sort(key=lambda row: (row["due_at"] is None, row["due_at"] or "", str(row["asset_id"])))
-    return kept[:MOST], len(seen)
+    kept = [row for row in found if row["due_at"] is None or row["due_at"] <= end]
+    kept.sort(key=lambda row: (row["due_at"] is None, row["due_at"] or end, str(row["asset_id"])))
+    return kept[:MOST], len(held)
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -21,6 +22,7 @@ SEARCH_YEARS = (
 MOST_A_DAY = 24
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY")
 _PART = re.compile(r"([A-Z-]+)=([A-Z0-9+,:TZ-]+)")
+_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _SKIPS = ("OMIT", "BACKWARD", "FORWARD")
 
 
@@ -152,7 +154,15 @@ def _occurs(made: rrule, parts: dict[str, str], anchor: datetime) -> bool:
 
 
 def moments(rule: Rule, anchor: datetime, *, after: datetime | None = None) -> Iterator[datetime]:
-    """Yield the local moments of a rule in order, each once; `after`: only later ones."""
+    """Yield the local moments of a rule in order, each once; `after`: only later ones, however old the anchor is."""
+    if rule.skip == "OMIT":
+        step = _step(rule.text)
+        if step is not None:
+            yield from _stepped(*step, anchor, after)
+            return
+        if after is not None and after >= anchor:
+            yield from _made(rule, _aligned(rule.text, anchor, after)).xafter(after)
+            return
     made = _made(rule, anchor)
     last: datetime | None = None
     for moment in made.xafter(after) if after is not None and rule.skip == "OMIT" else made:
@@ -161,6 +171,71 @@ def moments(rule: Rule, anchor: datetime, *, after: datetime | None = None) -> I
             continue
         last = found
         yield found
+
+
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> dict[str, str]:
+    return dict(piece.split("=", 1) for piece in text.split(";"))
+
+
+@lru_cache(maxsize=4096)
+def _step(text: str) -> tuple[str, int] | None:
+    """Return frequency and interval of a rule that says nothing else: its moments need no search."""
+    parts = _parts(text)
+    return None if set(parts) - {"FREQ", "INTERVAL", "WKST"} else (parts["FREQ"], int(parts.get("INTERVAL", "1")))
+
+
+def is_steady(rule: Rule) -> bool:
+    """Return whether a rule that can be read for one anchor can be read for every other."""
+    if rule.skip != "OMIT":
+        return False
+    parts = _parts(rule.text)
+    return _step(rule.text) is not None or not ({"COUNT", "UNTIL", "INTERVAL"} & set(parts) or parts["FREQ"] == "DAILY")
+
+
+def _stepped(frequency: str, interval: int, anchor: datetime, after: datetime | None) -> Iterator[datetime]:
+    behind = after is not None and after >= anchor
+    try:
+        if frequency in ("DAILY", "WEEKLY"):
+            step = timedelta(days=interval * (7 if frequency == "WEEKLY" else 1))
+            moment = anchor + step * ((after - anchor) // step + 1) if behind and after is not None else anchor
+            while True:
+                yield moment
+                moment += step
+        months = interval * (12 if frequency == "YEARLY" else 1)
+        first = anchor.year * 12 + anchor.month - 1
+        if behind and after is not None:
+            first += (after.year * 12 + after.month - 1 - first) // months * months
+        for month in range(first, 9999 * 12 + 12, months):
+            if anchor.day > 28 and anchor.day > monthrange(month // 12, month % 12 + 1)[1]:
+                continue
+            moment = anchor.replace(year=month // 12, month=month % 12 + 1)
+            if not behind or (after is not None and moment > after):
+                yield moment
+    except OverflowError:  # the calendar of the computer ends with the year 9999
+        return
+
+
+def _aligned(text: str, anchor: datetime, after: datetime) -> datetime:
+    """Return a later anchor that gives the same moments after one: nobody walks through the years before."""
+    parts = _parts(text)
+    frequency, interval = parts["FREQ"], int(parts.get("INTERVAL", "1"))
+    dated = {"BYDAY", "BYMONTHDAY"} & set(parts)
+    if "COUNT" in parts:
+        return anchor
+    if frequency == "MONTHLY" and dated:
+        passed = (after.year - anchor.year) * 12 + after.month - anchor.month
+        month = anchor.year * 12 + anchor.month - 1 + passed // interval * interval
+        return anchor.replace(year=month // 12, month=month % 12 + 1, day=1)
+    if frequency == "YEARLY" and dated and "BYMONTH" in parts:
+        year = anchor.year + (after.year - anchor.year) // interval * interval
+        return anchor.replace(year=year, month=1, day=1)
+    if frequency == "WEEKLY" and "BYDAY" in parts:
+        begins = _WEEKDAYS.index(parts.get("WKST", "MO"))
+        monday = anchor - timedelta(days=(anchor.weekday() - begins) % 7)
+        step = timedelta(days=7 * interval)
+        return monday + step * ((after - monday) // step)
+    return anchor
 
 
 def _forward(rule: Rule, anchor: datetime, moment: datetime) -> datetime:

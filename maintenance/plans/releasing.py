@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
@@ -129,6 +129,32 @@ def move(session: Session, occurrence: Occurrence, to: datetime, now: datetime, 
     occurrence.reason = said
     session.flush()
     told = {"from": before.isoformat() if before else None, "to": to.isoformat(), "reason": said}
+    log(session, occurrence, "occurrence.moved", now, by, told)
+
+
+def put_back(
+    session: Session,
+    occurrence: Occurrence,
+    now: datetime,
+    by: Actor | None,
+    reason: str,
+    put_at: datetime | None = None,
+) -> None:
+    """Take a move back: to where a planner had put it before, or to the date of the rules. Raises IllegalMove."""
+    if put_at is not None:
+        move(session, occurrence, put_at, now, by, reason)
+        return
+    if occurrence.state != "planned":
+        raise IllegalMove(f"this is {occurrence.state}", state=occurrence.state, to="planned", legal=[])
+    plan = session.get_one(MaintenancePlan, occurrence.plan_id)
+    due, before = occurrence.due_at, occurrence.put_at
+    occurrence.put_at, occurrence.reason, occurrence.digest = None, None, None
+    occurrence.release_at = None if due is None else due - timedelta(days=plan.lead_days)
+    zone = site_zone(session, occurrence.asset_id)
+    occurrence.due_on = None if due is None else to_local(due, zone).date()
+    session.execute(update(PlanAsset).where(PlanAsset.id == occurrence.plan_asset_id).values(dirty=True))
+    session.flush()
+    told = {"from": before.isoformat() if before else None, "to": due.isoformat() if due else None, "reason": reason}
     log(session, occurrence, "occurrence.moved", now, by, told)
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assets.base.db import Base, Identified, Owned, Versioned
@@ -84,10 +84,15 @@ class MaintenancePlan(Identified, Owned, Versioned, Base):
     note: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+    # A job takes many machines up, or lets them go: why, since when, and up to which of them it has come.
+    settling: Mapped[str | None] = mapped_column(Text)
+    settling_since: Mapped[datetime | None]
+    settled_after: Mapped[UUID | None]
 
     __table_args__ = (
         UniqueConstraint("organisation_id", "code"),
         CheckConstraint("lead_days BETWEEN 0 AND 730 AND horizon_days BETWEEN 1 AND 1830", name="days"),
+        Index("ix_maintenance_plans_settling", "id", postgresql_where=text("settling IS NOT NULL")),
     )
 
 
@@ -172,10 +177,13 @@ class Occurrence(Identified, Owned, Base):
     closed_at: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(Text)
     evidence: Mapped[dict[str, Any] | None]
+    digest: Mapped[int | None] = mapped_column(BigInteger)  # of what the rules said when it was made last
 
     __table_args__ = (
         UniqueConstraint("plan_asset_id", "slot"),
         Index("ix_occurrences_organisation_id_due_on", "organisation_id", "due_on"),
         Index("ix_occurrences_asset_id_due_on", "asset_id", "due_on"),
         Index("ix_occurrences_waiting", "release_at", postgresql_where=text("state = 'planned'")),
+        Index("ix_occurrences_open", "latest_at", postgresql_where=text("state IN ('planned', 'released')")),
+        Index("ix_occurrences_reaching", "asset_id", postgresql_where=text("state = 'planned' AND target IS NOT NULL")),
     )

@@ -171,7 +171,7 @@ def _what(here: Context, body: BoardMove) -> tuple[Visit | None, UUID]:
         visit = get_visit(here.session, body.visit_id)
         if not body.dry_run:
             get_work_order(here.session, visit.work_order_id, lock=True)  # the order first, as everybody does
-            here.session.refresh(visit)
+            here.session.refresh(visit, with_for_update=True)  # nobody changes it between its version and the move
         return visit, visit.work_order_id
     assert body.work_order_id is not None
     order = get_work_order(here.session, body.work_order_id, lock=not body.dry_run)

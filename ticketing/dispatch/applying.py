@@ -58,7 +58,7 @@ def apply(
     """
     orders = _lock_orders(session, changes)
     visits = _lock_visits(session, changes)
-    _compare(session, changes, versions, orders, visits, explicit)
+    _compare(session, changes, versions, orders, visits, explicit, now)
     session.execute(text("SET CONSTRAINTS visits_never_overlap DEFERRED"))
     people = _people(session, changes)
     for change in changes:
@@ -109,6 +109,7 @@ def _compare(
     orders: Mapping[UUID, WorkOrder],
     visits: Mapping[UUID, Visit],
     explicit: bool,
+    now: datetime,
 ) -> None:
     other: dict[UUID, UUID | None] = {}  # order -> visit
     for each in visits.values():
@@ -119,7 +120,7 @@ def _compare(
         visit = visits.get(change.visit_id) if change.visit_id is not None else None
         if order is None or order.state not in OPEN_STATES or (change.visit_id is not None and visit is None):
             other[change.order_id] = change.visit_id
-        elif visit is not None and (visit.state != "scheduled" or (visit.pinned and not explicit)):
+        elif visit is not None and (visit.state != "scheduled" or (_holds(visit, now) and not explicit)):
             other[change.order_id] = visit.id
         elif visit is None and versions.get(str(order.id)) != order.version:
             other[change.order_id] = None
@@ -130,6 +131,11 @@ def _compare(
             for key, number in named
         ]
         raise BoardChanged("the board changed meanwhile", changed=told)
+
+
+def _holds(visit: Visit, now: datetime) -> bool:
+    """Return whether a pin holds: not any more once the hours that it holds have passed unused."""
+    return visit.pinned and (visit.planned_end is None or visit.planned_end > now)
 
 
 def _people(session: Session, changes: Sequence[Change]) -> dict[UUID, Person]:

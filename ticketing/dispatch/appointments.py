@@ -121,7 +121,7 @@ def _promising(loaded: Loaded, key: str, opens: datetime, closes: datetime) -> P
     days = loaded.days
     window = ((max(0, days.seconds(opens)), max(0, days.seconds(closes))),)
     visits = [
-        replace(each, windows=window, pinned_to=None, pinned_start=None) if each.id == key else each
+        replace(each, windows=window, pinned_to=None, pinned_start=None, started_at=None) if each.id == key else each
         for each in loaded.problem.visits
     ]
     return replace(loaded.problem, visits=visits)
@@ -261,7 +261,7 @@ def _pushed(loaded: Loaded, problem: Problem, place: Candidate, key: str) -> lis
     for position, stop in enumerate(drives[place.shift].stops):
         job, at = loaded.jobs[stop.visit], loaded.days.moment(stop.start)
         late = job.planned_start is not None and at > job.planned_start + timedelta(minutes=1)
-        if stop.visit != key and late and not job.begun and not job.pinned:
+        if stop.visit != key and late and not job.stands(loaded.days.now):
             end = at + timedelta(seconds=job.seconds)
             road = round(stop.travel_seconds / 60)
             changes.append(Change(job.order_id, job.visit_id, UUID(place.technician), at, end, road, position))

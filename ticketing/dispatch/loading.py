@@ -30,6 +30,7 @@ from ticketing.sla_shown import due_moments
 from ticketing.technicians import Resource, resources
 from ticketing.work_orders import LIVE_VISITS
 
+MAX_HELD = 12_000  # planned visits that a plan knows of; it moves the first MAX_JOBS
 MAX_JOBS = 3_000  # of one plan: 10,000 visits of a day are planned in turns, the most pressing ones first
 # Not what could not be done: first somebody decides what now.
 PLANNABLE = ("unscheduled", "scheduled", "in_progress")
@@ -92,7 +93,7 @@ def load(
     sent = resources(session, start, until, person_ids=person_ids, team_id=team_id, organisation_ids=scope)
     people = {each.person_id: each for each in sent}
     person_ids = people if team_id is not None else person_ids
-    found = _planned(session, scope, start, until, person_ids)
+    found = _planned(session, scope, start, until, person_ids, people)
     if waiting or order_ids:
         known = {job.order_id for job in found}
         found += [
@@ -109,7 +110,7 @@ def load(
     made = make_problem(days, jobs, list(people.values()), stock, rules)
     return Loaded(
         days, made.problem, made.current, made.jobs, people, rules, made.no_place, made.blocked,
-        max(0, len(found) - len(jobs)), made.untouched, made.unreadable,
+        max(0, len(found) - len(jobs)), (*made.untouched, *fixed[MAX_JOBS:]), made.unreadable,
     )  # fmt: skip
 
 
@@ -149,9 +150,14 @@ def _job(order: WorkOrder, visit: Visit | None, asset: Asset, site: Site | None)
 
 
 def _planned(
-    session: Session, scope: Collection[UUID], start: datetime, until: datetime, people: Collection[UUID] | None
+    session: Session,
+    scope: Collection[UUID],
+    start: datetime,
+    until: datetime,
+    people: Collection[UUID] | None,
+    sent: Collection[UUID],
 ) -> list[Job]:
-    """Return living visits with hours in [start, until)."""
+    """Return living visits with hours in [start, until): of the organisations, and whatever else their people have."""
     query = (
         select(WorkOrder, Visit, Asset, Site)
         .join(Visit, Visit.work_order_id == WorkOrder.id)
@@ -161,14 +167,22 @@ def _planned(
             Visit.state.in_(LIVE_VISITS),
             Visit.planned_start < until,
             or_(Visit.planned_end > start, Visit.state.in_(BEGUN)),
-            or_(Visit.organisation_id.in_(scope), Visit.executing_organisation_id.in_(scope)),
+            or_(
+                Visit.organisation_id.in_(scope),
+                Visit.executing_organisation_id.in_(scope),
+                Visit.technician_id.in_(sent),
+            ),
         )
         .order_by(Visit.planned_start, Visit.id)
-        .limit(MAX_JOBS + 1)
+        .limit(MAX_HELD)
     )
     if people is not None:
         query = query.where(Visit.technician_id.in_(people))
-    return [_job(*row) for row in session.execute(query)]
+    mine = set(scope)
+    return [
+        replace(_job(*row), foreign=not mine & {row.Visit.organisation_id, row.Visit.executing_organisation_id})
+        for row in session.execute(query)
+    ]
 
 
 def _waiting(

@@ -150,7 +150,9 @@ def _only(plan: Plan, shifts: list[str]) -> Plan:
 def _freed(problem: Problem, key: str, seconds: int) -> Problem:
     """Return the problem in which the visit may go anywhere: whoever drags it knows that it was pinned."""
     visits = [
-        replace(each, pinned_to=None, pinned_start=None, seconds=seconds, together=None) if each.id == key else each
+        replace(each, pinned_to=None, pinned_start=None, started_at=None, seconds=seconds, together=None)
+        if each.id == key
+        else each
         for each in problem.visits
     ]
     return replace(problem, visits=visits)
@@ -176,8 +178,7 @@ def _proposed(
             changes.append(Change(job.order_id, job.visit_id, person_id, at, end, travel_minutes, position))
         elif (
             each.planned_start is not None
-            and not each.begun
-            and not each.pinned
+            and not each.stands(days.now)
             and at > each.planned_start + timedelta(minutes=1)
         ):
             assert each.visit_id is not None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,13 +17,13 @@ from assets.base.events import append_event
 from assets.base.queue import enqueue
 from ticketing.dispatch.applying import BoardChanged, Change, apply
 from ticketing.dispatch.loading import Loaded, load
-from ticketing.dispatch.plan import Checked, Plan, check
+from ticketing.dispatch.placing import changes, place_all
+from ticketing.dispatch.plan import Checked, check
 from ticketing.dispatch.problem import ProblemRefused
 from ticketing.dispatch.reasons import Reason
 from ticketing.dispatch.settings import Rules, rules_of
 from ticketing.dispatch.solving import Result, solve
 from ticketing.dispatch.tables import DispatchPlan, DispatchSettings, PlanAssignment
-from ticketing.dispatch.timing import settled
 from ticketing.dispatch.urgent import insert
 
 log = logging.getLogger(__name__)
@@ -167,22 +165,15 @@ def score(checked: Checked) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    technician_id: UUID
-    start: datetime
-    end: datetime
-    travel_minutes: int
-    position: int
-
-
 def _keep(session: Session, plan: DispatchPlan, loaded: Loaded, result: Result, now: datetime) -> None:
     """Store the plan that was found, and why it leaves out what it leaves out."""
     before = check(loaded.problem, loaded.current, loaded.current)
-    placed = _placed(loaded, result.plan)
+    placed = place_all(loaded, result.plan)
     for key, job in loaded.jobs.items():
+        if job.foreign:
+            continue  # whose plan this is need not know
         place = placed.get(key)
-        reason = None if place else _reason(loaded, result.reasons, key)
+        reason = None if place else _reason(loaded, result, key)
         told = {
             "technician_id": str(job.technician_id) if job.technician_id else None,
             "planned_start": job.planned_start.isoformat() if job.planned_start else None,
@@ -199,7 +190,7 @@ def _keep(session: Session, plan: DispatchPlan, loaded: Loaded, result: Result, 
                 planned_end=place.end if place else None,
                 travel_minutes=place.travel_minutes if place else None,
                 position_in_route=place.position if place else None,
-                changed=_changed(loaded, key, place),
+                changed=changes(loaded, job, place),
                 before=told if job.visit_id else None,
                 reason_code=reason.code if reason else None,
                 reason_detail=(reason.detail or None) if reason else None,
@@ -221,49 +212,15 @@ def _keep(session: Session, plan: DispatchPlan, loaded: Loaded, result: Result, 
     log_plan(session, plan, "dispatch_plan.proposed", now, None, {"cause": plan.cause})
 
 
-def _placed(loaded: Loaded, plan: Plan) -> dict[str, _Placed]:
-    days = loaded.days
-    starts = {
-        key: days.seconds(job.planned_start)
-        for key, job in loaded.jobs.items()
-        if job.planned_start is not None and job.planned_start >= days.now
-    }
-    # Only who stays with the same person on the same day keeps the hour.
-    same = {key: value for key, value in starts.items() if loaded.current.shift_of.get(key) == plan.shift_of.get(key)}
-    found: dict[str, _Placed] = {}
-    for shift_id, drive in settled(loaded.problem, plan, same).items():
-        person = UUID(loaded.problem.shift_by_id[shift_id].technician)
-        free = days.now - timedelta(days=366)
-        for position, stop in enumerate(drive.stops):
-            job = loaded.jobs[stop.visit]
-            start = days.moment(stop.start)
-            if stop.visit in same and stop.start == same[stop.visit] and job.planned_start is not None:
-                start = job.planned_start
-            # The solver counts whole seconds: what was planned at a fraction of one ends a little later than it thinks.
-            start = max(start, free)
-            free = end = start + timedelta(seconds=job.seconds)
-            found[stop.visit] = _Placed(person, start, end, round(stop.travel_seconds / 60), position)
-    return found
-
-
-def _reason(loaded: Loaded, reasons: Mapping[str, Reason], key: str) -> Reason:
+def _reason(loaded: Loaded, result: Result, key: str) -> Reason:
     if key in loaded.blocked:
         return Reason("blocked")
     if key in loaded.no_place:
         return Reason("no_place")
     if key in loaded.unreadable:
         return Reason("no_skill", "required_skills")
-    return reasons.get(key) or Reason("not_tried")
-
-
-def _changed(loaded: Loaded, key: str, place: _Placed | None) -> bool:
-    """Return whether somebody has to be told. What is under way or pinned never changes."""
-    job = loaded.jobs[key]
-    if job.begun or (job.pinned and not job.absent and job.planned_start is not None):
-        return False
-    if place is None:
-        return job.visit_id is not None and job.planned_start is not None
-    return (place.technician_id, place.start, place.end) != (job.technician_id, job.planned_start, job.planned_end)
+    planned = key in result.plan.shift_of  # into hours that are taken
+    return result.reasons.get(key) or Reason("capacity" if planned else "not_tried")
 
 
 def _publish_at_once(session: Session, plan: DispatchPlan, rules: Rules, now: datetime) -> None:
@@ -302,7 +259,7 @@ def publish(session: Session, plan: DispatchPlan, now: datetime, *, by: Actor | 
     """Turn a proposed plan into visits; return how many changed. Raises IllegalMove, BoardChanged."""
     _decidable(plan, "published", ("proposed",))
     rows = select(PlanAssignment).where(PlanAssignment.plan_id == plan.id, PlanAssignment.changed.is_(True))
-    changes = [
+    moves = [
         Change(
             order_id=row.work_order_id,
             visit_id=row.visit_id,
@@ -315,14 +272,14 @@ def publish(session: Session, plan: DispatchPlan, now: datetime, *, by: Actor | 
         )
         for row in session.scalars(rows.order_by(PlanAssignment.planned_start, PlanAssignment.id))
     ]
-    if any(each.start is not None and each.start < now - timedelta(minutes=30) for each in changes):
+    if any(each.start is not None and each.start < now - timedelta(minutes=30) for each in moves):
         raise BoardChanged("the plan begins in the past: make a new one", changed=[])
     # What the plan frees because its technician is away was pinned: the plan says so itself.
-    apply(session, changes, plan.versions, now, by=by, explicit=plan.cause == "absence")
+    apply(session, moves, plan.versions, now, by=by, explicit=plan.cause == "absence")
     plan.state, plan.decided_at, plan.decided_by = "published", now, by.person_id if by else None
     session.flush()
-    log_plan(session, plan, "dispatch_plan.published", now, by, {"cause": plan.cause, "changes": len(changes)})
-    return len(changes)
+    log_plan(session, plan, "dispatch_plan.published", now, by, {"cause": plan.cause, "changes": len(moves)})
+    return len(moves)
 
 
 def reject(session: Session, plan: DispatchPlan, now: datetime, *, reason: str | None, by: Actor) -> DispatchPlan:

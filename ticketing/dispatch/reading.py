@@ -20,6 +20,7 @@ from ticketing.people.working import WorkSpan
 from ticketing.technicians import Resource
 
 USUAL_MINUTES = 60
+OVERDUE_S = 300  # what is left of work that should be done by now
 UNKNOWN_ROAD_S = 1_800  # to and from a machine that nobody has put on the map
 OVERTIME_PER_HOUR = 90.0  # minutes of driving; half more than an hour of them
 PROMISED = 5_000.0  # more for leaving out what a customer was promised
@@ -55,6 +56,7 @@ class Job:
     promised: tuple[datetime, datetime] | None = None
     blocked: bool = False
     absent: bool = False
+    foreign: bool = False  # for an organisation that this plan is not of: it only takes its technician's time
     allowed: frozenset[UUID] = frozenset()
 
     @property
@@ -66,6 +68,16 @@ class Job:
     def begun(self) -> bool:
         """Return whether somebody has set out for it."""
         return self.state in ("travelling", "in_progress", "on_break")
+
+    def late(self, now: datetime) -> bool:
+        """Return whether its hours run and nobody has set out yet: who was told them still expects somebody then."""
+        if self.state != "scheduled" or self.planned_start is None or self.planned_end is None:
+            return False
+        return self.planned_start <= now < self.planned_end and not self.absent
+
+    def stands(self, now: datetime) -> bool:
+        """Return whether its hours are no plan's to change: under way, late, pinned, or somebody else's."""
+        return self.begun or self.late(now) or self.foreign or (self.pinned and not self.absent)
 
     @property
     def seconds(self) -> int:
@@ -143,16 +155,18 @@ def make_problem(days: Days, jobs: Sequence[Job], people: Sequence[Resource], st
     by_person: dict[UUID, list[WorkSpan]] = {}
     for each, span in spans:
         by_person.setdefault(each.person_id, []).append(span)
-    route: dict[str, list[tuple[datetime, str]]] = {}
+    route: dict[str, list[tuple[tuple[bool, datetime], str]]] = {}
     visits: list[Visit] = []
     kept: dict[str, Job] = {}
     untouched: list[Job] = []
     blocked: set[str] = set()
     unreadable: set[str] = set()
+    first = _first_under_way(jobs, by_person, days)
     for job in jobs:
         there, skills = _span_of(job, by_person, days), _skills(job)
         # Who is away is replaced, unless nobody can say by whom.
-        if job.planned_start is not None and (skills is None if job.absent else there is None):
+        away = job.absent and not job.foreign
+        if job.planned_start is not None and (skills is None if away else there is None):
             untouched.append(job)
             continue
         if skills is None and there is None:
@@ -165,11 +179,14 @@ def make_problem(days: Days, jobs: Sequence[Job], people: Sequence[Resource], st
                 kept[job.id] = job
                 continue
         kept[job.id] = job
-        held = there is not None and not job.absent and (job.pinned or job.begun or job.blocked or skills is None)
-        visits.append(_visit(job, days, places.number(job.place), stock, there if held else None, skills or {}))
-        if there is not None and job.planned_start is not None and not job.absent:
-            route.setdefault(shift_id(there), []).append((job.planned_start, job.id))
-    shifts = [_shift(each, span, days, places) for each, span in spans]
+        stays = job.pinned or job.begun or job.late(days.now) or job.blocked or skills is None
+        held = there is not None and (job.foreign or (not job.absent and stays))
+        at, known = places.number(job.place), skills or {}
+        visits.append(_visit(job, days, at, stock, there if held else None, known, first=job.id in first))
+        if there is not None and job.planned_start is not None and not away:
+            route.setdefault(shift_id(there), []).append(((job.id not in first, job.planned_start), job.id))
+    hours = hours_of_people(jobs)
+    shifts = [_shift(each, span, days, places, hours.get(each.person_id, ())) for each, span in spans]
     weights = Weights(**dict(rules.weights))
     problem = Problem(
         places.places, _technicians(people, stock, days), shifts, _together(visits, kept), weights=weights,
@@ -188,6 +205,8 @@ def _span_of(job: Job, spans: Mapping[UUID, Sequence[WorkSpan]], days: Days) -> 
     for span in spans.get(job.technician_id, ()):
         if job.begun and span.start <= max(days.now, job.planned_start or days.now) < span.overtime_end:
             return span
+        if job.late(days.now) and span.start <= days.now < span.overtime_end:  # of a running stretch only the rest
+            return span
         if job.planned_start is not None and span.start <= job.planned_start < span.overtime_end:
             return span
     return None
@@ -201,38 +220,82 @@ def _skills(job: Job) -> dict[str, int] | None:
         return None
 
 
-def _visit(job: Job, days: Days, place: int, stock: Stock, span: WorkSpan | None, skills: Mapping[str, int]) -> Visit:
-    begun = None
-    if job.begun and span is not None:
-        begun = days.seconds(job.started_at or max(days.now, job.planned_start or days.now))
-    late = job.due or job.opened_at + timedelta(hours=USUAL_HOURS.get(job.priority, 72.0))
+def _first_under_way(jobs: Sequence[Job], spans: Mapping[UUID, Sequence[WorkSpan]], days: Days) -> set[str]:
+    """Return what each person is at, or should be at: of several visits that have begun the one that began last."""
+    found: dict[str, tuple[tuple[bool, datetime], str]] = {}
+    for job in jobs:
+        there = _span_of(job, spans, days)
+        if there is None or job.foreign or job.absent or not (job.begun or job.late(days.now)):
+            continue
+        rank = job.begun, job.started_at or job.planned_start or days.now
+        known = found.get(shift_id(there))
+        if known is None or rank > known[0]:
+            found[shift_id(there)] = rank, job.id
+    return {key for _, key in found.values()}
+
+
+def _visit(
+    job: Job, days: Days, place: int, stock: Stock, span: WorkSpan | None, skills: Mapping[str, int], *, first: bool
+) -> Visit:
+    """Return a job as the problem has it. `first`: what is left of it is the first thing that its technician does."""
+    late_at = job.due or job.opened_at + timedelta(hours=USUAL_HOURS.get(job.priority, 72.0))
     late_per_hour = LATE_PER_HOUR.get(job.priority, 2.0)
     if job.absent and job.planned_start is not None:  # the customer expects somebody then, whoever it is
-        late, late_per_hour = min(late, job.planned_start), max(late_per_hour, EXPECTED_PER_HOUR)
+        late_at, late_per_hour = min(late_at, job.planned_start), max(late_per_hour, EXPECTED_PER_HOUR)
+    under_way = span is not None and not job.foreign and (job.begun or job.late(days.now))
+    begun, seconds = _what_is_left(job, days) if under_way else (None, job.seconds)
     pinned_start = None
-    if span is not None and begun is None and job.planned_start is not None:
+    if span is not None and not under_way and job.planned_start is not None:
         pinned_start = max(days.seconds(job.planned_start), days.seconds(days.now))
+        if job.foreign and job.planned_end is not None:
+            seconds = max(60, days.seconds(job.planned_end) - pinned_start)
     preferred = job.technician_id or job.assignee_id
     return Visit(
         id=job.id,
         place=place,
-        seconds=job.seconds if begun is None or begun >= 0 else max(60, job.seconds + begun),
-        windows=_windows(job, days),
+        seconds=seconds,
+        windows=() if job.foreign else _windows(job, days, still_open=under_way),
         skills=dict(skills),
-        parts={} if begun is not None else dict(stock.needed.get(job.order_id, {})),
+        parts={} if job.begun and under_way else dict(stock.needed.get(job.order_id, {})),
         unserved_cost=WORTH.get(job.priority, WORTH["normal"]) + (PROMISED if job.promised else 0.0),
-        due=max(0, days.seconds(late)),
+        due=max(0, days.seconds(late_at)),
         late_per_hour=late_per_hour,
         preferred=str(preferred) if preferred else None,
-        allowed=frozenset(map(str, job.allowed)),
+        allowed=None if job.foreign else frozenset(map(str, job.allowed)),
         pinned_to=shift_id(span) if span is not None else None,
         pinned_start=pinned_start,
-        started_at=max(0, begun) if begun is not None else None,
+        started_at=begun if first and under_way else None,
     )
 
 
-def _windows(job: Job, days: Days) -> tuple[tuple[int, int], ...]:
-    """Return when work may begin: what the customer was promised, else so that it ends within the order's window."""
+def _what_is_left(job: Job, days: Days) -> tuple[int, int]:
+    """Return from when and for how long a visit under way, or one that is late, takes its technician's time.
+
+    Late work takes as long as it was planned for, from now on. Begun work takes at least until its planned end where
+    it began shortly before or within its hours: nobody else's visit may be booked into them.
+    """
+    now = max(0, days.seconds(days.now))
+    if not job.begun:
+        return now, job.seconds
+    at = job.started_at or max(days.now, job.planned_start or days.now)
+    begun = days.seconds(at)
+    end = max(begun + job.seconds, now + OVERDUE_S)
+    if job.planned_start is not None and job.planned_end is not None and days.seconds(job.planned_start) <= end:
+        end = max(end, days.seconds(job.planned_end))
+    begun = max(0, begun)
+    return begun, max(60, end - begun)
+
+
+def _windows(job: Job, days: Days, *, still_open: bool = False) -> tuple[tuple[int, int], ...]:
+    """Return when work may begin: what the customer was promised, else so that it ends within the order's window.
+
+    `still_open`: nothing, once that is over.
+    """
+    found = _wanted_windows(job, days)
+    return tuple(each for each in found if not still_open or each[1] >= days.seconds(days.now))
+
+
+def _wanted_windows(job: Job, days: Days) -> tuple[tuple[int, int], ...]:
     if job.promised is not None:
         return ((max(0, days.seconds(job.promised[0])), max(0, days.seconds(job.promised[1]))),)
     opens, closes = job.window
@@ -243,8 +306,21 @@ def _windows(job: Job, days: Days) -> tuple[tuple[int, int], ...]:
     return ((first, max(first, last)),)
 
 
-def _shift(person: Resource, span: WorkSpan, days: Days, places: _Places) -> Shift:
-    now = days.seconds(days.now)
+def hours_of_people(jobs: Sequence[Job]) -> dict[UUID, list[tuple[datetime, datetime]]]:
+    """Return when people have visits, in order."""
+    found: dict[UUID, list[tuple[datetime, datetime]]] = {}
+    for job in jobs:
+        if job.technician_id is not None and job.planned_start is not None and job.planned_end is not None:
+            found.setdefault(job.technician_id, []).append((job.planned_start, job.planned_end))
+    return {person: sorted(those) for person, those in found.items()}
+
+
+def _shift(
+    person: Resource, span: WorkSpan, days: Days, places: _Places, hours: Sequence[tuple[datetime, datetime]]
+) -> Shift:
+    """Return a stretch as the problem has it; a visit that reaches into it from before holds up its begin."""
+    begins = max([span.start, *(until for start, until in hours if start < span.start < until)])
+    now = max(days.seconds(days.now), days.seconds(min(begins, span.overtime_end)))
     start, end = max(days.seconds(span.start), now), max(days.seconds(span.end), now)
     lunch = None
     if span.lunch is not None:

@@ -67,7 +67,8 @@ def refused(standing: Mapping[str, Hours], wanted: Mapping[str, Hours | None]) -
     `standing` are all hours as they are; None in `wanted` ends some. New ones go first, then the later ones; with
     nothing wanted at all there is what is there, so this ends.
     """
-    left, gone = dict(wanted), set()
+    left = dict(wanted)
+    gone: set[str] = set()
     while True:
         after = {key: hours for key, hours in standing.items() if key not in left}
         after |= {key: hours for key, hours in left.items() if hours is not None}

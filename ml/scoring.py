@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -147,6 +147,13 @@ class FleetScorer:
     def learnings(self, asset: str) -> dict[str, Learning]:
         """How far each detector is, by its id."""
         return {detector.id: detector.learning() for detector in self._of(asset).detectors}
+
+    def waiting(self, asset: str, detectors: Collection[str] = ()) -> tuple[str, ...]:
+        """Metrics that are told, and no part yet of what some of its models (of `detectors`; none: all) learned."""
+        own = self._of(asset)
+        everyone = [each for track in (own, *own.parts) for each in track.detectors]
+        asked = [each.learning() for each in everyone if not detectors or each.id in detectors]
+        return tuple(sorted({metric for learning in asked for metric in learning.waiting}))
 
     def teach(self, assets: Iterable[str]) -> Mapping[str, State]:
         """Sum up what these assets taught, for the `taught` of a peer's setup."""

@@ -52,6 +52,7 @@ def save_state(session: Session, fleet: FleetScorer, asset_id: UUID, known: Know
             "state": learning.state,
             "progress": round(learning.progress, 3),
             "missing": {name: round(float(number), 3) for name, number in learning.missing.items()},
+            "waiting": list(fleet.waiting(key, known.detectors)),
         },
         "events_until": None if known.seen == LONG_AGO else known.seen,
         "events_xid": upto.xid,

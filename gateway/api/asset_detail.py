@@ -56,11 +56,12 @@ class DeviceRef(BaseModel):
 
 
 class LearningState(BaseModel):
-    """How far the asset's model is, and what it still waits for."""
+    """How far the asset's model is, what it still needs, and which metrics wait to be a part of its reference."""
 
     state: str
     progress: float
     missing: list[str]
+    waiting: list[str]
 
 
 class AssetDetail(AssetCard):
@@ -181,4 +182,5 @@ def _learning(here: Context, asset: Asset, model: AssetModel | None) -> Learning
         state=state.get("state", "learning"),
         progress=state.get("progress", 0.0),
         missing=list(state.get("missing", [])),
+        waiting=list(state.get("waiting", [])),
     )

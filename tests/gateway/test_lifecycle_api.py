@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
 from assets.base.access import Role
@@ -229,6 +229,10 @@ def test_models_begin_anew_only_when_a_planner_says_so(plant: Plant, measured: t
     for client, status in refused.items():
         assert client.post(path, json={"reason": "another product"}).status_code == status
     planner = plant.client(plant.token(role=Role.PLANNER))
+    with plant.database.as_service() as session:
+        known = {"state": "ready", "progress": 1.0, "missing": {}, "waiting": ["oil_celsius"]}
+        session.execute(update(ScoringState).values(learning=known))
+    assert planner.get(f"{API}/assets/{asset_id}").json()["learning"]["waiting"] == ["oil_celsius"]
     assert planner.post(path, json={"reason": "  "}).status_code == 422
     first, again = (planner.post(path, json={"reason": "another product"}).json() for _ in range(2))
     assert (first["again"], again["again"]) == (False, True)

@@ -73,7 +73,7 @@ export type AssetDetail = AssetCard & {
   customer_url: string;
   metrics: MetricInfo[];
   devices: { serial: string; presence: string; last_seen_at: string | null }[];
-  learning: { state: string; progress: number; missing: string[] } | null;
+  learning: { state: string; progress: number; missing: string[]; waiting: string[] } | null;
   repair_codes: RepairCode[];
 };
 

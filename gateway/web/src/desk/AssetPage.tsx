@@ -9,6 +9,7 @@ import { useAsset, useFindings, useTimeline } from "../api/hooks";
 import { may as allowed } from "../api/rows";
 import type { AssetDetail, Finding, Me } from "../api/types";
 import { useText, type Text } from "../i18n/useText";
+import { metricLabel } from "../text/metrics";
 import { noticed } from "../text/noticed";
 import { Marks, PresenceChip, SeverityChip, StateChip } from "../ui/chips";
 import { Ago, CardBlock, Facts, PageHead, Qr, Since, useTitle } from "../ui/parts";
@@ -113,7 +114,7 @@ function Now(props: { asset: AssetDetail; manage: boolean }) {
         </div>
         <div>
           <CardBlock title={text.t("asset.about")} right={allowed(me, "asset.manage") && <EditAsset asset={asset} />}><About asset={asset} /></CardBlock>
-          {asset.learning && <Learning learning={asset.learning} asset={asset.id} manage={manage} />}
+          {asset.learning && <Learning learning={asset.learning} asset={asset} manage={manage} />}
           <LifeCard asset={asset.id} />
           <Findings asset={asset} />
         </div>
@@ -186,11 +187,12 @@ function customRows(asset: AssetDetail & AssetLife, text: Text): [React.ReactNod
   });
 }
 
-function Learning(props: { learning: NonNullable<AssetDetail["learning"]>; asset: string; manage: boolean }) {
+function Learning(props: { learning: NonNullable<AssetDetail["learning"]>; asset: AssetDetail; manage: boolean }) {
   const text = useText();
   const { learning } = props;
   const ready = learning.state === "ready";
   const waitsFor = learning.missing.map((word) => text.code("learning", word));
+  const outside = learning.waiting.map((metric) => metricLabel(props.asset.metrics.find((one) => one.metric === metric) ?? metric, text.language));
   return (
     <CardBlock title={<span className="row" style={{ gap: 7 }}><BrainCircuit size={16} style={{ color: TONES.model.ink }} aria-hidden />{text.t("learning.title")}</span>}>
       <div className="small" style={{ marginBottom: ready ? 0 : 10 }}>{text.code("learning.state", learning.state)}</div>
@@ -200,8 +202,9 @@ function Learning(props: { learning: NonNullable<AssetDetail["learning"]>; asset
           <div className="tiny muted" style={{ marginTop: 6 }}>{text.percent(learning.progress)}{waitsFor.length > 0 && ` · ${text.t("learning.needs", { what: waitsFor.join(", ") })}`}</div>
         </>
       )}
-      <BudgetLine asset={props.asset} />
-      {props.manage && <div style={{ marginTop: 10 }}><Rebaseline asset={props.asset} /></div>}
+      {outside.length > 0 && <div className="tiny muted" style={{ marginTop: 6 }}>{text.t("learning.waiting", { what: outside.join(", ") })}</div>}
+      <BudgetLine asset={props.asset.id} />
+      {props.manage && <div style={{ marginTop: 10 }}><Rebaseline asset={props.asset.id} /></div>}
     </CardBlock>
   );
 }

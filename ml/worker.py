@@ -326,15 +326,15 @@ class Scorer:
     ) -> None:  # fmt: skip
         """Score what came behind the asset's watermark in a rhythm of its own; what else came late is gone over."""
         asset_id, oldest = UUID(known.key), scored_to - LATE
-        since = oldest if known.look_back else max(touched.since, oldest)
-        known.look_back, scored = False, set[datetime]()
+        back, known.look_back, scored = known.look_back, False, set[datetime]()
+        since = oldest if back else max(touched.since, oldest)
         if since <= scored_to:
             readings = load_block(session, asset_id, since - MODES, scored_to, limit=ROWS, sources=sources)
             late = self._fleet.belated(block_of(known.key, readings))
             if late is not None:
                 late = replace(late, healthy_until=self._fleet.healthy_until(known.key))
                 self._keep(asset_id, self._feed(late, known, now), scored_to)
-                scored = {datetime.fromtimestamp(t, UTC) for t in late.t.tolist()}
+                scored = set() if back else {datetime.fromtimestamp(t, UTC) for t in late.t.tolist()}
         rest = touched.late_since(scored_to, scored)
         if rest is not None and scored_to - rest > SMALL_LAG:
             self._note_late(session, asset_id, known, rest, min(touched.ready_until(), scored_to), now)

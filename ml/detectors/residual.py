@@ -42,12 +42,7 @@ class ResidualDetector:
     id = "residual"
     layer = "L2"
 
-    def __init__(
-        self,
-        asset: str,
-        settings: ResidualSettings | None = None,
-        taught: State | None = None,
-    ) -> None:
+    def __init__(self, asset: str, settings: ResidualSettings | None = None, taught: State | None = None) -> None:
         self.asset = asset
         self.settings = settings or ResidualSettings()
         lesson = Lesson.from_plain(taught) if taught else None

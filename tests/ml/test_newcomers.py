@@ -14,7 +14,7 @@ from sqlalchemy import select
 from assets.registry import Asset
 from ml.detectors import plain
 from ml.detectors.limits import MetricLimits
-from ml.detectors.protocol import Block, Event
+from ml.detectors.protocol import Block, Event, Floats
 from ml.detectors.repairs import REPAIR
 from ml.detectors.residual import ResidualDetector
 from ml.detectors.setup import AssetSetup
@@ -35,8 +35,8 @@ SETUP = AssetSetup(limits={NEW: MetricLimits(high=90.0)})
 def readings(n: int, seed: int = 1, first: int = 0) -> Block:
     """Rows of four metrics that go together."""
     luck = np.random.default_rng(seed)
-    values = 50 + luck.normal(size=(n, 1)) + 0.5 * luck.normal(size=(n, 4))
-    return Block("m", T0 + STEP_S * np.arange(first, first + n), ALL, values)
+    values: Floats = 50 + luck.normal(size=(n, 1)) + 0.5 * luck.normal(size=(n, 4))
+    return Block("m", T0 + STEP_S * np.arange(first, first + n, dtype=np.float64), ALL, values)
 
 
 def without(block: Block, *metrics: str) -> Block:

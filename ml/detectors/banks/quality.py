@@ -10,21 +10,17 @@ from maintenance.decisions import FindingFacts
 from ml.detectors import metric_kinds
 from ml.detectors.banks.columns import Anything, Column, Columns, Slots, at
 from ml.detectors.banks.protocol import Layout, Moment
-from ml.detectors.data_quality import (
-    ALIVE_ROWS,
-    DT_ROWS,
+from ml.detectors.data_quality import ALIVE_ROWS, DT_ROWS, GAP_ROWS, GAP_S, RATE_STEPS_S
+from ml.detectors.protocol import Bools, Floats, State
+from ml.detectors.sensor_habits import (
     FROZEN_ROWS,
     FROZEN_TIMES,
-    GAP_ROWS,
-    GAP_S,
     MIN_CHANGES,
     MISSING_ROWS,
     PRESENT_ROWS,
-    RATE_STEPS_S,
     UNIT_FACTORS,
     UNIT_TOLERANCE,
-)  # fmt: skip
-from ml.detectors.protocol import Bools, Floats, State
+)
 
 MANY = 255  # counts that are only compared with less stop here
 # field of a sensor -> type of its column; the rest of its fields are zero in a quiet sensor

@@ -12,7 +12,9 @@ from assets.base.db import Database
 from assets.base.seals import seal_heads
 from assets.documents.sweep import forget_runs, sweep
 from assets.imports.service import run_waiting
+from gateway.desk_jobs import return_put_off
 from gateway.files import file_store
+from gateway.forecast_jobs import keep_forecasts
 from gateway.mail.polling import poll_mailboxes as read_mailboxes
 from gateway.mail.sending import send_answers as send_mails
 from gateway.notify.outbox import forget_told, send_waiting
@@ -343,8 +345,10 @@ JOBS: dict[str, Job] = {
         make_occurrences,
         release_occurrences,
         watch_conditions,
+        return_put_off,
         settle_plans,
         sync_plans,
+        keep_forecasts,
         tend_identities,
         roll_up,
         feed_meters,

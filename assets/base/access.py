@@ -103,6 +103,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "sla.pause": DESK,
     "figure.read": DESK | {Role.ANALYST},
     "reliability.read": DESK | {Role.ANALYST, Role.PARTNER, Role.CUSTOMER},
+    "forecast.read": DESK | {Role.STOREKEEPER, Role.ANALYST},
     "warranty.read": STAFF | {Role.PARTNER, Role.CUSTOMER},
     "warranty.manage": frozenset({Role.ADMINISTRATOR, Role.PLANNER}),
     "warranty.register": DESK | {Role.TECHNICIAN},

@@ -77,6 +77,15 @@ READ_ONLY = frozenset(
         "sla_clocks",
         # Written by workers from what was done.
         "reports",
+        # Sums and history by week, kept by a job; triggers say what changed.
+        "planned_hours",
+        "planned_parts",
+        "forecast_marks",
+        "demand_hours",
+        "demand_parts",
+        "capacity_weeks",
+        "forecast_states",
+        "staffing_gaps",
     }
 )
 

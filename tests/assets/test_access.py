@@ -83,14 +83,14 @@ WORK: dict[Role, str] = {
 
 # And with what comes from the field, what is planned, and who is told.
 FIELD: dict[Role, str] = {
-    Role.PLANNER: "call.read call.work evidence.add evidence.read help.answer help.read"
+    Role.PLANNER: "call.read call.work evidence.add evidence.read forecast.read help.answer help.read"
     " maintenance_plan.manage maintenance_plan.read notification.manage"
     " occurrence.decide reliability.read sync.write",
-    Role.DISPATCHER: "call.read call.work evidence.add evidence.read help.answer help.read"
+    Role.DISPATCHER: "call.read call.work evidence.add evidence.read forecast.read help.answer help.read"
     " maintenance_plan.read reliability.read sync.write",
     Role.TECHNICIAN: "evidence.add evidence.read help.read maintenance_plan.read sync.write",
-    Role.STOREKEEPER: "evidence.read help.answer help.read maintenance_plan.read sync.write",
-    Role.ANALYST: "evidence.read help.read maintenance_plan.read reliability.read sync.write",
+    Role.STOREKEEPER: "evidence.read forecast.read help.answer help.read maintenance_plan.read sync.write",
+    Role.ANALYST: "evidence.read forecast.read help.read maintenance_plan.read reliability.read sync.write",
     Role.PARTNER: "evidence.add evidence.read help.read reliability.read sync.write",
     Role.CUSTOMER: "evidence.read reliability.read",
 }

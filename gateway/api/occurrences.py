@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/v1", tags=["maintenance plans"])
 
 State = Literal["planned", "released", "done", "skipped", "missed", "cancelled", "left_out"]
 FEED = 2000
-MOST_DAYS = 400
+MOST_DAYS = 62
 COUNTED = ("planned", "released", "done", "skipped", "missed")
 
 
@@ -130,7 +130,7 @@ class OccurrenceDays(BaseModel):
 def count_occurrences_by_day(
     here: Here,
     since: Annotated[date, Query(alias="from", description="first local day")],
-    until: Annotated[date, Query(description="last local day, at most 400 days later")],
+    until: Annotated[date, Query(description="last local day, at most 62 days later")],
     plan_id: UUID | None = None,
     asset_id: UUID | None = None,
     site_id: UUID | None = None,
@@ -138,7 +138,7 @@ def count_occurrences_by_day(
     """How much is planned on each day: what a calendar shows."""
     here.require("maintenance_plan.read")
     if not 0 <= (until - since).days <= MOST_DAYS:
-        raise Invalid("0 to 400 days", field="until", limit=MOST_DAYS)
+        raise Invalid(f"0 to {MOST_DAYS} days", field="until", limit=MOST_DAYS)
     asked = _asked(since, until, plan_id, asset_id, site_id, None).where(Occurrence.state.in_(COUNTED))
     counted = asked.with_only_columns(Occurrence.due_on, Occurrence.state, func.count())
     days: dict[date, dict[str, int]] = {}

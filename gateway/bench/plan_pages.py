@@ -5,7 +5,6 @@ from __future__ import annotations
 # Name and address. Filled in: {today}, {month_on}, {year_on} (days), {plan_id}, {asset_id}, {site_id}.
 PAGES: tuple[tuple[str, str], ...] = (
     ("calendar_month", "/api/v1/occurrences/days?from={today}&until={month_on}"),
-    ("calendar_12_months", "/api/v1/occurrences/days?from={today}&until={year_on}"),
     ("list_12_months", "/api/v1/occurrences?from={today}&until={year_on}&limit=100"),
     ("list_of_a_site", "/api/v1/occurrences?from={today}&until={year_on}&site_id={site_id}&limit=100"),
     ("list_of_a_plan", "/api/v1/occurrences?from={today}&until={year_on}&plan_id={plan_id}&limit=100"),

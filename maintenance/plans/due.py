@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from assets.base.errors import Invalid
 from maintenance.plans.days import Days
@@ -151,7 +151,7 @@ def turns_of(package: Package, machine: Machine, since: datetime, until: datetim
     if not isinstance(trigger, Calendar | Meter | WhicheverFirst):
         return
     made = 0
-    for turn in _turns(package, trigger, machine, until):
+    for turn in _turns(package, trigger, machine, since, until):
         if turn.at is not None and turn.at > until:
             return
         if turn.at is not None and turn.at <= since and not turn.reached:
@@ -164,26 +164,30 @@ def turns_of(package: Package, machine: Machine, since: datetime, until: datetim
             return
 
 
-def _turns(package: Package, trigger: Foreseen, machine: Machine, until: datetime) -> Iterator[Turn]:
+def _turns(package: Package, trigger: Foreseen, machine: Machine, since: datetime, until: datetime) -> Iterator[Turn]:
     past = machine.turns.get(package.code, Turns())
     if isinstance(trigger, WhicheverFirst):
         return _raced(package.code, trigger, machine, past, until)
     if isinstance(trigger, Meter):
         return _metered(package, trigger, machine, past)
-    return (
-        _floating(package.code, trigger, machine, past) if package.floating else _fixed(package, trigger, machine, past)
-    )
+    if package.floating:
+        return _floating(package.code, trigger, machine, past)
+    return _fixed(package, trigger, machine, past, since)
 
 
-def _fixed(package: Package, trigger: Calendar, machine: Machine, past: Turns) -> Iterator[Turn]:
+def _fixed(package: Package, trigger: Calendar, machine: Machine, past: Turns, since: datetime) -> Iterator[Turn]:
+    """The slot of a turn is its nominal day, the second one of a day has a number: its hour may be changed later."""
     shift = timedelta(days=past.shift_days)
     after = None if trigger.include_start else machine.start
+    begin = datetime.combine((since - shift).date(), time()) - timedelta(microseconds=1)  # whole days are numbered
+    if begin > machine.start:
+        after = begin
+    day: date | None = None
+    number = 1
     for moment in moments(trigger.rule, machine.start, after=after):
-        yield Turn(package.code, f"c:{moment:%Y-%m-%d}" + _hour(moment), moment + shift, "calendar")
-
-
-def _hour(moment: datetime) -> str:
-    return f"T{moment:%H%M}" if (moment.hour, moment.minute) != (0, 0) else ""
+        day, number = (moment.date(), 1) if moment.date() != day else (day, number + 1)
+        slot = f"c:{moment:%Y-%m-%d}" + (f"#{number}" if number > 1 else "")
+        yield Turn(package.code, slot, moment + shift, "calendar")
 
 
 def _floating(code: str, trigger: Calendar, machine: Machine, past: Turns) -> Iterator[Turn]:

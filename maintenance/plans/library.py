@@ -203,18 +203,24 @@ def log(
     first: bool = False,
 ) -> None:
     """Append an event about a plan."""
-    append_event(
-        session,
-        kind,
-        at=now,
-        organisation_id=plan.organisation_id,
-        subject_kind="maintenance_plan",
-        subject_id=plan.id,
-        actor_kind=by.kind if by else "system",
-        actor_id=by.person_id if by else None,
-        payload={"code": plan.code, **named(plan)} | dict(payload),
-        first=first,
-    )
+    append_event(session, first=first, **told(plan, kind, now, by, payload))
+
+
+def told(
+    plan: MaintenancePlan, kind: str, now: datetime, by: Actor | None, payload: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return an event about a plan, as it is appended."""
+    return {
+        "kind": kind,
+        "at": now,
+        "organisation_id": plan.organisation_id,
+        "subject_kind": "maintenance_plan",
+        "subject_id": plan.id,
+        "asset_id": None,
+        "actor_kind": by.kind if by else "system",
+        "actor_id": by.person_id if by else None,
+        "payload": {"code": plan.code, **named(plan)} | dict(payload),
+    }
 
 
 def named(plan: MaintenancePlan) -> dict[str, str]:

@@ -18,13 +18,15 @@ from sqlalchemy.orm import Session
 from assets.base.db import Database
 from assets.base.errors import Invalid
 from assets.base.ids import uuid7
+from assets.imports.bulk_events import Happened, append_events
 from maintenance.plans.due import Planned, Turn, planned
-from maintenance.plans.library import log
+from maintenance.plans.library import told
 from maintenance.plans.reading import Seen, load
 from maintenance.plans.recurrence import to_instant, to_local
 from maintenance.plans.tables import MaintenancePlan, Occurrence, PlanAsset
 
 BATCH = 1000  # machines of plans in one transaction
+TOLD = 500  # plans whose events are appended together
 BACK = timedelta(days=45)  # how far back what was not made yet still is, after downtime
 METERS_AGAIN = timedelta(hours=6)  # telemetry moves meters without a word
 AGAIN = timedelta(days=30)  # the horizon is longer by that much, so that nobody sees it shrink
@@ -85,12 +87,19 @@ def make_all(database: Database, now: datetime, *, batches: int = 1000, batch: i
 
 
 def _tell(database: Database, made: Made, now: datetime) -> None:
-    keys = list(made.plans)
-    for first in range(0, len(keys), BATCH):
+    keys = sorted(made.plans)
+    for first in range(0, len(keys), TOLD):
         with database.as_service() as session:
-            told = select(MaintenancePlan).where(MaintenancePlan.id.in_(keys[first : first + BATCH]))
-            for plan in session.scalars(told).all():
-                log(session, plan, "maintenance_plan.scheduled", now, None, dict(made.plans[plan.id]))
+            found = select(MaintenancePlan).where(MaintenancePlan.id.in_(keys[first : first + TOLD]))
+            plans = session.scalars(found.order_by(MaintenancePlan.id)).all()
+            append_events(
+                session,
+                [
+                    Happened(**told(plan, "maintenance_plan.scheduled", now, None, dict(made.plans[plan.id])))
+                    for plan in plans
+                ],
+                new=False,
+            )
 
 
 def make_batch(

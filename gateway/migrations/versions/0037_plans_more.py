@@ -5,11 +5,21 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from assets.base.db import SERVICE_ROLE
+
 revision = "0037"
 down_revision = "0036"
 
 _OPEN = sa.text("state IN ('planned', 'released')")
 _REACHING = sa.text("state = 'planned' AND target IS NOT NULL")
+# The slot of a turn is its day: where the hour stands in it too, it is the only turn of that day nearly always.
+_SLOTS = r"""
+WITH short AS (
+  SELECT id, regexp_replace(slot, '(@c:\d{4}-\d\d-\d\d)T\d{4}', '\1', 'g') AS slot,
+    count(*) OVER (PARTITION BY plan_asset_id, regexp_replace(slot, '(@c:\d{4}-\d\d-\d\d)T\d{4}', '\1', 'g')) AS same
+  FROM occurrences)
+UPDATE occurrences o SET slot = short.slot FROM short WHERE short.id = o.id AND short.same = 1 AND o.slot <> short.slot
+"""
 
 
 def upgrade() -> None:
@@ -23,6 +33,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_maintenance_plans_settling", "maintenance_plans", ["id"], postgresql_where=sa.text("settling IS NOT NULL")
     )
+    op.execute(f"SET LOCAL ROLE {SERVICE_ROLE}")  # whose rows they are: the owner of the tables sees none
+    op.get_bind().exec_driver_sql(_SLOTS)
+    op.execute("RESET ROLE")
 
 
 def downgrade() -> None:

@@ -22,8 +22,10 @@ from ticketing.order_log import log_order
 from ticketing.order_photos import check_evidence
 from ticketing.order_states import OPEN_STATES
 from ticketing.procedures.library import version_in
-from ticketing.procedures.models import Procedure, ProcedureAnswer, ProcedureRun
-from ticketing.procedures.runs import answer_step, attach, log_run, step_of
+from ticketing.procedures.models import PermitEntry, Procedure, ProcedureAnswer, ProcedureRun
+from ticketing.procedures.permit_log import enter
+from ticketing.procedures.run_log import log_run
+from ticketing.procedures.runs import answer_step, attach, remove, step_of
 from ticketing.procedures.steps import Step
 from ticketing.work_orders import open_work_order
 
@@ -93,6 +95,82 @@ def answer(
     if fresh:
         check_evidence(session, order, evidence_ids, "evidence_ids")
     return given
+
+
+def enter_permit(
+    session: Session,
+    order: WorkOrder,
+    run: ProcedureRun,
+    permit: str,
+    action: str,
+    now: datetime,
+    *,
+    point: str | None = None,
+    lock_number: str | None = None,
+    of_person_id: UUID | None = None,
+    note: str | None = None,
+    at: datetime | None = None,
+    entry_id: UUID | None = None,
+    by: Actor | None = None,
+) -> PermitEntry:
+    """Enter one thing into a permit of an order's checklist. Raises as `permit_log.enter` does, and IllegalMove.
+
+    Nobody begins on an order that is documented; to take a lock off and to sign off is possible for ever.
+    """
+    known = entry_id is not None and session.get(PermitEntry, entry_id) is not None
+    if not known and action not in ("unlock", "sign_off"):
+        _check_answerable(order)
+        if run.removed_at is not None:
+            raise IllegalMove("this procedure was taken away", state="removed", to=action, legal=[])
+    return enter(
+        session,
+        run,
+        permit,
+        action,
+        now,
+        point=point,
+        lock_number=lock_number,
+        of_person_id=of_person_id,
+        note=note,
+        at=at,
+        entry_id=entry_id,
+        executing_organisation_id=order.executing_organisation_id,
+        by=by,
+    )
+
+
+def renew_procedure(
+    session: Session, order: WorkOrder, run: ProcedureRun, now: datetime, *, by: Actor | None = None
+) -> ProcedureRun:
+    """Give an order the version that is published now in place of an older or withdrawn one.
+
+    The old checklist with its answers stays on record as one that was taken away. Raises Conflict when nothing newer is
+    published, IllegalMove when the order is documented, PermitOpen while somebody is signed on.
+    """
+    _check_answerable(order)
+    if run.removed_at is not None:
+        raise IllegalMove("this procedure was taken away", state="removed", to="renewed", legal=[])
+    procedure = session.get(Procedure, run.procedure_id) if run.procedure_id else None
+    version = version_in(session, procedure.id, "published") if procedure is not None else None
+    if procedure is None or procedure.retired_at is not None or version is None:
+        raise Conflict(f"{run.snapshot['code']} has no published version", code=run.snapshot["code"])
+    if version.number == run.version_number:
+        raise Conflict(f"it has v{version.number} already", code=procedure.code)
+    executor = order.executing_organisation_id
+    remove(session, run, f"v{run.version_number} → v{version.number}", now, executing_organisation_id=executor, by=by)
+    return attach(
+        session,
+        procedure,
+        version,
+        organisation_id=run.organisation_id,
+        asset_id=run.asset_id,
+        subject_kind=run.subject_kind,
+        subject_id=run.subject_id,
+        executing_organisation_id=executor,
+        now=now,
+        by=by,
+        each_asset=True,
+    )
 
 
 def follow_answer(session: Session, event: Event, now: datetime) -> None:

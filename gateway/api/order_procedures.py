@@ -17,7 +17,8 @@ from ticketing.models import WorkOrder
 from ticketing.order_people import check_hands, check_owner
 from ticketing.order_procedures import answer, attach_procedure
 from ticketing.procedures.library import get_procedure
-from ticketing.procedures.models import ProcedureAnswer, ProcedureRun
+from ticketing.procedures.models import PermitEntry, ProcedureAnswer, ProcedureRun
+from ticketing.procedures.permit_log import entries_of, permits_of
 from ticketing.procedures.runs import get_run, newest_answers, remove, runs_of, standing_of
 from ticketing.work_orders import get_work_order
 
@@ -60,8 +61,25 @@ class AnswerItem(BaseModel):
     answered_by: Ref | None
 
 
+class PermitEntryItem(BaseModel):
+    """One thing that somebody entered into a permit: sign_on, lock, confirm, unlock or sign_off."""
+
+    id: UUID
+    permit: str
+    action: str
+    point: str | None
+    lock_number: str | None
+    person: Ref | None
+    of_person: Ref | None
+    note: str | None
+    at: datetime
+
+
 class RunItem(BaseModel):
-    """A procedure as it was kept with the order, its answers by step, what is asked now and what is still missing."""
+    """A procedure as it was kept with the order, its answers by step, what is asked now and what is still missing.
+
+    `permits` are what its steps need, `permit_entries` what was entered, in order; `norms`: labour, parts, tools.
+    """
 
     id: UUID
     work_order_id: UUID
@@ -79,6 +97,11 @@ class RunItem(BaseModel):
     out_of_limit: list[str]
     attached_at: datetime
     completed_at: datetime | None
+    norms: dict[str, Any]
+    permits: list[dict[str, Any]]
+    permit_entries: list[PermitEntryItem]
+    stopped_at: datetime | None
+    stopped_reason: str | None
 
 
 class Runs(BaseModel):
@@ -100,7 +123,7 @@ def list_runs(work_order_id: UUID, here: Here) -> Runs:
 def attach(work_order_id: UUID, body: AttachProcedure, here: Here) -> RunItem:
     """Give an order a procedure; it keeps the version that is published now."""
     here.require("work_order.record")
-    order = _workable(here, work_order_id)
+    order = workable(here, work_order_id)
     run = attach_procedure(here.session, order, get_procedure(here.session, body.procedure_id), here.now, by=here.actor)
     return run_items(here, [run])[0]
 
@@ -109,7 +132,7 @@ def attach(work_order_id: UUID, body: AttachProcedure, here: Here) -> RunItem:
 def answer_one(run_id: UUID, body: AnswerBody, here: Here) -> RunItem:
     """Answer a step; the newest answer counts."""
     here.require("work_order.record")
-    order = _workable(here, get_run(here.session, run_id).subject_id)
+    order = workable(here, get_run(here.session, run_id).subject_id)
     run = get_run(here.session, run_id, lock=True)
     answer(
         here.session,
@@ -143,12 +166,16 @@ def run_items(here: Context, runs: list[ProcedureRun]) -> list[RunItem]:
     """Return runs with the answers that count."""
     here.session.flush()
     newest = newest_answers(here.session, [run.id for run in runs]) if runs else {}
+    entries = entries_of(here.session, [run.id for run in runs if permits_of(run)])
     people = {given.answered_by for answers in newest.values() for given in answers.values()}
+    people |= {key for rows in entries.values() for one in rows for key in (one.person_id, one.of_person_id)}
     names = person_names(here, people)
-    return [_item(run, newest.get(run.id, {}), names) for run in runs]
+    return [_item(run, newest.get(run.id, {}), entries.get(run.id, []), names) for run in runs]
 
 
-def _item(run: ProcedureRun, newest: dict[str, ProcedureAnswer], names: dict[UUID, Ref]) -> RunItem:
+def _item(
+    run: ProcedureRun, newest: dict[str, ProcedureAnswer], entries: list[PermitEntry], names: dict[UUID, Ref]
+) -> RunItem:
     stands = standing_of(run, newest)
     return RunItem(
         id=run.id,
@@ -163,6 +190,25 @@ def _item(run: ProcedureRun, newest: dict[str, ProcedureAnswer], names: dict[UUI
         out_of_limit=stands.out_of_limit,
         attached_at=run.attached_at,
         completed_at=run.completed_at,
+        norms={key: one for key, one in (run.snapshot.get("norms") or {}).items() if key != "permits"},
+        permits=permits_of(run),
+        permit_entries=[_entry(one, names) for one in entries],
+        stopped_at=run.stopped_at,
+        stopped_reason=run.stopped_reason,
+    )
+
+
+def _entry(one: PermitEntry, names: dict[UUID, Ref]) -> PermitEntryItem:
+    return PermitEntryItem(
+        id=one.id,
+        permit=one.permit_code,
+        action=one.action,
+        point=one.point_code,
+        lock_number=one.lock_number,
+        person=names.get(one.person_id) if one.person_id else None,
+        of_person=names.get(one.of_person_id) if one.of_person_id else None,
+        note=one.note,
+        at=one.at,
     )
 
 
@@ -179,7 +225,8 @@ def _answer(given: ProcedureAnswer, names: dict[UUID, Ref]) -> AnswerItem:
     )
 
 
-def _workable(here: Context, work_order_id: UUID) -> WorkOrder:
+def workable(here: Context, work_order_id: UUID) -> WorkOrder:
+    """Return an order that the caller has their hands on, locked."""
     order = locked_order(here, work_order_id, None)
     if not here.actor.roles & DESK:
         check_hands(here.session, order, caller(here), here.actor)

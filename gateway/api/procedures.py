@@ -10,12 +10,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import or_, select
 
+from assets.base.access import may
 from assets.failure_modes import FailureMode
 from assets.registry import AssetModel
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, Name, contains, locked, named
 from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from ticketing.cases.tables import ServiceType
+from ticketing.people.tables import Skill
 from ticketing.procedures.library import (
     create_procedure,
     get_procedure,
@@ -29,11 +31,13 @@ from ticketing.procedures.library import (
     write_draft,
 )
 from ticketing.procedures.models import Procedure, ProcedureVersion
+from ticketing.procedures.norms import BadNorm
 from ticketing.procedures.steps import MAX_STEPS
 
 router = APIRouter(prefix="/api/v1/procedures", tags=["procedures"])
 
 Steps = list[dict[str, Any]]
+Norms = dict[str, Any]
 
 
 class ProcedureLinkBody(BaseModel):
@@ -53,6 +57,7 @@ class NewProcedure(BaseModel):
     description_en: str = Field(default="", max_length=4000)
     description_zh: str = Field(default="", max_length=4000)
     steps: Steps = Field(default=[], max_length=MAX_STEPS)
+    norms: Norms | None = None
     links: list[ProcedureLinkBody] = Field(default=[], max_length=200)
 
 
@@ -68,14 +73,23 @@ class ProcedureEdit(BaseModel):
 
 
 class ProcedureDraftBody(BaseModel):
-    """The steps of the version that comes next."""
+    """Steps and norms of the version that comes next; norms that are left out stay as they are."""
 
     steps: Steps = Field(max_length=MAX_STEPS)
+    norms: Norms | None = None
     note: str | None = Field(default=None, max_length=1000)
 
 
+class ProcedureOrigin(BaseModel):
+    """The work order that a version was made from; what it had to give."""
+
+    work_order_id: UUID | None
+    number: str
+    facts: dict[str, int]
+
+
 class ProcedureVersionItem(BaseModel):
-    """One version: draft, published or superseded."""
+    """One version: draft, published, superseded or withdrawn. Its cost sees who may see prices."""
 
     id: UUID
     number: int
@@ -84,6 +98,11 @@ class ProcedureVersionItem(BaseModel):
     note: str | None
     created_at: datetime
     published_at: datetime | None
+    norms: Norms
+    standard_cost: dict[str, Any] | None
+    withdrawn_at: datetime | None
+    withdrawn_reason: str | None
+    origin: ProcedureOrigin | None
     version: int
 
 
@@ -151,6 +170,7 @@ def list_procedures(
 def create(body: NewProcedure, here: Here) -> ProcedureDetail:
     """Write a procedure; its first version is a draft."""
     here.require("procedure.manage")
+    check_skills(here, body.norms)
     procedure = create_procedure(
         here.session,
         organisation_id=here.actor.organisation_id,
@@ -159,14 +179,14 @@ def create(body: NewProcedure, here: Here) -> ProcedureDetail:
         **body.model_dump(exclude={"links"}),
     )
     _link(here, procedure, body.links)
-    return _detail(here, procedure)
+    return procedure_detail(here, procedure)
 
 
 @router.get("/{procedure_id}", operation_id="get_procedure")
 def show(procedure_id: UUID, here: Here) -> ProcedureDetail:
     """Show a procedure with its versions."""
     here.require("procedure.read")
-    return _detail(here, get_procedure(here.session, procedure_id))
+    return procedure_detail(here, get_procedure(here.session, procedure_id))
 
 
 @router.patch("/{procedure_id}", operation_id="edit_procedure")
@@ -186,7 +206,7 @@ def edit(procedure_id: UUID, body: ProcedureEdit, here: Here, if_match: IfMatch 
         _link(here, procedure, body.links)
     if body.retired is not None:
         retire(here.session, procedure, here.now, by=here.actor, back=not body.retired)
-    return _detail(here, procedure)
+    return procedure_detail(here, procedure)
 
 
 @router.put("/{procedure_id}/draft", operation_id="write_procedure_draft")
@@ -197,8 +217,9 @@ def draft(procedure_id: UUID, body: ProcedureDraftBody, here: Here, if_match: If
     present = version_in(here.session, procedure.id, "draft")
     if present is not None:
         locked(here, ProcedureVersion, present.id, "procedure_version", if_match)
-    write_draft(here.session, procedure, body.steps, here.now, note=body.note, by=here.actor)
-    return _detail(here, procedure)
+    check_skills(here, body.norms)
+    write_draft(here.session, procedure, body.steps, here.now, note=body.note, norms=body.norms, by=here.actor)
+    return procedure_detail(here, procedure)
 
 
 @router.post("/{procedure_id}/publish", operation_id="publish_procedure")
@@ -207,7 +228,7 @@ def publish_draft(procedure_id: UUID, here: Here, if_match: IfMatch = None) -> P
     here.require("procedure.manage")
     procedure = locked(here, Procedure, procedure_id, "procedure", if_match)
     publish(here.session, procedure, here.now, by=here.actor)
-    return _detail(here, procedure)
+    return procedure_detail(here, procedure)
 
 
 def _link(here: Context, procedure: Procedure, links: list[ProcedureLinkBody]) -> None:
@@ -246,16 +267,44 @@ def _fields(procedure: Procedure, versions: list[ProcedureVersion]) -> dict[str,
     }
 
 
-def _detail(here: Context, procedure: Procedure) -> ProcedureDetail:
+def check_skills(here: Context, norms: Norms | None) -> None:
+    """Raise BadNorm for a skill that nobody wrote down."""
+    rows = (norms or {}).get("labour")
+    told = [one.get("skill") for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
+    wanted = {code for code in told if isinstance(code, str) and code}
+    known = set(here.session.scalars(select(Skill.code).where(Skill.code.in_(wanted)))) if wanted else set()
+    if lacking := sorted(wanted - known):
+        at = told.index(lacking[0])
+        words = f"labour {at + 1}: there is no skill {lacking[0][:60]}"
+        raise BadNorm(words, field="norms", what="labour", index=at, problem="no_such_skill", item=lacking[0][:60])
+
+
+def procedure_detail(here: Context, procedure: Procedure) -> ProcedureDetail:
+    """Return a procedure with its versions as the caller may see it."""
     here.session.flush()
     versions = list(versions_of(here.session, procedure.id))
-    same = ("id", "number", "state", "steps", "note", "created_at", "published_at", "version")
     return ProcedureDetail(
         **_fields(procedure, versions),
         description_en=procedure.description_en,
         description_zh=procedure.description_zh,
         links=_links(here, procedure),
-        versions=[ProcedureVersionItem(**{name: getattr(one, name) for name in same}) for one in versions],
+        versions=[_version(here, one) for one in versions],
+    )
+
+
+_SAME = ("id", "number", "state", "steps", "note", "created_at", "published_at", "norms", "version")
+
+
+def _version(here: Context, one: ProcedureVersion) -> ProcedureVersionItem:
+    """Where it comes from and what it costs is not for everybody who reads the steps."""
+    inside = may(here.actor, "procedure.manage")
+    told = one.origin if inside else None
+    return ProcedureVersionItem(
+        **{name: getattr(one, name) for name in _SAME},
+        standard_cost=one.standard_cost if may(here.actor, "price.read") else None,
+        withdrawn_at=one.withdrawn_at,
+        withdrawn_reason=one.withdrawn_reason if inside else None,
+        origin=ProcedureOrigin(work_order_id=one.origin_work_order_id, **told) if told else None,
     )
 
 

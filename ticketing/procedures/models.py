@@ -1,8 +1,9 @@
-"""Tables of procedures: the library, what it is for, what is kept with the work, and what was answered."""
+"""Tables of procedures: library, what it is for, what an hour costs, what work keeps, its answers and permits."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from assets.base.db import Base, Identified, Owned, Versioned
+from assets.stock.words import MONEY
 
 
 class Procedure(Identified, Versioned, Owned, Base):
@@ -31,7 +33,11 @@ class Procedure(Identified, Versioned, Owned, Base):
 
 
 class ProcedureVersion(Identified, Versioned, Owned, Base):
-    """Steps as of one version: `draft` may be edited, `published` is what new work gets, `superseded` is history."""
+    """Steps and norms of one version: `draft` may be edited, `published` is what new work gets.
+
+    `superseded` and `withdrawn` are history, the latter with a reason. `norms`: what it takes (procedures.norms);
+    `standard_cost`: what that cost when it was published. `origin`: the order that it was made from.
+    """
 
     __tablename__ = "procedure_versions"
 
@@ -44,6 +50,15 @@ class ProcedureVersion(Identified, Versioned, Owned, Base):
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
     published_at: Mapped[datetime | None]
     published_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    norms: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
+    standard_cost: Mapped[dict[str, Any] | None]
+    withdrawn_at: Mapped[datetime | None]
+    withdrawn_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    withdrawn_reason: Mapped[str | None] = mapped_column(Text)
+    origin_work_order_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("work_orders.id", ondelete="SET NULL"), index=True
+    )
+    origin: Mapped[dict[str, Any] | None]
 
     __table_args__ = (
         UniqueConstraint("procedure_id", "number"),
@@ -78,7 +93,11 @@ class ProcedureLink(Identified, Owned, Base):
 
 
 class ProcedureRun(Identified, Owned, Base):
-    """A version as it was when the work got it (`snapshot`: code, names, steps); later versions change nothing here."""
+    """A version as it was when the work got it; later versions change nothing here.
+
+    `snapshot`: code, names, steps, norms, standard cost. `stopped_at`: its version was withdrawn, and nobody goes on
+    with it.
+    """
 
     __tablename__ = "procedure_runs"
 
@@ -94,6 +113,8 @@ class ProcedureRun(Identified, Owned, Base):
     removed_at: Mapped[datetime | None]
     removed_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
     removed_reason: Mapped[str | None] = mapped_column(Text)
+    stopped_at: Mapped[datetime | None]
+    stopped_reason: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         Index(
@@ -122,3 +143,54 @@ class ProcedureAnswer(Identified, Owned, Base):
     received_at: Mapped[datetime]
 
     __table_args__ = (Index("ix_procedure_answers_run", "run_id", "answered_at"),)
+
+
+class PermitEntry(Identified, Owned, Base):
+    """Somebody signed on to a permit of a run, put a lock on, confirmed, took it off, signed off. Only added.
+
+    `of_person_id`: whose lock it was, when the desk took off somebody else's.
+    """
+
+    __tablename__ = "permit_entries"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("procedure_runs.id", ondelete="CASCADE"))
+    permit_code: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    point_code: Mapped[str | None] = mapped_column(Text)
+    lock_number: Mapped[str | None] = mapped_column(Text)
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    of_person_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    note: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime]
+    received_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_permit_entries_run", "run_id", "at"),)
+
+
+class LabourRate(Identified, Versioned, Owned, Base):
+    """What an hour of a skill (None: of anybody) costs from a level on, on the days from `valid_from` to `valid_to`."""
+
+    __tablename__ = "labour_rates"
+
+    skill: Mapped[str | None] = mapped_column(Text)
+    level: Mapped[int]
+    rate: Mapped[Decimal] = mapped_column(MONEY)
+    currency: Mapped[str] = mapped_column(Text)
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint("rate >= 0", name="not_negative"),
+        CheckConstraint("level BETWEEN 1 AND 5", name="level"),
+        CheckConstraint("valid_to >= valid_from", name="forward"),
+        UniqueConstraint(
+            "organisation_id",
+            "skill",
+            "level",
+            "currency",
+            "valid_from",
+            name="uq_labour_rates_what",
+            postgresql_nulls_not_distinct=True,
+        ),
+    )

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
 from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound
-from assets.base.events import append_event
 from assets.base.ids import uuid7
 from ticketing.procedures.models import Procedure, ProcedureAnswer, ProcedureRun, ProcedureVersion
+from ticketing.procedures.permit_log import check_off, check_step
+from ticketing.procedures.run_log import log_run
 from ticketing.procedures.steps import Step, asked, checked_answer, missing
 
 MAX_ANSWERS = 5000  # of one run, corrections included
@@ -35,6 +36,12 @@ class StepNotAsked(Conflict):
     """What was answered before says that this step is not to be done; params: `step`."""
 
     code = "step_not_asked"
+
+
+class VersionWithdrawn(IllegalMove):
+    """The version was withdrawn and nobody goes on with it; params: `reason`, and of IllegalMove."""
+
+    code = "version_withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,13 @@ def attach(
         asset_id=asset_id,
         procedure_id=procedure.id,
         version_number=version.number,
-        snapshot={**names, **texts, "steps": version.steps},
+        snapshot={
+            **names,
+            **texts,
+            "steps": version.steps,
+            "norms": version.norms or {},
+            "standard_cost": version.standard_cost,
+        },
         attached_at=now,
         attached_by=by.person_id if by else None,
     )
@@ -100,12 +113,16 @@ def remove(
     executing_organisation_id: UUID | None = None,
     by: Actor | None = None,
 ) -> None:
-    """Say why this work does without it; what was answered stays. Twice changes nothing. Raises Invalid."""
+    """Say why this work does without it; what was answered stays. Twice changes nothing.
+
+    Raises Invalid, PermitOpen while somebody is signed on to one of its permits.
+    """
     words = reason.strip()
     if not 1 <= len(words) <= 1000:
         raise Invalid("reason has 1 to 1000 characters", field="reason", limit=1000)
     if run.removed_at is not None:
         return
+    check_off(session, [run], run.snapshot["code"])
     run.removed_at, run.removed_reason, run.removed_by = now, words, by.person_id if by else None
     session.flush()
     log_run(session, run, "procedure_run.removed", now, by, {"reason": words}, executing_organisation_id)
@@ -128,7 +145,8 @@ def answer_step(
     """Add an answer, checked against the steps as they were kept; the newest of a step counts.
 
     The same `answer_id` again returns the first one, so that a phone may repeat itself. Raises NotFound for a step
-    that is not there, StepNotAsked, Invalid for an answer that does not fit, IllegalMove when the run was removed.
+    that is not there, StepNotAsked, Invalid for an answer that does not fit, IllegalMove when the run was removed,
+    VersionWithdrawn, PermitMissing for a step that begins before its permit is signed on to.
     """
     if answer_id is not None and (known := session.get(ProcedureAnswer, answer_id)) is not None:
         if known.run_id != run.id:
@@ -136,6 +154,9 @@ def answer_step(
         return known
     if run.removed_at is not None:
         raise IllegalMove("this procedure was taken away", state="removed", to="answered", legal=[])
+    if run.stopped_at is not None:
+        text = f"{run.snapshot['code']} v{run.version_number} was withdrawn"
+        raise VersionWithdrawn(text, state="withdrawn", to="answered", legal=["renew"], reason=run.stopped_reason)
     step = step_of(run, step_key)
     before = standing(session, run)
     if step_key not in before.asked:
@@ -143,6 +164,8 @@ def answer_step(
     moment = answered_at or now
     if moment > now + AHEAD:
         raise Invalid("nobody answers ahead of time", field="answered_at")
+    if step_key not in before.answers:  # to correct what was answered is no work at the machine
+        check_step(session, run, step_key, moment, by)
     if len(evidence_ids) > MAX_EVIDENCE:
         raise Invalid(f"at most {MAX_EVIDENCE} pieces of evidence", field="evidence_ids", limit=MAX_EVIDENCE)
     evidence = list(dict.fromkeys(str(each) for each in evidence_ids))
@@ -224,10 +247,11 @@ def step_of(run: ProcedureRun, step_key: str) -> Step:
 
 
 def check_complete(session: Session, subject_id: UUID, name: str) -> None:
-    """Raise StepsMissing, which names every required step without its answer or its photos."""
+    """Raise StepsMissing, which names every required step without its answer or its photos, or PermitOpen."""
     runs = runs_of(session, subject_id)
     if not runs:
         return
+    check_off(session, runs, name)
     newest = newest_answers(session, [run.id for run in runs])
     left = []
     for run in runs:
@@ -238,39 +262,6 @@ def check_complete(session: Session, subject_id: UUID, name: str) -> None:
     if left:
         text = f"{name} lacks {len(left)} required steps: {', '.join(one['step'] for one in left[:5])}"
         raise StepsMissing(text, state="completed", to="documented", legal=["in_progress"], missing=left[:50])
-
-
-def log_run(
-    session: Session,
-    run: ProcedureRun,
-    kind: str,
-    now: datetime,
-    by: Actor | None,
-    facts: dict[str, Any],
-    executing_organisation_id: UUID | None = None,
-) -> None:
-    """Append an event about a run; every one names its procedure and the work that it belongs to."""
-    append_event(
-        session,
-        kind,
-        at=now,
-        organisation_id=run.organisation_id,
-        executing_organisation_id=executing_organisation_id,
-        subject_kind="procedure_run",
-        subject_id=run.id,
-        asset_id=run.asset_id,
-        actor_kind=by.kind if by else "system",
-        actor_id=by.person_id if by else None,
-        payload={
-            "procedure": run.snapshot["code"],
-            "name_en": run.snapshot["name_en"],
-            "name_zh": run.snapshot["name_zh"],
-            "version": run.version_number,
-            "of_kind": run.subject_kind,
-            "of_id": str(run.subject_id),
-            **facts,
-        },
-    )
 
 
 def _mark_complete(

@@ -24,7 +24,7 @@ from ticketing.models import Visit, WorkOrder
 from ticketing.order_lines import LineFacts, add_line, change_line, get_line, remove_line
 from ticketing.order_models import WorkOrderLine
 from ticketing.order_photos import check_evidence, log_photo
-from ticketing.order_procedures import answer
+from ticketing.order_procedures import answer, enter_permit
 from ticketing.procedures.runs import get_run, newest_answers, standing_of
 from ticketing.sync.payload import Said
 from ticketing.sync.signing import sign_order
@@ -121,6 +121,32 @@ def procedure_answer(work: Work) -> dict[str, Any]:
         "missing": stands.missing,
         "completed": run.completed_at is not None,
     }
+
+
+def permit_enter(work: Work) -> dict[str, Any]:
+    """Sign on to a permit, put a lock on, confirm, take it off or sign off, at the moment at which it was done."""
+    work.need("work_order.record")
+    order = work.order()
+    run = get_run(work.session, work.said.needed_id("run_id"), lock=True)
+    if run.subject_id != order.id:
+        raise NotFound("no such checklist", kind="procedure_run")
+    work.bounded(run.attached_at)
+    entry = enter_permit(
+        work.session,
+        order,
+        run,
+        work.said.word("permit", 40),
+        work.said.word("action", 20),
+        work.now,
+        point=work.said.text("point", 40),
+        lock_number=work.said.text("lock_number", 60),
+        of_person_id=work.said.id("of_person_id"),
+        note=work.said.text("note", 1000),
+        at=work.at,
+        entry_id=work.said.id("entry_id") or work.operation.id,
+        by=work.by,
+    )
+    return {"entry_id": str(entry.id), "permit": entry.permit_code, "action": entry.action}
 
 
 def note_add(work: Work) -> dict[str, Any]:

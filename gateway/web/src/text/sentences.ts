@@ -52,6 +52,7 @@ function params(item: TimelineItem, text: Text): Record<string, unknown> {
   for (const field of ["until", "expires_at"]) if (typeof said[field] === "string") said[field] = text.moment(said[field] as string);
   for (const field of ["fields", "components"]) if (Array.isArray(said[field])) said[field] = (said[field] as unknown[]).join(", ");
   said.part_name = (text.language === "zh" && said.name_zh) || said.name_en || "";
+  said.permit_name = (text.language === "zh" && said.permit_zh) || said.permit_en || "";
   said.asked = (text.language === "zh" && said.title_zh) || said.title_en || "";
   if (item.payload.reason_code && !said.reason) said.reason = text.code("work_reason", String(item.payload.reason_code));
   for (const field of OFTEN_EMPTY) if (said[field] === null || said[field] === undefined) said[field] = "";

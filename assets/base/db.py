@@ -91,6 +91,8 @@ class Database:
             pool_pre_ping=True,
             connect_args={"connect_timeout": CONNECT_S},
         )
+        # Many new rows go in one statement: row policies, hashed once for each, cost more than the rows themselves.
+        self.engine.dialect.use_insertmanyvalues_wo_returning = True
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager

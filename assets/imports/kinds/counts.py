@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor, Role
+from assets.base.bulk import among
 from assets.base.errors import Invalid, RuleError
 from assets.imports.fields import Field
 from assets.imports.kinds.base import Origin, pages
@@ -100,12 +101,12 @@ class StockCounts(BulkKind):
         mode = settings_of(session, own).mode
         line = catalogue_of(session, own)
         wanted = select(Part).where(
-            Part.organisation_id.in_(line), Part.number.in_([values["part_number"] for _, values in rows])
+            Part.organisation_id.in_(line), among(Part.number, {values["part_number"] for _, values in rows})
         )
         known = sorted(session.scalars(wanted), key=lambda part: line.index(part.organisation_id))
         parts = {part.number: part for part in known}  # the nearest of that number
         shelves = select(StockLocation).where(
-            StockLocation.organisation_id == own, StockLocation.code.in_({values["location"] for _, values in rows})
+            StockLocation.organisation_id == own, among(StockLocation.code, {values["location"] for _, values in rows})
         )
         places = {place.code: place for place in session.scalars(shelves)}
         counted = {}

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from assets.base.bulk import among, insert_objects, update_rows
 from assets.base.errors import Invalid, RuleError
 from assets.imports.bulk_events import Happened, append_events
 from assets.imports.fields import Field
@@ -159,6 +160,7 @@ class MeterReadings(BulkKind):
                 since[meters[found[0], values["meter"]].id] = spans[number].earliest
         bases, mixed = _bases(session, since, origin)
         left, made = [], []
+        newest: dict[UUID, dict[str, Any]] = {}
         for number, values in rows:
             found = assets.get(values["serial"], [])
             meter = meters.get((found[0], values["meter"])) if len(found) == 1 else None
@@ -172,10 +174,12 @@ class MeterReadings(BulkKind):
             made.append((meter, reading))
             if number not in spans:
                 last[meter.id] = at, standing
-            if meter.read_at is None or at > meter.read_at:
-                meter.value, meter.total, meter.read_at = standing.shown, standing.total, at
-        session.add_all(reading for _, reading in made)
-        session.flush()
+            before_it = newest[meter.id]["read_at"] if meter.id in newest else meter.read_at
+            if before_it is None or at > before_it:
+                now_at = {"id": meter.id, "value": standing.shown, "total": standing.total, "read_at": at}
+                newest[meter.id] = now_at
+        insert_objects(session, [reading for _, reading in made])
+        update_rows(session, "meters", list(newest.values()))
         append_events(session, [_happened(meter, reading, origin) for meter, reading in made], new=False)
         return left
 
@@ -192,13 +196,13 @@ class MeterReadings(BulkKind):
 def _assets(session: Session, rows: Rows) -> dict[str, list[UUID]]:
     found: dict[str, list[UUID]] = defaultdict(list)
     serials = {values["serial"] for _, values in rows}
-    for serial, asset in session.execute(select(Asset.serial, Asset.id).where(Asset.serial.in_(serials))):
+    for serial, asset in session.execute(select(Asset.serial, Asset.id).where(among(Asset.serial, serials))):
         found[serial].append(asset)
     return found
 
 
 def _meters(session: Session, assets: Sequence[UUID], *, lock: bool = False) -> dict[tuple[UUID, str], Meter]:
-    wanted = select(Meter).where(Meter.asset_id.in_(assets)).order_by(Meter.id)
+    wanted = select(Meter).where(among(Meter.asset_id, assets)).order_by(Meter.id)
     if lock:
         wanted = wanted.with_for_update()
     found = session.scalars(wanted, execution_options={"populate_existing": True})
@@ -209,7 +213,7 @@ def _there(session: Session, meters: Iterable[Meter], rows: Rows) -> dict[tuple[
     moments = {values["at"] for _, values in rows}
     found = session.execute(
         select(MeterReading.meter_id, MeterReading.at, MeterReading.value)
-        .where(MeterReading.meter_id.in_([meter.id for meter in meters]), MeterReading.at.in_(moments))
+        .where(among(MeterReading.meter_id, [each.id for each in meters]), among(MeterReading.at, moments))
         .where(MeterReading.superseded_at.is_(None))
     )
     return {(meter, at): value for meter, at, value in found}
@@ -217,7 +221,7 @@ def _there(session: Session, meters: Iterable[Meter], rows: Rows) -> dict[tuple[
 
 def _newest(session: Session, meters: Sequence[UUID]) -> dict[UUID, Last]:
     ids = list(session.scalars(_NEWEST, {"meters": list(meters)}))
-    found = session.scalars(select(MeterReading).where(MeterReading.id.in_(ids)))
+    found = session.scalars(select(MeterReading).where(among(MeterReading.id, ids)))
     return {reading.meter_id: (reading.at, standing_of(reading)) for reading in found}
 
 
@@ -250,7 +254,7 @@ def _bases(session: Session, since: dict[UUID, datetime], origin: Origin) -> tup
     binds = {"meters": list(since), "since": list(since.values())}
     mixed = set(session.scalars(_OTHERS, {**binds, "now": origin.now}))
     ids = list(session.scalars(_BEFORE, binds))
-    found = session.scalars(select(MeterReading).where(MeterReading.id.in_(ids)))
+    found = session.scalars(select(MeterReading).where(among(MeterReading.id, ids)))
     return {reading.meter_id: (reading.at, standing_of(reading)) for reading in found}, mixed
 
 

@@ -11,7 +11,9 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from assets.base.bulk import among, insert_objects
 from assets.base.errors import Invalid, RuleError
+from assets.base.ids import uuid7
 from assets.imports.bulk_events import Happened, append_events
 from assets.imports.fields import Field
 from assets.imports.kinds.base import Origin, pages
@@ -25,8 +27,8 @@ class _Known:
     """What rows refer to: sites by name, and by owner and name positions, by owner and serial assets."""
 
     sites: dict[str, list[tuple[UUID, UUID]]] = field(default_factory=dict)
-    positions: dict[tuple[UUID, str], Position] = field(default_factory=dict)
-    assets: dict[tuple[UUID, str], Asset] = field(default_factory=dict)
+    positions: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
+    assets: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
     stood: set[UUID] = field(default_factory=set)  # positions and assets with any stretch
     standing: dict[UUID, UUID] = field(default_factory=dict)  # position -> what stands there
 
@@ -100,9 +102,9 @@ class Positions(BulkKind):
         asset = known.assets.get((owner, values["serial"]))
         if asset is None:
             return _no_asset(values["serial"])
-        if there is not None and known.standing.get(there.id) == asset.id:
+        if there is not None and known.standing.get(there) == asset:
             return "unchanged"
-        touched = asset.id in known.stood or (there is not None and there.id in known.stood)
+        touched = asset in known.stood or (there is not None and there in known.stood)
         if touched or (values["installed_at"] or origin.now) > origin.now:
             return None
         return "update" if there else "insert"
@@ -111,46 +113,51 @@ class Positions(BulkKind):
         known = _Known()
         names = {values["site"] for _, values in rows if values["site"]}
         for name, site, owner in session.execute(
-            select(Site.name, Site.id, Site.organisation_id).where(Site.name.in_(names))
+            select(Site.name, Site.id, Site.organisation_id).where(among(Site.name, names))
         ):
             known.sites.setdefault(name, []).append((site, owner))
-        positions = select(Position).where(Position.name.in_({values["name"] for _, values in rows}))
-        assets = select(Asset).where(Asset.serial.in_({values["serial"] for _, values in rows if values["serial"]}))
         owners = {origin.actor.organisation_id, *(each[1] for found in known.sites.values() for each in found)}
-        positions = positions.where(Position.organisation_id.in_(owners)).order_by(Position.id)
-        assets = assets.where(Asset.organisation_id.in_(owners)).order_by(Asset.id)
+        positions = select(Position.organisation_id, Position.name, Position.id).order_by(Position.id)
+        positions = positions.where(among(Position.name, {values["name"] for _, values in rows}))
+        serials = {values["serial"] for _, values in rows if values["serial"]}
+        assets = select(Asset.organisation_id, Asset.serial, Asset.id).order_by(Asset.id)
+        assets = assets.where(among(Asset.serial, serials))
         if lock:  # positions first, then assets, as `install` does
             positions, assets = positions.with_for_update(), assets.with_for_update()
-        known.positions = {(each.organisation_id, each.name): each for each in session.scalars(positions)}
-        known.assets = {(each.organisation_id, each.serial): each for each in session.scalars(assets)}
-        at = [each.id for each in known.positions.values()]
-        of = [each.id for each in known.assets.values()]
-        stretches = select(Installation).where(or_(Installation.position_id.in_(at), Installation.asset_id.in_(of)))
-        for each in session.scalars(stretches.order_by(Installation.valid_from)):
-            known.stood |= {each.position_id, each.asset_id}
-            if each.valid_to is None:
-                known.standing[each.position_id] = each.asset_id
+        # Both are compared with the owners here: a condition on them would be asked of each row of these owners.
+        known.positions = {(owner, name): each for owner, name, each in session.execute(positions) if owner in owners}
+        known.assets = {(owner, name): each for owner, name, each in session.execute(assets) if owner in owners}
+        at, of = list(known.positions.values()), list(known.assets.values())
+        stretches = select(Installation.position_id, Installation.asset_id, Installation.valid_to)
+        stretches = stretches.where(or_(among(Installation.position_id, at), among(Installation.asset_id, of)))
+        for position, asset, until in session.execute(stretches.order_by(Installation.valid_from)):
+            known.stood |= {position, asset}
+            if until is None:
+                known.standing[position] = asset
         return known
 
     def store_many(self, session: Session, rows: Rows, origin: Origin) -> Rows:
         """Add positions, and what stands there, with the events of the assets."""
         known = self._known(session, rows, origin, lock=True)
         sound = [each for each in rows if self._verdict(known, each[1], origin) in ("insert", "update")]
+        made, installed, told = [], [], []
         for _, values in sound:
             owner = known.owner(values, origin)
             if (owner, values["name"]) not in known.positions:
                 site = known.sites[values["site"]][0][0] if values["site"] else None
-                made = Position(organisation_id=owner, name=values["name"], site_id=site, created_at=origin.now)
-                session.add(made)
-                known.positions[owner, values["name"]] = made
-        session.flush()
-        told = []
-        for _, values in sound:
+                known.positions[owner, values["name"]] = place = uuid7()
+                about = {"organisation_id": owner, "name": values["name"], "site_id": site, "created_at": origin.now}
+                made.append(Position(id=place, **about))
             if values["serial"]:
-                owner = known.owner(values, origin)
                 position, asset = known.positions[owner, values["name"]], known.assets[owner, values["serial"]]
-                told.append(_install(session, position, asset, values["installed_at"] or origin.now))
-        session.flush()
+                at = values["installed_at"] or origin.now
+                installed.append(
+                    Installation(organisation_id=owner, position_id=position, asset_id=asset, valid_from=at)
+                )
+                said = {"position_id": str(position), "position": values["name"]}
+                told.append(Happened(at, "asset.installed", owner, "asset", asset, asset, said))
+        insert_objects(session, made)
+        insert_objects(session, installed)
         append_events(session, told, new=False)
         stored = {number for number, _ in sound}
         return [each for each in rows if each[0] not in stored]
@@ -182,16 +189,6 @@ class Positions(BulkKind):
             " LEFT JOIN assets a ON a.id = i.asset_id ORDER BY p.name, p.id"
         )
         yield from pages(session, statement, 4)
-
-
-def _install(session: Session, position: Position, asset: Asset, at: datetime) -> Happened:
-    session.add(
-        Installation(
-            organisation_id=position.organisation_id, position_id=position.id, asset_id=asset.id, valid_from=at
-        )
-    )
-    about = {"position_id": str(position.id), "position": position.name}
-    return Happened(at, "asset.installed", position.organisation_id, "asset", asset.id, asset.id, about)
 
 
 def _not_one_site(name: str, found: int) -> Invalid:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from assets.base.bulk import among, insert_objects
 from assets.base.errors import RuleError
 from assets.imports.fields import Field
 from assets.imports.kinds.base import Origin, pages
@@ -107,14 +108,13 @@ class Parts(BulkKind):
         made = [_made(_told(values), origin) for _, values in rows if values["number"] not in found]
         for part in made:
             check_part(part)
-        session.add_all(made)
-        session.flush()
+        insert_objects(session, made)
         return [each for each in rows if each[1]["number"] in found]
 
     def _there(self, session: Session, rows: Rows, origin: Origin) -> dict[str, Part]:
         numbers = [values["number"] for _, values in rows]
         own = Part.organisation_id == origin.actor.organisation_id
-        return {part.number: part for part in session.scalars(select(Part).where(own, Part.number.in_(numbers)))}
+        return {part.number: part for part in session.scalars(select(Part).where(own, among(Part.number, numbers)))}
 
     def rows(self, session: Session) -> Iterator[Sequence[Any]]:
         """Yield items by number."""

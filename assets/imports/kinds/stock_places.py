@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from assets.base.bulk import among, insert_objects
 from assets.base.errors import Invalid, RuleError
 from assets.base.ids import uuid7
 from assets.imports.fields import Field
@@ -79,7 +81,7 @@ class StockLocations(BulkKind):
         if values["parent"] and parent is None:
             raise _no_place(values["parent"])
         if there is None:
-            add_location(session, _made(values, parent, origin))
+            add_location(session, _made(values, parent.id if parent else None, origin))
             return "insert"
         if there.kind != values["kind"] or (parent is not None and parent.id != there.parent_id):
             raise _stays()
@@ -120,9 +122,12 @@ class StockLocations(BulkKind):
         codes = {code for _, values in rows for code in (values["code"], values["parent"]) if code}
         own = StockLocation.organisation_id == origin.actor.organisation_id
         there = {
-            each.code: each for each in session.scalars(select(StockLocation).where(own, StockLocation.code.in_(codes)))
+            code: each
+            for code, each in session.execute(
+                select(StockLocation.code, StockLocation.id).where(own, among(StockLocation.code, codes))
+            )
         }
-        left = []
+        left, added = [], []
         for number, values in rows:
             outer = there.get(values["parent"]) if values["parent"] else None
             if values["code"] in there or (values["parent"] and outer is None):
@@ -130,9 +135,9 @@ class StockLocations(BulkKind):
                 continue
             made = _made(values, outer, origin)
             made.id = uuid7()
-            session.add(made)
-            there[made.code] = made
-        session.flush()
+            added.append(made)
+            there[made.code] = made.id
+        insert_objects(session, added)
         return left
 
     def _find(self, session: Session, code: str, origin: Origin) -> StockLocation | None:
@@ -177,13 +182,13 @@ def _verdict(memory: Mapping[str, _Place], values: Mapping[str, Any], mode: str)
     return "insert"
 
 
-def _made(values: Mapping[str, Any], parent: StockLocation | None, origin: Origin) -> StockLocation:
+def _made(values: Mapping[str, Any], parent_id: UUID | None, origin: Origin) -> StockLocation:
     return StockLocation(
         organisation_id=origin.actor.organisation_id,
         code=values["code"],
         name=values["name"],
         kind=values["kind"],
-        parent_id=parent.id if parent else None,
+        parent_id=parent_id,
         created_at=origin.now,
     )
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from assets.base.bulk import among, insert_objects, update_rows
 from assets.base.errors import Forbidden, Invalid, RuleError
 from assets.imports.bulk_events import Happened, append_events
 from assets.imports.fields import Field
@@ -97,7 +98,9 @@ class WarrantyDates(BulkKind):
         assets = _assets(session, rows, lock=True)
         facts, _sites = _known(session, assets)
         sound = [each for each in rows if len(assets.get(each[1]["serial"], ())) == 1]
-        happened = []
+        happened: list[Happened] = []
+        new: list[WarrantyFacts] = []
+        renewed: list[dict[str, Any]] = []
         for _, values in sound:
             asset = assets[values["serial"]][0]
             there = facts.get(asset.id)
@@ -106,13 +109,20 @@ class WarrantyDates(BulkKind):
                 continue
             check_days(after, local_day(origin.now, zone_of(session, asset)[0]))
             if there is None:
-                there = WarrantyFacts(asset_id=asset.id, organisation_id=asset.organisation_id, version=0)
-                session.add(there)
-            happened.append(_changed(asset, set_facts(there, after), origin))
-        session.flush()
+                new.append(WarrantyFacts(asset_id=asset.id, organisation_id=asset.organisation_id, version=0))
+                changes = set_facts(new[-1], after)
+            else:
+                session.expunge(there)  # it is written with the others
+                changes = set_facts(there, after)
+                renewed.append({"asset_id": asset.id, "version": there.version, **after})
+            happened.append(_changed(asset, changes, origin))
+        insert_objects(session, new)
+        update_rows(session, "warranty_facts", renewed, key="asset_id")
         append_events(session, happened, new=False)
         ids = {asset.id: asset for found in assets.values() for asset in found}
-        for asset_id in session.scalars(select(WarrantyCard.asset_id).where(WarrantyCard.asset_id.in_(ids))).unique():
+        for asset_id in session.scalars(
+            select(WarrantyCard.asset_id).where(among(WarrantyCard.asset_id, ids))
+        ).unique():
             refresh_card(session, ids[asset_id], origin.now)
         stored = {number for number, _ in sound}
         return [each for each in rows if each[0] not in stored]
@@ -137,7 +147,7 @@ def _serves(session: Session, origin: Origin) -> bool:
 
 
 def _assets(session: Session, rows: Rows, *, lock: bool = False) -> dict[str, list[Asset]]:
-    wanted = select(Asset).where(Asset.serial.in_({values["serial"] for _, values in rows})).order_by(Asset.id)
+    wanted = select(Asset).where(among(Asset.serial, {values["serial"] for _, values in rows})).order_by(Asset.id)
     if lock:
         wanted = wanted.with_for_update()
     found: dict[str, list[Asset]] = defaultdict(list)
@@ -149,9 +159,9 @@ def _assets(session: Session, rows: Rows, *, lock: bool = False) -> dict[str, li
 def _known(session: Session, assets: Mapping[str, Sequence[Asset]]) -> tuple[dict[UUID, WarrantyFacts], Sequence[Site]]:
     """Return what was recorded by asset, and the assets' sites, which stay at hand as long as somebody holds them."""
     every = [asset for found in assets.values() for asset in found]
-    wanted = select(WarrantyFacts).where(WarrantyFacts.asset_id.in_([asset.id for asset in every]))
+    wanted = select(WarrantyFacts).where(among(WarrantyFacts.asset_id, [asset.id for asset in every]))
     facts = session.scalars(wanted, execution_options={"populate_existing": True})
-    sites = session.scalars(select(Site).where(Site.id.in_({asset.site_id for asset in every if asset.site_id})))
+    sites = session.scalars(select(Site).where(among(Site.id, {asset.site_id for asset in every if asset.site_id})))
     return {each.asset_id: each for each in facts}, sites.all()
 
 

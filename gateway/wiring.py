@@ -10,6 +10,7 @@ from gateway.notify.telling import FOLLOWS_RULES
 from gateway.notify.webhooks import queue_deliveries
 from ingest import owners
 from maintenance import acknowledgements, decommissioned
+from maintenance.desk.joining import OCCURRENCE_KINDS, follow_occurrence
 from maintenance.feedback import ORDER_KINDS, VERDICT_KINDS, learn_from_order, store_verdict
 from maintenance.outcomes import KINDS, close_episode
 from maintenance.plans import confirming, machines
@@ -36,6 +37,7 @@ PLANS_FOLLOW = (
     Consumer("maintenance.plans.machines", machines.ASSET_KINDS, machines.follow_asset),
     Consumer("maintenance.plans.meters", machines.METER_KINDS, machines.follow_meter),
 )
+DESK_FOLLOWS = Consumer("maintenance.desk.planned", OCCURRENCE_KINDS, follow_occurrence)
 CONSUMERS: tuple[Consumer, ...] = (
     Consumer(
         "maintenance.outcomes",
@@ -58,6 +60,7 @@ CONSUMERS: tuple[Consumer, ...] = (
     Consumer("maintenance.verdicts", VERDICT_KINDS, store_verdict),
     Consumer("maintenance.acknowledgements", acknowledgements.KINDS, acknowledgements.taken_up),
     *PLANS_FOLLOW,
+    DESK_FOLLOWS,
     FOLLOWS_RULES,
     Consumer("notify.webhooks", None, queue_deliveries, starts="now"),
     Consumer("maintenance.decommissioned", decommissioned.ENDED_KINDS, decommissioned.close_alarms),
@@ -93,6 +96,7 @@ def routers() -> list[APIRouter]:
         coverage,
         customer_merges,
         customers,
+        desk_costs,
         device_files,
         device_time,
         devices,
@@ -109,6 +113,8 @@ def routers() -> list[APIRouter]:
         feedback,
         field_day,
         findings,
+        forecast_files,
+        forecasts,
         held_back,
         help_requests,
         identity,
@@ -144,6 +150,10 @@ def routers() -> list[APIRouter]:
         people,
         permits,
         person_moves,
+        planner,
+        planner_costs,
+        planning,
+        planning_drafts,
         policies,
         positions,
         price_books,
@@ -280,6 +290,11 @@ def routers() -> list[APIRouter]:
         norm_variances,
         maintenance_plans,
         occurrences,
+        planner,
+        planner_costs,
+        desk_costs,
+        planning,
+        planning_drafts,
         inspection_rounds,
         visits,
         sync,
@@ -306,6 +321,8 @@ def routers() -> list[APIRouter]:
         reliability,
         reliability_planned,
         reliability_files,
+        forecasts,
+        forecast_files,
         imports,
         exports,
         search,

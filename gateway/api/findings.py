@@ -17,9 +17,10 @@ from gateway.api.edits import named_assets
 from gateway.api.pages import After, Limit, cursor_of
 from gateway.api.work_order_rows import NoticedContribution, WorkOrderDetail, detail_of
 from gateway.api.work_orders import id_of_cursor
+from maintenance.desk.deciding import accept, dismiss
 from maintenance.models import Finding, PredictedJob
 from maintenance.noticed import contribution_in_words
-from maintenance.predicted_jobs import MAX_REASON, accept_job, dismiss_job, get_predicted_job
+from maintenance.predicted_jobs import MAX_REASON, get_predicted_job
 from ticketing.models import WorkOrder
 
 router = APIRouter(prefix="/api/v1", tags=["findings"])
@@ -169,15 +170,16 @@ def list_predicted_jobs(
         query = query.where(PredictedJob.id < id_of_cursor(after))
     found = list(here.session.scalars(query))
     page = found[:limit]
-    return PredictedJobs(items=_jobs(here, page), next=cursor_of(page[-1].id) if len(found) > limit else None)
+    return PredictedJobs(items=job_items(here, page), next=cursor_of(page[-1].id) if len(found) > limit else None)
 
 
 @router.post("/predicted-jobs/{job_id}/accept", operation_id="accept_predicted_job")
 def accept_predicted_job(job_id: UUID, here: Here) -> WorkOrderDetail:
     """Open the work order of a watched job now."""
     here.require("predicted_job.decide")
-    order = accept_job(here.session, get_predicted_job(here.session, job_id), here.now, by=here.actor)
-    return detail_of(here, order)
+    decided = accept(here.session, get_predicted_job(here.session, job_id), here.now, here.actor)
+    assert decided.order is not None
+    return detail_of(here, decided.order)
 
 
 @router.post("/predicted-jobs/{job_id}/dismiss", operation_id="dismiss_predicted_job")
@@ -185,7 +187,8 @@ def dismiss_predicted_job(job_id: UUID, body: Dismissal, here: Here) -> Predicte
     """Take a job from the watch list with a reason."""
     here.require("predicted_job.decide")
     job = get_predicted_job(here.session, job_id)
-    return _jobs(here, [dismiss_job(here.session, job, body.reason, here.now, by=here.actor)])[0]
+    dismiss(here.session, job, body.reason, here.now, here.actor)
+    return job_items(here, [job])[0]
 
 
 def _assets(here: Context, ids: Iterable[UUID]) -> tuple[dict[UUID, Asset], dict[UUID, AssetModel]]:
@@ -232,7 +235,7 @@ def _finding(row: Finding, asset: Asset, models: dict[UUID, AssetModel]) -> Find
     )
 
 
-def _jobs(here: Context, jobs: list[PredictedJob]) -> list[PredictedJobItem]:
+def job_items(here: Context, jobs: list[PredictedJob]) -> list[PredictedJobItem]:
     session = here.session
     assets, models = _assets(here, {job.asset_id for job in jobs})
     found = session.scalars(select(Finding).where(Finding.id.in_({job.finding_id for job in jobs})))

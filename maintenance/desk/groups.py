@@ -71,7 +71,9 @@ def find_groups(
     loaded = load_pieces(session, rows)
     pieces, open_days = [], {}
     for each in loaded.values():
-        piece = _piece(each, sites[each.piece.id])
+        if (site := sites.get(each.piece.id)) is None:
+            continue
+        piece = _piece(each, site)
         if skill is not None and piece.skill != skill:
             continue
         pieces.append(piece)

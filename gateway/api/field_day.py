@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from sqlalchemy import func, or_, select, text
 
+from assets.base.db import service_rights
 from assets.base.errors import Invalid
 from assets.base.events import OLDEST_RUNNING, Event
 from assets.people import Person
@@ -188,14 +189,18 @@ def _orders(here: Context, person: Person, of_visits: Sequence[UUID]) -> list[Wo
 
 
 def _touched(here: Context, orders: Sequence[WorkOrder], since: int) -> set[UUID]:
-    """Return the orders about which, or about whose visits and checklists, something was written since."""
+    """Return the orders about which, or about whose case, visits and checklists, something was written since."""
     ids = [order.id for order in orders]
-    of: dict[UUID, UUID] = {key: key for key in ids}
+    of: dict[UUID, set[UUID]] = {key: {key} for key in ids}
     for table, column in ((Visit, Visit.work_order_id), (ProcedureRun, ProcedureRun.subject_id)):
         rows = here.session.execute(select(table.id, column).where(column.in_(ids)))
-        of |= {key: order for key, order in rows}
+        of |= {key: {order} for key, order in rows}
+    for order in orders:
+        if order.case_id is not None:
+            of.setdefault(order.case_id, set()).add(order.id)
     changed = select(Event.subject_id).where(Event.subject_id.in_(of), Event.xid >= since).distinct()
-    return {of[key] for key in here.session.scalars(changed)}
+    with service_rights(here.session):  # what a customer adds to a case is no event of whoever carries the order out
+        return {order for key in here.session.scalars(changed) for order in of[key]}
 
 
 def _day_visits(

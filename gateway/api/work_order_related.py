@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from assets.base.access import Role, may
 from assets.people import Organisation, Person
+from gateway.api.case_of_order import case_of_order
 from gateway.api.deps import Context
 from gateway.api.work_order_shapes import BlockOfWork, PersonOfWork, RelatedOrder, Title
 from ticketing.models import WorkOrder
@@ -43,6 +44,7 @@ def related(here: Context, order: WorkOrder) -> dict[str, Any]:
         "helpers": _helpers(here, order) if inside else [],
         "steps_missing": _steps_missing(here, order) if inside else 0,
         "may": _may(here, order),
+        "case": case_of_order(here, order),
     }
 
 

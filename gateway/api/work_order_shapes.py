@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from gateway.api.case_of_order import CaseOfWork
 from gateway.api.sla_rows import ClockItem
 from gateway.wording import Words
 
@@ -285,6 +286,7 @@ class WorkOrderDetail(WorkOrderItem):
     helpers: list[PersonOfWork] = []
     steps_missing: int = 0
     may: list[str] = []
+    case: CaseOfWork | None = None
 
 
 class WorkOrders(BaseModel):

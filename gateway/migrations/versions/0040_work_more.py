@@ -1,14 +1,28 @@
-"""More of work orders and visits."""
+"""Photos of a case that belong to no order are seen by whoever carries out an order of that case."""
 
 from __future__ import annotations
+
+from alembic import op
+
+from assets.base.access import EXECUTED, VISIBLE
 
 revision = "0040"
 down_revision = "0039"
 
+# As for the machine: while the order is open and 30 days after, and only where the owners agree.
+_OF_THE_ORDERS_CASE = f"""
+{EXECUTED} OR (work_order_id IS NULL AND EXISTS (
+  SELECT 1 FROM work_orders w WHERE w.case_id = evidence.case_id AND w.organisation_id = evidence.organisation_id
+  AND w.executing_organisation_id = ANY ({VISIBLE})
+  AND (w.closed_at IS NULL OR w.closed_at > now() - interval '30 days')))
+"""
+
 
 def upgrade() -> None:
     """Apply."""
+    op.execute(f"ALTER POLICY tenant_read ON evidence USING ({_OF_THE_ORDERS_CASE})")
 
 
 def downgrade() -> None:
     """Take back."""
+    op.execute(f"ALTER POLICY tenant_read ON evidence USING ({EXECUTED})")

@@ -14,6 +14,7 @@ import { isOpen, Marks, OriginChip, PriorityChip, SeverityChip, WorkChip } from 
 import { EvidenceChart, EvidenceTable } from "../ui/Evidence";
 import { Lines } from "../ui/Explained";
 import { repairOf } from "../ui/FinishForm";
+import { FromCustomer, hasSent } from "../ui/FromCustomer";
 import { CardBlock, Facts, PageHead, Since, useTitle } from "../ui/parts";
 import { Bones, Loaded, Notice } from "../ui/states";
 import { Tabs, type Tab } from "../ui/Tabs";
@@ -123,12 +124,14 @@ const LATEST = 6; // entries of the history that the first page shows
 function Overview(props: { order: Full }) {
   const { order } = props;
   const text = useText();
-  const inside = may(useOutletContext<Me>(), "work_order.inside");
+  const me = useOutletContext<Me>();
+  const inside = may(me, "work_order.inside");
   return (
     <div className="two">
       <div>
         {order.noticed && <NoticedCard order={order} />}
         {order.request && <CardBlock title={text.t("order.request", { number: order.request.number })}><div className="break">“{order.request.text}”</div></CardBlock>}
+        {hasSent(order.case) && <CardBlock title={text.t("order.from_customer")} right={may(me, "case.read") && <Link className="link small" to={`/cases/${order.case.id}`}>{order.case.number}</Link>}><FromCustomer one={order.case} /></CardBlock>}
         <OrderCoverage order={order.id} opened={order.opened_at} />
         <CardBlock title={text.t("order.history")} right={(order.events?.length ?? 0) > LATEST && <Link className="link small" to={`/work-orders/${order.id}/history`}>{text.t("work.all_history")}</Link>} last>
           {order.events?.length ? <Timeline items={order.events.slice(0, LATEST)} hideOrder /> : <div className="small muted">{text.t("timeline.empty")}</div>}

@@ -1,6 +1,7 @@
 /** What the parts of a work order's page share: shapes, what may be picked, small words. */
 import { Link } from "react-router";
 
+import type { Schema } from "../../api/rows";
 import type { WorkOrder } from "../../api/types";
 import { useText, type Text } from "../../i18n/useText";
 import { orderTitle } from "../../text/sentences";
@@ -22,6 +23,7 @@ export type Order = Omit<WorkOrder, "visits"> & {
   team_id: string | null;
   service_type_id: string | null;
   case_id: string | null;
+  case?: Schema["CaseOfWork"] | null;
   documented_at: string | null;
   hold_reason: string | null;
   cannot_complete_reason: string | null;

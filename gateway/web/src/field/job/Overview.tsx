@@ -12,6 +12,7 @@ import { isOpen, SeverityChip } from "../../ui/chips";
 import { EvidenceChart, EvidenceTable } from "../../ui/Evidence";
 import { Lines, PastOrders } from "../../ui/Explained";
 import { repairOf } from "../../ui/FinishForm";
+import { FromCustomer, hasSent } from "../../ui/FromCustomer";
 import { Facts, Since } from "../../ui/parts";
 import { Notice } from "../../ui/states";
 import { assetPath, charts } from "../ahead";
@@ -42,6 +43,7 @@ export function Overview(props: Props) {
       <OnSiteCard order={order} me={me} />
       {order.outcome && <Done order={order} me={me} codes={props.codes} />}
       <Noticed order={order} codes={props.codes} />
+      {hasSent(order.case) && <section className="card pad"><h2>{text.t("order.from_customer")}</h2><FromCustomer one={order.case} /></section>}
       <LastFixes path={fixesPath(order.id)} most={3} />
       <Helped order={order} me={me} />
       <People order={order} me={me} />

@@ -165,6 +165,7 @@ def _wanted(
 def timeline_items(here: Context, events: Sequence[Event]) -> list[TimelineItem]:
     """Return events with the names that they refer to."""
     people = {e.actor_id for e in events if e.actor_kind == "person" and e.actor_id}
+    people |= {given for e in events if (given := _given_to(e))}
     staff = here.actor.roles != {"customer"}  # customers see what was done, not who did it
     names: dict[UUID, str] = {}
     if staff and people:
@@ -184,7 +185,7 @@ def timeline_items(here: Context, events: Sequence[Event]) -> list[TimelineItem]
             kind=e.kind,
             group=group_of(e.kind),
             actor=TimelineActor(kind=e.actor_kind, name=names.get(e.actor_id) if e.actor_id else None),
-            payload=e.payload if staff else outside(e.kind, e.payload),
+            payload=_told(e, names) if staff else outside(e.kind, e.payload),
             work_order=TimelineOrder(id=e.subject_id, number=numbers[e.subject_id])
             if e.subject_id in numbers
             else None,
@@ -194,9 +195,24 @@ def timeline_items(here: Context, events: Sequence[Event]) -> list[TimelineItem]
     ]
 
 
+def _given_to(event: Event) -> UUID | None:
+    said = event.payload.get("person_id") if event.kind == "work_order.assigned" else None
+    return UUID(said) if isinstance(said, str) else None
+
+
+def _told(event: Event, names: dict[UUID, str]) -> dict[str, Any]:
+    """Return the payload, with the name of who was given the work: somebody else, or whoever took it."""
+    given = _given_to(event)
+    if given is None or given not in names:
+        return event.payload
+    return {**event.payload, "assignee": names[given], "to": "taken" if given == event.actor_id else "given"}
+
+
 def _row(item: TimelineItem, language: str, digest: str) -> HistoryRow:
     params = {name: _plain(value) for name, value in item.payload.items()}
-    said = words("event.", item.kind, params | {"who": item.actor.name or ""})
+    closer = f"{item.kind}.{item.payload.get('to')}"
+    code = closer if item.kind == "work_order.assigned" and texts.has(f"event.{closer}") else item.kind
+    said = words("event.", code, params | {"who": item.actor.name or ""})
     return HistoryRow(
         at=item.at,
         group=item.group,

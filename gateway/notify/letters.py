@@ -70,7 +70,7 @@ def letter_of(session: Session, group: Sequence[Notification], settings: Setting
     languages = _languages(first, person)
     subject, body = _said(group, languages, settings, words)
     params = first.params
-    base = (settings.public_url or "").rstrip("/")
+    base = settings.base_url
     ready: dict[str, Any] = {
         "ids": tuple(row.id for row in group),
         "leased_until": first.next_try_at,
@@ -96,14 +96,14 @@ def _said(group: Sequence[Notification], languages: Sequence[str], settings: Set
     """Return subject and body; in both languages for somebody whose language nobody knows."""
     subjects, bodies = [], []
     for language in languages:
-        said = [words(row, language, settings.public_url) for row in group]
+        said = [words(row, language, settings.base_url) for row in group]
         if len(said) == 1:
             subject, body = said[0]
         else:
             subject = texts.text(language, "notify.digest.subject", count=len(said))
             body = "\n\n".join(f"{head}\n{text}" for head, text in said)
         if group[0].params.get("opt_out"):
-            url = (settings.public_url or "").rstrip("/") + str(group[0].params["opt_out"])
+            url = settings.base_url + str(group[0].params["opt_out"])
             body += "\n\n" + texts.text(language, "notify.opt_out", link=url)
         subjects.append(subject)
         bodies.append(body)

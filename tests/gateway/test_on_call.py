@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from email import message_from_string
 from typing import Any
 
 import pytest
@@ -268,6 +269,9 @@ def test_a_notification_without_words_does_not_hold_up_the_one_behind_it(service
     with mailbox() as (url, received):
         assert send_waiting(service.database, Settings(smtp_url=url), later(6)) == 1
     assert len(received) == 1
+    body = message_from_string(received[0]).get_payload(decode=True)
+    assert isinstance(body, bytes)
+    assert f"{Settings().base_url}/alarms/".encode() in body  # a link is whole without a public address too
     with service.database.as_service() as session:
         broken = session.get_one(Notification, key)
         assert (broken.state, broken.tries) == ("waiting", 1)

@@ -42,22 +42,17 @@ function worthSaying(item: TimelineItem): boolean {
   return !(item.kind === "visit.state_changed" && SAID_ALREADY.includes(String(item.payload.to)));
 }
 
-/** A technician who accepts is assigned and scheduled at the same moment: one sentence, not two. */
+/** Who is given work is scheduled at the same moment: one sentence, not two. */
 function told(items: TimelineItem[]): TimelineItem[] {
   const takenAt = (item: TimelineItem) => `${item.at} ${item.work_order?.id ?? ""}`;
   const is = (item: TimelineItem, kind: string, to?: string) => item.kind === kind && (to === undefined || item.payload.to === to);
-  const scheduled = new Set(items.filter((item) => is(item, "work_order.state_changed", "scheduled")).map(takenAt));
   const assigned = new Set(items.filter((item) => is(item, "work_order.assigned")).map(takenAt));
   const troubles = items.filter((item) => is(item, "episode.opened") || is(item, "episode.reopened"));
   // What was noticed and at once became trouble is said as trouble.
   const grew = (item: TimelineItem) =>
     is(item, "finding.opened") &&
     troubles.some((one) => one.payload.signature === item.payload.signature && Math.abs(Date.parse(one.at) - Date.parse(item.at)) < GREW_MS);
-  return items.filter((item) => worthSaying(item) && !grew(item)).flatMap((item) => {
-    if (is(item, "work_order.state_changed", "scheduled") && assigned.has(takenAt(item))) return [];
-    const taken = is(item, "work_order.assigned") && scheduled.has(takenAt(item));
-    return [taken ? { ...item, payload: { ...item.payload, to: "taken" } } : item];
-  });
+  return items.filter((item) => worthSaying(item) && !grew(item) && !(is(item, "work_order.state_changed", "scheduled") && assigned.has(takenAt(item))));
 }
 
 export function Timeline(props: { items: TimelineItem[]; base?: string; hideOrder?: boolean }) {

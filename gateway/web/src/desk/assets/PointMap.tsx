@@ -32,7 +32,7 @@ export function PointMap(props: { spots: Spot[]; tiles: Tiles | null }) {
     now.frame ||= requestAnimationFrame(() => {
       now.frame = 0;
       if (!canvas.current || !now.size.width) return;
-      now.view ??= around(placed, now.size);
+      now.view ??= around(placed, now.size, !tiles);
       if (now.of !== placed || now.scale !== now.view.scale) { now.groups = gather(placed, now.view.scale); now.of = placed; now.scale = now.view.scale; }
       draw(canvas.current, now.view, now.groups, now.size, tiles, later);
     });

@@ -13,6 +13,9 @@ export type Group = { x: number; y: number; spots: Spot[]; worst: AssetState }; 
 export type Placed = { spot: Spot; x: number; y: number };
 export type Size = { width: number; height: number };
 
+const NEAREST = 0.0008; // of the map's side: what is shown at least, with tiles
+const NEAREST_BARE = 0.012; // outlines alone need a coast or a border in sight to say where this is
+const NAMED_MOST = 40; // points: more names than that would lie on each other
 const REACH = 44; // pixels within which points are one
 const RANK: AssetState[] = ["trouble", "watch", "no_data", "learning", "ok"];
 
@@ -23,7 +26,7 @@ export function place(spot: Spot, shifted: boolean): Placed {
   return { spot, x, y };
 }
 
-export function around(points: Placed[], { width, height }: Size): View {
+export function around(points: Pick<Placed, "x" | "y">[], { width, height }: Size, bare = false): View {
   let [left, right, top, bottom] = [1, 0, 1, 0];
   for (const { x, y } of points) {
     left = Math.min(left, x);
@@ -31,7 +34,8 @@ export function around(points: Placed[], { width, height }: Size): View {
     top = Math.min(top, y);
     bottom = Math.max(bottom, y);
   }
-  return { x: (left + right) / 2, y: (top + bottom) / 2, scale: Math.min(width / Math.max(right - left, 0.0008), height / Math.max(bottom - top, 0.0008)) * 0.8 };
+  const least = bare ? NEAREST_BARE : NEAREST;
+  return { x: (left + right) / 2, y: (top + bottom) / 2, scale: Math.min(width / Math.max(right - left, least), height / Math.max(bottom - top, least)) * 0.8 };
 }
 
 /** Groups depend on the scale alone, so they neither dance nor cost anything while the map is moved. */
@@ -88,6 +92,7 @@ function drawGroups(pen: CanvasRenderingContext2D, view: View, groups: Group[], 
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   pen.font = "600 11px 'Inter Variable', sans-serif";
+  const named = groups.length <= NAMED_MOST;
   for (const group of groups) {
     const [x, y] = onScreen(group, view, size);
     if (x < -REACH || y < -REACH || x > size.width + REACH || y > size.height + REACH) continue;
@@ -99,8 +104,19 @@ function drawGroups(pen: CanvasRenderingContext2D, view: View, groups: Group[], 
     pen.lineWidth = 2;
     pen.strokeStyle = "#fff";
     pen.stroke();
+    if (!many && named) name(pen, group.spots[0]!.name, x, y);
     if (!many) continue;
     pen.fillStyle = "#fff";
     pen.fillText(group.spots.length > 999 ? `${Math.round(group.spots.length / 100) / 10}k` : String(group.spots.length), x, y);
   }
+}
+
+function name(pen: CanvasRenderingContext2D, words: string, x: number, y: number): void {
+  const said = words.length > 28 ? `${words.slice(0, 27)}…` : words;
+  pen.textAlign = "left";
+  pen.lineWidth = 3;
+  pen.strokeText(said, x + 12, y); // the white edge keeps it readable on any tile
+  pen.fillStyle = "#34434d";
+  pen.fillText(said, x + 12, y);
+  pen.textAlign = "center";
 }

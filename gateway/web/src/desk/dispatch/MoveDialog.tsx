@@ -32,7 +32,7 @@ export function MoveDialog(props: { drop: Drop; board: Board; bench: Waiting[]; 
   };
   const write = (accept: string[]) =>
     send.mutate({ path: "/dispatch/moves", body: { ...body, accept } }, {
-      onSuccess: (moved) => { say(text.t("dispatch.moved", { person, cost: sign(moved.cost, text) })); props.close(); },
+      onSuccess: (moved) => { say(text.t("dispatch.moved", { person, at: text.moment(moved.planned_start) })); props.close(); },
       onError: failed,
     });
   useEffect(() => {

@@ -28,6 +28,7 @@ export function Timeline(props: { board: Board; look: Look; first: Date; editabl
       nowIndicator: true,
       eventResizableFromStart: false,
       firstDay: 1,
+      eventDidMount: (info) => { info.el.title = typeof info.event.title === "string" ? info.event.title : ""; }, // a short visit's bar is too narrow for its words
       eventDrop: (info) => dropped(info.event, info.newResource?.id, info.revert, false, now.current),
       eventResize: (info) => dropped(info.event, undefined, info.revert, true, now.current),
       eventClick: (info) => { const bar = barOf(String(info.event.id), now.current.board); if (bar) now.current.open(bar); },
@@ -92,7 +93,7 @@ function event(bar: Bar, text: Text, editable: boolean): Calendar.EventInput[] {
     resourceIds: bar.technician_id ? [bar.technician_id] : [],
     start: new Date(bar.planned_start),
     end: new Date(bar.planned_end),
-    title: `${marks}${bar.number} · ${nameOf(bar, text)} · ${bar.asset_name}${bar.site_name ? ` · ${bar.site_name}` : ""}`,
+    title: `${marks}${bar.asset_name} · ${nameOf(bar, text)}${bar.site_name ? ` · ${bar.site_name}` : ""} · ${bar.number}`,
     editable: editable && bar.state === "scheduled",
     backgroundColor: fill,
     textColor: ink,

@@ -1,6 +1,6 @@
 /** What nobody is planned for, each with its reason; dragged onto the board, or given to the best one. */
 import { Button, Modal, Select } from "@mantine/core";
-import { CircleHelp, GripVertical, Inbox, Siren } from "lucide-react";
+import { CalendarClock, CircleHelp, GripVertical, Inbox, Siren } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 
@@ -10,6 +10,7 @@ import { ActButton } from "../../ui/Act";
 import { Chip, PriorityChip } from "../../ui/chips";
 import { CardBlock } from "../../ui/parts";
 import { Bones, Empty, Loaded } from "../../ui/states";
+import { AppointmentModal } from "../work/Appointment";
 import { nameOf, sign, type Bench, type Waiting } from "./look";
 
 const ROUGH = new Set(["not_planned", "not_tried"]);
@@ -17,6 +18,7 @@ const ROUGH = new Set(["not_planned", "not_tried"]);
 export function WaitingList(props: { bench: Bench; editable: boolean; give: (order: Waiting, technician: string, start: string) => void }) {
   const text = useText();
   const [why, setWhy] = useState<Waiting | null>(null);
+  const [promise, setPromise] = useState<Waiting | null>(null);
   const [code, setCode] = useState<string | null>(null);
   const codes = [...new Set(props.bench.items.map((one) => one.reason_code))];
   const shown = props.bench.items.filter((one) => !code || one.reason_code === code);
@@ -37,12 +39,14 @@ export function WaitingList(props: { bench: Bench; editable: boolean; give: (ord
             <div className="row wrap" style={{ gap: 6, marginTop: 4 }}>
               <Chip small tone={ROUGH.has(one.reason_code) ? "quiet" : "watch"} title={one.reason_detail ?? undefined}>{text.code("reason", one.reason_code)}</Chip>
               {one.appointment && <span className="small muted">🕑 {text.moment(one.appointment.from_at)}</span>}
-              {props.editable && <Button size="compact-xs" variant="default" leftSection={<CircleHelp size={13} />} onClick={() => setWhy(one)}>{text.t("dispatch.who")}</Button>}
+              {props.editable && <Button size="compact-sm" variant="default" leftSection={<CircleHelp size={14} />} onClick={() => setWhy(one)}>{text.t("dispatch.who")}</Button>}
+              {props.editable && <Button size="compact-sm" variant="default" leftSection={<CalendarClock size={14} />} onClick={() => setPromise(one)}>{text.t("appointment.title")}</Button>}
               {props.editable && <ActButton small icon={Siren} label={text.t("dispatch.emergency")} path="/dispatch/emergencies" body={{ work_order_id: one.work_order_id }} done="dispatch.plan_asked" />}
             </div>
           </div>
         ))}
       </div>
+      {promise && <AppointmentModal order={{ id: promise.work_order_id, state: "unscheduled", number: promise.number }} close={() => setPromise(null)} />}
       {why && <Candidates of={why} close={() => setWhy(null)} give={props.give} />}
     </CardBlock>
   );

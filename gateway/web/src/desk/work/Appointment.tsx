@@ -1,6 +1,6 @@
 /** What the customer was promised: windows that the plan can keep are offered by a link, booked by the desk, moved, taken back. */
 import { Button, Modal, Select } from "@mantine/core";
-import { CalendarClock, CalendarPlus, CalendarX, Copy, Send } from "lucide-react";
+import { CalendarClock, CalendarPlus, CalendarX, Send } from "lucide-react";
 import { useState } from "react";
 
 import { may, useOne, useSend, type Schema } from "../../api/rows";
@@ -10,7 +10,7 @@ import { useText, type Text } from "../../i18n/useText";
 import { ActButton } from "../../ui/Act";
 import { Chip, isOpen } from "../../ui/chips";
 import { problemText } from "../../ui/Form";
-import { CardBlock } from "../../ui/parts";
+import { CardBlock, CopyIcon } from "../../ui/parts";
 import { say } from "../../ui/Providers";
 import { Bones, Loaded, Notice } from "../../ui/states";
 import type { Order } from "./look";
@@ -24,7 +24,14 @@ const spanOf = (one: Window, text: Text): string => {
   return `${from} – ${from.slice(0, -5) === until.slice(0, -5) ? until.slice(-5) : until}`; // the date once, where it is one day
 };
 
-export function AppointmentCard(props: { order: Order }) {
+type Promisable = Pick<Order, "id" | "state">;
+
+/** On the board, beside what waits. */
+export function AppointmentModal(props: { order: Promisable & { number: string }; close: () => void }) {
+  return <Modal opened onClose={props.close} size="lg" title={props.order.number}><AppointmentCard order={props.order} /></Modal>;
+}
+
+export function AppointmentCard(props: { order: Promisable }) {
   const text = useText();
   const me = useMe();
   const { order } = props;
@@ -50,7 +57,7 @@ export function AppointmentCard(props: { order: Order }) {
   );
 }
 
-function Choose(props: { order: Order; booked: Promised | undefined; close: () => void }) {
+function Choose(props: { order: Promisable; booked: Promised | undefined; close: () => void }) {
   const text = useText();
   const [chosen, setChosen] = useState<string | null>(null);
   const windows = useOne<{ items: Window[] }>(`/work-orders/${props.order.id}/windows`);
@@ -77,14 +84,12 @@ function Choose(props: { order: Order; booked: Promised | undefined; close: () =
 function Offered(props: { offer: Offer; close: () => void }) {
   const text = useText();
   const link = new URL(props.offer.link, window.location.origin).href;
-  const copy = () => void navigator.clipboard?.writeText(link).then(() => say(text.t("appointment.copied")), () => undefined);
   return (
     <Modal opened onClose={props.close} title={text.t("appointment.offered")}>
       <div className="stack" style={{ gap: 12 }}>
         <div className="small muted">{text.t("appointment.offered_hint", { until: text.moment(props.offer.expires_at) })}</div>
-        <a className="link break mono" href={link} target="_blank" rel="noreferrer">{link}</a>
+        <div className="row" style={{ gap: 8 }}><a className="link break mono grow" href={link} target="_blank" rel="noreferrer">{link}</a><CopyIcon value={link} /></div>
         <ul style={{ margin: 0, paddingLeft: 18 }}>{props.offer.windows.map((one) => <li key={one.window_from}>{spanOf(one, text)}</li>)}</ul>
-        <Button variant="default" leftSection={<Copy size={15} />} onClick={copy}>{text.t("appointment.copy")}</Button>
       </div>
     </Modal>
   );

@@ -39,7 +39,7 @@ from assets.people import add_organisation, root_organisation
 from gateway.migrate import upgrade
 from gateway.supervise.postgres import EXTENSIONS, OWNER, EmbeddedPostgres
 
-CUSTOMERS, MODELS, WAREHOUSES, METERED = 2_000, 200, 1_000, 1_000
+CUSTOMERS, MODELS, WAREHOUSES, METERED = 2_000, 1_000, 1_000, 1_000
 Row = list[Any]
 _BEGAN = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -57,11 +57,31 @@ def _model(n: int) -> Row:
 
 
 def _metric(n: int) -> Row:
-    return [f"M{n % MODELS:06}", f"metric_{n // MODELS}", "Cel", f"Metric {n}", f"测点 {n}", "health", 1, 2, 80, 90]
+    return [
+        f"M{n // 100 % MODELS:06}",
+        f"metric_{n % 100}_{n // 100_000}",
+        "Cel",
+        f"Metric {n}",
+        f"测点 {n}",
+        "health",
+        1,
+        2,
+        80,
+        90,
+    ]
 
 
 def _mode(n: int) -> Row:
-    return [f"M{n % MODELS:06}", f"F{n // MODELS:05}", f"Seal {n} leaks", f"密封 {n} 泄漏", "wear", "磨损", "p, t", 10]
+    return [
+        f"M{n // 100 % MODELS:06}",
+        f"F{n % 100:03}{n // 100_000}",
+        f"Seal {n} leaks",
+        f"密封 {n} 泄漏",
+        "wear",
+        "磨损",
+        "p, t",
+        10,
+    ]
 
 
 def _asset(n: int) -> Row:

@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import select
 
 from assets.base.events import Event, broken_links
+from assets.failure_modes import FailureMode
 from assets.imports.kinds import KINDS
 from assets.imports.kinds.bulk import BulkKind
 from assets.meter_models import Meter, MeterReading
-from assets.registry import Asset
+from assets.registry import Asset, AssetModel
+from assets.stock.items import Part
 from assets.stock.ledger import replay_differences
 from assets.stock.places import StockLocation
 from assets.stock.totals import total_differences
@@ -26,8 +28,16 @@ COUNTS = "Part number,Location code,Counted,Lot\n"
 DAYS = "Asset serial number,Produced on,Delivered on,Region\n"
 PARTS = "Part number,Name (English),Name (Chinese),Unit,Tracking\nS-1,Seal,密封,pcs,none\nO-1,Oil,油,pcs,lot\n"
 
+METRICS = "Model code,Metric,Unit (UCUM),Low limit,High limit\n"
+MODES = "Model code,Failure mode,Name (English),Name (Chinese),Shows in metrics,Rank\n"
+
 # Each has faults of several kinds among rows that are sound.
 FAULTY = {
+    "metrics": METRICS + "CP-80,flow,m3/h,1,5\nX-1,flow,m3/h,,\nCP-80,heat,Cel,9,2\nX-2,a,,,\nCP-80,p,bar,,\n",
+    "failure_modes": MODES
+    + f'CP-80,leak,Leaks,泄漏,p,1\nX-1,leak,Leaks,泄漏,,\nCP-80,wear,Wears,磨损,"{",".join(map(str, range(60)))}",2\n'
+    + ",any,Any,任何,,\nX-2,leak,Leaks,泄漏,,\n"
+    + "".join(f"CP-80,m{n},Mode,模式,,\n" for n in range(201)),
     "stock_locations": PLACES
     + "B-1,Bin,bin,W-1\nW-1,Depot,warehouse,\nB-2,Bin,bin,W-1\nB-3,Deep,bin,B-2\nB-4,Alone,bin,\n"
     "W-1,Depot,quarantine,\n"
@@ -134,3 +144,39 @@ def test_days_of_warranty_come_with_their_events_and_only_what_is_told_changes(p
         changes = [each["changes"] for each in session.scalars(told.order_by(Event.id))]
         assert changes[1] == {"delivered_on": ["2024-03-01", "2024-03-05"]}
         assert broken_links(session, pump.id) == []
+
+
+def test_models_metrics_and_modes_change_together_and_come_in_once(plant: Plant) -> None:
+    models = "Model code,Name (English),Name (Chinese),Manufacturer\n"
+    assert counts(carry_out(plant, models + "A,Pump,泵,\nB,Fan,风机,Maker\n", kind="asset_models"))[1] == 2
+    assert counts(carry_out(plant, models + "A,Pump,水泵,\nB,Fan,风机,\n", kind="asset_models"))[2:4] == (1, 1)
+    metrics = METRICS + "A,flow,m3/h,1,5\nB,heat,Cel,,80\nA,heat,Cel,,90\n"
+    assert counts(carry_out(plant, metrics, kind="metrics")) == ("done", 3, 0, 0, 0)
+    assert counts(carry_out(plant, METRICS + "A,heat,,,95\nB,heat,Cel,,80\n", kind="metrics")) == ("done", 0, 1, 1, 0)
+    modes = MODES + "A,leak,Leaks,泄漏,flow、heat,3\n,any,Any,任何,,\n"
+    assert counts(carry_out(plant, modes, kind="failure_modes")) == ("done", 2, 0, 0, 0)
+    renamed = modes.replace("Leaks", "Seal leaks").replace("flow、heat", "")
+    assert counts(carry_out(plant, renamed, kind="failure_modes")) == ("done", 0, 1, 1, 0)
+    with plant.database.as_service() as session:
+        of = {each.code: each for each in session.scalars(select(AssetModel))}
+        assert (of["A"].name_zh, of["A"].version, of["B"].manufacturer, of["B"].version) == ("水泵", 5, "Maker", 2)
+        assert [(name, about["position"]) for name, about in sorted(of["A"].metrics.items())] == [
+            ("flow", 0), ("heat", 1)]  # fmt: skip
+        assert of["A"].metrics["heat"] == {"unit": "Cel", "high": 95, "position": 1, "role": "health"}
+        leak = session.scalars(select(FailureMode).where(FailureMode.code == "leak")).one()
+        assert (leak.name_en, leak.rank, leak.matches) == ("Seal leaks", 3, [{"metric": "flow"}, {"metric": "heat"}])
+
+
+def test_prices_and_names_of_parts_change_together(plant: Plant) -> None:
+    stocked(plant)
+    priced = "Part number,Name (English),Name (Chinese),Standard cost,Currency\n"
+    file = priced + "S-1,Lip seal,油封,12.5,EUR\nO-1,Oil,油,,\n"
+    assert counts(carry_out(plant, file, kind="parts")) == ("done", 0, 1, 1, 0)
+    assert counts(carry_out(plant, file, kind="parts")) == ("done", 0, 0, 2, 0)
+    wrong = carry_out(plant, priced + "S-1,Lip seal,油封,9,\nO-1,Oil,油,3,\n", kind="parts")
+    assert [each["cell"] for each in wrong["errors"]] == ["E3"]
+    with plant.database.as_service() as session:
+        seal = session.scalars(select(Part).where(Part.number == "S-1")).one()
+        assert (float(seal.standard_cost or 0), seal.name_en, seal.version) == (12.5, "Lip seal", 2)
+        assert "油封" in seal.search_text
+        assert "油封" in seal.search_pairs

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from assets.base.bulk import among, insert_objects
+from assets.base.bulk import among, insert_objects, update_rows
 from assets.base.errors import RuleError
 from assets.imports.fields import Field
 from assets.imports.kinds.base import Origin, pages
@@ -19,6 +19,11 @@ from assets.stock.words import PART_KINDS, TRACKING
 
 _KINDS = {"part": ("备件", "配件"), "consumable": ("耗材",), "tool": ("工具",), "rotable": ("周转件",)}
 _TRACKING = {"none": ("无",), "lot": ("批次",), "serial": ("序列号",)}
+_STAYS = frozenset({"unit", "tracking"})  # once there is a movement
+_WRITTEN = (
+    *("id", "number", "name_en", "name_zh", "kind", "unit", "tracking", "standard_cost", "currency", "supplier"),
+    *("supplier_number", "barcode", "old_part_return", "lead_time_days", "search_text", "search_pairs"),
+)
 _STOCKED = text("SELECT EXISTS (SELECT 1 FROM stock_entries WHERE part_id = :part)")
 
 
@@ -38,6 +43,19 @@ def _made(told: Mapping[str, Any], origin: Origin) -> Part:
 
 def _changes(there: Part, told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if getattr(there, name) != value}
+
+
+def _changed(there: Part, changes: Mapping[str, Any]) -> Part:
+    """Return the item as it will be, beside the one that is there."""
+    return Part(**{name: getattr(there, name) for name in (*_WRITTEN, "decimals", "version")} | dict(changes))
+
+
+def _judged(part: Part) -> RuleError | None:
+    try:
+        check_part(part)
+    except RuleError as wrong:
+        return wrong
+    return None
 
 
 class Parts(BulkKind):
@@ -85,36 +103,52 @@ class Parts(BulkKind):
     def decide(
         self, session: Session, rows: Rows, origin: Origin, memory: dict[Any, Any]
     ) -> dict[int, str | RuleError]:
-        """A new item is judged by itself; one that changes something goes one by one."""
+        """An item is judged by itself; one that changes what a ledger rests on goes one by one."""
         found = self._there(session, rows, origin)
         said: dict[int, str | RuleError] = {}
         for number, values in rows:
             told = _told(values)
             there = found.get(told["number"])
             if there is None:
-                try:
-                    check_part(_made(told, origin))
-                except RuleError as wrong:
-                    said[number] = wrong
-                else:
-                    said[number] = "insert"
-            elif not _changes(there, told):
+                said[number] = _judged(_made(told, origin)) or "insert"
+            elif not (changes := _changes(there, told)):
                 said[number] = "unchanged"
+            elif not changes.keys() & _STAYS:
+                said[number] = _judged(_changed(there, changes)) or "update"
         return said
 
     def store_many(self, session: Session, rows: Rows, origin: Origin) -> Rows:
-        """Add new items."""
-        found = self._there(session, rows, origin)
-        made = [_made(_told(values), origin) for _, values in rows if values["number"] not in found]
-        for part in made:
+        """Add new items, and change those that are there."""
+        found = self._there(session, rows, origin, lock=True)
+        made, changed, left = [], [], []
+        for number, values in rows:
+            told = _told(values)
+            there = found.get(told["number"])
+            if there is None:
+                made.append(_made(told, origin))
+            elif (changes := _changes(there, told)).keys() & _STAYS:
+                left.append((number, values))
+            elif changes:
+                changed.append(_changed(there, changes))
+        for part in (*made, *changed):
             check_part(part)
         insert_objects(session, made)
-        return [each for each in rows if each[1]["number"] in found]
+        update_rows(
+            session,
+            "parts",
+            [{name: getattr(part, name) for name in _WRITTEN} | {"version": part.version + 1} for part in changed],
+        )
+        if changed:
+            session.expire_all()
+        return left
 
-    def _there(self, session: Session, rows: Rows, origin: Origin) -> dict[str, Part]:
-        numbers = [values["number"] for _, values in rows]
+    def _there(self, session: Session, rows: Rows, origin: Origin, *, lock: bool = False) -> dict[str, Part]:
         own = Part.organisation_id == origin.actor.organisation_id
-        return {part.number: part for part in session.scalars(select(Part).where(own, among(Part.number, numbers)))}
+        wanted = select(Part).where(own, among(Part.number, [values["number"] for _, values in rows]))
+        if lock:
+            wanted = wanted.order_by(Part.id).with_for_update()
+        found = session.scalars(wanted, execution_options={"populate_existing": True})
+        return {part.number: part for part in found}
 
     def rows(self, session: Session) -> Iterator[Sequence[Any]]:
         """Yield items by number."""

@@ -38,7 +38,9 @@ const FieldTab = lazy(() => import("./fieldwork/FieldTab").then((made) => ({ def
 const PeopleTab = lazy(() => import("./work/Planning").then((made) => ({ default: made.PeopleTab })));
 const BlocksTab = lazy(() => import("./work/Planning").then((made) => ({ default: made.BlocksTab })));
 
-const TABS: Record<string, ComponentType<{ order: Full }>> = { field: FieldTab, checklist: ChecklistTab, lines: LinesTab, people: PeopleTab, blocks: BlocksTab, history: HistoryTab };
+const NormTab = lazy(() => import("./procedures/OrderNorm").then((made) => ({ default: made.NormTab })));
+
+const TABS: Record<string, ComponentType<{ order: Full }>> = { field: FieldTab, checklist: ChecklistTab, lines: LinesTab, norm: NormTab, people: PeopleTab, blocks: BlocksTab, history: HistoryTab };
 
 export function WorkOrderPage() {
   const { id = "" } = useParams();
@@ -67,7 +69,7 @@ function Order(props: { order: Full }) {
   const calls = (useCalls(order.id, inside && may(me, "help.read")).data?.items ?? []).filter(isAlive).length;
   const tabs: Tab[] = [
     { to: base, label: text.t("work.tab.overview") },
-    ...(inside ? [{ to: `${base}/field`, label: text.t("work.tab.field"), tally: calls }, { to: `${base}/checklist`, label: text.t("work.tab.checklist"), tally: order.steps_missing }, { to: `${base}/lines`, label: text.t("work.tab.lines") }, { to: `${base}/people`, label: text.t("work.tab.people"), tally: order.visits.length }] : []),
+    ...(inside ? [{ to: `${base}/field`, label: text.t("work.tab.field"), tally: calls }, { to: `${base}/checklist`, label: text.t("work.tab.checklist"), tally: order.steps_missing }, { to: `${base}/lines`, label: text.t("work.tab.lines") }, { to: `${base}/norm`, label: text.t("work.tab.norm") }, { to: `${base}/people`, label: text.t("work.tab.people"), tally: order.visits.length }] : []),
     { to: `${base}/blocks`, label: text.t("work.tab.blocks"), tally: order.blocked_by.filter((one) => !one.cleared_at).length },
     { to: `${base}/history`, label: text.t("work.tab.history") },
   ];

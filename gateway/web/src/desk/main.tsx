@@ -122,6 +122,8 @@ const SentPage = lazy(() => import("./fieldwork/SentPage").then((made) => ({ def
 const DocumentRulesPage = lazy(() => import("./fieldwork/DocumentRulesPage").then((made) => ({ default: made.DocumentRulesPage })));
 const DispatchPage = lazy(() => import("./dispatch/DispatchPage").then((made) => ({ default: made.DispatchPage })));
 const ProceduresPage = lazy(() => import("./procedures/ProceduresPage").then((made) => ({ default: made.ProceduresPage })));
+const NormVariancePage = lazy(() => import("./procedures/VariancePage").then((made) => ({ default: made.VariancePage })));
+const LabourRatesPage = lazy(() => import("./procedures/RatesPage").then((made) => ({ default: made.RatesPage })));
 const ProcedurePage = lazy(() => import("./procedures/ProcedurePage").then((made) => ({ default: made.ProcedurePage })));
 
 createRoot(document.getElementById("root")!).render(
@@ -203,6 +205,8 @@ createRoot(document.getElementById("root")!).render(
           <Route path="work-orders/:id" element={<WorkOrderPage />} />
           <Route path="work-orders/:id/:tab" element={<WorkOrderPage />} />
           <Route path="procedures" element={<ProceduresPage />} />
+          <Route path="procedures/norms" element={<NormVariancePage />} />
+          <Route path="procedures/rates" element={<LabourRatesPage />} />
           <Route path="procedures/:id" element={<ProcedurePage />} />
           <Route path="alarms" element={<AlarmsPage />} />
           <Route path="planner" element={<PlannerPage />} />

@@ -149,7 +149,7 @@ export function RefusedNotice(props: { entries: Entry[]; me: Me }) {
 }
 
 /** Where something is entered anew. */
-const CORRECT: Record<string, string> = { "procedure.answer": "checklist", "line.add": "time", "line.change": "time", "note.add": "messages", "message.post": "messages" };
+const CORRECT: Record<string, string> = { "procedure.answer": "checklist", "permit.enter": "checklist", "line.add": "time", "line.change": "time", "note.add": "messages", "message.post": "messages" };
 
 /** The reason in words: who has the job now, how it stands, else what the server said. */
 function why(problem: Problem, me: Me, text: Text): string {

@@ -54,8 +54,10 @@ function moved(order: Job, entry: Entry, me: Somebody, to: string): PlannedVisit
 }
 
 /** A checklist with my answers in it, asked and missing steps counted anew. */
-export function answered(run: Run, held: Entry[], me: Somebody): Run {
-  const own = held.filter((entry) => entry.kind === "procedure.answer" && entry.body.run_id === run.id && entry.person.id === me.id && !entry.problem);
+export function answered(kept: Run, held: Entry[], me: Somebody): Run {
+  const mine = held.filter((entry) => entry.body.run_id === kept.id && entry.person.id === me.id && !entry.problem);
+  const run = permitted(kept, mine, me);
+  const own = mine.filter((entry) => entry.kind === "procedure.answer");
   if (own.length === 0) return run;
   const answers = { ...run.answers };
   for (const entry of own) {
@@ -66,4 +68,16 @@ export function answered(run: Run, held: Entry[], me: Somebody): Run {
     answers[step.key] = given;
   }
   return { ...run, ...judged(run.steps, answers) };
+}
+
+/** A checklist with what I entered into its permits. */
+function permitted(run: Run, mine: Entry[], me: Somebody): Run {
+  const own = mine.filter((entry) => entry.kind === "permit.enter");
+  if (own.length === 0) return run;
+  const word = (value: unknown) => (typeof value === "string" ? value : null);
+  const known = new Set((run.permit_entries ?? []).map((one) => one.id));
+  const made = own
+    .filter((entry) => !known.has(String(entry.body.entry_id)))
+    .map((entry) => ({ id: String(entry.body.entry_id), permit: String(entry.body.permit), action: String(entry.body.action), point: word(entry.body.point), lock_number: word(entry.body.lock_number), person: me, of_person: null, note: word(entry.body.note), at: entry.at }));
+  return { ...run, permit_entries: [...(run.permit_entries ?? []), ...made] };
 }

@@ -16,7 +16,7 @@ const LISTS = ["order.accept", "visit.move", "order.finish", "order.document", "
 export function concerned(entry: Pick<Entry, "kind" | "order" | "subject">): string[] {
   const { kind, order, subject } = entry;
   if (kind === "message.post") return [threadPath(subject.id)];
-  if (kind === "procedure.answer") return [proceduresPath(order), pathOf(order)];
+  if (kind === "procedure.answer" || kind === "permit.enter") return [proceduresPath(order), pathOf(order)];
   if (kind.startsWith("line.")) return [linesPath(order)];
   if (kind.startsWith("help.")) return [helpPath(order)];
   if (kind === "stock.move") return [`${pathOf(order)}/parts`];

@@ -1,14 +1,15 @@
 /** One procedure: its published steps, the draft that comes next, what work gets it, and all its versions. */
 import { ActionIcon, Button, SegmentedControl } from "@mantine/core";
-import { Archive, ArrowDown, ArrowUp, GitBranch, Link2, Pencil, Plus, Send, Trash2 } from "lucide-react";
+import { Archive, ArrowDown, ArrowUp, Download, GitBranch, Link2, OctagonMinus, Pencil, Plus, Send, Trash2 } from "lucide-react";
 import { useEffect, useState } from "react";
-import { useOutletContext, useParams } from "react-router";
+import { Link, useOutletContext, useParams } from "react-router";
 
+import { api } from "../../api/client";
 import { may, useOne, useSend } from "../../api/rows";
 import type { Me } from "../../api/types";
 import { useText, type Text } from "../../i18n/useText";
-import { ActButton, FormButton } from "../../ui/Act";
-import { Chip } from "../../ui/chips";
+import { ActButton, FormButton, REASON } from "../../ui/Act";
+import { Chip, WorkChip } from "../../ui/chips";
 import { problemText } from "../../ui/Form";
 import { CardBlock, PageHead, useTitle } from "../../ui/parts";
 import { say } from "../../ui/Providers";
@@ -16,10 +17,13 @@ import { Bones, Empty, Loaded, Notice } from "../../ui/states";
 import { MODELS } from "../assets/look";
 import { limits, words, type Condition, type Step } from "../work/Checklist";
 import { FAILURE_MODES, SERVICE_TYPES } from "../work/look";
+import { CostCard, NormsCard, PermitsCard, type NormVersion } from "./Norms";
 import { StepForm } from "./StepForm";
 import type { ProcedureRow } from "./ProceduresPage";
 
-type Version = { id: string; number: number; state: string; steps: Step[]; note: string | null; created_at: string; published_at: string | null; version: number };
+type Origin = { work_order_id: string | null; number: string; facts: Record<string, number> };
+type Version = NormVersion & { created_at: string; published_at: string | null; withdrawn_at: string | null; withdrawn_reason: string | null; origin: Origin | null };
+type Use = { run_id: string; work_order_id: string; number: string; state: string; version_number: number; stopped_at: string | null };
 type LinkOf = { asset_model_id: string | null; failure_mode_id: string | null; service_type_id: string | null; asset_model: string | null; failure_mode: string | null; service_type: string | null };
 type Procedure = ProcedureRow & { description_en: string; description_zh: string; links: LinkOf[]; versions: Version[] };
 
@@ -38,6 +42,7 @@ function Sop(props: { procedure: Procedure }) {
   const draft = procedure.versions.find((one) => one.state === "draft");
   const [number, setNumber] = useState<number | null>(null);
   const shown = procedure.versions.find((one) => one.number === number) ?? draft ?? published ?? procedure.versions[0];
+  const last = procedure.versions[0];
   useTitle(words(procedure, "name", text));
   const path = `/procedures/${procedure.id}`;
   return (
@@ -50,6 +55,8 @@ function Sop(props: { procedure: Procedure }) {
         right={manage && <>
           {draft && !procedure.retired_at && draft.steps.length > 0 && <ActButton primary icon={Send} label={text.t("sop.publish", { number: draft.number })} path={`${path}/publish`} version={procedure.version} done="sop.was_published" after={() => setNumber(null)} />}
           <FormButton icon={Pencil} label={text.t("action.edit")} form={{ path, method: "PATCH", version: procedure.version, done: "form.saved", initial: { ...procedure }, fields: [{ name: "name_en", label: "col.name_en", required: true, half: true }, { name: "name_zh", label: "col.name_zh", required: true, half: true }, { name: "description_en", label: "sop.description_en", kind: "area", most: 4000 }, { name: "description_zh", label: "sop.description_zh", kind: "area", most: 4000 }] }} />
+          {published && !procedure.retired_at && <FormButton danger icon={OctagonMinus} label={text.t("sop.withdraw")} form={{ path: `${path}/withdraw`, version: procedure.version, done: "sop.was_withdrawn", note: text.t("sop.withdraw_hint"), danger: true, fields: [REASON, { name: "stop", label: "sop.withdraw_stop", kind: "switch" }] }} />}
+          {(published ?? draft) && <Button variant="default" leftSection={<Download size={16} />} onClick={() => void carry(procedure)}>{text.t("sop.carry_out")}</Button>}
           <ActButton icon={Archive} label={text.t(procedure.retired_at ? "sop.restore" : "sop.retire")} path={path} method="PATCH" body={{ retired: !procedure.retired_at }} version={procedure.version} />
         </>}
       />
@@ -57,9 +64,16 @@ function Sop(props: { procedure: Procedure }) {
         <div>
           {procedure.versions.length > 1 && <SegmentedControl value={String(shown?.number ?? "")} onChange={(value) => setNumber(Number(value))} data={procedure.versions.slice(0, 6).map((one) => ({ value: String(one.number), label: `v${one.number} · ${text.code("sop_state", one.state)}` }))} style={{ alignSelf: "flex-start", maxWidth: "100%", overflowX: "auto" }} />}
           {shown && <Steps key={`${shown.id}.${shown.version}`} procedure={procedure} version={shown} edit={manage && shown.state === "draft" && !procedure.retired_at} />}
+          {shown?.state === "withdrawn" && <Notice tone="trouble" icon={OctagonMinus}>{text.t("sop.withdrawn_note", { number: shown.number, reason: shown.withdrawn_reason ?? "" })}</Notice>}
+          {shown?.origin && <OriginLine origin={shown.origin} />}
+          {manage && !draft && !published && last && !procedure.retired_at && <div className="row"><ActButton icon={GitBranch} label={text.t("sop.next_version")} path={`${path}/draft`} method="PUT" body={{ steps: last.steps, norms: bare(last) }} after={() => setNumber(null)} /></div>}
           {manage && !draft && published && !procedure.retired_at && <div className="row"><ActButton icon={GitBranch} label={text.t("sop.next_version")} path={`${path}/draft`} method="PUT" body={{ steps: published.steps }} after={() => setNumber(null)} /></div>}
         </div>
         <div>
+          {shown && <NormsCard key={`n${shown.id}.${shown.version}`} procedure={procedure} version={shown} edit={manage && shown.state === "draft" && !procedure.retired_at} />}
+          {shown && <PermitsCard key={`p${shown.id}.${shown.version}`} procedure={procedure} version={shown} edit={manage && shown.state === "draft" && !procedure.retired_at} />}
+          {shown && <CostCard procedure={procedure} version={shown} edit={false} />}
+          {manage && <Uses procedure={procedure} />}
           <CardBlock title={text.t("sop.for")} right={manage && <Links procedure={procedure} />}>
             {procedure.links.length === 0 ? <div className="small muted">{text.t("sop.for_none")}</div> : procedure.links.map((link) => <div key={`${link.asset_model_id}${link.failure_mode_id}${link.service_type_id}`} className="line small break">{[link.asset_model, link.failure_mode, link.service_type].filter(Boolean).join(" + ")}</div>)}
           </CardBlock>
@@ -74,6 +88,37 @@ function Sop(props: { procedure: Procedure }) {
         </div>
       </div>
     </>
+  );
+}
+
+/** A version's norms as they are sent: items by id. */
+const bare = (version: Version) => ({ ...version.norms, parts: (version.norms.parts ?? []).map(({ part_id, quantity }) => ({ part_id, quantity })), tools: (version.norms.tools ?? []).map(({ part_id, minutes }) => ({ part_id, minutes })) });
+
+/** Save the procedure as a file that another Forewarn takes. */
+async function carry(procedure: Procedure) {
+  const file = await api<object>(`/procedures/${procedure.id}/file`);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(file, null, 1)], { type: "application/json" }));
+  link.download = `${procedure.code}.json`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function OriginLine(props: { origin: Origin }) {
+  const text = useText();
+  const { origin } = props;
+  return <div className="small muted">{text.t("sop.made_from")} {origin.work_order_id ? <Link className="link" to={`/work-orders/${origin.work_order_id}`}>{origin.number}</Link> : origin.number} · {Object.entries(origin.facts).filter(([, count]) => count > 0).map(([what, count]) => text.t(`sop.gave.${what}`, { count })).join(" · ")}</div>;
+}
+
+function Uses(props: { procedure: Procedure }) {
+  const text = useText();
+  const uses = useOne<{ items: Use[]; next: string | null }>(`/procedures/${props.procedure.id}/in-use`);
+  const items = uses.data?.items ?? [];
+  if (items.length === 0) return null;
+  return (
+    <CardBlock title={text.t("sop.in_use", { count: `${items.length}${uses.data?.next ? "+" : ""}` })}>
+      {items.slice(0, 8).map((one) => <div key={one.run_id} className="row line small" style={{ gap: 10 }}><Link className="link mono-num grow" to={`/work-orders/${one.work_order_id}/checklist`}>{one.number}</Link><span className="muted">v{one.version_number}</span>{one.stopped_at ? <Chip small tone="trouble">{text.t("sop.stopped_short")}</Chip> : <WorkChip state={one.state} small />}</div>)}
+    </CardBlock>
   );
 }
 

@@ -1,16 +1,35 @@
 /** The library of procedures: what is done how, in which version, and for which machines. */
-import { ListChecks, Plus } from "lucide-react";
+import { Button, FileButton } from "@mantine/core";
+import { FileUp, ListChecks, Plus } from "lucide-react";
 import { useNavigate, useOutletContext } from "react-router";
 
-import { may } from "../../api/rows";
+import { newKey } from "../../api/client";
+import { may, useSend } from "../../api/rows";
 import type { Me } from "../../api/types";
 import { useText } from "../../i18n/useText";
 import { FormButton } from "../../ui/Act";
 import { Chip } from "../../ui/chips";
+import { problemText } from "../../ui/Form";
 import { ListPage } from "../../ui/ListPage";
+import { say } from "../../ui/Providers";
 import { words } from "../work/Checklist";
+import { ProcedureTabs } from "./ProcedureTabs";
 
 export type ProcedureRow = { id: string; code: string; name_en: string; name_zh: string; published: number | null; draft: number | null; steps: number; retired_at: string | null; version: number };
+
+/** Take a file in that another Forewarn wrote: a draft, of a new procedure or of the next version of one with its code. */
+function Carry() {
+  const text = useText();
+  const navigate = useNavigate();
+  const send = useSend<{ id: string }>();
+  const take = async (file: File | null) => {
+    if (!file) return;
+    let body: unknown;
+    try { body = JSON.parse(await file.text()); } catch { say(text.t("sop.not_a_file"), "bad"); return; }
+    send.mutate({ path: "/procedures/import", body, key: newKey() }, { onSuccess: (made) => { say(text.t("sop.was_carried")); void navigate(`/procedures/${made.id}`); }, onError: (error) => say(problemText(error, text), "bad") });
+  };
+  return <FileButton onChange={(file) => void take(file)} accept="application/json,.json">{(more) => <Button variant="default" leftSection={<FileUp size={16} />} loading={send.isPending} {...more}>{text.t("sop.carry_in")}</Button>}</FileButton>;
+}
 
 export function ProceduresPage() {
   const text = useText();
@@ -32,6 +51,7 @@ export function ProceduresPage() {
     <ListPage<ProcedureRow>
       title={text.t("nav.procedures")}
       sub={text.t("sop.sub")}
+      tabs={<ProcedureTabs />}
       path="/procedures"
       search="sop.search"
       filters={[{ name: "retired", label: "sop.which", options: [{ value: "true", label: text.t("sop.with_retired") }] }]}
@@ -48,7 +68,7 @@ export function ProceduresPage() {
         ) },
       ]}
       to={(row) => `/procedures/${row.id}`}
-      right={add}
+      right={add && <><Carry />{add}</>}
       empty={{ icon: ListChecks, sentence: "sop.empty", example: "sop.example", action: add }}
     />
   );

@@ -2,24 +2,28 @@
 import { Button, Checkbox, NumberInput, SegmentedControl, Select, Textarea } from "@mantine/core";
 import { Camera, CheckCircle2, Circle, ListChecks, Plus, TriangleAlert, X } from "lucide-react";
 import { useState } from "react";
+import { useOutletContext } from "react-router";
 
 import { newKey } from "../../api/client";
 import { useOne, useSend } from "../../api/rows";
+import type { Me } from "../../api/types";
 import { useText, type Text } from "../../i18n/useText";
-import { FormButton, REASON } from "../../ui/Act";
+import { ActButton, FormButton, REASON } from "../../ui/Act";
 import { Chip } from "../../ui/chips";
 import { problemText } from "../../ui/Form";
 import { AnswerPhotos } from "../fieldwork/Photos";
 import { CardBlock } from "../../ui/parts";
 import { say } from "../../ui/Providers";
-import { Bones, Empty, Failure } from "../../ui/states";
+import { Bones, Empty, Failure, Notice } from "../../ui/states";
 import { TONES } from "../../ui/theme";
 import { PROCEDURES, type Named, type Order } from "./look";
+import { Permits } from "../procedures/PermitCard";
+import type { Permit, PermitEntry } from "../procedures/permits";
 
 export type Condition = { step: string; op: string; value?: unknown };
 export type Step = { key: string; kind: string; title_en: string; title_zh: string; help_en?: string; help_zh?: string; section_en?: string; section_zh?: string; required: boolean; photos: number; unit?: string; low?: number | null; high?: number | null; decimals?: number | null; choices?: { value: string; en: string; zh: string; out_of_limit: boolean }[]; multiple?: boolean; meter?: string; when: Condition[]; follow_up: { title_en: string; title_zh: string; priority: string } | null };
 export type Answer = { id: string; step: string; value: unknown; evidence_ids: string[]; note: string | null; out_of_limit: boolean; answered_at: string; answered_by: Named | null };
-export type Run = { id: string; code: string; name_en: string; name_zh: string; description_en: string; description_zh: string; version_number: number; steps: Step[]; answers: Record<string, Answer>; asked: string[]; missing: string[]; out_of_limit: string[]; completed_at: string | null };
+export type Run = { id: string; code: string; name_en: string; name_zh: string; description_en: string; description_zh: string; version_number: number; steps: Step[]; answers: Record<string, Answer>; asked: string[]; missing: string[]; out_of_limit: string[]; completed_at: string | null; permits?: Permit[]; permit_entries?: PermitEntry[]; stopped_at?: string | null; stopped_reason?: string | null };
 
 export const words = (of: Record<string, any>, field: string, text: Text): string => (text.language === "zh" && of[`${field}_zh`]) || of[`${field}_en`] || "";
 
@@ -48,6 +52,8 @@ export function ChecklistTab(props: { order: Order }) {
 
 function RunCard(props: { run: Run; order: Order; answerable: boolean }) {
   const text = useText();
+  const me = useOutletContext<Me>();
+  const enter = useSend();
   const { run } = props;
   const shown = run.steps.filter((step) => run.asked.includes(step.key));
   const done = shown.filter((step) => run.answers[step.key]).length;
@@ -62,6 +68,9 @@ function RunCard(props: { run: Run; order: Order; answerable: boolean }) {
       </span>}
     >
       {words(run, "description", text) && <p className="small muted break" style={{ marginTop: 0 }}>{words(run, "description", text)}</p>}
+      {run.stopped_at && <Notice tone="trouble" icon={TriangleAlert}>{text.t("sop.stopped", { number: run.version_number, reason: run.stopped_reason ?? "" })}{props.answerable && <div style={{ marginTop: 8 }}><ActButton small label={text.t("sop.renew")} path={`/procedure-runs/${run.id}/renew`} done="form.saved" /></div>}</Notice>}
+      <Permits permits={run.permits ?? []} entries={run.permit_entries ?? []} me={me.person.id} desk={props.order.may.includes("work_order.review")} can={props.order.may.includes("work_order.record")} begin={props.answerable && !run.stopped_at}
+        enter={(permit, action, more) => enter.mutateAsync({ path: `/procedure-runs/${run.id}/permits`, body: { id: newKey(), permit, action, ...more } }).catch((error: Error) => say(problemText(error, text), "bad"))} />
       {shown.map((step) => {
         const head = words(step, "section", text);
         const fresh = head !== "" && head !== section;

@@ -1,14 +1,17 @@
 /** The checklists of a job: one step after the other, what is out of limits said at once, photos where they are asked for. */
 import { Button } from "@mantine/core";
-import { Camera, CheckCircle2, ChevronDown, Circle, ListChecks, TriangleAlert } from "lucide-react";
+import { Camera, CheckCircle2, ChevronDown, Circle, ListChecks, ShieldAlert, TriangleAlert } from "lucide-react";
 import { useState } from "react";
 
 import type { Me } from "../../api/types";
+import { permitLacks, Permits } from "../../desk/procedures/PermitCard";
+import { lacking, neededBy, replay } from "../../desk/procedures/permits";
 import { limits, words, type Answer, type Run, type Step } from "../../desk/work/Checklist";
 import { useText, type Text } from "../../i18n/useText";
 import { Chip } from "../../ui/chips";
 import { Bones, Empty, Failure, Notice } from "../../ui/states";
 import { TONES } from "../../ui/theme";
+import { newId } from "../ids";
 import type { Job } from "../jobs";
 import { useKept } from "../kept";
 import { useOutbox } from "../outbox";
@@ -41,6 +44,8 @@ function RunCard(props: { run: Run; order: Job; me: Me }) {
   const done = shown.filter((step) => run.answers[step.key]).length;
   const answerable = !CLOSED.includes(order.state);
   const next = shown.find((step) => !run.answers[step.key])?.key ?? null;
+  const { act } = useOutbox();
+  const enter = (permit: string, action: string, more = {}) => act(props.me, { order, kind: "permit.enter", body: { run_id: run.id, permit, action, ...more, entry_id: newId() } });
   const [chosen, choose] = useState<string | null | undefined>(undefined);
   const open = answerable ? (chosen === undefined ? next : chosen) : null;
   return (
@@ -53,6 +58,8 @@ function RunCard(props: { run: Run; order: Job; me: Me }) {
       </div>
       <div className="progress"><i style={{ width: `${shown.length ? (done / shown.length) * 100 : 0}%` }} /></div>
       {words(run, "description", text) && <p className="small muted break" style={{ margin: "10px 0 0" }}>{words(run, "description", text)}</p>}
+      {run.stopped_at && <div style={{ marginTop: 10 }}><Notice tone="trouble" icon={TriangleAlert}>{text.t("sop.stopped", { number: run.version_number, reason: run.stopped_reason ?? "" })}</Notice></div>}
+      {(run.permits ?? []).length > 0 && <div style={{ marginTop: 12 }}><Permits large permits={run.permits ?? []} entries={run.permit_entries ?? []} me={props.me.person.id} can begin={answerable && !run.stopped_at} enter={enter} /></div>}
       {shown.map((step, index) => {
         const head = words(step, "section", text);
         const before = index > 0 ? words(shown[index - 1]!, "section", text) : "";
@@ -74,6 +81,7 @@ function StepRow(props: { step: Step; run: Run; order: Job; me: Me; open: boolea
   const text = useText();
   const { step, run, order } = props;
   const answer = run.answers[step.key];
+  const waits = answer ? "" : waiting(run, step.key, props.me.person.id, text);
   const shots = useShots(order.id, { run: run.id, step: step.key });
   const tone = TONES[!answer ? "quiet" : answer.out_of_limit ? "trouble" : "ok"];
   const Icon = !answer ? Circle : answer.out_of_limit ? TriangleAlert : CheckCircle2;
@@ -92,9 +100,18 @@ function StepRow(props: { step: Step; run: Run; order: Job; me: Me; open: boolea
         {!answer && step.photos > 0 && <Camera size={18} className="muted" aria-hidden />}
         {props.toggle && <ChevronDown size={20} className="muted" style={{ flex: "none", transform: props.open ? "rotate(180deg)" : undefined }} aria-hidden />}
       </button>
-      {props.open ? <StepForm key={answer?.id ?? "new"} step={step} run={run} order={order} me={props.me} done={props.done} shots={shots} /> : shots.length > 0 && <div style={{ paddingLeft: 34 }}><Strip shots={shots} /></div>}
+      {props.open && waits ? <div style={{ padding: "0 0 12px 34px" }}><Notice tone="watch" icon={ShieldAlert}>{waits}</Notice></div> : props.open ? <StepForm key={answer?.id ?? "new"} step={step} run={run} order={order} me={props.me} done={props.done} shots={shots} /> : shots.length > 0 && <div style={{ paddingLeft: 34 }}><Strip shots={shots} /></div>}
     </div>
   );
+}
+
+/** Why a step cannot begin yet; nothing when it can. */
+function waiting(run: Run, step: string, me: string, text: Text): string {
+  for (const permit of neededBy(run.permits ?? [], step)) {
+    const missing = lacking(permit, replay(permit, run.permit_entries ?? []), Date.now(), me);
+    if (missing.length > 0) return permitLacks(permit, missing, text);
+  }
+  return "";
 }
 
 export function said(step: Step, answer: Pick<Answer, "value" | "evidence_ids">, text: Text): string {

@@ -74,9 +74,12 @@ class Regime:
         """Smoothing begins anew: what came before is not just before."""
         self.fast = self.slow = self.track = None
 
-    def let_go(self, columns: Bools) -> None:
-        """Metrics that come no more: their last levels are none of now."""
+    def let_go(self, metrics: Sequence[str], columns: Bools) -> None:
+        """Metrics [m] that come no more: their last levels are none of now, and they wait for nothing."""
         self.track = None
+        gone = {metric for metric, is_gone in zip(metrics, columns, strict=True) if is_gone}
+        self.late += [metric for metric in self.waiting if metric in gone]  # they may come back
+        self.waiting = [metric for metric in self.waiting if metric not in gone]
         if self.fast is not None and self.slow is not None:
             self.fast, self.slow = np.where(columns, 0.0, self.fast), np.where(columns, 0.0, self.slow)
 

@@ -357,7 +357,7 @@ class ResidualDetector:
         """Their levels, which nothing moves any more, would stay as they were for ever."""
         gone = np.isin(self._metrics, list(metrics))
         for regime in self._regimes.values():
-            regime.let_go(gone)
+            regime.let_go(self._metrics, gone)
         return self._end(self._last_t) if gone.all() else []
 
     def rewind(self) -> None:

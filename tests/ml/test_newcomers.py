@@ -108,6 +108,15 @@ def test_a_repair_takes_the_new_metric_in(frozen: bytes) -> None:
     assert {f.contributions[0].metric for f in detector.update(block)} == {NEW}
 
 
+def test_what_gets_a_rhythm_of_its_own_waits_for_nothing_unless_it_comes_back(frozen: bytes) -> None:
+    detector = restored(frozen)
+    detector.update(readings(20, 3, PAST))
+    detector.let_go((NEW,))
+    assert detector.learning().waiting == ()
+    detector.update(readings(1, 3, PAST + 20))
+    assert detector.learning().waiting == (NEW,)
+
+
 def test_a_repair_without_anything_new_keeps_the_relations(frozen: bytes) -> None:
     detector = restored(frozen)
     detector.rebaseline(T0 + STEP_S * PAST)

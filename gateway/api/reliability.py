@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from assets.base.errors import Invalid
 from assets.failure_modes import FailureMode
 from assets.registry import AssetModel, Customer, Site
 from gateway.api.deps import Context, Here
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.api.reliability_shapes import (
     BadActor,
     BadActors,
@@ -63,6 +63,7 @@ router = APIRouter(prefix="/api/v1", tags=["reliability"])
 LONGEST = timedelta(days=366 * 30)
 USUAL_SPAN = timedelta(days=365)
 MAX_POINTS = 1000  # on one plot
+MODEL_NAME = func.coalesce(func.nullif(AssetModel.name_en, ""), AssetModel.code)
 WEIBULL_FORMULA = "F(t) = 1 - exp(-(t / scale)^shape)"
 BAD_FORMULA = "failures / (failures of the others * its hours up / their hours up)"
 Group = Annotated[str | None, Query(max_length=200, description="the group's id or word; 'none' for those without")]
@@ -180,7 +181,7 @@ def list_bad_actors(
     start = int(read_cursor(after, int)[0]) if after is not None else 0
     ranked = bad_actors(records(machines))
     page = ranked[max(start, 0) : max(start, 0) + limit]
-    models = _names(here, AssetModel.id, AssetModel.code, {str(each.record.group) for each in page})
+    models = _names(here, AssetModel.id, MODEL_NAME, {str(each.record.group) for each in page})
     items = []
     for each in page:
         machine = known[UUID(str(each.record.key))]
@@ -235,14 +236,6 @@ def get_pareto(here: Here, asked: Asked, by: By = "failure_mode", measure: Measu
             for bar in bars
         ],
     )
-
-
-def aware(text: str) -> datetime:
-    """Read a moment of a cursor. Raises ValueError for one without a zone, which could not be compared."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("no zone")
-    return moment
 
 
 def lives_of(here: Context, asked: Question, mode: str | None) -> tuple[Fleet, Spells, Fit, Trend]:
@@ -311,7 +304,7 @@ def group_names(here: Context, by: str, groups: Iterable[str | None], machines: 
     if by == "failure_mode":
         return {key: english for key, (english, _) in mode_names(here, wanted).items()}
     columns: dict[str, tuple[Any, Any]] = {
-        "model": (AssetModel.id, AssetModel.code),
+        "model": (AssetModel.id, MODEL_NAME),
         "site": (Site.id, Site.name),
         "customer": (Customer.id, Customer.name),
     }
@@ -328,11 +321,13 @@ def group_refs(here: Context, by: str, groups: Iterable[str | None], machines: I
     """Return groups with their names."""
     every = list(groups)
     names = group_names(here, by, every, machines)
-    chinese = mode_names(here, [each for each in every if each is not None]) if by == "failure_mode" else {}
-    return {
-        each: GroupRef(id=each, name=names.get(each), name_zh=chinese[each][1] if each in chinese else None)
-        for each in every
-    }
+    told = [each for each in every if each is not None]
+    chinese: dict[str, str] = {}
+    if by == "failure_mode":
+        chinese = {code: zh for code, (_, zh) in mode_names(here, told).items()}
+    elif by == "model":
+        chinese = _names(here, AssetModel.id, AssetModel.name_zh, told)
+    return {each: GroupRef(id=each, name=names.get(each), name_zh=chinese.get(each or "") or None) for each in every}
 
 
 def _names(here: Context, key: Any, name: Any, wanted: Iterable[str]) -> dict[str, str]:

@@ -13,8 +13,18 @@ from sqlalchemy import select
 from assets.base.errors import Invalid
 from assets.registry import AssetModel, Customer, Site
 from gateway.api.deps import Context, Here
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
-from gateway.api.reliability import Asked, Group, Mode, Question, aware, fit_item, lives_of, machine_ref, trend_item
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
+from gateway.api.reliability import (
+    MODEL_NAME,
+    Asked,
+    Group,
+    Mode,
+    Question,
+    fit_item,
+    lives_of,
+    machine_ref,
+    trend_item,
+)
 from gateway.api.reliability_shapes import (
     ChoiceItem,
     ComplianceAnswer,
@@ -238,7 +248,7 @@ def _turn_names(here: Context, by: By, turns: list[Turn]) -> dict[str, str]:
     if by == "asset":
         return {str(each.asset_id): each.asset for each in turns}
     columns: dict[str, tuple[Any, Any]] = {
-        "model": (AssetModel.id, AssetModel.code),
+        "model": (AssetModel.id, MODEL_NAME),
         "site": (Site.id, Site.name),
         "customer": (Customer.id, Customer.name),
     }

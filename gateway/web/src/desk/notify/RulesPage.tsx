@@ -125,7 +125,7 @@ export function RulesPage() {
                   {!rule.code && <FormButton small icon={Trash2} danger label={text.t("action.delete")} form={{ title: rule.name, path, method: "DELETE", version: rule.version, fields: [], danger: true, body: () => undefined }} />}
                 </div>
                 <div className="row wrap" style={{ gap: 6, marginTop: 8 }}>
-                  {reminder ? <Chip small plain tone="quiet">{label(options.dates, reminder.on)}</Chip> : rule.kinds?.map((kind) => <Chip key={kind} small plain tone="quiet"><span className="mono">{kind}</span></Chip>)}
+                  {reminder ? <Chip small plain tone="quiet">{label(options.dates, reminder.on)}</Chip> : rule.kinds?.map((kind) => <Chip key={kind} small plain tone="quiet" title={kind}>{label(options.kinds, kind).replace(` · ${kind}`, "")}</Chip>)}
                 </div>
                 <div className="small muted break" style={{ marginTop: 8 }}>
                   {words.map((word) => label(options.recipients, word)).join(", ")} · {rule.ways.map((way) => label(options.ways, way)).join(", ")}

@@ -1,9 +1,9 @@
 /** Failures over age: the points, the Weibull curve through them, and what its shape says. */
-import { TextInput } from "@mantine/core";
+import { Select } from "@mantine/core";
 import { useState } from "react";
 
 import { query } from "../../api/client";
-import { useOne, type Schema } from "../../api/rows";
+import { useList, useOne, type Schema } from "../../api/rows";
 import { useText, type Text } from "../../i18n/useText";
 import { Loaded, Notice } from "../../ui/states";
 import { TONES } from "../../ui/theme";
@@ -19,14 +19,18 @@ export function LifePage() {
   const { params, set, asked } = useQuestion();
   const [drill, show] = useState<Drill | null>(null);
   const mode = params.get("failure_mode");
+  const modes = useList<{ code: string; name_en: string; name_zh: string }>("/failure-modes").data?.items ?? [];
+  const named = new Map(modes.map((one) => [one.code, (text.language === "zh" && one.name_zh) || one.name_en || one.code]));
+  if (mode && !named.has(mode)) named.set(mode, mode); // from an address that somebody sent
+  const choices = [...named].map(([value, label]) => ({ value, label }));
   const life = useOne<Answer>(`/reliability/weibull${query({ ...asked, failure_mode: mode })}`);
   return (
-    <Frame tab="life" table="weibull" more={{ failure_mode: mode }} extra={<TextInput className="filter" aria-label={text.t("reliability.by.failure_mode")} placeholder={text.t("reliability.by.failure_mode")} defaultValue={mode ?? ""} onBlur={(event) => set({ failure_mode: event.currentTarget.value.trim() || null })} />}>
+    <Frame tab="life" table="weibull" more={{ failure_mode: mode }} extra={<Select className="filter" clearable searchable aria-label={text.t("reliability.by.failure_mode")} placeholder={text.t("reliability.by.failure_mode")} value={mode} onChange={(value) => set({ failure_mode: value })} data={choices} />}>
       <Loaded of={life}>
         {(data) => data.failures + data.censored === 0 ? <Nothing what="machines" /> : (
           <div className="stack" style={{ gap: 14 }}>
             {data.trend.verdict === "worse" && <Notice tone="watch">{text.t("reliability.trend.worse", { p: percent(data.trend.p, text, 1) })}</Notice>}
-            {data.trend.verdict === "better" && <Notice tone="watch">{text.t("reliability.trend.better", { p: percent(data.trend.p, text, 1) })}</Notice>}
+            {data.trend.verdict === "better" && <Notice tone="ok">{text.t("reliability.trend.better", { p: percent(data.trend.p, text, 1) })}</Notice>}
             {!params.get("model") && <div className="small muted">{text.t("reliability.one_model")}</div>}
             {data.fit ? <Fitted fit={data.fit} text={text} show={() => show({ group: null, name: text.t("reliability.tab.life") })} /> : <Notice tone="quiet">{text.t(`reliability.no_fit.${data.reason ?? "too_few_failures"}`, { n: data.failures })}</Notice>}
             {data.points.length > 0 && <div className="card pad"><Plot data={data} text={text} press={(point) => show({ group: point.asset.id, name: point.asset.name })} /></div>}

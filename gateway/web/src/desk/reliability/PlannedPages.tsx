@@ -7,7 +7,7 @@ import { query } from "../../api/client";
 import { rowsOf, useOne, useRows, type Asked, type Schema } from "../../api/rows";
 import { useText, type Text } from "../../i18n/useText";
 import { Bones, Failure, Loaded, Notice } from "../../ui/states";
-import { Files, Formula, Frame, groupName, hours, Nothing, percent, useQuestion, type Drill } from "./frame";
+import { Files, Formula, formulaText, Frame, groupName, hours, Nothing, percent, useQuestion, type Drill } from "./frame";
 
 const KEPT_BY = ["plan", "model", "asset", "site", "customer"];
 const KINDS = ["labour", "travel", "parts", "expenses", "downtime"];
@@ -96,11 +96,11 @@ function Account(props: { row: Schema["CostRow"]; data: Schema["Costs"]; text: T
       <div className="small muted">{choice.reason ? text.t(`reliability.choice_why.${choice.reason}`) : text.t("reliability.choice_of", { keep: text.number(choice.keep ?? 0, 0), replace: text.number(choice.replace ?? 0, 0), years: choice.best_years ?? 0, currency: data.currency })}</div>
       <div className="scroll">
         <table className="grid">
-          <thead><tr><th>{text.t("reliability.year")}</th>{KINDS.map((kind) => <th key={kind} className="num" title={data.formulas[kind]}>{text.t(`reliability.cost.${kind}`)}</th>)}<th className="num">{text.t("reliability.total")}</th></tr></thead>
+          <thead><tr><th>{text.t("reliability.year")}</th>{KINDS.map((kind) => <th key={kind} className="num" title={formulaText(data.formulas[kind] ?? "", text)}>{text.t(`reliability.cost.${kind}`)}</th>)}<th className="num">{text.t("reliability.total")}</th></tr></thead>
           <tbody>{row.years.map((year) => <tr key={`${year.year}${year.currency}`}><td>{year.year} {year.currency}{!year.whole_year && <span className="tiny muted"> {text.t("reliability.part_year")}</span>}</td>{KINDS.map((kind) => <td key={kind} className="num">{year.by_kind[kind] ? text.number(year.by_kind[kind], 2) : "–"}</td>)}<td className="num"><button type="button" className="plainbutton link" onClick={() => set(!open)}>{text.number(year.total, 2)}</button></td></tr>)}</tbody>
         </table>
       </div>
-      {open && <div className="tiny muted break mono">{row.years.flatMap((year) => year.refs).join(" ")}<br />{data.formulas.keep} · {data.formulas.replace}</div>}
+      {open && <div className="tiny muted break mono">{row.years.flatMap((year) => year.refs).join(" ")}<br />{formulaText(data.formulas.keep ?? "", text)} · {formulaText(data.formulas.replace ?? "", text)}</div>}
     </div>
   );
 }

@@ -1,4 +1,5 @@
 /** Reliability: how long machines run, how long they stand, who fails most, what was kept, what it costs. */
+import { SegmentedControl } from "@mantine/core";
 import { useState } from "react";
 import { useParams } from "react-router";
 
@@ -8,7 +9,7 @@ import { useText, type Text } from "../../i18n/useText";
 import { Bones, Loaded, Notice } from "../../ui/states";
 import { NotFoundPage } from "../NotFoundPage";
 import { LifePage } from "./LifePage";
-import { Behind, Formula, Frame, groupName, hours, Nothing, percent, useQuestion, type Drill } from "./frame";
+import { Behind, Formula, formulaText, Frame, groupName, hours, Nothing, percent, useQuestion, type Drill } from "./frame";
 import { CompliancePage, CostsPage, IntervalsPage } from "./PlannedPages";
 
 const BY = ["model", "asset", "site", "customer", "batch", "failure_mode", "component"];
@@ -81,7 +82,7 @@ function Groups(props: { data: Schema["ReliabilityFigures"]; by: string; show: (
   return (
     <div className="card scroll">
       <table className="grid">
-        <thead><tr><th>{text.t(`reliability.by.${props.by}`)}</th><th className="num">{text.t("reliability.machines")}</th><th className="num">{text.t("reliability.failures")}</th>{["mtbf", "mttr_clock", "mttr_work", "availability"].map((name) => <th key={name} className="num" title={props.data.formulas[name]}>{text.t(`reliability.figure.${name}`)}</th>)}</tr></thead>
+        <thead><tr><th>{text.t(`reliability.by.${props.by}`)}</th><th className="num">{text.t("reliability.machines")}</th><th className="num">{text.t("reliability.failures")}</th>{["mtbf", "mttr_clock", "mttr_work", "availability"].map((name) => <th key={name} className="num" title={formulaText(props.data.formulas[name] ?? "", text)}>{text.t(`reliability.figure.${name}`)}</th>)}</tr></thead>
         <tbody>
           {props.data.items.map((row) => (
             <tr key={row.group?.id ?? "none"}>
@@ -144,9 +145,8 @@ function ParetoPage() {
   const by = params.get("by") ?? "failure_mode";
   const measure = params.get("measure") ?? "failures";
   const pareto = useOne<Schema["Pareto"]>(`/reliability/pareto${query({ ...asked, by, measure })}`);
-  const other = measure === "failures" ? "hours" : "failures";
   return (
-    <Frame tab="pareto" table="pareto" more={{ by, measure }} by={BY} byNow={by} extra={<button type="button" className="plainbutton link small" onClick={() => set({ measure: other })}>{text.t(`reliability.measure.${other}`)}</button>}>
+    <Frame tab="pareto" table="pareto" more={{ by, measure }} by={BY} byNow={by} extra={<SegmentedControl value={measure} onChange={(value) => set({ measure: value })} data={["failures", "hours"].map((value) => ({ value, label: text.t(`reliability.measure.${value}`) }))} />}>
       <Loaded of={pareto}>
         {(data) => data.items.length === 0 ? <Nothing what="failures" /> : (
           <div className="card pad stack" style={{ gap: 10 }}>

@@ -95,7 +95,16 @@ export function groupName(group: Schema["GroupRef"] | null | undefined, text: Te
   return (text.language === "zh" && group.name_zh) || group.name || group.id;
 }
 
-export const Formula = (props: { of: string }) => <code className="tiny muted break">{props.of}</code>;
+/** A formula in the reader's words; one that nobody has put into words stands as the server wrote it. */
+export function Formula(props: { of: string }) {
+  const text = useText();
+  return <code className="tiny muted break">{formulaText(props.of, text)}</code>;
+}
+
+export function formulaText(of: string, text: Text): string {
+  const word = of.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "");
+  return text.has(`reliability.formula.${word}`) ? text.t(`reliability.formula.${word}`) : of;
+}
 
 /** The stops that a number was counted from. */
 export function Behind(props: { asked: Asked; drill: Drill; close: () => void }) {

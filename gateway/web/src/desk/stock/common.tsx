@@ -39,7 +39,7 @@ export function Order(props: { order: OrderRef | null | undefined }) {
 }
 
 /** Units of parts are words of the trade ("pcs", "m"), no units of measurement. */
-export const amount = (quantity: number | null | undefined, unit: string | null | undefined, text: Text): string => (quantity === null || quantity === undefined ? "–" : `${text.number(quantity, 3)}${unit ? ` ${text.code("part_unit", unit)}` : ""}`);
+export const amount = (quantity: number | null | undefined, unit: string | null | undefined, text: Text): string => (quantity === null || quantity === undefined ? "–" : `${text.number(quantity, 3)}${unit ? ` ${text.has(`part_unit.${unit}`) ? text.code("part_unit", unit) : unit}` : ""}`);
 
 export function money(value: number | null | undefined, currency: string | null | undefined, text: Text): string {
   if (value === null || value === undefined) return "–";

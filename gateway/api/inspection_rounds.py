@@ -39,9 +39,17 @@ class InspectionRoundBody(BaseModel):
     stops: Annotated[list[RoundStopBody], Field(min_length=1, max_length=100)]
 
 
+class RoundStopItem(RoundStopBody):
+    """A stop as it is read."""
+
+    asset_name: str
+    procedure_code: str | None
+
+
 class InspectionRoundItem(InspectionRoundBody):
     """A round."""
 
+    stops: list[RoundStopItem]  # type: ignore[assignment]
     id: UUID
     version: int
     created_at: datetime
@@ -157,11 +165,23 @@ def _log(here: Context, row: InspectionRound, kind: str, *, first: bool = False)
 
 
 def _items(here: Context, rows: list[InspectionRound]) -> list[InspectionRoundItem]:
-    stops: dict[UUID, list[RoundStopBody]] = {}
-    found = select(RoundStop).where(RoundStop.round_id.in_([row.id for row in rows])).order_by(RoundStop.position)
-    for each in here.session.scalars(found):
-        told = RoundStopBody(asset_id=each.asset_id, procedure_id=each.procedure_id, minutes=each.minutes)
-        stops.setdefault(each.round_id, []).append(told)
+    stops: dict[UUID, list[RoundStopItem]] = {}
+    found = (
+        select(RoundStop, Asset.name, Procedure.code)
+        .outerjoin(Asset, Asset.id == RoundStop.asset_id)
+        .outerjoin(Procedure, Procedure.id == RoundStop.procedure_id)
+        .where(RoundStop.round_id.in_([row.id for row in rows]))
+        .order_by(RoundStop.position)
+    )
+    for each, asset, procedure in here.session.execute(found):
+        stop = RoundStopItem(
+            asset_id=each.asset_id,
+            procedure_id=each.procedure_id,
+            minutes=each.minutes,
+            asset_name=asset or "—",
+            procedure_code=procedure,
+        )
+        stops.setdefault(each.round_id, []).append(stop)
     return [
         InspectionRoundItem.model_construct(
             id=row.id, version=row.version, created_at=row.created_at, code=row.code, name=row.name,

@@ -56,6 +56,7 @@ def measure(servers: Servers, machines: int, processes: int) -> dict[str, Any]:
         figures |= _ceilings(servers, database, fleet.now)
     finally:
         database.dispose()
+    print(figures, file=sys.stderr, flush=True)  # the rest may still fail
     figures |= asyncio.run(_pages(servers, fleet))
     left = servers.query("SELECT count(*) - count(DISTINCT (plan_asset_id, slot)) FROM occurrences")[0][0]
     return figures | {"doubled": left, "processes": processes, "load_average": [round(x, 1) for x in os.getloadavg()]}

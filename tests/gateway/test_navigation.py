@@ -17,6 +17,7 @@ FIRST = {
     "/": ["overview"],
     "/work-orders": ["work-orders"],
     "/field": ["help-requests"],
+    "/plans": ["maintenance-plans"],
     "/reliability": ["reliability"],
     "/alarms": ["episodes", "alarm-holds"],
     "/planner": ["predicted-jobs"],

@@ -3,7 +3,7 @@ import { Burger, Drawer, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import {
-  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CalendarRange, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, HeartPulse, LifeBuoy, ListChecks, LogOut, Megaphone, MessageSquareText, Package, Radar,
+  AlarmClock, BellRing, Boxes, BrainCircuit, Building2, CalendarRange, CalendarSync, CircleUserRound, ClipboardList, Cpu, FileUp, Gauge, Handshake, HeartPulse, LifeBuoy, ListChecks, LogOut, Megaphone, MessageSquareText, Package, Radar,
   Shapes, ShieldCheck, SlidersHorizontal, Smartphone, Truck, UsersRound, Warehouse, Wrench, type LucideIcon,
 } from "lucide-react";
 import { Suspense, useEffect } from "react";
@@ -45,6 +45,7 @@ function usePlaces(me: Me): Group[] {
       { to: "/planner", key: "nav.planner", icon: Radar, action: "finding.read" },
       { to: "/cases", key: "nav.cases", icon: MessageSquareText, tally: fresh, hot: true, action: "case.read" },
       { to: "/service-levels", key: "nav.service_levels", icon: AlarmClock, action: "sla.read" },
+      { to: "/plans", key: "nav.plans", icon: CalendarSync, action: "maintenance_plan.read" },
       { to: "/reliability", key: "nav.reliability", icon: HeartPulse, action: "reliability.read" },
       { to: "/models", key: "nav.models", icon: BrainCircuit, action: "finding.read" },
     ] },

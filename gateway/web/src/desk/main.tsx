@@ -26,7 +26,6 @@ import { TrainingPage } from "./models/TrainingPage";
 import { NotFoundPage } from "./NotFoundPage";
 import { OverviewPage } from "./OverviewPage";
 import { PeoplePage } from "./PeoplePage";
-import { PlannerPage } from "./PlannerPage";
 import { FeedbackPage } from "./policies/FeedbackPage";
 import { OnCallPage } from "./policies/OnCallPage";
 import { PoliciesPage } from "./policies/PoliciesPage";
@@ -124,7 +123,20 @@ const DispatchPage = lazy(() => import("./dispatch/DispatchPage").then((made) =>
 const ProceduresPage = lazy(() => import("./procedures/ProceduresPage").then((made) => ({ default: made.ProceduresPage })));
 const NormVariancePage = lazy(() => import("./procedures/VariancePage").then((made) => ({ default: made.VariancePage })));
 const LabourRatesPage = lazy(() => import("./procedures/RatesPage").then((made) => ({ default: made.RatesPage })));
+const PlansPage = lazy(() => import("./plans/PlansPage").then((made) => ({ default: made.PlansPage })));
+const PlanPage = lazy(() => import("./plans/PlanPage").then((made) => ({ default: made.PlanPage })));
+const NewPlanPage = lazy(() => import("./plans/PlanEditor").then((made) => ({ default: made.NewPlanPage })));
+const EditPlanPage = lazy(() => import("./plans/PlanEditor").then((made) => ({ default: made.EditPlanPage })));
+const PlansCalendarPage = lazy(() => import("./plans/CalendarPage").then((made) => ({ default: made.CalendarPage })));
+const ForecastPage = lazy(() => import("./forecasts/ForecastPage").then((made) => ({ default: made.ForecastPage })));
+const RoundsPage = lazy(() => import("./plans/RoundsPage").then((made) => ({ default: made.RoundsPage })));
 const ProcedurePage = lazy(() => import("./procedures/ProcedurePage").then((made) => ({ default: made.ProcedurePage })));
+const PlannerPage = lazy(() => import("./planner/JobsPage").then((made) => ({ default: made.PlannerPage })));
+const DecisionsPage = lazy(() => import("./planner/DecisionsPage").then((made) => ({ default: made.DecisionsPage })));
+const DeskCostsPage = lazy(() => import("./planner/CostsPage").then((made) => ({ default: made.CostsPage })));
+const YearPage = lazy(() => import("./planning/YearPage").then((made) => ({ default: made.YearPage })));
+const GroupsPage = lazy(() => import("./planning/GroupsPage").then((made) => ({ default: made.GroupsPage })));
+const ChangesPage = lazy(() => import("./planning/ChangesPage").then((made) => ({ default: made.ChangesPage })));
 
 createRoot(document.getElementById("root")!).render(
   <Providers>
@@ -204,12 +216,24 @@ createRoot(document.getElementById("root")!).render(
           <Route path="work-orders" element={<WorkOrdersPage />} />
           <Route path="work-orders/:id" element={<WorkOrderPage />} />
           <Route path="work-orders/:id/:tab" element={<WorkOrderPage />} />
+          <Route path="plans" element={<PlansPage />} />
+          <Route path="plans/new" element={<NewPlanPage />} />
+          <Route path="plans/calendar" element={<PlansCalendarPage />} />
+          <Route path="plans/forecast" element={<ForecastPage />} />
+          <Route path="plans/rounds" element={<RoundsPage />} />
+          <Route path="plans/:id" element={<PlanPage />} />
+          <Route path="plans/:id/edit" element={<EditPlanPage />} />
           <Route path="procedures" element={<ProceduresPage />} />
           <Route path="procedures/norms" element={<NormVariancePage />} />
           <Route path="procedures/rates" element={<LabourRatesPage />} />
           <Route path="procedures/:id" element={<ProcedurePage />} />
           <Route path="alarms" element={<AlarmsPage />} />
           <Route path="planner" element={<PlannerPage />} />
+          <Route path="planner/decisions" element={<DecisionsPage />} />
+          <Route path="planner/costs" element={<DeskCostsPage />} />
+          <Route path="plans/year" element={<YearPage />} />
+          <Route path="plans/groups" element={<GroupsPage />} />
+          <Route path="plans/changes" element={<ChangesPage />} />
           <Route path="models" element={<PerformancePage />} />
           <Route path="models/store" element={<StorePage />} />
           <Route path="models/store/:id" element={<ModelPage />} />

@@ -15,7 +15,7 @@ from assets.base.errors import Forbidden, Invalid, NotFound
 from assets.people import Membership, Person
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, Moment, Reason, Ref, SomeText, locked, named, person_names
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.api.technician_rows import VisitMeanwhile, meanwhile
 from ticketing.fitness import visits_meanwhile
 from ticketing.people.absences import change, check_decider, decide, request_absence
@@ -118,7 +118,7 @@ def list_absences(
         query = query.where(Absence.starts_at < until)
     query = query.where(Absence.state == state if state else Absence.state.in_(LIVE_ABSENCES))
     if after is not None:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         query = query.where(tuple_(Absence.starts_at, Absence.id) > tuple_(at, key))
     found = list(here.session.scalars(query))
     page = found[:limit]

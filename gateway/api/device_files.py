@@ -14,7 +14,7 @@ from sqlalchemy.orm import defer
 from assets.base.errors import NotFound
 from gateway.api.bodies import WrongMediaType, bounded_body, media_type
 from gateway.api.deps import Here, NotSignedIn, Public
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.api.telemetry import password_of
 from ingest.burst_models import Burst
 from ingest.bursts import receive_burst
@@ -110,7 +110,7 @@ def list_device_files(
     if point:
         statement = statement.where(Burst.point == point)
     if after:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         statement = statement.where(tuple_(Burst.received_at, Burst.id) < (at, key))
     statement = statement.order_by(Burst.received_at.desc(), Burst.id.desc()).limit(limit + 1)
     rows = here.session.execute(statement).all()

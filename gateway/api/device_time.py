@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from sqlalchemy import select, text
 from assets.base.errors import Invalid, NotFound
 from assets.base.events import append_event
 from gateway.api.deps import Context, Here
+from gateway.api.edits import Moment
 from ingest.held import release, suggested_offset_ms
 from ingest.models import Device, Quarantined, Stream
 from ingest.removal import remove_corrected
@@ -89,8 +89,8 @@ def delete_quarantine(quarantine_id: UUID, here: Here) -> None:
 def delete_corrected_readings(
     device_id: UUID,
     here: Here,
-    since: Annotated[datetime | None, Query(alias="from")] = None,
-    until: Annotated[datetime | None, Query(alias="to")] = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
 ) -> Removed:
     """Remove readings whose clock was corrected (flagged so), of a stretch of event time or all."""
     here.require("device.manage")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -34,7 +33,7 @@ from gateway.api.device_rows import (
     RegisteredDevice,
     SeriesCount,
 )
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.connect import asset_for_device, connect_device
 from gateway.download import WHEEL
 from ingest.cardinality import series_facts
@@ -184,7 +183,7 @@ def list_quarantine(here: Here, limit: Limit = 100, after: After = None) -> Quar
         .limit(limit + 1)
     )
     if after:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         statement = statement.where(tuple_(Quarantined.received_at, Quarantined.id) < tuple_(at, key))
     rows = here.session.execute(statement).all()
     page = rows[:limit]

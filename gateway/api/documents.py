@@ -24,7 +24,7 @@ from gateway.api.bodies import TooLarge
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, Ref, locked, named, person_names, seen
 from gateway.api.files_out import file_response
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.api.uploads import Sent, Upload, form_of
 from gateway.files import file_store
 
@@ -139,7 +139,7 @@ def list_documents(
     if _outside(here):
         found = found.where(Document.public)
     if after:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         found = found.where(tuple_(Document.created_at, Document.id) < tuple_(at, key))
     rows = list(here.session.scalars(found))
     page = rows[:limit]

@@ -16,7 +16,7 @@ from gateway.api.bodies import TooLarge
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Moment, Reason, Ref, person_names
 from gateway.api.files_out import file_response
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.api.problems import rule_problem
 from gateway.api.uploads import admitted, safe_name
 from gateway.api.work_orders import caller
@@ -198,7 +198,7 @@ def list_photos(
     found = select(Evidence).where(*wanted, *_shown(here)).order_by(*order).limit(limit + 1)
     found = found.where(Evidence.state == state if state else Evidence.state.in_(("waiting", "kept")))
     if after is not None:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         later = (Evidence.captured_at > at) | ((Evidence.captured_at == at) & (Evidence.id > key))
         found = found.where(later if wanted else Evidence.id > key)
     rows = list(here.session.scalars(found))

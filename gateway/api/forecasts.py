@@ -26,7 +26,7 @@ from gateway.api.forecast_shapes import (
     method_of,
     skill_of,
 )
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, cursor_of, day_of, read_cursor
 from maintenance.forecasts.asking import Question, forecast
 from maintenance.forecasts.demand import history
 from maintenance.forecasts.parts import PartRow, part_forecast
@@ -161,7 +161,7 @@ def list_staffing_gaps(here: Here, limit: Limit = 100, after: After = None) -> G
         .order_by(StaffingGap.week, StaffingGap.id)
     )
     if after is not None:
-        week, key = read_cursor(after, date.fromisoformat, UUID)
+        week, key = read_cursor(after, day_of, UUID)
         query = query.where(tuple_(StaffingGap.week, StaffingGap.id) > tuple_(week, key))
     rows = here.session.execute(query.limit(limit + 1)).all()
     names = GapItem.model_fields.keys() - {"team_name"}
@@ -175,7 +175,7 @@ def behind(
     """Yield the rows behind a cell."""
     start: tuple[date, UUID] | None = None
     if after is not None:
-        day, key = read_cursor(after, date.fromisoformat, UUID)
+        day, key = read_cursor(after, day_of, UUID)
         start = (day, key)
     if source == "plans":
         for job in jobs(here.session, week, week + WEEK, where, start):

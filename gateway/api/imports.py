@@ -27,7 +27,7 @@ from assets.imports.tables import MAX_BYTES
 from assets.people import Person
 from gateway.api.bodies import TooLarge
 from gateway.api.deps import Context, Here
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.api.sheets import SHEET_TYPE
 from gateway.api.uploads import Upload, form_of
 from gateway.files import file_store
@@ -240,7 +240,7 @@ def list_imports(here: Here, limit: Limit = 50, after: After = None) -> ImportPa
     here.require(ACTION)
     found = select(ImportRun).order_by(ImportRun.created_at.desc(), ImportRun.id.desc()).limit(limit + 1)
     if after:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         found = found.where(tuple_(ImportRun.created_at, ImportRun.id) < tuple_(at, key))
     rows = list(here.session.scalars(found))
     page = rows[:limit]

@@ -20,7 +20,7 @@ from gateway.api.deps import Context, Here
 from gateway.api.documents import AssetName
 from gateway.api.edits import Reason, locked, locked_asset
 from gateway.api.imports import file_response
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.label_sheet import LAYOUTS, LabelText, label_sheet
 
 router = APIRouter(prefix="/api/v1", tags=["labels"])
@@ -102,7 +102,7 @@ def list_labels(
         free = Label.asset_id.is_(None) if state == "free" else Label.asset_id.is_not(None)
         found = found.where(Label.revoked_at.is_(None), free)
     if after:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         found = found.where(tuple_(Label.created_at, Label.id) < tuple_(at, key))
     rows = list(here.session.scalars(found))
     page = rows[:limit]

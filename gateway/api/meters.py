@@ -32,7 +32,7 @@ from gateway.api.edits import (
     person_names,
     seen,
 )
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from ticketing.models import WorkOrder
 
 router = APIRouter(prefix="/api/v1", tags=["meters"])
@@ -226,7 +226,7 @@ def list_meter_readings(
     meter = seen(here, Meter, meter_id, "meter")
     before = None
     if after is not None:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         before = (at, key)
     found = readings_of(here.session, meter.id, limit=limit + 1, before=before, past=history)
     page = found[:limit]

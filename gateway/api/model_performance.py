@@ -17,7 +17,7 @@ from assets.registry import Asset, AssetModel
 from gateway.api.deps import Here
 from gateway.api.edits import named_assets
 from gateway.api.findings import AssetOfFinding, WorkOrderOfEpisode
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.api.work_order_rows import PersonOfWork
 from gateway.api.work_orders import id_of_cursor
 from maintenance.feedback_models import PlannerVerdict
@@ -207,7 +207,7 @@ def list_judged_orders(
     rows = [row for row in rows if month in (None, month_of(row[0]))]
     rows.sort(key=lambda row: (row[0], row[1].id), reverse=True)
     if after is not None:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         rows = [row for row in rows if (row[0], row[1].id) < (at, key)]
     page = rows[:limit]
     # Of an asset that has another owner since, the order stays and its name does not.

@@ -19,7 +19,7 @@ from assets.people import Person
 from assets.registry import AssetModel, Site
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Moment, Name, locked, named_assets
-from gateway.api.pages import After, cursor_of, read_cursor
+from gateway.api.pages import After, aware, cursor_of, read_cursor
 from gateway.api.procedures import ProcedureDetail, procedure_detail
 from gateway.api.sheets import Format, sheet_file
 from gateway.api.work_orders import locked_order
@@ -209,7 +209,7 @@ def list_orders(
     here.require("figure.read")
     rows = _members(here, asked, by, group)
     if after is not None:
-        moment, key = read_cursor(after, datetime.fromisoformat, UUID)
+        moment, key = read_cursor(after, aware, UUID)
         rows = [one for one in rows if (_at(one), one.order.id) > (moment, key)]
     page = rows[:limit]
     following = cursor_of(_at(page[-1]).isoformat(), page[-1].order.id) if len(rows) > limit else None

@@ -16,7 +16,7 @@ from assets.base.errors import Invalid
 from assets.registry import Asset
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Moment, Reason, locked, seen
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, cursor_of, day_of, read_cursor
 from maintenance.plans.releasing import move, release, skip
 from maintenance.plans.tables import MaintenancePlan, Occurrence
 
@@ -95,7 +95,7 @@ def list_occurrences(
     if dated:
         query = query.where(Occurrence.due_on.is_not(None)).order_by(Occurrence.due_on, Occurrence.id)
         if after is not None:
-            day, key = read_cursor(after, date.fromisoformat, UUID)
+            day, key = read_cursor(after, day_of, UUID)
             query = query.where(tuple_(Occurrence.due_on, Occurrence.id) > tuple_(day, key))
     else:
         query = query.order_by(Occurrence.id)

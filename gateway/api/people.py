@@ -18,7 +18,7 @@ from assets.base.events import append_event
 from assets.people import Membership, Organisation, Person, add_person
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, Name, Ref, contains, locked, named, seen
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.texts import LANGUAGES
 
 router = APIRouter(prefix="/api/v1", tags=["people"])
@@ -104,7 +104,7 @@ def list_people(
     if role is not None:
         query = query.where(Person.id.in_(select(Membership.person_id).where(Membership.role == role)))
     if after is not None:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         query = query.where(tuple_(Person.created_at, Person.id) > tuple_(at, key))
     found = list(here.session.scalars(query))
     page = found[:limit]

@@ -14,7 +14,7 @@ from assets.base.errors import Invalid
 from assets.registry import Asset, Site
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Ref, named_assets
-from gateway.api.pages import After, cursor_of, read_cursor
+from gateway.api.pages import After, cursor_of, day_of, read_cursor
 from maintenance.desk.grouping import Proposal
 from maintenance.desk.groups import find_groups
 from maintenance.desk.loading import ANY, capacity_of, minutes_of
@@ -213,7 +213,7 @@ def list_year_work(
     here.require("maintenance_plan.read")
     first = _monday(week, weeks)
     last = first + timedelta(weeks=weeks)
-    start = tuple(read_cursor(after, date.fromisoformat, UUID)) if after is not None else None
+    start = tuple(read_cursor(after, day_of, UUID)) if after is not None else None
     found: list[Any] = []
     for each in jobs(here.session, first, last, Where(site_id), after=start):
         if skill is None or any(name == skill for name, _ in each.need.labour):

@@ -17,6 +17,7 @@ from assets.base.units import unit_code, unit_label
 from assets.registry import Asset
 from gateway.api.deps import Here, database_of
 from gateway.api.downloads import MEDIA_TYPES, Download, Export
+from gateway.api.edits import Moment
 from ingest.store.export import Format
 from ingest.store.stretch import MAX_POINTS, count_readings, read_stretch
 
@@ -65,8 +66,8 @@ def get_readings(
     asset_id: UUID,
     metric: str,
     here: Here,
-    start: Annotated[datetime | None, Query(alias="from")] = None,
-    end: Annotated[datetime | None, Query(alias="to")] = None,
+    start: Annotated[Moment | None, Query(alias="from")] = None,
+    end: Annotated[Moment | None, Query(alias="to")] = None,
     points: Annotated[int, Query(ge=1, le=MAX_POINTS)] = 300,
     unit: Annotated[str | None, Query(max_length=60)] = None,
     difference: bool = False,
@@ -116,8 +117,8 @@ def export_readings(
     here: Here,
     request: Request,
     metric: Annotated[list[str] | None, Query(max_length=MAX_METRICS)] = None,
-    start: Annotated[datetime | None, Query(alias="from")] = None,
-    end: Annotated[datetime | None, Query(alias="to")] = None,
+    start: Annotated[Moment | None, Query(alias="from")] = None,
+    end: Annotated[Moment | None, Query(alias="to")] = None,
     format: Format = "csv",
 ) -> StreamingResponse:
     """Every reading of an asset between two times (the last day when none are given) as a file.

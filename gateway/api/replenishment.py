@@ -27,7 +27,7 @@ from assets.stock.replenishment import (
 )
 from assets.stock.words import MAX_LINES
 from gateway.api.deps import Context, Here
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, cursor_of, day_of, read_cursor
 from gateway.api.purchase_orders import PurchaseItem, purchase_items
 from gateway.api.stock_rows import Amount, AmountIn, Names, PartRef, PlaceRef, part_ref, place_ref
 from gateway.api.stock_transfers import TransferItem, transfer_items
@@ -259,7 +259,7 @@ def list_part_demands(
         if value is not None:
             query = query.where(column == value)
     if after:
-        on, key = read_cursor(after, date.fromisoformat, UUID)
+        on, key = read_cursor(after, day_of, UUID)
         query = query.where((PartDemand.needed_on > on) | ((PartDemand.needed_on == on) & (PartDemand.id > key)))
     rows = list(here.session.scalars(query))
     page = rows[:limit]

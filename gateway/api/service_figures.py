@@ -19,7 +19,7 @@ from assets.people import Person
 from assets.registry import AssetModel, Customer, Site
 from gateway.api.deps import Context, Here
 from gateway.api.edits import named_assets
-from gateway.api.pages import After, cursor_of, read_cursor
+from gateway.api.pages import After, aware, cursor_of, read_cursor
 from gateway.api.sheets import Format, sheet_file
 from ticketing.figures.asking import Asked, By, counted, figures
 from ticketing.figures.definitions import FIGURES, FORMULAS, REPEAT_DAYS, WEEK_HOURS, Counted, Parameters
@@ -256,7 +256,7 @@ def list_service_figure_rows(
     found = _rows(here, figure, question.asked, group, start)
     rows = found
     if after is not None:
-        moment, key = read_cursor(after, datetime.fromisoformat, UUID)
+        moment, key = read_cursor(after, aware, UUID)
         rows = [each for each in found if (each.at, each.order.id) > (moment, key)]
     page = rows[:limit]
     following = cursor_of(page[-1].at.isoformat(), page[-1].order.id) if len(rows) > limit else None

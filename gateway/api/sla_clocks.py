@@ -16,7 +16,7 @@ from assets.base.db import service_rights
 from assets.base.errors import Forbidden, NotFound
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Moment, Ref, SomeText, named_assets, person_names
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.api.sla_policies import Reason
 from gateway.api.sla_rows import (
     TABLES,
@@ -143,7 +143,7 @@ def list_sla_clocks(
         if value is not None:
             query = query.where(column == value)
     if after is not None:
-        moment, key = read_cursor(after, datetime.fromisoformat, UUID)
+        moment, key = read_cursor(after, aware, UUID)
         place, last = tuple_(order, SlaClock.id), tuple_(literal(moment), literal(key))
         query = query.where(place < last if ended else place > last)
     query = query.order_by(order.desc(), SlaClock.id.desc()) if ended else query.order_by(order, SlaClock.id)

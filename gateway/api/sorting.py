@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, case, select, tuple_
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Invalid
-from gateway.api.pages import cursor_of, read_cursor
+from gateway.api.pages import aware, cursor_of, read_cursor
 
 Sort = Annotated[str | None, Query(max_length=40, description="a column to order by; with - in front downwards")]
 S = TypeVar("S")  # a select of any columns
@@ -40,7 +40,7 @@ def rank_column(column: Any, words: Sequence[str]) -> Any:
 
 def moment_of(value: Any) -> datetime:
     """Read a moment out of a cursor. Raises ValueError."""
-    return datetime.fromisoformat(str(value))
+    return aware(str(value))
 
 
 def number_of(value: Any) -> Decimal:

@@ -19,7 +19,7 @@ from assets.stock.places import StockLocation, account, get_location
 from assets.stock.tools import Tool, ToolHours
 from assets.stock.usages import PartUsage, check_hands, usages_of
 from gateway.api.deps import Context, Here
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.api.stock_rows import (
     Amount,
     AssetRef,
@@ -251,7 +251,7 @@ def list_old_part_duties(
     if overdue:
         query = query.where(OldPartDuty.state == "open", OldPartDuty.due_at < here.now)
     if after:
-        keys = read_cursor(after, datetime.fromisoformat, UUID)
+        keys = read_cursor(after, aware, UUID)
         query = query.where(tuple_(OldPartDuty.due_at, OldPartDuty.id) > tuple_(*keys))
     rows = list(here.session.scalars(query))
     page = rows[:limit]

@@ -21,7 +21,7 @@ from gateway import texts
 from gateway.api.deps import Context, Here
 from gateway.api.edits import seen
 from gateway.api.imports import file_response
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.history_files import MAX_PDF_ROWS, HistoryOf, HistoryRow, history_csv, history_pdf
 from gateway.outside import outside
 from gateway.wording import words
@@ -95,7 +95,7 @@ def get_timeline(
     seen(here, Asset, asset_id, "asset")
     statement = _wanted(here, asset_id, group, kind, since, until).limit(limit + 1)
     if after:
-        at, number = read_cursor(after, datetime.fromisoformat, int)
+        at, number = read_cursor(after, aware, int)
         statement = statement.where(tuple_(Event.at, Event.id) < tuple_(at, number))
     rows = list(here.session.scalars(statement))
     page = rows[:limit]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -71,9 +70,9 @@ def list_visits(
     work_order_id: UUID | None = None,
     technician: str | None = None,
     state: str | None = None,
-    scheduled_from: datetime | None = None,
-    planned_from: datetime | None = None,
-    planned_until: datetime | None = None,
+    scheduled_from: Moment | None = None,
+    planned_from: Moment | None = None,
+    planned_until: Moment | None = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Visits:

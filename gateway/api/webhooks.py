@@ -16,7 +16,7 @@ from assets.base.errors import Conflict, Invalid
 from assets.base.events import Event
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, Moment, Name, locked, seen
-from gateway.api.pages import After, Limit, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
 from gateway.notify.webhook_models import WebhookDelivery, WebhookEndpoint
 from gateway.notify.webhook_rules import MAX_URL, ROTATION, check_kinds, check_url, new_secret
 from gateway.notify.webhooks import add_delivery, note, replay, tell_test
@@ -245,7 +245,7 @@ def list_webhook_deliveries(
     if state is not None:
         query = query.where(WebhookDelivery.state == state)
     if after is not None:
-        at, key = read_cursor(after, datetime.fromisoformat, UUID)
+        at, key = read_cursor(after, aware, UUID)
         query = query.where(tuple_(WebhookDelivery.created_at, WebhookDelivery.id) < tuple_(at, key))
     found = list(here.session.scalars(query))
     page = found[:limit]

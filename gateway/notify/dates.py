@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, Text, cast, select
+from sqlalchemy import ColumnElement, Date, Text, cast, func, select
 from sqlalchemy.orm import Session
 
 from assets.contracts.tables import Contract
@@ -16,6 +16,7 @@ from assets.registry import Asset
 from assets.stock.tools import Tool
 from assets.warranty.tables import WarrantyCard
 from gateway.notify.facts import below
+from maintenance.plans.tables import MaintenancePlan, Occurrence
 from ticketing.dispatch.tables import Appointment
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_states import OPEN_STATES
@@ -102,6 +103,12 @@ def _absence(session: Session, row: Any) -> Dated:
     return _row(row, row.starts_at, "absence", person_id=str(row.person_id))
 
 
+def _occurrence(session: Session, row: Any) -> Dated:
+    plan = session.get_one(MaintenancePlan, row.plan_id)
+    at = row.put_at or row.due_at
+    return _row(row, at, "occurrence", number=plan.code, name=plan.name.get("en") or plan.name.get("zh") or plan.code)
+
+
 _OPEN = (WorkOrder.state.in_(OPEN_STATES), ~WorkOrder.replayed)
 SOURCES: dict[str, Source] = {
     "visit.planned_start": Source(Visit, Visit.planned_start, (Visit.state == "scheduled",), _visit),
@@ -119,6 +126,12 @@ SOURCES: dict[str, Source] = {
     "contract.ends_on": Source(Contract, Contract.ends_on, (Contract.state == "active",), _contract("ends_on")),
     "skill.valid_until": Source(PersonSkill, PersonSkill.valid_until, (), _skill),
     "tool.calibration_due_on": Source(Tool, Tool.calibration_due_on, (Tool.retired_at.is_(None),), _tool),
+    "occurrence.due_at": Source(
+        Occurrence,
+        func.coalesce(Occurrence.put_at, Occurrence.due_at),
+        (Occurrence.state == "planned", Occurrence.due_at.is_not(None)),
+        _occurrence,
+    ),
     "absence.starts_at": Source(Absence, Absence.starts_at, (Absence.state == "approved",), _absence),
 }
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from icalendar import Calendar, Event, vGeo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from assets.base.access import may
 from assets.base.events import Event as LoggedEvent
-from assets.people import Person
+from assets.people import Person, actor_of
 from assets.registry import Asset, Customer, Site
 from gateway import texts
-from gateway.notify.facts import title_of
+from gateway.notify.facts import below, title_of
 from gateway.notify.rule_models import CalendarFeed
+from maintenance.plans.library import named
+from maintenance.plans.tables import MaintenancePlan, Occurrence
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_states import LIVE_VISITS
 
@@ -70,7 +73,49 @@ def calendar_of_person(session: Session, person: Person, language: str, base_url
     changed = _changed(session, [visit.id for visit, *_ in rows])
     for visit, order, asset, site, customer in rows:
         made.add_component(_event(visit, order, asset, site, customer, language, base_url, changed))
+    for occurrence, plan, asset in planned_of(session, person, (now - BACK).date(), (now + AHEAD).date()):
+        made.add_component(_planned_event(occurrence, plan, asset, language, base_url))
     return bytes(made.to_ical())
+
+
+Planned = tuple[Occurrence, MaintenancePlan, Asset]
+
+
+def planned_of(session: Session, person: Person, since: date, until: date) -> Sequence[Planned]:
+    """Return the planned work of whoever plans, by day; what is an order already stands there as its visits."""
+    actor = actor_of(session, person)
+    if actor.bound is not None or not may(actor, "occurrence.decide"):
+        return []
+    found = session.execute(
+        select(Occurrence, MaintenancePlan, Asset)
+        .join(MaintenancePlan, MaintenancePlan.id == Occurrence.plan_id)
+        .join(Asset, Asset.id == Occurrence.asset_id)
+        .where(
+            Occurrence.organisation_id.in_(below(session, person.organisation_id)),
+            Occurrence.state == "planned",
+            Occurrence.due_on.between(since, until),
+        )
+        .order_by(Occurrence.due_on, Occurrence.id)
+        .limit(MAX_VISITS)
+    )
+    return [(occurrence, plan, asset) for occurrence, plan, asset in found]
+
+
+def _planned_event(occurrence: Occurrence, plan: MaintenancePlan, asset: Asset, language: str, base_url: str) -> Event:
+    at = plan.changed_at.astimezone(UTC).replace(microsecond=0)
+    name = named(plan)["name_zh" if language == "zh" else "name_en"]
+    event = Event()
+    event.add("uid", f"{occurrence.id}@forewarn")
+    event.add("dtstamp", at)
+    event.add("last-modified", at)
+    event.add("dtstart", occurrence.due_on)  # a day of the machine's site, whole
+    event.add("status", "TENTATIVE")
+    event.add("transp", "TRANSPARENT")
+    packages = "+".join(str(each.get("code")) for each in occurrence.packages)
+    event.add("summary", f"{texts.text(language, 'feed.planned')}: {name} · {asset.name}")
+    event.add("description", f"{name} ({packages})\n{asset.name} ({asset.serial})\n{base_url}/plans/{plan.id}")
+    event.add("url", f"{base_url}/plans/{plan.id}")
+    return event
 
 
 Row = tuple[Visit, WorkOrder, Asset, Site | None, Customer | None]

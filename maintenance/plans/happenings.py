@@ -23,8 +23,12 @@ from maintenance.plans.recurrence import to_local
 from maintenance.plans.releasing import log
 from maintenance.plans.tables import Occurrence, PlanAsset, PlanPackage
 from maintenance.plans.triggers import SEVERITIES, Condition, Finding, RemainingLife, Threshold, Trigger
+from maintenance.remaining_lives import ESTIMATE
+from maintenance.remaining_lives import RemainingLife as RemainingLifeRow
 
 BATCH = 500
+DAY_S = 86_400.0
+LIVES_AGE = timedelta(days=14)  # then an estimate of the life that remains counts no more
 KINDS = ("threshold", "finding", "remaining_life", "expression")
 
 # Newest value of a metric and how old it is in minutes; (days, lower bound) of the life that is left.
@@ -77,11 +81,28 @@ def watch(
     keys = [row.asset_id for row in rows]
     known = _known(session, keys)
     known.metrics = metrics(session, keys) if metrics is not None else {}
-    known.lives = lives(session, keys) if lives is not None else {}
+    known.lives = lives(session, keys) if lives is not None else lives_of(session, keys, now)
     for each in load(session, rows):
         _look(session, each, known, now)
     session.flush()
     return rows[-1].id if len(rows) == BATCH else None
+
+
+def lives_of(session: Session, keys: Sequence[UUID], now: datetime) -> Lives:
+    """Return the life that models said remains, less what has passed since; what is too old says nothing."""
+    found = select(RemainingLifeRow).where(
+        RemainingLifeRow.asset_id.in_(keys),
+        RemainingLifeRow.state == ESTIMATE,
+        RemainingLifeRow.life_s.is_not(None),
+        RemainingLifeRow.at > now - LIVES_AGE,
+    )
+    lives: dict[UUID, tuple[float, float]] = {}
+    for row in session.scalars(found):
+        passed = max((now - row.at).total_seconds(), 0.0)
+        life = row.life_s or 0.0
+        low = life if row.low_s is None else row.low_s
+        lives[row.asset_id] = (max(life - passed, 0.0) / DAY_S, max(low - passed, 0.0) / DAY_S)
+    return lives
 
 
 def _known(session: Session, keys: Sequence[UUID]) -> Known:

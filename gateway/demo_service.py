@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assets.base.calendars import Calendar
+from assets.base.errors import Conflict
 from assets.base.events import append_event
 from assets.base.holiday_days import as_exceptions, holiday_days
 from assets.people import Organisation
@@ -17,6 +20,8 @@ from assets.registry import AssetModel
 from ticketing.cases.service_types import ensure_service_types
 from ticketing.cases.tables import ServiceType
 from ticketing.procedures.library import create_procedure, publish, set_links
+from ticketing.procedures.models import LabourRate
+from ticketing.procedures.pricing import set_rate
 from ticketing.sla.tables import SlaPolicy, SlaTarget
 
 _OFFICE = {str(day): [["08:00", "12:00"], ["12:45", "18:00"]] for day in range(5)}
@@ -57,6 +62,40 @@ STEPS: list[dict[str, Any]] = [
     _step("grease", "check", _LOOK, "Bearings greased", "轴承已加注润滑脂"),
     _step("remarks", "text", _AFTER, "Anything else", "其他情况", required=False),
 ]  # fmt: skip
+
+
+_POINTS = [
+    {"code": "Q1", "name_en": "Motor isolator", "name_zh": "电机隔离开关", "energy": "electrical"},
+    {"code": "V1", "name_en": "Suction valve", "name_zh": "吸入阀", "energy": "hydraulic"},
+    {"code": "V2", "name_en": "Discharge valve", "name_zh": "排出阀", "energy": "hydraulic"},
+]
+# skill, from which level on, an hour
+_RATES = ((None, 1, "42"), ("PUMP", 3, "55"))
+_CARE: dict[str, Any] = {
+    "labour": [{"skill": "PUMP", "level": 2, "people": 1, "minutes": 60}],
+    "parts": [{"number": "BRG-6308", "quantity": 1}],
+    "tools": [{"number": "VIB-1", "minutes": 20}],
+    "currency": "GBP",
+}
+_CHANGE: list[dict[str, Any]] = [
+    _step("drain", "check", _BEFORE, "Casing drained, pressure gauge at zero", "泵壳已排空，压力表归零"),
+    _step("old_seal", "photo", _LOOK, "Photo of the old seal faces", "旧密封面照片"),
+    _step("sleeve", "choice", _LOOK, "Shaft sleeve", "轴套", choices=[
+        {"value": "smooth", "en": "Smooth", "zh": "光滑"},
+        {"value": "grooved", "en": "Grooved", "zh": "有沟槽", "out_of_limit": True},
+    ]),
+    _step("fitted", "check", _LOOK, "New seal fitted, springs compressed to the mark", "新密封已安装，弹簧压缩至标线"),
+    _step("run", "number", _AFTER, "Leakage after ten minutes", "运行十分钟后泄漏量", unit="mL", low=0, high=2),
+]  # fmt: skip
+_SEAL: dict[str, Any] = {
+    "labour": [{"skill": "PUMP", "level": 3, "people": 2, "minutes": 90}],
+    "parts": [{"number": "SEAL-CP80-B", "quantity": 1}],
+    "permits": [
+        {"code": "LOTO-PUMP", "kind": "electrical", "name_en": "Pump isolated and locked", "name_zh": "泵隔离上锁",
+         "lock_out": True, "valid_hours": 12, "points": _POINTS, "steps": ["drain", "old_seal", "sleeve", "fitted"]},
+    ],
+    "currency": "GBP",
+}  # fmt: skip
 
 
 def load_service(
@@ -124,8 +163,23 @@ def _procedure(session: Session, operator: Organisation, pump: AssetModel, now: 
     made = create_procedure(
         session, organisation_id=operator.id, code="DEMO-PUMP-CARE", name_en="Pump: maintenance", name_zh="泵：保养",
         description_en="Every 2000 hours, and after a seal was changed.",
-        description_zh="每 2000 小时一次；更换密封后也需执行。", steps=STEPS, now=now,
+        description_zh="每 2000 小时一次；更换密封后也需执行。", steps=STEPS, norms=_CARE, now=now,
     )  # fmt: skip
     made.demo = True
+    for skill, level, rate in _RATES:
+        row = LabourRate(organisation_id=operator.id, demo=True)
+        since = date(now.year - 1, 1, 1)
+        with suppress(Conflict):  # the operator's own
+            set_rate(
+                session, row, skill=skill, level=level, rate=Decimal(rate), currency="GBP", valid_from=since,
+                valid_to=None, now=now,
+            )  # fmt: skip
     publish(session, made, now)
     set_links(session, made, [(pump.id, None, kind)], now)
+    seal = create_procedure(
+        session, organisation_id=operator.id, code="DEMO-SEAL", name_en="Pump: change the seal", name_zh="泵：更换密封",
+        description_en="The pump stands, isolated and drained.", description_zh="泵已停机、隔离并排空。",
+        steps=_CHANGE, norms=_SEAL, now=now,
+    )  # fmt: skip
+    seal.demo = True
+    publish(session, seal, now)

@@ -15,6 +15,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Invalid
+from assets.people import Organisation
 from assets.registry import Asset, Site
 from assets.stock.items import Part
 from assets.stock.tools import Tool, ToolHours
@@ -22,7 +23,7 @@ from assets.stock.usages import PartUsage
 from ticketing.models import WorkOrder
 from ticketing.order_models import WorkOrderLine
 from ticketing.people.tables import TechnicianProfile
-from ticketing.procedures.models import ProcedureRun
+from ticketing.procedures.models import Procedure, ProcedureRun
 from ticketing.procedures.norms import Norms, combined, norms_of
 from ticketing.procedures.variance import Actual, Taken, Variance, Worked, combined_cost, compare
 
@@ -106,13 +107,16 @@ def compared(session: Session, asked: Asked) -> list[Compared]:
 
 
 def compare_orders(session: Session, orders: Sequence[WorkOrder]) -> list[Compared]:
-    """Return these orders beside their norms, in their order; an order without norms is compared with nothing."""
+    """Return these orders beside their norms, in their order; an order without norms is compared with nothing.
+
+    What a procedure costs its owner is told to its owner and to those above alone.
+    """
     facts = _Facts(session, orders)
     found = []
     for order in orders:
         runs = facts.runs[order.id]
         norms = combined([norms_of(run.snapshot.get("norms")) for run in runs])
-        costs = [run.snapshot.get("standard_cost") for run in runs]
+        costs = [run.snapshot.get("standard_cost") if run.procedure_id in facts.priced else None for run in runs]
         standard = combined_cost(costs, norms.currency)
         variance = compare(norms, standard, facts.actual(order, norms))
         procedures = tuple((run.procedure_id, str(run.snapshot["code"]), run.version_number) for run in runs)
@@ -144,6 +148,7 @@ class _Facts:
         for part in _chunks({order.asset_id for order in orders}):
             known = session.execute(select(Asset.id, Asset.asset_model_id).where(Asset.id.in_(part)))
             self.models |= {key: model for key, model in known}
+        self.priced = self._priced(session)
         self._zones: dict[UUID, str] = {}
         for part in _chunks({order.site_id for order in orders if order.site_id is not None}):
             zones = session.execute(select(Site.id, Site.time_zone).where(Site.id.in_(part)))
@@ -172,6 +177,15 @@ class _Facts:
         for hour, item in session.execute(hours.order_by(ToolHours.id)):
             if hour.work_order_id is not None:
                 self._tools[hour.work_order_id].append((hour, item))
+
+    def _priced(self, session: Session) -> set[UUID]:
+        """Return the procedures whose owner the actor sees."""
+        wanted = {run.procedure_id for runs in self.runs.values() for run in runs if run.procedure_id is not None}
+        found: set[UUID] = set()
+        for part in _chunks(wanted):
+            owned = select(Procedure.id).join(Organisation, Organisation.id == Procedure.organisation_id)
+            found |= set(session.scalars(owned.where(Procedure.id.in_(part))))
+        return found
 
     def actual(self, order: WorkOrder, norms: Norms) -> Actual:
         """Return what an order took, valued in the currency of its norms."""

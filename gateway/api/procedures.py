@@ -12,6 +12,7 @@ from sqlalchemy import or_, select
 
 from assets.base.access import may
 from assets.failure_modes import FailureMode
+from assets.people import Organisation
 from assets.registry import AssetModel
 from gateway.api.deps import Context, Here
 from gateway.api.edits import IfMatch, Name, contains, locked, named
@@ -283,25 +284,27 @@ def procedure_detail(here: Context, procedure: Procedure) -> ProcedureDetail:
     """Return a procedure with its versions as the caller may see it."""
     here.session.flush()
     versions = list(versions_of(here.session, procedure.id))
+    # Organisations below read the steps of their operator, and not what these cost it.
+    ours = here.session.get(Organisation, procedure.organisation_id) is not None
     return ProcedureDetail(
         **_fields(procedure, versions),
         description_en=procedure.description_en,
         description_zh=procedure.description_zh,
         links=_links(here, procedure),
-        versions=[_version(here, one) for one in versions],
+        versions=[_version(here, one, ours) for one in versions],
     )
 
 
 _SAME = ("id", "number", "state", "steps", "note", "created_at", "published_at", "norms", "version")
 
 
-def _version(here: Context, one: ProcedureVersion) -> ProcedureVersionItem:
+def _version(here: Context, one: ProcedureVersion, ours: bool) -> ProcedureVersionItem:
     """Where it comes from and what it costs is not for everybody who reads the steps."""
-    inside = may(here.actor, "procedure.manage")
+    inside = ours and may(here.actor, "procedure.manage")
     told = one.origin if inside else None
     return ProcedureVersionItem(
         **{name: getattr(one, name) for name in _SAME},
-        standard_cost=one.standard_cost if may(here.actor, "price.read") else None,
+        standard_cost=one.standard_cost if ours and may(here.actor, "price.read") else None,
         withdrawn_at=one.withdrawn_at,
         withdrawn_reason=one.withdrawn_reason if inside else None,
         origin=ProcedureOrigin(work_order_id=one.origin_work_order_id, **told) if told else None,

@@ -83,13 +83,21 @@ def test_demo_promises_its_customers_something_and_says_how_a_pump_is_maintained
     assert {each["clock"]: each["minutes"] for each in told["clocks"]} == {
         "response": 60, "arrival": 240, "restoration": 480,
     }  # fmt: skip
-    [care] = client.get("/api/v1/procedures").json()["items"]
-    [link] = client.get(f"/api/v1/procedures/{care['id']}").json()["links"]
+    care, seal = client.get("/api/v1/procedures").json()["items"]
+    shown = client.get(f"/api/v1/procedures/{care['id']}").json()
+    [link] = shown["links"]
+    assert (shown["versions"][0]["standard_cost"]["complete"], shown["versions"][0]["standard_cost"]["labour"]) == (
+        True, 42.0,
+    )  # fmt: skip
+    [change] = client.get(f"/api/v1/procedures/{seal['id']}").json()["versions"]
+    assert len(change["norms"]["permits"][0]["points"]) == 3
     assert (care["published"], link["asset_model"], link["service_type"]) == (1, "demo-pump", "maintenance")
     body = {"asset_id": pump, "title": "2000 hours", "service_type_id": link["service_type_id"]}
     order = client.post("/api/v1/work-orders", json=body).json()
     [run] = client.get(f"/api/v1/work-orders/{order['id']}/procedures").json()["items"]
     assert run["name_zh"] == "泵：保养"
+    against = client.get(f"/api/v1/work-orders/{order['id']}/variance").json()
+    assert (against["norm_minutes"], against["currency"]) == (60, "GBP")
     assert client.delete("/api/v1/demo").status_code == 200
     for path in ("sla-policies", "procedures", "calendars"):
         assert client.get(f"/api/v1/{path}").json()["items"] == [], path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from assets.base.access import Role
 from assets.base.db import Database
 from assets.base.ids import uuid7
 from assets.stock.items import Part, add_part
@@ -22,8 +24,9 @@ from tests.conftest import _database_maker
 from tests.ticketing.field import ARRIVED, Field, minutes, op
 from tests.ticketing.world import NOW, World, make_world
 from ticketing.people.tables import Skill
-from ticketing.procedures.library import in_force
+from ticketing.procedures.library import get_procedure, in_force
 from ticketing.procedures.norms import norms_of
+from ticketing.procedures.runs import attach, runs_of
 
 STEPS = [
     {"key": "open", "kind": "check", "title_en": "Open the pump", "title_zh": "打开泵"},
@@ -212,6 +215,12 @@ def test_norms_are_kept_with_the_version_and_priced_when_it_is_published(
     assert (compared["norm_minutes"], compared["standard_cost"]) == (60, 180.0)
     assert field.ask(world.ann, "GET", f"/work-orders/{order}/variance")["standard_cost"] is None
     assert field.ask(world.ann, "GET", path)["versions"][1]["standard_cost"] is None
+    theirs = replace(world.client, roles=frozenset({Role.PLANNER}), person_id=uuid7())
+    for told in field.ask(theirs, "GET", path)["versions"]:
+        assert (told["standard_cost"], told["origin"]) == (None, None)
+    seen = field.ask(theirs, "GET", f"/work-orders/{order}/variance")
+    assert (seen["norm_minutes"], seen["standard_cost"]) == (60, None)
+    assert field.ask(theirs, "GET", "/labour-rates")["items"] == []
     with world.database.as_service() as session:
         current = in_force(session, [UUID(sop["id"]), uuid7()])
         assert norms_of(current[UUID(sop["id"])].norms).minutes_by_skill() == {"mechanic": 60}
@@ -325,6 +334,23 @@ def test_a_version_withdrawn_while_in_use(field: Field, world: World, seal: UUID
     renewed = field.ask(world.ann, "POST", f"/procedure-runs/{run}/renew", {})
     assert (renewed["version_number"], renewed["stopped_at"], renewed["answers"]) == (2, None, {})
     assert field.ask(world.ann, "POST", f"/procedure-runs/{renewed['id']}/answers", answer)["missing"] == ["run"]
+
+
+def test_a_round_looks_at_each_machine_by_the_same_procedure(field: Field, world: World, seal: UUID) -> None:
+    sop, order = published(field), field.order(world.ann)
+    with world.database.as_service() as session:
+        procedure = get_procedure(session, UUID(sop["id"]))
+        version = in_force(session, [procedure.id])[procedure.id]
+        about: dict[str, Any] = {
+            "organisation_id": world.customer,
+            "subject_kind": "work_order",
+            "subject_id": UUID(order),
+        }
+        made = [
+            attach(session, procedure, version, asset_id=machine, now=NOW, each_asset=True, **about).id
+            for machine in (world.pump, world.other_pump, world.pump)
+        ]
+        assert len(set(made)) == len(runs_of(session, UUID(order))) == 2
 
 
 def test_a_procedure_is_carried_to_another_place_by_numbers_and_codes(field: Field, world: World, seal: UUID) -> None:

@@ -121,8 +121,10 @@ class ProcedureRun(Identified, Owned, Base):
             "uq_procedure_runs_subject",
             "subject_id",
             "procedure_id",
+            "asset_id",
             unique=True,
             postgresql_where=text("removed_at IS NULL"),
+            postgresql_nulls_not_distinct=True,
         ),
     )
 
@@ -179,6 +181,7 @@ class LabourRate(Identified, Versioned, Owned, Base):
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
     created_at: Mapped[datetime]
+    demo: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
     __table_args__ = (
         CheckConstraint("rate >= 0", name="not_negative"),

@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import Uuid, any_, literal, or_, select
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Conflict, Invalid, NotFound
+from assets.people import Organisation
 from assets.stock.items import Part, catalogue_of
 from assets.stock.prices import Price as PriceRow
 from assets.stock.prices import PriceBook, check_currency, check_money
@@ -21,12 +22,13 @@ from ticketing.procedures.models import LabourRate
 from ticketing.procedures.norms import BadNorm, Norms
 
 MAX_RATES = 1000
+MAX_BELOW = 500
 MAX_BOOK_ROWS = 20_000
 
 
 def resolved(session: Session, norms: dict[str, Any], organisation_id: UUID) -> dict[str, Any]:
     """Return checked norms with id, number, names and unit of every item. Raises BadNorm for one that is not there."""
-    line = catalogue_of(session, organisation_id)
+    line = suppliers_of(session, organisation_id)
     rows = [*norms["parts"], *norms["tools"]]
     keys = {UUID(one["part_id"]) for one in rows if one["part_id"]}
     numbers = {one["number"] for one in rows if one["number"]}
@@ -67,10 +69,21 @@ def cost_of_norms(session: Session, norms: Norms, organisation_id: UUID, on: dat
 
 def prices_on(session: Session, norms: Norms, organisation_id: UUID, on: date) -> Prices:
     """Return what is known of the prices of norms on a day, of their organisation and those above it."""
-    line = catalogue_of(session, organisation_id)
+    line = suppliers_of(session, organisation_id)
     tools = _tool_prices(session, line, {one.part_id for one in norms.tools}, on, norms.currency)
     parts = part_prices(session, line, {one.part_id for one in norms.parts}, on)
-    return Prices(on, rates_of(session, line), parts, tools)
+    return Prices(on, rates_of(session, catalogue_of(session, organisation_id)), parts, tools)
+
+
+def suppliers_of(session: Session, organisation_id: UUID) -> list[UUID]:
+    """Return whose items work may name, the nearest last: depots and partners below, then from the root to itself."""
+    below = select(Organisation.id).where(
+        literal(organisation_id, Uuid()) == any_(Organisation.ancestors),
+        Organisation.id != organisation_id,
+        Organisation.kind != "customer",
+    )
+    found = session.scalars(below.order_by(Organisation.id).limit(MAX_BELOW)).all()
+    return [*found, *catalogue_of(session, organisation_id)]
 
 
 def rates_of(session: Session, line: Sequence[UUID]) -> list[Rate]:

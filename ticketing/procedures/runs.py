@@ -226,7 +226,7 @@ def newest_answers(session: Session, run_ids: Sequence[UUID]) -> dict[UUID, dict
 def runs_of(session: Session, subject_id: UUID) -> Sequence[ProcedureRun]:
     """Return the procedures that a piece of work has, oldest first."""
     mine = select(ProcedureRun).where(ProcedureRun.subject_id == subject_id, ProcedureRun.removed_at.is_(None))
-    return session.scalars(mine.order_by(ProcedureRun.id).limit(MAX_RUNS)).all()
+    return session.scalars(mine.order_by(ProcedureRun.id).limit(MAX_STOPS)).all()
 
 
 def get_run(session: Session, run_id: UUID, *, lock: bool = False) -> ProcedureRun:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from assets.base.access import MODEL_READ, OWNED, owned_policies, row_policies
+from assets.base.access import OWNED, owned_policies, row_policies
 from assets.base.db import APP_ROLE, READER_ROLE, SERVICE_ROLE
 
 revision = "0038"
@@ -31,9 +33,10 @@ def upgrade() -> None:
     _versions()
     for name, kind in (("stopped_at", _TIME), ("stopped_reason", sa.Text())):
         op.add_column("procedure_runs", sa.Column(name, kind))
+    _once_for_each_machine()
     _rates()
     _entries()
-    for statement in owned_policies("labour_rates", read=MODEL_READ):
+    for statement in owned_policies("labour_rates"):
         op.execute(sa.text(statement))
     for statement in row_policies("permit_entries", read=_ENTRY, insert=_ENTRY, update=OWNED, delete=OWNED):
         op.execute(sa.text(statement))
@@ -44,12 +47,25 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take back."""
+    _index_of_runs("subject_id", "procedure_id")
     op.drop_table("permit_entries")
     op.drop_table("labour_rates")
     for name in ("stopped_at", "stopped_reason"):
         op.drop_column("procedure_runs", name)
     for name in (*_OF_VERSIONS, *_OF_ORIGIN):
         op.drop_column("procedure_versions", name)
+
+
+def _once_for_each_machine() -> None:
+    """A round looks at several machines by the same procedure."""
+    _index_of_runs("subject_id", "procedure_id", "asset_id")
+
+
+def _index_of_runs(*columns: str) -> None:
+    name, table, living = "uq_procedure_runs_subject", "procedure_runs", sa.text("removed_at IS NULL")
+    op.drop_index(name, table)
+    distinct: dict[str, Any] = {"postgresql_nulls_not_distinct": True} if len(columns) > 2 else {}
+    op.create_index(name, table, list(columns), unique=True, postgresql_where=living, **distinct)
 
 
 def _versions() -> None:
@@ -78,6 +94,7 @@ def _rates() -> None:
         sa.Column("valid_from", sa.Date(), nullable=False),
         sa.Column("valid_to", sa.Date()),
         sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("demo", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
         *_owned(table),
         sa.CheckConstraint("rate >= 0", name=op.f("ck_labour_rates_not_negative")),

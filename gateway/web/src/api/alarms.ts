@@ -81,12 +81,13 @@ export type Told = {
 
 const EVERY_MS = 15_000;
 
-export const useAlarms = (open: boolean) =>
+export const useAlarms = (open: boolean, enabled = true) =>
   useQuery({
     queryKey: ["episodes", "alarms", open],
     queryFn: () => api<Page<Alarm>>(`/episodes${query({ open, limit: 200 })}`),
     placeholderData: keepPreviousData,
     refetchInterval: EVERY_MS,
+    enabled,
   });
 
 export const useAlarm = (id: string | null) =>

@@ -32,7 +32,7 @@ type Group = { key: string; places: Place[] };
 
 function usePlaces(me: Me): Group[] {
   const counts = useOverview().data?.counts;
-  const unseen = useAlarms(true).data?.items.filter((alarm) => alarm.alarm_state === "unacknowledged").length ?? 0;
+  const unseen = useAlarms(true, may(me, "finding.read")).data?.items.filter((alarm) => alarm.alarm_state === "unacknowledged").length ?? 0;
   const fresh = useRequests().data?.items.filter((request) => request.state === "new").length ?? 0;
   const field = useFieldTally(me);
   return [
@@ -180,7 +180,7 @@ function UserMenu(props: { me: Me }) {
           <div style={{ color: "var(--ink)", fontWeight: 600, overflowWrap: "anywhere" }}>{props.me.person.name}</div>
           <div>{props.me.roles.map((role) => text.code("role", role)).join(", ")}</div>
         </Menu.Label>
-        <Menu.Item component="a" href="/m" leftSection={<Smartphone size={16} />}>{text.t("nav.technician_view")}</Menu.Item>
+        {may(props.me, "visit.perform") && <Menu.Item component="a" href="/m" leftSection={<Smartphone size={16} />}>{text.t("nav.technician_view")}</Menu.Item>}
         <Menu.Divider />
         <Menu.Item leftSection={<LogOut size={16} />} onClick={() => void leave()}>{text.t("action.sign_out")}</Menu.Item>
       </Menu.Dropdown>

@@ -17,7 +17,7 @@ const DESK = ["administrator", "planner", "dispatcher", "storekeeper", "analyst"
 /** Only places of this site are gone to afterwards. */
 function target(wanted: string | null, me: Me): string {
   if (wanted?.startsWith("/") && !wanted.startsWith("//")) return wanted;
-  return me.roles.some((role) => DESK.includes(role)) ? "/" : "/m";
+  return ["technician", "partner"].some((role) => me.roles.includes(role)) && !me.roles.some((role) => DESK.includes(role)) ? "/m" : "/";
 }
 
 export function SignInForm(props: { onSignedIn?: (me: Me) => Promise<void> }) {

@@ -65,7 +65,7 @@ export function NextStep(props: { order: Job; me: Me; codes: RepairCode[] }) {
   const can = (to: string) => moves.legal.includes(to);
   const buttons: ReactNode[] = [];
   const big = (label: string, press: () => void, Icon?: LucideIcon, second = false) => (
-    <Button key={label} size="lg" px={12} className="grow" variant={second ? "default" : "filled"} leftSection={Icon && <Icon size={20} aria-hidden />} rightSection={unsent && !second ? <CloudOff size={16} aria-hidden /> : undefined} onClick={press}>{label}</Button>
+    <Button key={label} size="lg" px={10} fz={16} className="grow" variant={second ? "default" : "filled"} leftSection={Icon && <Icon size={20} aria-hidden />} rightSection={unsent && !second ? <CloudOff size={16} aria-hidden /> : undefined} onClick={press}>{label}</Button>
   );
   if (moves.accept) buttons.push(big(t("field.accept"), () => void go({ order, kind: "order.accept" })));
   if (moves.again) buttons.push(big(t("job.again"), () => void go({ order, kind: "order.accept" }), RotateCcw));

@@ -36,7 +36,8 @@ export function ReportFacts(props: { facts: Facts }) {
   const comma = zh ? "、" : ", ";
   const wordOf = (named: NonNullable<Named>) => (zh && named.zh) || named.en || named.code;
   const { done, machine } = facts;
-  const title = orderTitle({ title: { code: facts.title_code ?? "manual", params: facts.title_params ?? {} }, title_text: facts.title_text ?? null, noticed: null, request: null, kind: facts.kind ?? "general" } as never, text);
+  const label = facts.title_params?.[zh ? "label_zh" : "label_en"] ?? facts.title_params?.label_en;
+  const title = facts.title_code?.startsWith("noticed_") && !facts.title_text ? text.t("report.noticed", { label: String(label ?? "–") }) : orderTitle({ title: { code: facts.title_code ?? "manual", params: facts.title_params ?? {} }, title_text: facts.title_text ?? null, noticed: null, request: null, kind: facts.kind ?? "general" } as never, text);
   const rows: [ReactNode, ReactNode][] = [[text.t("order.machine"), `${machine.name} · ${machine.serial}`]];
   if (machine.site) rows.push([text.t("asset.site"), [machine.site, machine.address].filter(Boolean).join(", ")]);
   if (facts.technicians?.length) rows.push([text.t("work.technician"), facts.technicians.join(comma)]);

@@ -277,7 +277,7 @@ def check_skills(here: Context, norms: Norms | None) -> None:
     if lacking := sorted(wanted - known):
         at = told.index(lacking[0])
         words = f"labour {at + 1}: there is no skill {lacking[0][:60]}"
-        raise BadNorm(words, field="norms", what="labour", index=at, problem="no_such_skill", item=lacking[0][:60])
+        raise BadNorm(words, field="norms", what="labour", index=at, problem="no_such_skill")
 
 
 def procedure_detail(here: Context, procedure: Procedure) -> ProcedureDetail:

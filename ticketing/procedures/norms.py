@@ -27,6 +27,9 @@ class BadNorm(Invalid):
 
     code = "bad_norm"
 
+    def __init__(self, message: str = "", **params: object) -> None:
+        super().__init__(message, **{"reason": f"norm_{params.get('problem')}", **params})
+
 
 @dataclass(frozen=True, slots=True)
 class Labour:

@@ -145,7 +145,8 @@ def check_step(session: Session, run: ProcedureRun, step_key: str, at: datetime,
         if missing:
             names = {name: permit[name] for name in ("name_en", "name_zh")}
             text = f"{step_key} waits for the permit {permit['code']}: {', '.join(missing)}"
-            raise PermitMissing(text, permit=permit["code"], **names, step=step_key, missing=missing)
+            reason = f"permit_{missing[0]}"
+            raise PermitMissing(text, permit=permit["code"], **names, step=step_key, missing=missing, reason=reason)
 
 
 def check_off(session: Session, runs: Sequence[ProcedureRun], name: str) -> None:

@@ -169,7 +169,7 @@ def check_entry(permit: Mapping[str, Any], stands: Standing, one: Entered, *, de
     why = _refusal(permit, stands, one, desk)
     if why is not None:
         text = f"{permit['code']}: {one.action} is refused, {why}"
-        params = {"permit": permit["code"], "action": one.action, "why": why}
+        params = {"permit": permit["code"], "action": one.action, "why": why, "reason": f"permit_{why}"}
         raise PermitRefused(text, state="open" if stands.open else "off", to=one.action, legal=[], **params)
 
 

@@ -28,6 +28,7 @@ from gateway.demo_failure_modes import FAILURE_MODES
 from gateway.demo_models import MODELS
 from gateway.demo_papers import load_files, load_meters, load_papers
 from gateway.demo_people import load_people
+from gateway.demo_plans import load_plans
 from gateway.demo_service import load_service
 from gateway.demo_stock import load_stock
 from gateway.demo_warranty import UNDER_CONTRACT, load_contract, load_terms
@@ -125,6 +126,7 @@ def load(
         {name: each[4] for name, each in _CUSTOMERS.items()},
     )
     load_service(session, operator, owners, zones, models["pump"], now)
+    load_plans(session, operator, assets, now)
     if files is not None:
         load_files(session, files, first[2], assets, now)
 

@@ -152,7 +152,7 @@ def _bad_actors(here: Context, asked: Question) -> Table:
             if after is None:
                 return
 
-    return [*headings, "expected", "ratio", "p", "bad_actor"], lines()
+    return headings, lines()
 
 
 def _pareto(here: Context, asked: Question, by: By, measure: Measure) -> Table:
@@ -193,7 +193,7 @@ def _turns(here: Context, asked: Question, by: Any, group: str | None) -> Table:
             when = [row.due_at, row.earliest_at, row.latest_at, row.done_at]
             yield [row.plan.name, row.asset.name, row.asset.serial, *when, row.state, row.verdict, row.reason]
 
-    return [*headings, "state", "verdict", "reason"], lines()
+    return headings, lines()
 
 
 def _costs(here: Context, asked: Question) -> Table:

@@ -14,7 +14,7 @@ from assets.base.ids import uuid7
 from gateway.notify.rule_models import NotificationRule
 
 ALARM, SLA, NEW_WORK = "alarm_escalated", "sla_warned", "new_work"
-HELP, URGENT = "help_called", "urgent_case"
+HELP, URGENT, STAFFING = "help_called", "urgent_case", "staffing_gaps"
 _DESK: list[Any] = [{"to": "role", "role": "dispatcher"}, {"to": "role", "role": "planner"}]
 _CUSTOMER: list[Any] = [{"to": "customer_contact"}]
 _WRITTEN = ["email", "sms"]  # to a customer the first of these for which there is an address
@@ -68,6 +68,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "kinds": ["case.opened"],
         "conditions": {"priorities": ["urgent"]},
         "recipients": _DESK,
+        "ways": ["page"],
+    },
+    STAFFING: {
+        "name": "Staffing gaps",
+        "kinds": ["staffing_gap.opened"],
+        "recipients": [{"to": "role", "role": "planner"}],
         "ways": ["page"],
     },
     **{

@@ -36,6 +36,7 @@ _PATHS = {
     "warranty_card": "/warranties",
     "person_skill": "/people",
     "tool": "/tools",
+    "staffing_gap": "/plans/forecast?view=gaps",
 }
 _SAME = ("clock", "percent", "step", "round", "of", "list", "key")  # of an event, as they are
 Window = tuple[datetime, datetime]

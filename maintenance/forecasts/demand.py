@@ -95,7 +95,7 @@ def history(session: Session, now: datetime, where: Where, skill: str | None = N
     weeks = (last - first).days // 7
     made = History(first, weeks)
     timed = sum(row[5] for row in rows)
-    minutes = sum(row[6] for row in rows)
+    minutes = float(sum(row[6] for row in rows))
     orders = sum(row[3] for row in rows)
     made.mean_minutes = minutes / timed if timed else None
     made.predicted_share = sum(row[4] for row in rows) / orders
@@ -105,7 +105,7 @@ def history(session: Session, now: datetime, where: Where, skill: str | None = N
         groups[(row[1], row[2])].append(row)
     for key, those in groups.items():
         known = sum(row[5] for row in those)
-        mean = sum(row[6] for row in those) / known if known else made.mean_minutes or 0.0
+        mean = float(sum(row[6] for row in those)) / known if known else made.mean_minutes or 0.0
         series, counts = [0.0] * weeks, [0] * weeks
         for row in those:
             place = (row[0] - first).days // 7

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import any_, literal, select
 from sqlalchemy.orm import Session
 
 from assets.base.events import append_event
@@ -26,7 +26,9 @@ AGAIN = timedelta(days=1)  # what closed and opens again within so long is told 
 
 def keep_gaps(session: Session, organisation_id: UUID, now: datetime) -> int:
     """Bring the gaps of an organisation, with all below it, up to date; return how many are open."""
-    below = tuple(session.scalars(select(Organisation.id).where(Organisation.ancestors.contains([organisation_id]))))
+    below = tuple(
+        session.scalars(select(Organisation.id).where(literal(organisation_id) == any_(Organisation.ancestors)))
+    )
     first = monday(now.date())
     found: dict[tuple[date, UUID | None, str, int], Cell] = {}
     whole = forecast(session, now, Question(first, AHEAD, Where(organisation_ids=below)))

@@ -155,15 +155,8 @@ def load(
 
 def accepted_share(session: Session) -> float:
     """Return the share of decided jobs that became work; Jeffreys' prior keeps it off 0 and 1."""
-    counts = dict(
-        session.execute(
-            select(PredictedJob.state, func.count())
-            .where(PredictedJob.state != "watching")
-            .group_by(PredictedJob.state)
-        )
-        .tuples()
-        .all()
-    )
+    decided = select(PredictedJob.state, func.count()).where(PredictedJob.state != "watching")
+    counts = {state: int(count) for state, count in session.execute(decided.group_by(PredictedJob.state))}
     became = counts.get("opened", 0) + counts.get("done", 0)
     return float((became + 0.5) / (became + counts.get("dismissed", 0) + 1))
 

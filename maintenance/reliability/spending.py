@@ -267,6 +267,12 @@ def _mean(values: Iterable[Decimal]) -> Mean:
     return Mean(math.fsum(every) / len(every) if every else None, len(every))
 
 
+def zone_of(session: Session, machine: Machine) -> ZoneInfo:
+    """Return the zone in which a machine's years are counted."""
+    found = _zones(session, {machine.site_id}) if machine.site_id is not None else {}
+    return found.get(machine.site_id, ZoneInfo("UTC")) if machine.site_id is not None else ZoneInfo("UTC")
+
+
 def _zones(session: Session, sites: set[UUID]) -> dict[UUID, ZoneInfo]:
     found = {}
     for part in parts(sites):

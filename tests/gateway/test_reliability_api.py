@@ -213,6 +213,11 @@ def test_costs_and_the_interval_say_what_they_rest_on(presses: Plant) -> None:
         for kind, amount in year["by_kind"].items():
             kinds[kind] = kinds.get(kind, 0) + amount
     assert kinds == {"labour": pytest.approx(350), "downtime": pytest.approx(1200)}
+    rows = get(desk, "/costs/rows", asked(asset_id=spent["A"]["asset"]["id"], downtime_cost_per_hour=50))["items"]
+    assert sum(row["amount"] for row in rows) == pytest.approx(totals["A"], abs=0.01)  # 000-08: down to its rows
+    assert all(row["events"] for row in rows)
+    assert {row["kind"]: row["work_order"] is not None for row in rows} == {"labour": True, "downtime": False}
+    get(desk, "/costs/rows", asked(), 422)
     choice = spent["A"]["choice"]
     assert (choice["verdict"], choice["reason"], choice["price"]) == ("unknown", "too_few_years", 9000)
     get(desk, "/intervals", asked(), 422)
@@ -269,6 +274,7 @@ def test_everybody_counts_only_machines_that_they_see(presses: Plant) -> None:
     assert {row["asset"]["name"] for row in get(owner, "/rows", asked())["items"]} == {"A", "B"}
     assert get(presses.administrator(), "", asked())["whole"]["failures"] == 4
     get(owner, "/costs", asked(), 403)
+    get(owner, "/costs/rows", asked(), 403)
     get(owner, "/intervals", asked(asset_id=str(UUID(int=1))), 403)
     stranger = presses.client(presses.token(presses.stranger))
     partner = presses.client(presses.token(presses.partner, Role.PARTNER))
@@ -290,7 +296,10 @@ def test_tables_are_written_as_files_and_nonsense_is_refused_by_name(presses: Pl
     for table in tables:
         answer = desk.get("/api/v1/reliability/export", params=asked(table=table, format="xlsx"))
         assert answer.status_code == 200, table
-        assert load_workbook(io.BytesIO(answer.content)).active is not None
+        sheet = load_workbook(io.BytesIO(answer.content)).active
+        assert sheet is not None
+        headings = [cell.value for cell in next(sheet.iter_rows(max_row=1))]
+        assert len(set(headings)) == len(headings) == sheet.max_column, table
     wrong: list[tuple[str, dict[str, Any], str]] = [
         ("", {"from": NOW.isoformat(), "until": T0.isoformat()}, "from"),
         ("", {"from": "1700-01-01T00:00:00Z"}, "from"),

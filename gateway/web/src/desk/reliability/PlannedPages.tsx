@@ -78,7 +78,7 @@ export function CostsPage() {
         {(data) => data.items.length === 0 ? <Nothing what="costs" /> : (
           <div className="stack" style={{ gap: 10 }}>
             {Object.keys(data.left_out).length > 0 && <div className="small muted">{text.t("figures.left_out")}: {Object.entries(data.left_out).map(([why, count]) => `${text.t(`reliability.cost_left.${why}`)} (${count})`).join(", ")}</div>}
-            {data.items.map((row) => <Account key={row.asset.id} row={row} data={data} text={text} />)}
+            {data.items.map((row) => <Account key={row.asset.id} row={row} data={data} text={text} asked={more} />)}
           </div>
         )}
       </Loaded>
@@ -86,9 +86,9 @@ export function CostsPage() {
   );
 }
 
-function Account(props: { row: Schema["CostRow"]; data: Schema["Costs"]; text: Text }) {
+function Account(props: { row: Schema["CostRow"]; data: Schema["Costs"]; text: Text; asked: Asked }) {
   const { row, data, text } = props;
-  const [open, set] = useState(false);
+  const [open, set] = useState<{ year: number; currency: string } | null>(null);
   const { choice } = row;
   return (
     <div className="card pad stack" style={{ gap: 8 }}>
@@ -97,11 +97,31 @@ function Account(props: { row: Schema["CostRow"]; data: Schema["Costs"]; text: T
       <div className="scroll">
         <table className="grid">
           <thead><tr><th>{text.t("reliability.year")}</th>{KINDS.map((kind) => <th key={kind} className="num" title={formulaText(data.formulas[kind] ?? "", text)}>{text.t(`reliability.cost.${kind}`)}</th>)}<th className="num">{text.t("reliability.total")}</th></tr></thead>
-          <tbody>{row.years.map((year) => <tr key={`${year.year}${year.currency}`}><td>{year.year} {year.currency}{!year.whole_year && <span className="tiny muted"> {text.t("reliability.part_year")}</span>}</td>{KINDS.map((kind) => <td key={kind} className="num">{year.by_kind[kind] ? text.number(year.by_kind[kind], 2) : "–"}</td>)}<td className="num"><button type="button" className="plainbutton link" onClick={() => set(!open)}>{text.number(year.total, 2)}</button></td></tr>)}</tbody>
+          <tbody>{row.years.map((year) => <tr key={`${year.year}${year.currency}`}><td>{year.year} {year.currency}{!year.whole_year && <span className="tiny muted"> {text.t("reliability.part_year")}</span>}</td>{KINDS.map((kind) => <td key={kind} className="num">{year.by_kind[kind] ? text.number(year.by_kind[kind], 2) : "–"}</td>)}<td className="num"><button type="button" className="plainbutton link" onClick={() => set({ year: year.year, currency: year.currency })}>{text.number(year.total, 2)}</button></td></tr>)}</tbody>
         </table>
       </div>
-      {open && <div className="tiny muted break mono">{row.years.flatMap((year) => year.refs).join(" ")}<br />{formulaText(data.formulas.keep ?? "", text)} · {formulaText(data.formulas.replace ?? "", text)}</div>}
+      <div className="tiny muted break">{data.formulas.keep} · {data.formulas.replace}</div>
+      {open && <SpentRows asked={{ ...props.asked, asset_id: row.asset.id, year: open.year }} title={`${row.asset.name} · ${open.year}`} currency={open.currency} close={() => set(null)} />}
     </div>
+  );
+}
+
+/** The amounts that a year is the sum of: whose order, which line, and the events that say so. */
+function SpentRows(props: { asked: Asked; title: string; currency: string; close: () => void }) {
+  const text = useText();
+  const rows = useRows<Schema["SpentItem"]>("/reliability/costs/rows", props.asked);
+  return (
+    <Drawer opened onClose={props.close} position="right" size="xl" title={props.title}>
+      <div className="stack" style={{ gap: 10 }}>
+        {!rows.data ? rows.isPending ? <Bones rows={6} /> : <Failure error={rows.error} retry={() => void rows.refetch()} /> : rowsOf(rows).filter((row) => row.currency === props.currency).map((row) => (
+          <div key={`${row.row_id}${row.at}`} className="line">
+            <div className="row wrap" style={{ gap: "2px 10px" }}><span className="grow">{text.t(`reliability.cost.${row.kind}`)} {row.work_order_id && <Link className="link" to={`/work-orders/${row.work_order_id}`}>{row.work_order}</Link>}</span><b className="num">{text.number(row.amount, 2)} {row.currency}</b></div>
+            <div className="tiny muted break">{text.moment(row.at)}{row.events.map((one) => <span key={one.event_id} className="mono" style={{ marginLeft: 8 }} title={`${one.kind} · ${text.moment(one.at)}`}>#{one.event_id}</span>)}</div>
+          </div>
+        ))}
+        {rows.hasNextPage && <Button variant="default" loading={rows.isFetchingNextPage} onClick={() => void rows.fetchNextPage()}>{text.t("sla.more")}</Button>}
+      </div>
+    </Drawer>
   );
 }
 

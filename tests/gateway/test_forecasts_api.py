@@ -137,7 +137,12 @@ def test_every_cell_is_the_sum_of_the_rows_behind_it(shop: Shop, plant: Plant) -
     assert told["total"]["cells"][0]["planned"] == 8 * 90
     assert told["predicted_jobs"] == 1
     assert told["skills"][1]["cells"][1]["predicted"] == pytest.approx(0.5 * 120, rel=0.3)
-    assert get(shop.ada, "/hours", **{"from": str(NEXT), "weeks": 1, "site_id": str(shop.site_id)})["total"]["cells"][0]["jobs"] > 0
+    assert (
+        get(shop.ada, "/hours", **{"from": str(NEXT), "weeks": 1, "site_id": str(shop.site_id)})["total"]["cells"][0][
+            "jobs"
+        ]
+        > 0
+    )
     assert get(shop.ada, "/hours", weeks=1, region="Nowhere")["skills"] == []
     text = shop.ada.get("/api/v1/forecasts/export", params={"from": str(NEXT), "weeks": 4}).content.decode("utf-8-sig")
     lines = list(csv.DictReader(io.StringIO(text)))

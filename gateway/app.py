@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from assets.base.db import Database
 from gateway.api import problems
 from gateway.api.deps import Admission
+from gateway.api.kept_fleets import KeptFleets
 from gateway.api.live import Broadcaster
 from gateway.guard import Guard
 from gateway.health import Readiness
@@ -43,7 +44,7 @@ def make_app(settings: Settings, database: Database, limiter: Limiter | None = N
 
     app = FastAPI(title="Forewarn", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings, app.state.database, app.state.broadcaster = settings, database, broadcaster
-    app.state.admission = Admission()
+    app.state.admission, app.state.fleets = Admission(), KeptFleets(database)
     app.add_middleware(IdempotencyMiddleware, database=database)
     app.add_middleware(PublicLimit, limiter=limiter)
     app.add_middleware(Guard, pictures=settings.map_origin)

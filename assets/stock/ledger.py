@@ -175,21 +175,21 @@ def _missing(line: Line, wanted: Decimal, has: Decimal) -> dict[str, Any]:
     }
 
 
+# Pair by pair: a list of places and one of parts would look at all that they have in common.
+_OF_PAIRS = text("""
+SELECT b.location_id, b.part_id, b.lot_id, b.serial_id, b.quantity
+FROM unnest(CAST(:places AS uuid[]), CAST(:parts AS uuid[])) AS k(place, part)
+CROSS JOIN LATERAL (SELECT * FROM stock_balances WHERE location_id = k.place AND part_id = k.part) b
+""")
+
+
 def balances(session: Session, keys: Sequence[Key]) -> dict[Key, Decimal]:
     """Return how much is at each key; keys without a row are left out."""
     if not keys:
         return {}
-    rows = session.execute(
-        select(
-            StockBalance.location_id,
-            StockBalance.part_id,
-            StockBalance.lot_id,
-            StockBalance.serial_id,
-            StockBalance.quantity,
-        ).where(
-            StockBalance.location_id.in_({key[0] for key in keys}), StockBalance.part_id.in_({key[1] for key in keys})
-        )
-    )
+    pairs = list({key[:2] for key in keys})
+    places, parts = [each[0] for each in pairs], [each[1] for each in pairs]
+    rows = session.execute(_OF_PAIRS, {"places": places, "parts": parts})
     wanted = set(keys)
     found = {(location, part, lot, serial): quantity for location, part, lot, serial, quantity in rows}
     return {key: quantity for key, quantity in found.items() if key in wanted}

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from assets.base.db import service_rights
 from assets.base.reach import MOST_NARROW
 from gateway.api.cards import AWAY, ENDED, ORDER
 from gateway.api.deps import Context
+from gateway.api.kept_fleets import Counted, KeptFleets
 
 # The same rules as those of a card, in the same order.
 _STATES = """
-WITH seen AS MATERIALIZED (SELECT unnest(CAST(:organisations AS uuid[])) AS id), mine AS (
-  SELECT id, name, coalesce(custom->>'recorded_fleet', '') NOT IN ('', 'false', '0') AS recorded
-  FROM assets x WHERE {assets}
-), trouble AS (
+WITH seen AS MATERIALIZED (SELECT unnest(CAST(:organisations AS uuid[])) AS id), trouble AS (
   SELECT asset_id, min(opened_at) AS since FROM (
     SELECT asset_id, opened_at FROM episodes x WHERE closed_at IS NULL AND {rows}
     UNION ALL
@@ -26,6 +27,9 @@ WITH seen AS MATERIALIZED (SELECT unnest(CAST(:organisations AS uuid[])) AS id),
   ) AS open GROUP BY 1
 ), watched AS (
   SELECT DISTINCT asset_id FROM predicted_jobs x WHERE state = 'watching' AND {rows}
+), mine AS (
+  SELECT id, name, coalesce(custom->>'recorded_fleet', '') NOT IN ('', 'false', '0') AS recorded
+  FROM assets x WHERE {assets} {those}
 ), heard AS (
   SELECT b.asset_id, bool_or(t.latest_at >= coalesce(b.valid_from, '-infinity')) AS data,
          bool_and(coalesce(CASE b.channel WHEN '' THEN x.presence ELSE t.presence END, 'unknown') = ANY (:away)) AS away
@@ -33,15 +37,19 @@ WITH seen AS MATERIALIZED (SELECT unnest(CAST(:organisations AS uuid[])) AS id),
   LEFT JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
   WHERE b.valid_to IS NULL AND {rows} GROUP BY 1
 ), states AS MATERIALIZED (
-  SELECT a.id, a.name, t.since, CASE WHEN t.asset_id IS NOT NULL THEN 'trouble' WHEN w.asset_id IS NOT NULL THEN 'watch'
-    WHEN h.data IS NOT TRUE OR (h.away AND NOT a.recorded) THEN 'no_data'
-    WHEN coalesce(s.learning->>'state', 'learning') = 'learning' THEN 'learning' ELSE 'ok' END AS state
+  SELECT a.id, a.name, t.since,
+    CASE WHEN t.asset_id IS NOT NULL THEN 'trouble' WHEN w.asset_id IS NOT NULL THEN 'watch' END AS lasting,
+    CASE WHEN h.data IS NOT TRUE OR (h.away AND NOT a.recorded) THEN 'no_data'
+    WHEN coalesce(s.learning->>'state', 'learning') = 'learning' THEN 'learning' ELSE 'ok' END AS heard
   FROM mine a
   LEFT JOIN trouble t ON t.asset_id = a.id LEFT JOIN watched w ON w.asset_id = a.id
   LEFT JOIN heard h ON h.asset_id = a.id LEFT JOIN scoring_states s ON s.asset_id = a.id
 )
-SELECT (SELECT jsonb_object_agg(state, n) FROM (SELECT state, count(*) AS n FROM states GROUP BY 1) c) AS counts,
-       ARRAY(SELECT id FROM states ORDER BY array_position(:order, state), since, name LIMIT :most) AS gravest
+SELECT (SELECT jsonb_agg(jsonb_build_array(lasting, heard, n))
+        FROM (SELECT lasting, heard, count(*) AS n FROM states GROUP BY 1, 2) c) AS counts,
+       ARRAY(SELECT id FROM states ORDER BY array_position(:order, coalesce(lasting, heard)), since, name
+             LIMIT :most) AS gravest,
+       ARRAY(SELECT id FROM states ORDER BY array_position(:order, heard), name LIMIT :most) AS silent
 """
 # A policy has no index, and below one the planner knows no numbers: what is one's own is asked for as the service, by
 # the organisations that the policies name. Few of them are a list that finds a customer's assets by an index.
@@ -56,8 +64,24 @@ _VISIBLE = text("SELECT forewarn_visible_organisations()")
 _ANY_REACHED = text("SELECT cardinality(forewarn_reached_assets()) > 0")
 
 
-def fleet_states(here: Context, most: int) -> tuple[Counter[str], list[UUID]]:
-    """Return how many of the assets that the caller sees are in which state, and the `most` gravest of them."""
+# Only what something lasts for: the rest is kept, see `gateway.api.kept_fleets`.
+_LASTING = "AND id IN (SELECT asset_id FROM trouble UNION ALL SELECT asset_id FROM watched)"
+
+
+@dataclass(slots=True)
+class Fleet:
+    """How many assets are in which state, and the gravest; when those that nothing lasts for were counted."""
+
+    counts: Counter[str]
+    gravest: list[UUID]
+    counted_at: datetime
+
+
+def fleet_states(here: Context, most: int, kept: KeptFleets) -> Fleet:
+    """Return how many of the assets that the caller sees are in which state, and the `most` gravest of them.
+
+    Of a large fleet only what alarms, orders and findings say is asked anew.
+    """
     organisations: list[UUID] = here.session.scalar(_VISIBLE) or []
     reached = bool(here.session.scalar(_ANY_REACHED))
     test = _FEW if len(organisations) <= MOST_NARROW else _MANY
@@ -66,17 +90,32 @@ def fleet_states(here: Context, most: int) -> tuple[Counter[str], list[UUID]]:
         "rows": f"x.organisation_id {test}",
         "orders": f"(x.organisation_id {test} OR x.executing_organisation_id {test})",
     }
+    key = here.actor.organisation_id if organisations and here.actor.bound is None else None
+
+    def count(session: Session) -> Counted:
+        return _ask(session, own, organisations, most)
+
+    known = kept.known(key, most, count) if key else None
     with service_rights(here.session):
-        counts, gravest = _ask(here, own, organisations, most)
+        if known is None:
+            counted = count(here.session)
+            fleet = Fleet(counted.states(), counted.gravest, here.now)
+            if key:
+                kept.keep(key, most, counted)
+        else:
+            lasting = _ask(here.session, own, organisations, most, _LASTING)
+            counts = known.counted.heard() - lasting.heard() + lasting.states()
+            others = [each for each in known.counted.silent if each not in set(lasting.gravest)]
+            fleet = Fleet(counts, (lasting.gravest + others)[:most], known.at)
     if reached:
-        more, others = _ask(here, _REACHED, organisations, most)
-        counts, gravest = counts + more, gravest + others
-    return counts, gravest
+        more = _ask(here.session, _REACHED, organisations, most)
+        fleet.counts, fleet.gravest = fleet.counts + more.states(), fleet.gravest + more.gravest
+    return fleet
 
 
 def _ask(
-    here: Context, conditions: dict[str, str], organisations: list[UUID], most: int
-) -> tuple[Counter[str], list[UUID]]:
+    session: Session, conditions: dict[str, str], organisations: list[UUID], most: int, those: str = ""
+) -> Counted:
     values: dict[str, Any] = {
         "organisations": organisations,
         "ended": list(ENDED),
@@ -84,5 +123,5 @@ def _ask(
         "order": list(ORDER),
         "most": most,
     }
-    counts, gravest = here.session.execute(text(_STATES.format(**conditions)), values).one()
-    return Counter(counts or {}), list(gravest)
+    counts, gravest, silent = session.execute(text(_STATES.format(**conditions, those=those)), values).one()
+    return Counted([(lasting, heard, n) for lasting, heard, n in counts or ()], list(gravest), list(silent))

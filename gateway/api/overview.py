@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from sqlalchemy import func, select, text
 
+from assets.base.bulk import among
 from assets.base.errors import NotFound
 from assets.people import root_organisation
 from assets.registry import Asset
@@ -15,6 +17,7 @@ from gateway import demo_removal
 from gateway.api.cards import ENDED, AssetCard, make_cards
 from gateway.api.deps import Context, Here
 from gateway.api.fleet_states import fleet_states
+from gateway.api.kept_fleets import KeptFleets
 from ticketing.models import WorkOrder
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])
@@ -35,8 +38,12 @@ class Counts(BaseModel):
 
 
 class Overview(BaseModel):
-    """Counts and cards, gravest first."""
+    """Counts and cards, gravest first.
 
+    `counted_at`: when a large fleet's machines were counted; what alarms, orders and findings say is of now.
+    """
+
+    counted_at: datetime | None
     counts: Counts
     assets: list[AssetCard]
 
@@ -48,13 +55,15 @@ class Removed(BaseModel):
 
 
 @router.get("/overview", operation_id="get_overview")
-def get_overview(here: Here) -> Overview:
+def get_overview(here: Here, request: Request) -> Overview:
     """What is in trouble, at a glance."""
     here.require("asset.read")
-    states, gravest = fleet_states(here, OVERVIEW_LIMIT)
-    assets = list(here.session.scalars(select(Asset).where(Asset.id.in_(gravest))))
+    kept: KeptFleets = request.app.state.fleets
+    fleet = fleet_states(here, OVERVIEW_LIMIT, kept)
+    assets = list(here.session.scalars(select(Asset).where(among(Asset.id, fleet.gravest))))
     cards = make_cards(here.session, assets, here.now)
-    return Overview(counts=_counts(here, states), assets=cards[:OVERVIEW_LIMIT])
+    counted_at = fleet.counted_at if fleet.counted_at < here.now else None
+    return Overview(counts=_counts(here, fleet.counts), assets=cards[:OVERVIEW_LIMIT], counted_at=counted_at)
 
 
 def _counts(here: Context, states: Counter[str]) -> Counts:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -15,11 +16,13 @@ from assets.base.ids import uuid7
 from assets.instrumentation import bind
 from assets.people import Organisation, add_person
 from assets.registry import Asset, Customer, add_asset
+from gateway.api import kept_fleets
 from gateway.sign_in import open_session
 from ingest.models import Device, Series, Stream
 from maintenance.models import Episode
 from ml.models import ScoringState
 from tests.gateway.conftest import Plant
+from tests.ingest.support import wait_until
 from ticketing.work_orders import open_work_order
 
 NOW = datetime.now(UTC)
@@ -139,3 +142,39 @@ def order_for(session: Session, plant: Plant, asset: Asset, *, partner: bool = T
 def find(session: Session, owner: Organisation, name: str) -> Asset:
     """One of an owner's machines."""
     return session.query(Asset).filter_by(organisation_id=owner.id, name=name).one()
+
+
+def test_a_large_fleet_is_kept_but_what_lasts_is_of_now(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_fleets, "LARGE", 1)
+    monkeypatch.setattr(kept_fleets, "FRESH", timedelta(hours=1))
+    with plant.database.as_service() as session:
+        fleet(session, plant, plant.operator)
+        fleet(session, plant, plant.stranger)
+    client = plant.administrator()
+    first = client.get("/api/v1/overview").json()
+    assert first["counted_at"] is None
+    with plant.database.as_service() as session:
+        fine, bare = find(session, plant.operator, "fine"), find(session, plant.operator, "bare")
+        for asset in (fine, bare):
+            order_for(session, plant, asset)
+    second = client.get("/api/v1/overview").json()
+    assert second["counted_at"] is not None
+    monkeypatch.setattr(kept_fleets, "OLDEST", timedelta(0))
+    third = client.get("/api/v1/overview").json()
+    assert third["counted_at"] is None
+    assert second["counts"] == third["counts"]
+    assert second["counts"]["in_trouble"] == first["counts"]["in_trouble"] + 2
+    assert sorted(card["id"] for card in second["assets"]) == sorted(card["id"] for card in third["assets"])
+
+
+def test_a_fleet_is_counted_anew_beside_the_requests(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_fleets, "LARGE", 0)
+    one = kept_fleets.Counted([(None, "ok", 1)], [], [])
+    two = kept_fleets.Counted([(None, "ok", 2)], [], [])
+    fleets, key = kept_fleets.KeptFleets(plant.database), uuid7()
+    assert fleets.known(key, 3, lambda _: two) is None
+    fleets.keep(key, 3, one, datetime.now(UTC) - timedelta(minutes=1))
+    known = fleets.known(key, 3, lambda _: two)
+    assert known is not None
+    assert known.counted is one
+    wait_until(lambda: (now := fleets.known(key, 3, lambda _: one)) is not None and now.counted is two, 60)

@@ -17,6 +17,9 @@ AT_ONCE = 1000
 
 Rows = Sequence[tuple[int, Mapping[str, Any]]]
 
+# A table that an import fills is much larger than its statistics say: a thousand rows of it are looked up by index.
+_BY_INDEX = text("SET LOCAL enable_seqscan = off")
+
 
 class BulkKind(RowKind):
     """A list of which most rows have nothing to do with each other: these go together, the others one by one.
@@ -47,6 +50,7 @@ class BulkKind(RowKind):
         session.execute(text(f"UPDATE import_rows SET together = true WHERE n IN ({self.candidates})"), own)
         memory: dict[Any, Any] = {}
         last = session.scalar(text("SELECT max(n) FROM import_rows")) or 0
+        session.execute(_BY_INDEX)
         for first in range(0, last + 1, AT_ONCE):
             rows = self._staged(session, first, first + AT_ONCE, ("faulty",), "together")
             verdicts: dict[int, str] = {}
@@ -56,6 +60,7 @@ class BulkKind(RowKind):
                 verdicts[number] = "faulty" if isinstance(said, RuleError) else said
             set_verdicts(session, verdicts)
             session.expunge_all()
+        session.execute(text("SET LOCAL enable_seqscan TO DEFAULT"))
         session.execute(text("UPDATE import_rows SET together = false WHERE verdict IS NULL"))
         rest = self._staged(session, 0, 1 << 31, ("faulty",), "NOT together")
         if len(rest) > MAX_ROWS_ONE_BY_ONE:
@@ -73,6 +78,7 @@ class BulkKind(RowKind):
     def write(self, session: Session, stage: Stage, origin: Origin, first: int, last: int) -> None:
         """Store the rows of one chunk, first those that go together."""
         settled = ("faulty", "unchanged")
+        session.execute(_BY_INDEX)
         together = self._staged(session, first, last, settled, "together")
         left = self.store_many(session, together, origin) if together else ()
         for _, values in (*left, *self._staged(session, first, last, settled, "NOT together")):

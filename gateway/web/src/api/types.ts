@@ -40,6 +40,7 @@ export type AssetCard = {
 };
 
 export type Overview = {
+  counted_at: string | null;
   counts: {
     assets: number;
     in_trouble: number;

@@ -69,6 +69,7 @@ function Fleet(props: { data: Overview }) {
   return (
     <>
       <Figures counts={counts} />
+      {props.data.counted_at && <p className="small muted">{text.t("overview.counted")} <Ago at={props.data.counted_at} /></p>}
       {props.data.assets.length >= SEARCH_FROM && (
         <TextInput mt="md" maw={360} value={sought} onChange={(event) => setSought(event.currentTarget.value)} leftSection={<Search size={16} />} placeholder={text.t("overview.search")} aria-label={text.t("overview.search")} />
       )}

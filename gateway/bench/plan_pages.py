@@ -9,5 +9,8 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("list_of_a_site", "/api/v1/occurrences?from={today}&until={year_on}&site_id={site_id}&limit=100"),
     ("list_of_a_plan", "/api/v1/occurrences?from={today}&until={year_on}&plan_id={plan_id}&limit=100"),
     ("plans", "/api/v1/maintenance-plans?limit=100"),
+    ("twelve_months_by_skill", "/api/v1/planning/year?from={today}&weeks=53"),
+    ("twelve_months_by_site", "/api/v1/planning/year?from={today}&weeks=53&by=site"),
+    ("work_of_a_week", "/api/v1/planning/year/rows?week={month_on}"),
     ("machines_of_a_plan", "/api/v1/maintenance-plans/{plan_id}/machines?limit=100"),
 )

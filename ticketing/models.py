@@ -151,6 +151,7 @@ class Visit(Identified, Executed, Base):
         ),
         CheckConstraint("planned_start < planned_end", name="planned_forward"),
         Index("ix_visits_planned", "planned_start"),
+        Index("ix_visits_unplanned", "scheduled_at", postgresql_where=text("planned_start IS NULL")),
     )
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 

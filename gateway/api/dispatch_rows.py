@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from assets.base.access import may
 from assets.registry import Asset, Site
@@ -28,9 +28,11 @@ from ticketing.help_requests import calls_of
 from ticketing.models import Visit, WorkOrder
 from ticketing.people.tables import Absence
 from ticketing.technicians import resources
+from ticketing.visit_plans import USUAL_MINUTES
 from ticketing.work_orders import LIVE_VISITS
 
 MAX_VISITS = 2_000  # on one board; more is no picture any more
+UNPLANNED_WITHIN = timedelta(days=14)  # work that nobody planned begins, and ends, soon after somebody took it
 MAX_UNASSIGNED = 300
 EXPLAIN_S = 1.0  # for saying whose day still has room for what nobody has
 
@@ -189,10 +191,14 @@ def board_of(here: Context, start: datetime, until: datetime, team_id: UUID | No
     for row in here.session.scalars(leave.order_by(Absence.starts_at)):
         bar = AbsenceBar(starts_at=row.starts_at, ends_at=row.ends_at, state=row.state)
         away.setdefault(row.person_id, []).append(bar)
-    condition = (
-        Visit.state.in_((*LIVE_VISITS, "completed", "partially_completed", "cannot_complete"))
-        & (Visit.planned_start < until)
-        & (Visit.planned_end > start)
+    unplanned = (
+        Visit.planned_start.is_(None)
+        & Visit.scheduled_at.between(start - UNPLANNED_WITHIN, until)
+        & (func.coalesce(Visit.travelling_at, Visit.started_at) < until)
+        & (func.coalesce(Visit.finished_at, here.now) > start)
+    )
+    condition = Visit.state.in_((*LIVE_VISITS, "completed", "partially_completed", "cannot_complete")) & or_(
+        (Visit.planned_start < until) & (Visit.planned_end > start), unplanned
     )
     if team_id is not None:
         condition &= Visit.technician_id.in_(keys)
@@ -205,7 +211,7 @@ def board_of(here: Context, start: datetime, until: datetime, team_id: UUID | No
         .limit(MAX_VISITS)
     ).all()
     shown = _orders(here, [order for _, order in rows])
-    visits = [_bar(visit, shown[order.id]) for visit, order in rows]
+    visits = [_bar(visit, shown[order.id], _hours(visit, order, here.now)) for visit, order in rows]
     lines = [
         ResourceRow(
             id=each.person_id,
@@ -238,15 +244,24 @@ def _version(visits: Sequence[VisitBar], lines: Sequence[ResourceRow]) -> str:
     return hashlib.sha256(repr((facts, spans)).encode()).hexdigest()[:16]
 
 
-def _bar(visit: Visit, order: dict[str, Any]) -> VisitBar:
+def _hours(visit: Visit, order: WorkOrder, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return when a visit stands on the board: as planned; what somebody began without a plan, when it happens."""
+    begun = visit.travelling_at or visit.started_at
+    if visit.planned_start is not None or begun is None:
+        return visit.planned_start, visit.planned_end
+    expected = begun + timedelta(minutes=order.duration_minutes or USUAL_MINUTES)
+    return begun, visit.finished_at or max(expected, now)
+
+
+def _bar(visit: Visit, order: dict[str, Any], hours: tuple[datetime | None, datetime | None]) -> VisitBar:
     return VisitBar(
         **order,
         id=visit.id,
         version=visit.version,
         technician_id=visit.technician_id,
         state=visit.state,
-        planned_start=visit.planned_start,
-        planned_end=visit.planned_end,
+        planned_start=hours[0],
+        planned_end=hours[1],
         pinned=visit.pinned,
         travel_minutes=visit.travel_minutes,
         position_in_route=visit.position_in_route,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -48,6 +49,8 @@ router = APIRouter(prefix="/api/v1", tags=["work orders"])
 IfMatch = Annotated[str | None, Header(description="the version that the change is based on")]
 
 
+RECENT = timedelta(days=2)
+TO_DO = (*OPEN_STATES, "completed")  # the report is not complete yet
 SORTS = {
     "created": By(WorkOrder.id, id_of),
     "number": By(WorkOrder.number),
@@ -126,6 +129,7 @@ def list_work_orders(
     asset_id: UUID | None = None,
     assignee: Annotated[str | None, Query(description="'me', 'nobody' or a person's id")] = None,
     open_only: Annotated[bool, Query(alias="open")] = False,
+    recent: Annotated[bool, Query(description="to be done or documented, or done within two days")] = False,
     number: str | None = None,
     q: str | None = None,
     review: str | None = None,
@@ -155,6 +159,8 @@ def list_work_orders(
             query = query.where(column == value)
     if open_only:
         query = query.where(WorkOrder.state.in_(OPEN_STATES))
+    if recent:
+        query = query.where(or_(WorkOrder.state.in_(TO_DO), WorkOrder.work_done_at > here.now - RECENT))
     if assignee is not None:
         query = query.where(_whose(_assignee(here, assignee)))
     if q and q.strip():

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from PIL import Image
+
+from assets.base.ids import uuid7
 from gateway.bench.load_copy import Member
 from gateway.bench.load_http import Answer, Client
 
@@ -31,7 +37,9 @@ _DESK = {
     "board": 16, "orders": 10, "triage": 10, "case": 12, "order": 16, "dry_run": 9, "move": 6, "search": 8,
     "message": 4, "claim": 3, "candidates": 3, "waiting": 2, "figures": 1,
 }  # fmt: skip
-_PHONE = {"today": 40, "order": 20, "free": 8, "machine": 8, "history": 5, "step": 14, "note": 5}
+_PHONE = {"today": 30, "changes": 25, "order": 16, "machine": 6, "history": 4, "step": 12, "note": 4, "photo": 3}
+FIRST_PIECE = 256 * 1024  # as the phone begins; twice as much after each that went well
+PICTURES = 4
 
 Note = Callable[[str, float, int], None]
 
@@ -55,7 +63,8 @@ class User:
             self.keys += 1
             key = f"{self.person.id}-{self.keys}"
         begun = loop.time()
-        answer = await self.client.ask(method, API + path, body, etag=etag, key=key)
+        media = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        answer = await self.client.ask(method, API + path, body, etag=etag, key=key, kind=media)
         self.note(kind, loop.time() - begun, answer.status)
         return answer
 
@@ -222,24 +231,33 @@ async def figures(user: User) -> None:
 
 
 async def today(user: User) -> None:
-    """See what is mine."""
-    (found,) = await user.page("phone_today", "/work-orders?assignee=me&open=true&limit=100")
+    """See what is mine and what nobody has, as the phone's first page asks each minute."""
+    found, _ = await asyncio.gather(
+        user.ask("phone_today", "GET", "/work-orders?assignee=me&recent=true&limit=100"),
+        user.ask("phone_free", "GET", "/work-orders?open=true&assignee=nobody&limit=100"),
+    )
     if found.status == 200:
         live = ("unscheduled", "scheduled", "in_progress")
         user.seen["mine"] = [row for row in found.json()["items"] if row["state"] in live]
 
 
-async def free(user: User) -> None:
-    """See what nobody has."""
-    await user.page("phone_free", "/work-orders?open=true&assignee=nobody&limit=30")
+async def changes(user: User) -> None:
+    """Ask for what is new, each minute: the first time it is the whole day."""
+    since = user.seen.get("since")
+    kind = "phone_changes" if since else "phone_day"
+    found = await user.ask(kind, "GET", f"/sync/changes{f'?since={since}' if since else ''}")
+    if found.status == 200:
+        user.seen["since"] = found.json()["since"]
 
 
 async def job(user: User) -> None:
-    """Open a job."""
+    """Open a job: all that its page shows."""
     row = user.one("mine")
     if row is None:
         return await today(user)
-    await user.page("phone_order", f"/work-orders/{row['id']}")
+    base = f"/work-orders/{row['id']}"
+    paths = (base, f"{base}/procedures", f"{base}/last-fixes", f"/help-requests?work_order_id={row['id']}")
+    await user.page("phone_order", *paths, f"/assets/{row['asset']['id']}")
     return None
 
 
@@ -261,33 +279,75 @@ async def history(user: User) -> None:
     return None
 
 
+async def _sync(user: User, kind: str, operation: str, of: str, subject: str, payload: dict[str, Any]) -> bool:
+    """Send one operation as the phone's outbox does; return whether it was applied."""
+    now = datetime.now(UTC).isoformat()
+    told = {"id": str(uuid7()), "kind": operation, "subject": {"kind": of, "id": subject}, "made_at": now}
+    body = {"device": f"bench-{user.person.id}", "sent_at": now, "operations": [told | {"payload": payload}]}
+    answer = await user.ask(kind, "POST", "/sync", body)
+    return answer.status == 200 and answer.json()["results"][0]["state"] == "applied"
+
+
 async def step(user: User) -> None:
-    """Take the next step of the first job: set out and begin, then finish."""
+    """Take the next step of the first job: set out and begin, then finish; what it changed is read again."""
     rows = user.seen.get("mine")
     if not rows:
         return await today(user)
     row = next((each for each in rows if each["state"] == "in_progress"), rows[-1])
-    path = f"/work-orders/{row['id']}"
     if row["state"] == "in_progress":
-        done = await user.ask("phone_step", "POST", f"{path}/finish", {"outcome": "confirmed", "note": "Seal replaced"})
+        payload: dict[str, Any] = {"outcome": "confirmed", "note": "Seal replaced"}
+        done = await _sync(user, "phone_finish", "order.finish", "work_order", row["id"], payload)
     else:
-        done = await user.ask("phone_step", "POST", f"{path}/start", {})
-    if done.status == 200:
-        row["state"] = done.json()["state"]
-        user.seen["mine"] = [each for each in rows if each["state"] != "completed"]
-    else:
-        await today(user)
+        place = {"latitude_deg": 31.2, "longitude_deg": 121.5, "accuracy_m": 12}
+        payload = {"to": "in_progress", "place": place}
+        done = await _sync(user, "phone_begin", "visit.move", "work_order", row["id"], payload)
+    if done:
+        await user.page("phone_order", f"/work-orders/{row['id']}")
+    await today(user)
     return None
 
 
 async def note(user: User) -> None:
-    """Write down time or a cost."""
+    """Write down a cost."""
     row = user.one("mine")
     if row is None:
         return await today(user)
     line = {"kind": "expense", "amount": "12.50", "currency": "CNY", "category": "parking"}
-    await user.ask("phone_note", "POST", f"/work-orders/{row['id']}/lines", line)
+    await _sync(user, "phone_note", "line.add", "work_order", row["id"], line)
     return None
+
+
+async def photo(user: User) -> None:
+    """Take a photo of a job: announce it, ask how much is there, send it in pieces."""
+    row = user.one("mine")
+    if row is None:
+        return await today(user)
+    content, key = picture(user.chance.randrange(PICTURES)), str(uuid7())
+    body = {
+        "id": key, "subject_kind": "work_order", "subject_id": row["id"], "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(), "captured_at": datetime.now(UTC).isoformat(),
+    }  # fmt: skip
+    made = await user.ask("photo_new", "POST", "/evidence", body)
+    if made.status != 201:
+        return None
+    await user.page("photo_new", f"/evidence/{key}")
+    offset, length = 0, FIRST_PIECE
+    while offset < len(content):
+        piece = content[offset : offset + length]
+        sent = await user.ask("photo_piece", "PUT", f"/evidence/{key}/content?offset={offset}", piece)
+        if sent.status != 200:
+            return None
+        offset, length = offset + len(piece), 2 * length
+    return None
+
+
+@cache
+def picture(number: int) -> bytes:
+    """Return a photo as phones shrink them."""
+    out = io.BytesIO()
+    noise = Image.effect_noise((1280, 960), 20 + number).convert("RGB")
+    noise.save(out, "JPEG", quality=70)
+    return out.getvalue()
 
 
 DESK_ACTIONS: dict[str, Action] = {
@@ -296,7 +356,8 @@ DESK_ACTIONS: dict[str, Action] = {
     "figures": figures,
 }  # fmt: skip
 PHONE_ACTIONS: dict[str, Action] = {
-    "today": today, "order": job, "free": free, "machine": machine, "history": history, "step": step, "note": note,
+    "today": today, "changes": changes, "order": job, "machine": machine, "history": history, "step": step,
+    "note": note, "photo": photo,
 }  # fmt: skip
 
 

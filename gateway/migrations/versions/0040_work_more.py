@@ -1,7 +1,8 @@
-"""Photos of a case that belong to no order are seen by whoever carries out an order of that case."""
+"""Photos of a case are seen by whoever carries out an order of it; work that nobody planned is found by its day."""
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
 
 from assets.base.access import EXECUTED, VISIBLE
@@ -21,8 +22,11 @@ _OF_THE_ORDERS_CASE = f"""
 def upgrade() -> None:
     """Apply."""
     op.execute(f"ALTER POLICY tenant_read ON evidence USING ({_OF_THE_ORDERS_CASE})")
+    unplanned = sa.text("planned_start IS NULL")
+    op.create_index("ix_visits_unplanned", "visits", ["scheduled_at"], postgresql_where=unplanned)
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_index("ix_visits_unplanned", "visits")
     op.execute(f"ALTER POLICY tenant_read ON evidence USING ({EXECUTED})")

@@ -12,5 +12,8 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("twelve_months_by_skill", "/api/v1/planning/year?from={today}&weeks=53"),
     ("twelve_months_by_site", "/api/v1/planning/year?from={today}&weeks=53&by=site"),
     ("work_of_a_week", "/api/v1/planning/year/rows?week={month_on}"),
+    ("forecast_12_months", "/api/v1/forecasts/hours?weeks=53"),
+    ("forecast_parts", "/api/v1/forecasts/parts?weeks=53"),
+    ("forecast_of_a_week", "/api/v1/forecasts/rows?week={month_on}"),
     ("machines_of_a_plan", "/api/v1/maintenance-plans/{plan_id}/machines?limit=100"),
 )

@@ -21,6 +21,7 @@ from gateway.bench.load_run import HOST, server_of
 from gateway.bench.plan_fill import Fleet, days_of, fill
 from gateway.bench.plan_pages import PAGES
 from gateway.bench.servers import Servers
+from gateway.forecast_jobs import keep_forecasts
 from gateway.plan_jobs import make_occurrences, release_occurrences, settle_plans
 from maintenance.plans.library import move_plan
 from maintenance.plans.making import make_all, wanted_rows
@@ -54,6 +55,7 @@ def measure(servers: Servers, machines: int, processes: int) -> dict[str, Any]:
         figures["every_date_moved_s"] = _timed(lambda: _make(servers, fleet.now + timedelta(minutes=2), processes))
         figures |= _ticks(servers, database, fleet)
         figures |= _ceilings(servers, database, fleet.now)
+        figures["weeks_summed_s"] = _timed(lambda: keep_forecasts(database, fleet.now))
     finally:
         database.dispose()
     print(figures, file=sys.stderr, flush=True)  # the rest may still fail

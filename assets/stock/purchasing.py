@@ -251,11 +251,14 @@ def _ledger_lines(
         lot.expires_on = each.expires_on
     if part.tracking != "serial":
         if each.serials:
-            raise Invalid(f"{part.number} has no serials", field="serials", part_number=part.number)
+            text = f"{part.number} has no serials"
+            raise Invalid(text, field="serials", reason="no_serials", part_number=part.number)
         return [Line(part, each.quantity, source, place, lot, None, line.unit_cost, made.currency)]
     names = [name.strip() for name in each.serials]
     if len(names) != each.quantity or len(set(names)) != len(names) or not all(names):
-        raise Invalid(f"{each.quantity} different serials of {part.number}", field="serials", part_number=part.number)
+        text = f"{each.quantity} different serials of {part.number}"
+        wanted = {"reason": "serials_wanted", "part_number": part.number, "quantity": str(each.quantity)}
+        raise Invalid(text, field="serials", **wanted)
     serials = [_new_serial(session, owner, part, name, now) for name in names]
     for serial in serials:
         serial.lot_id = lot.id if lot else serial.lot_id

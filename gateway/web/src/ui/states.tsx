@@ -33,7 +33,7 @@ export const hasReason = (error: ApiError, text: Text): boolean => typeof error.
 export function errorText(error: Error | null, text: Text): string {
   if (error instanceof Unreachable) return text.t("error.unreachable");
   if (error instanceof ApiError) {
-    if (hasReason(error, text)) return text.t(`error.because.${String(error.params.reason)}`);
+    if (hasReason(error, text)) return text.t(`error.because.${String(error.params.reason)}`, error.params);
     if (error.code && text.has(`error.${error.code}`)) {
       const legal = error.params.legal;
       const moves = Array.isArray(legal) ? legal.map((move) => text.code("state", String(move))).join(", ") : "";

@@ -14,9 +14,10 @@ import { KINDS } from "./movement";
 export type Movement = { id: string; kind: string; occurred_at: string; received_at: string; offline: boolean; by: Ref | null; work_order: OrderRef | null; asset: { id: string; name: string; serial: string } | null; reference: { kind: string; id: string; number: string | null } | null; reason: string | null; note: string | null; lines: { part: PartRef; quantity: number; from: PlaceRef | null; to: PlaceRef | null; lot: string | null; serial: string | null }[] };
 const REFERENCES: Record<string, string> = { purchase_order: "/purchase-orders", stock_transfer: "/stock/transfers", repair_order: "/tools/repairs" };
 
-export function MovementLines(props: { movement: Movement }) {
+/** `only`: on a part's or a serial's own page what else came with the same delivery is left out. */
+export function MovementLines(props: { movement: Movement; only?: (line: Movement["lines"][number]) => boolean }) {
   const text = useText();
-  return <>{props.movement.lines.map((line, index) => <div key={index} className="row wrap small" style={{ gap: "1px 10px" }}><span style={{ minWidth: 0 }}><Part part={line.part} /></span><b className="num nowrap">{amount(line.quantity, line.part.unit, text)}</b><span className="muted"><Place place={line.from} /> → <Place place={line.to} /></span>{(line.serial || line.lot) && <span className="mono">{[line.lot, line.serial].filter(Boolean).join(" · ")}</span>}</div>)}</>;
+  return <>{props.movement.lines.filter((line) => props.only?.(line) ?? true).map((line, index) => <div key={index} className="row wrap small" style={{ gap: "1px 10px" }}><span style={{ minWidth: 0 }}><Part part={line.part} /></span><b className="num nowrap">{amount(line.quantity, line.part.unit, text)}</b><span className="muted"><Place place={line.from} /> → <Place place={line.to} /></span>{(line.serial || line.lot) && <span className="mono">{[line.lot, line.serial].filter(Boolean).join(" · ")}</span>}</div>)}</>;
 }
 
 export function MovementsPage() {

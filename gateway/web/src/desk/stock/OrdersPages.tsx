@@ -127,7 +127,7 @@ function Receive(props: { order: Purchase }) {
       { name: "line_id", label: "col.part", kind: "select", required: true, options: order.lines.map((line) => ({ value: line.id, label: `${line.part.number} ${partName(line.part, text)}` })) },
       { name: "quantity", label: "col.quantity", kind: "number", min: 0, required: true, half: true },
       { name: "lot", label: "col.lot", half: true, most: 100 },
-      { name: "serials", label: "parts.serials", kind: "words" },
+      { name: "serials", label: "parts.serials", kind: "words", hint: "parts.serials_hint" },
       { name: "expires_at", label: "parts.expires", kind: "date", half: true },
       { name: "location_id", label: "purchase.put_to", kind: "pick", of: PLACES },
     ] },

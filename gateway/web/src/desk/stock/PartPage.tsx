@@ -1,7 +1,10 @@
 /** One part: where it lies, what is promised on which day, its serials and lots, what replaces it, where it fits. */
+import { Select } from "@mantine/core";
 import { Pencil, Replace } from "lucide-react";
+import { useState } from "react";
 import { Link, useOutletContext, useParams } from "react-router";
 
+import { query } from "../../api/client";
 import { may, useList, useOne, useRows } from "../../api/rows";
 import type { Me } from "../../api/types";
 import { useText } from "../../i18n/useText";
@@ -33,7 +36,11 @@ function One(props: { part: Detail }) {
   const text = useText();
   const me = useOutletContext<Me>();
   const manage = may(me, "part.manage");
-  const availability = useOne<Availability>(`/parts/${part.id}/availability?on=${new Date(Date.now() + HORIZON_MS).toISOString().slice(0, 10)}`);
+  // What is promised and what comes is counted for one warehouse with all that lies in it.
+  const houses = useList<{ id: string; code: string; name: string }>("/stock-locations", { kind: "warehouse", active: true }).data?.items ?? [];
+  const [chosen, setChosen] = useState<string | null>(null);
+  const house = chosen ?? houses[0]?.id ?? null;
+  const availability = useOne<Availability>(`/parts/${part.id}/availability${query({ location_id: house, on: new Date(Date.now() + HORIZON_MS).toISOString().slice(0, 10) })}`, house !== null);
   const movements = useRows<Movement>("/stock-movements", { part_id: part.id, limit: 20 });
   const qty = (value: number | null | undefined) => amount(value, part.unit, text);
   return (
@@ -49,6 +56,7 @@ function One(props: { part: Detail }) {
         </>}
       />
       {part.superseded_by && <div style={{ marginBottom: 16 }}><Notice tone="watch">{text.t("parts.superseded_note")} <Part part={part.superseded_by} /></Notice></div>}
+      {houses.length > 1 && <Select mb={10} maw={320} aria-label={text.t("col.location")} allowDeselect={false} value={house} onChange={setChosen} data={houses.map((one) => ({ value: one.id, label: `${one.code} · ${one.name}` }))} />}
       <div className="figures four" style={{ marginBottom: 16 }}>
         {([["parts.on_hand", part.on_hand], ["parts.available", availability.data?.available_to_promise ?? part.available], ["parts.reserved", availability.data?.reserved], ["parts.inbound", availability.data?.inbound]] as const).map(([key, value]) => <div key={key} className="figure"><div className="what">{text.t(key)}</div><div className="big">{qty(value)}</div></div>)}
       </div>
@@ -75,7 +83,7 @@ function One(props: { part: Detail }) {
             <Rows of={movements} plain columns={[
               { label: "col.at", width: "150px", cell: (row) => text.moment(row.occurred_at) },
               { label: "col.kind", phone: "side", cell: (row) => text.code("movement", row.kind) },
-              { label: "col.parts", cell: (row) => <MovementLines movement={row} /> },
+              { label: "col.parts", cell: (row) => <MovementLines movement={row} only={(line) => line.part.id === part.id} /> },
             ]} empty={<div className="small muted inset" style={{ paddingBottom: 16 }}>{text.t("stock.no_movements")}</div>} />
           </CardBlock>
         </div>

@@ -63,7 +63,7 @@ export function TracePage(props: { kind: "serials" | "lots" }) {
           </>} />
           <div className="two">
             <div><CardBlock title={text.t("serials.trace")}>{(data.trace ?? []).map((movement) => (
-              <div key={movement.id} className="line"><div className="row wrap small" style={{ gap: "2px 12px" }}><b>{text.code("movement", movement.kind)}</b><span className="muted">{text.moment(movement.occurred_at)}</span><span className="muted">{movement.by?.name}</span>{movement.work_order && <Order order={movement.work_order} />}</div><MovementLines movement={movement} /></div>
+              <div key={movement.id} className="line"><div className="row wrap small" style={{ gap: "2px 12px" }}><b>{text.code("movement", movement.kind)}</b><span className="muted">{text.moment(movement.occurred_at)}</span><span className="muted">{movement.by?.name}</span>{movement.work_order && <Order order={movement.work_order} />}</div><MovementLines movement={movement} only={(line) => (props.kind === "serials" ? line.serial === data.serial : line.lot === data.lot)} /></div>
             ))}{(data.trace ?? []).length === 0 && <div className="small muted">{text.t("stock.no_movements")}</div>}</CardBlock></div>
             <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("col.location"), data.asset ? <Link className="link" to={`/assets/${data.asset.id}/parts`}>{data.asset.name}</Link> : <Place place={data.location} />], [text.t("parts.received"), text.day(data.received_at)], [text.t("nav.purchasing"), data.purchase_order ? <Link className="link" to={`/purchase-orders?q=${data.purchase_order}`}>{data.purchase_order}</Link> : "–"], [text.t("parts.expires"), text.day(data.expires_at)]]} /></CardBlock></div>
           </div>

@@ -20,8 +20,9 @@ from gateway.jobs import JOBS
 log = logging.getLogger(__name__)
 
 CONCURRENCY = 4  # jobs at once; scoring, deciding and consuming each run one at a time by their lock
-HEARTBEAT_S = 2.0
-STALLED_S = 10.0  # five heartbeats missed: the worker was killed, and its jobs hold the locks of the next ones
+HEARTBEAT_S = 1.0
+STALLED_S = 6.0  # six heartbeats missed: the worker was killed, and its jobs hold the locks of the next ones
+FREE_EVERY_S = 1.0  # with the next tick of what waits most, another worker has taken over within 10 s
 GRACE_S = 2.0  # for jobs that run when asked to stop
 STOP_S = 2.7  # then a job that still runs is cut off, as by a crash: the rows that it did not handle are still there
 
@@ -91,7 +92,7 @@ async def _free_stalled_regularly(database: Database) -> None:
             await asyncio.to_thread(free_stalled, database)
         except Exception as error:
             log.warning("stalled jobs: %s", error)
-        await asyncio.sleep(STALLED_S / 2)
+        await asyncio.sleep(FREE_EVERY_S)
 
 
 def free_stalled(database: Database) -> int:

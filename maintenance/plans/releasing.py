@@ -107,11 +107,18 @@ def release(session: Session, occurrence: Occurrence, now: datetime, by: Actor |
         team_id=plan.team_id,
         **_window(occurrence),
     )
-    for key, stop_asset in _procedures(plan, packages, stops, asset):
-        _attach(session, order, key, stop_asset, now, by)
+    lacking = [
+        code
+        for key, stop_asset in _procedures(plan, packages, stops, asset)
+        if (code := _attach(session, order, key, stop_asset, now, by)) is not None
+    ]
     occurrence.state, occurrence.work_order_id, occurrence.released_at = "released", order.id, now
     session.flush()
-    log(session, occurrence, "occurrence.released", now, by, {"work_order_id": str(order.id), "number": order.number})
+    told = {"work_order_id": str(order.id), "number": order.number}
+    log(session, occurrence, "occurrence.released", now, by, told)
+    if lacking:
+        codes = ", ".join(dict.fromkeys(lacking))
+        log(session, occurrence, "occurrence.without_procedure", now, by, told | {"procedures": codes})
     return order
 
 
@@ -262,12 +269,15 @@ def _procedures(
 
 def _attach(
     session: Session, order: WorkOrder, procedure_id: UUID, asset_id: UUID, now: datetime, by: Actor | None
-) -> None:
-    """Attach the version in force; a procedure that was withdrawn since is not, and the order says so by lacking it."""
+) -> str | None:
+    """Attach the version in force; return the code of a procedure that has none: withdrawn, retired, never published.
+
+    The order opens without it, and whoever plans is told: work that is due must not wait for a document.
+    """
     procedure = session.get(Procedure, procedure_id)
     version = version_in(session, procedure_id, "published") if procedure is not None else None
     if procedure is None or procedure.retired_at is not None or version is None:
-        return
+        return procedure.code if procedure is not None else "?"
     attach(
         session,
         procedure,
@@ -280,3 +290,4 @@ def _attach(
         by=by,
         each_asset=order.origin == "inspection",
     )
+    return None

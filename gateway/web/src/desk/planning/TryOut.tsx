@@ -50,7 +50,7 @@ export function TryOut(props: { moves: Move[]; draft: DraftDetail | null; change
             </div>
             <div className="scroll"><table className="grid bare small">
               <thead><tr><th>{text.t("planning.week")}</th><th>{text.t("planning.skill")}</th><th className="num">{text.t("planning.before")}</th><th className="num">{text.t("planning.after")}</th><th className="num">{text.t("planning.capacity")}</th></tr></thead>
-              <tbody>{found.loads.map((one) => <tr key={`${one.week}${one.skill}`} style={one.over ? { color: "#a8281d", fontWeight: 600 } : undefined}><td className="num">{dayText(one.week, text)}</td><td>{one.skill === "any" ? text.t("planning.any_skill") : one.skill}</td><td className="num">{hoursOf(one.before, text)} ({one.jobs_before})</td><td className="num">{hoursOf(one.after, text)} ({one.jobs_after})</td><td className="num">{one.capacity === null ? "–" : hoursOf(one.capacity, text)}</td></tr>)}</tbody>
+              <tbody>{found.loads.map((one) => <tr key={`${one.week}${one.skill}`} style={one.over ? { color: "#a8281d", fontWeight: 600 } : undefined}><td className="num">{dayText(one.week, text)}</td><td style={{ whiteSpace: "nowrap" }}>{one.skill === "any" ? text.t("planning.any_skill") : one.skill}</td><td className="num">{hoursOf(one.before, text)} ({one.jobs_before})</td><td className="num">{hoursOf(one.after, text)} ({one.jobs_after})</td><td className="num">{one.capacity === null ? "–" : hoursOf(one.capacity, text)}</td></tr>)}</tbody>
             </table></div>
             <div>
               {found.moves.map((one) => (
@@ -65,7 +65,7 @@ export function TryOut(props: { moves: Move[]; draft: DraftDetail | null; change
             {send.error && <Notice tone="trouble">{problemText(send.error, text)}{changed.map((one) => <div key={one.id} className="small">{moves.find((move) => move.work.id === one.id)?.work.asset ?? one.id}: {text.t("planning.was_now", { was: one.yours.at ? text.day(one.yours.at) : "–", now: one.current.at ? text.day(one.current.at) : text.code("plan.work_state", one.current.state) })}</div>)}</Notice>}
             <div className="row wrap" style={{ gap: 10, alignItems: "flex-end" }}>
               <TextInput label={text.t("planning.name")} value={name} placeholder={called} maxLength={200} onChange={(event) => setName(event.currentTarget.value)} />
-              <TextInput className="grow" label={text.t(found.broken ? "planning.reason_needed" : "order.reason")} required={found.broken > 0} value={reason} maxLength={1000} onChange={(event) => setReason(event.currentTarget.value)} />
+              <TextInput className="grow" style={{ flexBasis: 220 }} label={text.t(found.broken ? "planning.reason_needed" : "order.reason")} required={found.broken > 0} value={reason} maxLength={1000} onChange={(event) => setReason(event.currentTarget.value)} />
               <Button variant="default" leftSection={<Save size={16} />} loading={send.isPending} onClick={keep}>{text.t("planning.keep")}</Button>
               <Button leftSection={<Check size={16} />} loading={send.isPending} disabled={found.hard || (found.broken > 0 && !reason.trim())} onClick={apply}>{text.t("planning.apply")}</Button>
             </div>

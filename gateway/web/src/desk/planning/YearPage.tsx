@@ -108,7 +108,7 @@ function Heat(props: { year: Year; chosen: Chosen | null; choose: (one: Chosen |
             const busiest = Math.max(...row.cells.map((cell) => cell.minutes));
             return (
               <tr key={row.key ?? "none"}>
-                <th style={HEAD}><span className="clamp1" title={name(row)}>{name(row)}</span></th>
+                <th style={HEAD}><div title={name(row)} style={{ maxWidth: 142, overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" }}>{name(row)}</div></th>
                 {row.cells.map((cell) => {
                   const mine = props.chosen?.week === cell.week && (props.chosen.row?.key ?? "*") === (row.key ?? "none");
                   return (

@@ -33,7 +33,8 @@ const CONCERNS: Record<string, string[]> = {
   demo: ["me", "overview", "devices", "work-orders", "people", "requests", "predicted-jobs"],
 };
 
-export function useLive(enabled: boolean): boolean {
+/** `apart`: how long between two refetches while changes keep coming. */
+export function useLive(enabled: boolean, apart = APART_MS): boolean {
   const client = useQueryClient();
   const [live, setLive] = useState(false);
   useEffect(() => {
@@ -60,12 +61,12 @@ export function useLive(enabled: boolean): boolean {
       // A telephone rings: who calls is asked for at once.
       if (kind.startsWith("call.")) void client.invalidateQueries({ queryKey: ["calls"] });
       for (const name of CONCERNS[kind.split(".")[0] ?? ""] ?? []) stale.add(name);
-      timer ??= window.setTimeout(flush, Math.max(GATHER_MS, flushed + APART_MS * (1 + Math.random() / 3) - Date.now()));
+      timer ??= window.setTimeout(flush, Math.max(GATHER_MS, flushed + apart * (1 + Math.random() / 3) - Date.now()));
     });
     return () => {
       window.clearTimeout(timer);
       source.close();
     };
-  }, [client, enabled]);
+  }, [client, enabled, apart]);
   return live;
 }

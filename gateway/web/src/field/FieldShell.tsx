@@ -21,16 +21,18 @@ import { useChanges } from "./changes";
 import type { Job } from "./jobs";
 import { useKept } from "./kept";
 import { applied, useOutbox, useSender } from "./outbox";
-import { FREE, MINE } from "./store";
+import { FREE, LISTS_MS, MINE } from "./store";
 
 const MANIFEST = { en: "/m/manifest.webmanifest", zh: "/m/manifest.zh.webmanifest" };
+
+const APART_MS = 20_000; // hundreds of phones hear of every change: a first one is read at once, more of them together
 
 export function FieldShell() {
   const text = useText();
   const { t } = text;
   const me = useKept<Me>(["me"], "/me", 60_000);
   const { pathname } = useLocation();
-  useLive(me.data !== undefined);
+  useLive(me.data !== undefined, APART_MS);
   useSender();
   useTitle(t("field.title"));
   useEffect(() => document.querySelector("link[rel=manifest]")?.setAttribute("href", MANIFEST[text.language]), [text.language]);
@@ -64,8 +66,8 @@ export const signInHere = (): string => `/m/sign-in?to=${encodeURIComponent(loca
 
 /** Both lists and what belongs to my jobs are on the phone, whichever page is open. */
 function Ahead(props: { me: Me }) {
-  const mine = useKept<Page<Job>>(["work-orders"], MINE);
-  useKept<Page<Job>>(["work-orders"], FREE);
+  const mine = useKept<Page<Job>>(["work-orders"], MINE, LISTS_MS);
+  useKept<Page<Job>>(["work-orders"], FREE, LISTS_MS);
   useChanges(props.me);
   useAhead(mine.data);
   return null;
@@ -73,8 +75,8 @@ function Ahead(props: { me: Me }) {
 
 function Bottom(props: { me: Me }) {
   const { t } = useText();
-  const mine = useKept<Page<Job>>(["work-orders"], MINE);
-  const free = useKept<Page<Job>>(["work-orders"], FREE);
+  const mine = useKept<Page<Job>>(["work-orders"], MINE, LISTS_MS);
+  const free = useKept<Page<Job>>(["work-orders"], FREE, LISTS_MS);
   const pool = useKept<Pool>(["dispatch", "pool"], POOL, 60_000, may(props.me, "dispatch.claim"));
   const { entries } = useOutbox();
   const person = props.me.person;

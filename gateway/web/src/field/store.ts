@@ -104,7 +104,8 @@ async function asOperations(change: Transaction): Promise<void> {
 
 export const store = new FieldStore();
 
-export const MINE = "/work-orders?assignee=me&limit=100";
+export const LISTS_MS = 60_000; // changes come over the stream; asking is for when it was cut
+export const MINE = "/work-orders?assignee=me&recent=true&limit=100"; // not years of what is done
 export const FREE = "/work-orders?open=true&assignee=nobody&limit=100";
 export const pathOf = (order: string): string => `/work-orders/${order}`;
 

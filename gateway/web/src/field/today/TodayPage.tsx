@@ -14,7 +14,7 @@ import { atWork, dayOf, dayAfter, inOrder, spanOf, type Job } from "../jobs";
 import { useKept } from "../kept";
 import { applied, useOutbox } from "../outbox";
 import { isState } from "../send";
-import { FREE, MINE } from "../store";
+import { FREE, LISTS_MS, MINE } from "../store";
 import { DayView, WeekView } from "./Calendar";
 
 const TodayMap = lazy(() => import("./TodayMap").then((made) => ({ default: made.TodayMap })));
@@ -27,8 +27,8 @@ const FINISHED_MOST = 20;
 export function TodayPage() {
   const text = useText();
   const me = useOutletContext<Me>();
-  const mine = useKept<Page<Job>>(["work-orders"], MINE);
-  const free = useKept<Page<Job>>(["work-orders"], FREE);
+  const mine = useKept<Page<Job>>(["work-orders"], MINE, LISTS_MS);
+  const free = useKept<Page<Job>>(["work-orders"], FREE, LISTS_MS);
   const { entries } = useOutbox();
   const [view, setView] = useState<View>(() => remembered());
   const [day, setDay] = useState(() => dayOf(new Date()));

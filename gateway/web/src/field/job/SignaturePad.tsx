@@ -6,7 +6,7 @@ import { useEffect, useRef, useState, type PointerEvent } from "react";
 import { useText } from "../../i18n/useText";
 
 const [WIDTH, HEIGHT] = [900, 360]; // of the picture that is kept
-const LEAST = 24; // points: a slip of the thumb is no signature
+const LEAST = 160; // of ink, a sixth of the width: a slip of the thumb is no signature. Points would not do: a busy phone reports few
 const MOST = 6_000;
 
 type Point = { x: number; y: number };
@@ -15,7 +15,7 @@ export function SignaturePad(props: { save: (drawn: Blob, image: string) => void
   const { t } = useText();
   const canvas = useRef<HTMLCanvasElement>(null);
   const lines = useRef<Point[][]>([]);
-  const [points, setPoints] = useState(0);
+  const [ink, setInk] = useState(0);
   useEffect(() => { if (canvas.current) draw(canvas.current, lines.current); }, []);
   const where = (event: PointerEvent): Point => {
     const box = canvas.current!.getBoundingClientRect();
@@ -30,8 +30,8 @@ export function SignaturePad(props: { save: (drawn: Blob, image: string) => void
     lines.current.at(-1)?.push(where(event));
     draw(canvas.current!, lines.current);
   };
-  const count = () => setPoints(lines.current.reduce((sum, line) => sum + line.length, 0));
-  const clear = () => { lines.current = []; draw(canvas.current!, []); setPoints(0); };
+  const count = () => setInk(lines.current.reduce((sum, line) => sum + lengthOf(line), 0));
+  const clear = () => { lines.current = []; draw(canvas.current!, []); setInk(0); };
   const save = () => {
     const image = canvas.current!.toDataURL("image/png");
     canvas.current!.toBlob((drawn) => drawn && props.save(drawn, image), "image/png");
@@ -40,15 +40,19 @@ export function SignaturePad(props: { save: (drawn: Blob, image: string) => void
     <div className="stack" style={{ gap: 10 }}>
       <div className="signpad">
         <canvas ref={canvas} width={WIDTH} height={HEIGHT} style={{ touchAction: "none" }} role="img" aria-label={t("sign.here")} onPointerDown={begin} onPointerMove={go} onPointerUp={count} onPointerCancel={count} />
-        {points === 0 && <span aria-hidden>{t("sign.here")}</span>}
+        {ink === 0 && <span aria-hidden>{t("sign.here")}</span>}
       </div>
+      {ink > 0 && ink < LEAST && <div className="small muted">{t("sign.too_short")}</div>}
       <div className="row" style={{ gap: 10 }}>
-        <Button size="lg" variant="default" px={16} aria-label={t("sign.clear")} disabled={points === 0} onClick={clear}><Eraser size={20} /></Button>
-        <Button size="lg" className="grow" disabled={props.disabled || points < LEAST} loading={props.busy} onClick={save}>{props.label}</Button>
+        <Button size="lg" variant="default" px={16} aria-label={t("sign.clear")} disabled={ink === 0} onClick={clear}><Eraser size={20} /></Button>
+        <Button size="lg" className="grow" disabled={props.disabled || ink < LEAST} loading={props.busy} onClick={save}>{props.label}</Button>
       </div>
     </div>
   );
 }
+
+/** A dot is ink too. */
+const lengthOf = (line: Point[]): number => line.slice(1).reduce((sum, { x, y }, index) => sum + Math.hypot(x - line[index]!.x, y - line[index]!.y), 1);
 
 function draw(canvas: HTMLCanvasElement, lines: Point[][]): void {
   const pen = canvas.getContext("2d");

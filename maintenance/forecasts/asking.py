@@ -52,6 +52,7 @@ class Cell:
     predicted: float = 0.0
     demand: float = 0.0
     variance: float = 0.0
+    nothing: float = 1.0  # probability that of predicted and unplanned work nothing comes
     low: float = 0.0
     high: float = 0.0
     capacity: int = 0
@@ -139,6 +140,7 @@ def _add_predictions(cells: Cells, weeks: Sequence[date], predictions: Sequence[
                     cell = cells.setdefault((week, skill), Cell())
                     cell.predicted += chance * minutes
                     cell.variance += chance * (1 - chance) * minutes * minutes
+                    cell.nothing *= 1 - min(1.0, chance)
 
 
 def _add_demand(cells: Cells, weeks: Sequence[date], past: History, now: datetime) -> dict[Skill, Outlook]:
@@ -164,6 +166,7 @@ def _add_demand(cells: Cells, weeks: Sequence[date], past: History, now: datetim
                 cell = cells.setdefault((week, skill), Cell())
                 cell.demand += left * kept * each.mean
                 cell.variance += left * kept * each.variance
+                cell.nothing *= each.nothing**left
     return found
 
 
@@ -174,8 +177,8 @@ def _intervals(cells: Iterable[Cell]) -> None:
         return
     loose = [cell.predicted + cell.demand for cell in held]
     variances = [cell.variance for cell in held]
-    lows = quantiles(loose, variances, (1 - INTERVAL) / 2)
-    highs = quantiles(loose, variances, (1 + INTERVAL) / 2)
+    nothings = [cell.nothing for cell in held]
+    lows, highs = (quantiles(loose, variances, share, nothings) for share in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2))
     for cell, mean, low, high in zip(held, loose, lows, highs, strict=True):
         cell.low = cell.planned + min(float(low) if mean > 0 else 0.0, mean)
         cell.high = cell.planned + max(float(high), mean)
@@ -235,6 +238,7 @@ def _total(weeks: Sequence[date], rows: Sequence[SkillRow], people: Mapping[date
 def _take(into: Cell, cell: Cell) -> None:
     for name in ("planned", "jobs", "unknown", "predicted", "demand", "variance", "missing", "missing_high"):
         setattr(into, name, getattr(into, name) + getattr(cell, name))
+    into.nothing *= cell.nothing
 
 
 def part_ids(predictions: Sequence[Predicted]) -> set[UUID]:

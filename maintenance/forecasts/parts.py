@@ -90,7 +90,7 @@ def _row(
     this = monday(now.date())
     horizon = max(0, (weeks[-1] - this).days // 7 + 1)
     found = outlook(past, horizon)
-    cells, variances = [], []
+    cells, variances, nothings = [], [], []
     for place, week in enumerate(weeks):
         step = (week - this).days // 7
         left = (begins(week + WEEK) - now) / WEEK if step == 0 else 1.0
@@ -98,8 +98,9 @@ def _row(
         told = predicted[place] if predicted is not None else Ahead(0.0, 0.0)
         cells.append(PartCell(planned.get(week, Decimal(0)), told.mean, left * ahead.mean))
         variances.append(told.variance + left * ahead.variance)
+        nothings.append((ahead.nothing**left if ahead.mean > 0 else 1.0) * (1.0 - min(1.0, told.mean)))
     loose = [cell.predicted + cell.demand for cell in cells]
-    lows, highs = (quantiles(loose, variances, share) for share in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2))
+    lows, highs = (quantiles(loose, variances, share, nothings) for share in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2))
     for cell, mean, low, high in zip(cells, loose, lows, highs, strict=True):
         cell.low = float(cell.planned) + min(float(low) if mean > 0 else 0.0, mean)
         cell.high = float(cell.planned) + max(float(high), mean)

@@ -23,10 +23,11 @@ LEAST_ORIGINS = 3
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """The mean and the variance of one week."""
+    """The mean and the variance of one week, and the probability that nothing comes at all."""
 
     mean: float
     variance: float
+    nothing: float = 0.0
 
 
 Method = Callable[[Sequence[float], int], list[Ahead]]
@@ -54,7 +55,16 @@ def seasonal(history: Sequence[float], horizon: int) -> list[Ahead]:
     spread = float(((values - fitted) ** 2 / fitted).sum() / max(1.0, n - free))
     off = spread * level / len(shape)  # variance of the level
     means = [level * float(index[(n + step) % SEASON]) for step in range(horizon)]
-    return [Ahead(mean, spread * mean + off * (mean / level) ** 2) for mean in means]
+    quiet = _quiet(values)
+    return [
+        Ahead(mean, spread * mean + off * (mean / level) ** 2, quiet ** (mean / max(overall, 1e-9))) for mean in means
+    ]
+
+
+def _quiet(values: np.ndarray) -> float:
+    """Return the share of weeks in which nothing came; none of them does not mean that there never is one."""
+    count = int((values <= 0).sum())
+    return (count + 0.5) / (len(values) + 1) if count else 0.0
 
 
 def _season(values: np.ndarray) -> np.ndarray:
@@ -79,23 +89,37 @@ def naive(history: Sequence[float], horizon: int) -> list[Ahead]:
     values = np.asarray(history, dtype=float)
     errors = values[SEASON:] - values[:-SEASON]
     variance = float((errors**2).mean()) if len(errors) else float(values.var())
-    return [Ahead(float(values[n - SEASON + step % SEASON]), variance) for step in range(horizon)]
+    quiet = _quiet(values)
+    return [Ahead(float(values[n - SEASON + step % SEASON]), variance, quiet) for step in range(horizon)]
 
 
-def quantile(mean: float, variance: float, share: float) -> float:
-    """Return a quantile of the gamma distribution with this mean and variance; hours and parts are never negative."""
-    return float(quantiles([mean], [variance], share)[0])
+def quantile(mean: float, variance: float, share: float, nothing: float = 0.0) -> float:
+    """Return a quantile of the distribution of `quantiles`."""
+    return float(quantiles([mean], [variance], share, [nothing])[0])
 
 
-def quantiles(means: Sequence[float], variances: Sequence[float], share: float) -> np.ndarray:
-    """Return a quantile for each mean and variance."""
+def quantiles(
+    means: Sequence[float], variances: Sequence[float], share: float, nothings: Sequence[float] | None = None
+) -> np.ndarray:
+    """Return a quantile for each mean and variance: hours and parts are never negative.
+
+    Nothing at all has its own probability; what comes otherwise follows a gamma distribution, so that mean and variance
+    of the whole are as told.
+    """
     mean, variance = np.asarray(means, dtype=float), np.asarray(variances, dtype=float)
+    zero = np.clip(np.zeros_like(mean) if nothings is None else np.asarray(nothings, dtype=float), 0.0, 0.999)
+    some = mean / (1 - zero)
+    spread = (variance + mean**2) / (1 - zero) - some**2
+    # A variance that leaves no room for so much of nothing: then without it.
+    plain = spread <= 1e-9 * np.maximum(some, 1.0) ** 2
+    zero, some, spread = np.where(plain, 0.0, zero), np.where(plain, mean, some), np.where(plain, variance, spread)
     flat = (mean <= 0) | (variance <= 1e-9 * np.maximum(mean, 1.0) ** 2)
-    safe_mean, safe_variance = np.where(flat, 1.0, mean), np.where(flat, 1.0, variance)
-    found = stats.gamma.ppf(share, safe_mean**2 / safe_variance, scale=safe_variance / safe_mean)
+    safe_mean, safe_spread = np.where(flat, 1.0, some), np.where(flat, 1.0, spread)
+    left = np.clip((share - zero) / (1 - zero), 0.0, 1.0)
+    found = stats.gamma.ppf(left, safe_mean**2 / safe_spread, scale=safe_spread / safe_mean)
     # What is expected to be nothing with a spread (a year ago nothing happened): half a normal distribution.
-    nothing = np.sqrt(np.maximum(variance, 0.0)) * stats.norm.ppf(max(share, 0.5))
-    return np.where(flat, np.where(mean <= 0, nothing, mean), np.nan_to_num(found))
+    above = np.sqrt(np.maximum(variance, 0.0)) * stats.norm.ppf(max(share, 0.5))
+    return np.where(flat, np.where(mean <= 0, above, mean), np.nan_to_num(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +165,14 @@ def back_test(history: Sequence[float], model: Method = seasonal, rival: Method 
     origins = [origin for origin in range(first, n, ORIGIN_STEP) if n - origin >= ORIGIN_STEP]
     if len(origins) < LEAST_ORIGINS:
         return BackTest(n, reason="too_short")
-    rows: dict[str, list[tuple[float, float, float, float]]] = {"model": [], "naive": []}
+    rows: dict[str, list[tuple[float, float, float, float, float]]] = {"model": [], "naive": []}
     for origin in origins:
         known = list(history[:origin])
         horizon = min(HORIZON, n - origin)
         scale = _scale(known)
         for name, method in (("model", model), ("naive", rival)):
             for step, ahead in enumerate(method(known, horizon)):
-                rows[name].append((history[origin + step], ahead.mean, ahead.variance, scale))
+                rows[name].append((history[origin + step], ahead.mean, ahead.variance, scale, ahead.nothing))
     return BackTest(n, len(origins), len(rows["model"]), _figures(rows["model"]), _figures(rows["naive"]))
 
 
@@ -156,19 +180,19 @@ def _scale(known: Sequence[float]) -> float:
     return float(np.mean([abs(known[at] - known[at - SEASON]) for at in range(SEASON, len(known))]))
 
 
-def _figures(rows: Sequence[tuple[float, float, float, float]]) -> Figures:
+def _figures(rows: Sequence[tuple[float, float, float, float, float]]) -> Figures:
     errors = [abs(real - mean) for real, mean, *_ in rows]
     total = math.fsum(abs(real) for real, *_ in rows)
-    scaled = [error / scale for error, (_, _, _, scale) in zip(errors, rows, strict=True) if scale > 0]
-    means, variances = [row[1] for row in rows], [row[2] for row in rows]
-    low = quantiles(means, variances, (1 - INTERVAL) / 2)
-    high = quantiles(means, variances, (1 + INTERVAL) / 2)
+    scale = math.fsum(row[3] for row in rows)
+    means, variances, nothings = ([row[place] for row in rows] for place in (1, 2, 4))
+    low = quantiles(means, variances, (1 - INTERVAL) / 2, nothings)
+    high = quantiles(means, variances, (1 + INTERVAL) / 2, nothings)
     low = np.where(np.asarray(means) <= 0, 0.0, low)
     inside = sum(bool(at <= row[0] <= to) for at, to, row in zip(low - 1e-9, high + 1e-9, rows, strict=True))
     return Figures(
         mae=math.fsum(errors) / len(rows),
         wape=math.fsum(errors) / total if total > 0 else None,
-        mase=math.fsum(scaled) / len(scaled) if len(scaled) == len(rows) else None,
+        mase=math.fsum(errors) / scale if scale > 0 else None,
         coverage=inside / len(rows),
     )
 

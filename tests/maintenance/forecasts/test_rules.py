@@ -185,6 +185,17 @@ def test_figures_by_hand() -> None:
         naive([1.0] * 10, 3)
 
 
+def test_sparse_weeks_keep_what_the_interval_says() -> None:
+    """7.4c: a machine that calls every third week; most weeks nothing comes, and the interval knows it."""
+    chance = np.random.default_rng(5)
+    series = [float(100 * count) for count in chance.poisson(0.35, 156)]
+    found = back_test(series)
+    assert found.model is not None
+    assert found.model.coverage > 0.75
+    assert quantile(35, 3500, 0.1, 0.7) == 0
+    assert quantile(35, 3500, 0.9, 0.7) > 100
+
+
 def test_quantiles_are_those_of_the_gamma_distribution() -> None:
     assert quantile(10, 20, 0.9) == pytest.approx(stats.gamma.ppf(0.9, 5, scale=2))
     assert quantile(10, 0, 0.9) == 10

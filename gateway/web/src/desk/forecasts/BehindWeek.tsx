@@ -13,7 +13,8 @@ export function BehindWeek(props: { week: string; skill: string; cell: Schema["F
   return (
     <Drawer opened onClose={props.close} position="right" size="lg" title={`${text.t("forecast.week_of", { week: weekName(props.week, text) })} · ${skillName(props.skill, text)}`}>
       <div className="stack" style={{ gap: 14 }}>
-        <RowsOf week={props.week} skill={props.skill || null} source="plans" sum={text.t("forecast.sum_planned", { value: hoursOf(cell.planned, text), count: cell.jobs })} />
+        {cell.jobs > 0 && <RowsOf week={props.week} skill={props.skill || null} source="plans" sum={text.t("forecast.sum_planned", { value: hoursOf(cell.planned, text), count: cell.jobs })} />}
+        {cell.mean === 0 && <div className="small muted">{text.t("forecast.empty.hours")}</div>}
         {cell.predicted > 0 && <RowsOf week={props.week} skill={props.skill || null} source="predictions" sum={text.t("forecast.sum_predicted", { value: hoursOf(cell.predicted, text) })} />}
         {cell.demand > 0 && <div><h3 className="section">{text.t("forecast.demand")}</h3><div className="small muted">{text.t("forecast.sum_demand", { value: hoursOf(cell.demand, text) })}</div></div>}
       </div>

@@ -8,7 +8,7 @@ import { rowsOf, useOne, useRows, type Schema } from "../../api/rows";
 import { useText, type Text } from "../../i18n/useText";
 import { Bones, Empty, Failure, Loaded, Notice } from "../../ui/states";
 import { BehindWeek } from "./BehindWeek";
-import { Frame, hoursOf, skillName, useQuestion, weekName } from "./frame";
+import { Frame, hoursOf, hoursSaid, skillName, useQuestion, weekName } from "./frame";
 import { PartsView } from "./PartsView";
 import { WeekBars } from "./WeekBars";
 
@@ -123,7 +123,7 @@ function GapsView() {
             <b className="grow break">{text.t("forecast.week_of", { week: weekName(gap.week, text) })} · {skillName(gap.skill, text)}{gap.skill !== "any" && ` ≥ ${gap.level}`}{gap.team_name && ` · ${gap.team_name}`}</b>
             <b style={{ color: "#b3261e" }}>{text.t("forecast.missing_hours", { value: hoursOf(gap.missing_minutes, text) })}</b>
           </div>
-          <div className="small">{text.t("forecast.gap_of", { needed: hoursOf(gap.needed_minutes, text), capacity: hoursOf(gap.capacity_minutes, text) })}{gap.missing_high_minutes > gap.missing_minutes && ` · ${text.t("forecast.perhaps", { value: hoursOf(gap.missing_high_minutes, text) })}`}</div>
+          <div className="small">{text.t("forecast.gap_of", { needed: hoursSaid(gap.needed_minutes, text), capacity: hoursSaid(gap.capacity_minutes, text) })}{gap.missing_high_minutes > gap.missing_minutes && ` · ${text.t("forecast.perhaps", { value: hoursOf(gap.missing_high_minutes, text) })}`}</div>
           <div className="small muted">{Object.entries(gap.made_of).filter(([, minutes]) => minutes > 0).map(([source, minutes]) => `${text.t(`forecast.source.${source}`)} ${hoursOf(minutes, text)}`).join(" · ")} · {text.t("forecast.since", { at: text.moment(gap.opened_at) })}</div>
         </div>
       ))}
@@ -150,7 +150,7 @@ function AccuracyView() {
                 {method.model && method.naive && (
                   <div className="scroll"><table className="grid">
                     <thead><tr><th /><th className="num">MASE</th><th className="num">WAPE</th><th className="num">{text.t("forecast.mae")}</th><th className="num">{text.t("forecast.coverage")}</th></tr></thead>
-                    <tbody>{([["seasonal", method.model], ["naive", method.naive]] as const).map(([name, one]) => <tr key={name} style={{ fontWeight: name === method.method ? 620 : undefined }}><td>{text.t(`forecast.method.${name}`)}{name === method.method && ` · ${text.t("forecast.used")}`}</td><td className="num">{one.mase === null ? "–" : text.number(one.mase, 2)}</td><td className="num">{percent(one.wape)}</td><td className="num">{hoursOf(one.mae, text)}</td><td className="num">{percent(one.coverage)}</td></tr>)}</tbody>
+                    <tbody>{([["seasonal", method.model], ["naive", method.naive]] as const).map(([name, one]) => <tr key={name} style={{ fontWeight: name === method.method ? 620 : undefined }}><td style={{ whiteSpace: "nowrap" }}>{text.t(`forecast.method.${name}`)}{name === method.method && ` · ${text.t("forecast.used")}`}</td><td className="num">{one.mase === null ? "–" : text.number(one.mase, 2)}</td><td className="num">{percent(one.wape)}</td><td className="num">{hoursOf(one.mae, text)}</td><td className="num">{percent(one.coverage)}</td></tr>)}</tbody>
                   </table></div>
                 )}
               </div>

@@ -23,9 +23,10 @@ export function WeekBars(props: { weeks: string[]; cells: Cell[]; label: string;
   const known = cells.some((cell) => cell.capacity !== null);
   const line = cells.map((cell, place) => `${place ? "L" : "M"}${left + place * step} ${y(cell.capacity ?? 0)}h${step}`).join(" ");
   return (
-    <div ref={ref} className="card pad">
+    <div className="card pad">
+      <div ref={ref} style={{ overflow: "hidden" }}>
       {width > 0 && (
-        <svg width={width} height={HEIGHT} role="img" aria-label={props.label} style={{ display: "block", overflow: "visible" }}>
+        <svg width={width} height={HEIGHT} role="img" aria-label={props.label} style={{ display: "block", maxWidth: "100%" }}>
           {[0, 0.5, 1].map((share) => <g key={share}><line x1={left} x2={width} y1={y(top * share / 1.06)} y2={y(top * share / 1.06)} stroke="#e4eaec" /><text x={left - 6} y={y(top * share / 1.06) + 4} textAnchor="end" fontSize={11} fill="#5b6b72">{text.t("forecast.h", { value: text.number(top * share / 1.06 / 60, 0) })}</text></g>)}
           {cells.map((cell, place) => {
             let at = 0;
@@ -43,6 +44,7 @@ export function WeekBars(props: { weeks: string[]; cells: Cell[]; label: string;
           {known && <path d={line} fill="none" stroke={CAPACITY} strokeWidth={2} />}
         </svg>
       )}
+      </div>
       <div className="row wrap small muted" style={{ gap: "2px 14px", marginTop: 6 }}>
         {PARTS.map(([name, fill]) => <span key={name}><i style={{ display: "inline-block", width: 10, height: 10, background: fill, borderRadius: 2, marginRight: 5 }} />{text.t(`forecast.${name}`)}</span>)}
         <span><i style={{ display: "inline-block", width: 2, height: 12, background: "#22333b", marginRight: 6, verticalAlign: "middle" }} />{text.t("forecast.interval")}</span>

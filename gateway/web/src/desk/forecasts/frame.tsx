@@ -64,6 +64,9 @@ function Files(props: { table: string; asked: Asked }) {
 /** Minutes as hours; nothing as a dash, so that a table is quiet where nothing is. */
 export const hoursOf = (minutes: number | null | undefined, text: Text): string => (minutes === null || minutes === undefined ? "–" : minutes === 0 ? "·" : text.t("forecast.h", { value: text.number(minutes / 60, minutes < 600 ? 1 : 0) }));
 
+/** In a sentence nothing is "0 h". */
+export const hoursSaid = (minutes: number, text: Text): string => (minutes === 0 ? text.t("forecast.h", { value: 0 }) : hoursOf(minutes, text));
+
 export const skillName = (skill: string, text: Text): string => (skill === "" ? text.t("forecast.all_skills") : skill === "any" ? text.t("forecast.any") : skill);
 
 /** A Monday as "23 Nov"; with the year where it begins. */

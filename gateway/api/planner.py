@@ -231,7 +231,8 @@ def decision_items(here: Context, rows: Sequence[DeskDecision]) -> list[DeskDeci
     orders = _orders(here, {row.work_order_id for row in rows if row.work_order_id})
     people = person_names(here, [key for row in rows for key in (row.by_id, row.undone_by_id)])
     keys = {row.occurrence_id for row in rows if row.occurrence_id}
-    due = dict(session.execute(select(Occurrence.id, Occurrence.due_on).where(Occurrence.id.in_(keys))).tuples().all())
+    dated = session.execute(select(Occurrence.id, Occurrence.due_on).where(Occurrence.id.in_(keys)))
+    due = {key: day for key, day in dated}
     decides = may(here.actor, "predicted_job.decide")
     found = []
     for row in rows:

@@ -295,7 +295,8 @@ def _names(here: Context, by: str, keys: list[str | None]) -> dict[str | None, t
 
 
 def _sites(here: Context, keys: set[UUID]) -> dict[UUID, str]:
-    return dict(here.session.execute(select(Site.id, Site.name).where(Site.id.in_(keys))).tuples().all())
+    rows = here.session.execute(select(Site.id, Site.name).where(Site.id.in_(keys)))
+    return {key: name for key, name in rows}
 
 
 def _expected(here: Context, site_id: UUID | None) -> list[tuple[PredictedJob, UUID | None, date]]:

@@ -304,7 +304,9 @@ def _tried(
 
 def _items(here: Context, rows: list[DeskDraft]) -> list[DraftItem]:
     counted = select(DeskMove.draft_id, func.count()).where(DeskMove.draft_id.in_({row.id for row in rows}))
-    counts = dict(here.session.execute(counted.group_by(DeskMove.draft_id)).tuples().all())
+    counts: dict[UUID, int] = {}
+    for key, count in here.session.execute(counted.group_by(DeskMove.draft_id)):
+        counts[key] = count
     keys = [key for row in rows for key in (row.created_by_id, row.applied_by_id, row.undone_by_id)]
     people = person_names(here, keys)
 

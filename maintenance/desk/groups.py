@@ -121,10 +121,13 @@ def _window(each: Loaded) -> tuple[date, date]:
         ends = to_local(piece.latest, each.zone)
         whole = ends.hour * 60 + ends.minute >= 8 * 60 + DAY_MINUTES
         last = max(ends.date() - timedelta(days=int(not whole)), day)
-    for at, sign in ((piece.before, 1), (piece.after, -1)):  # never past its neighbour of the same plan
-        if at is not None:
-            edge = each.local(at) + timedelta(days=sign)
-            first, last = (max(first, min(edge, day)), last) if sign > 0 else (first, min(last, max(edge, day)))
+    # Halfway to its neighbours of the same plan and no farther: two of a kind never meet or pass each other.
+    if piece.before is not None:
+        middle = each.local(piece.before + (piece.at - piece.before) / 2)
+        first = max(first, min(middle + timedelta(days=1), day))
+    if piece.after is not None:
+        middle = each.local(piece.at + (piece.after - piece.at) / 2)
+        last = min(last, max(middle - timedelta(days=1), day))
     return first, last
 
 

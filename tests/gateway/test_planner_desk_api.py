@@ -13,7 +13,7 @@ import pytest
 from assets.base.access import Role
 from assets.registry import Asset
 from gateway.forecast_jobs import keep_forecasts
-from gateway.jobs import make_occurrences
+from gateway.plan_jobs import make_occurrences
 from maintenance.episodes import decide_pending
 from maintenance.findings import save_findings
 from maintenance.remaining_lives import Estimate, save_life
@@ -183,6 +183,8 @@ def test_work_of_a_site_is_proposed_together(shop: Shop, plant: Plant) -> None:
     plan_weekly(shop, plant, "TWO", starts_on=str(TODAY + timedelta(days=5)))
     found = fine(shop.ada.get("/api/v1/planning/groups", params={"days": 40}))["items"]
     assert found
+    for each in found:  # the same plan's work of a machine twice on a day would be no saving
+        assert len({(piece["asset"]["id"], piece["plan_code"]) for piece in each["pieces"]}) == len(each["pieces"])
     one = found[0]
     assert (one["kind"], one["travel_minutes"]) == ("same_site", None)  # nobody drove there yet
     moves = [

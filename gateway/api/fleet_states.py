@@ -23,7 +23,8 @@ WITH seen AS MATERIALIZED (SELECT unnest(CAST(:organisations AS uuid[])) AS id),
   SELECT asset_id, min(opened_at) AS since FROM (
     SELECT asset_id, opened_at FROM episodes x WHERE closed_at IS NULL AND {rows}
     UNION ALL
-    SELECT asset_id, opened_at FROM work_orders x WHERE closed_at IS NULL AND state <> ALL (:ended) AND {orders}
+    SELECT asset_id, opened_at FROM work_orders x
+    WHERE closed_at IS NULL AND state <> ALL (:ended) AND origin NOT IN ('plan', 'inspection') AND {orders}
   ) AS open GROUP BY 1
 ), watched AS (
   SELECT DISTINCT asset_id FROM predicted_jobs x WHERE state = 'watching' AND {rows}
@@ -35,7 +36,7 @@ WITH seen AS MATERIALIZED (SELECT unnest(CAST(:organisations AS uuid[])) AS id),
          bool_and(coalesce(CASE b.channel WHEN '' THEN x.presence ELSE t.presence END, 'unknown') = ANY (:away)) AS away
   FROM mine JOIN asset_bindings b ON b.asset_id = mine.id JOIN devices x ON x.id = b.device_id
   LEFT JOIN streams t ON t.device_id = b.device_id AND t.channel = b.channel
-  WHERE b.valid_to IS NULL AND {rows} GROUP BY 1
+  WHERE b.valid_to IS NULL AND {rows} {theirs} GROUP BY 1
 ), states AS MATERIALIZED (
   SELECT a.id, a.name, t.since,
     CASE WHEN t.asset_id IS NOT NULL THEN 'trouble' WHEN w.asset_id IS NOT NULL THEN 'watch' END AS lasting,
@@ -65,7 +66,8 @@ _ANY_REACHED = text("SELECT cardinality(forewarn_reached_assets()) > 0")
 
 
 # Only what something lasts for: the rest is kept, see `gateway.api.kept_fleets`.
-_LASTING = "AND id IN (SELECT asset_id FROM trouble UNION ALL SELECT asset_id FROM watched)"
+_LASTING = "AND id = ANY (CAST(:lasting AS uuid[]))"
+_OF_LASTING = _STATES.partition("), mine AS (")[0] + ") SELECT asset_id FROM trouble UNION SELECT asset_id FROM watched"
 
 
 @dataclass(slots=True)
@@ -103,7 +105,9 @@ def fleet_states(here: Context, most: int, kept: KeptFleets) -> Fleet:
             if key:
                 kept.keep(key, most, counted)
         else:
-            lasting = _ask(here.session, own, organisations, most, _LASTING)
+            those = {"organisations": organisations, "ended": list(ENDED)}
+            ids = list(here.session.scalars(text(_OF_LASTING.format(**own)), those))
+            lasting = _ask(here.session, own, organisations, most, ids)
             counts = known.counted.heard() - lasting.heard() + lasting.states()
             others = [each for each in known.counted.silent if each not in set(lasting.gravest)]
             fleet = Fleet(counts, (lasting.gravest + others)[:most], known.at)
@@ -114,7 +118,11 @@ def fleet_states(here: Context, most: int, kept: KeptFleets) -> Fleet:
 
 
 def _ask(
-    session: Session, conditions: dict[str, str], organisations: list[UUID], most: int, those: str = ""
+    session: Session,
+    conditions: dict[str, str],
+    organisations: list[UUID],
+    most: int,
+    lasting: list[UUID] | None = None,
 ) -> Counted:
     values: dict[str, Any] = {
         "organisations": organisations,
@@ -122,6 +130,10 @@ def _ask(
         "away": list(AWAY),
         "order": list(ORDER),
         "most": most,
+        "lasting": lasting,
     }
-    counts, gravest, silent = session.execute(text(_STATES.format(**conditions, those=those)), values).one()
+    those, theirs = ("", "") if lasting is None else (_LASTING, _LASTING.replace("id", "b.asset_id", 1))
+    counts, gravest, silent = session.execute(
+        text(_STATES.format(**conditions, those=those, theirs=theirs)), values
+    ).one()
     return Counted([(lasting, heard, n) for lasting, heard, n in counts or ()], list(gravest), list(silent))

@@ -212,5 +212,5 @@ def _log(here: Context, site: Site, kind: str) -> None:
         subject_id=site.id,
         actor_kind=here.actor.kind,
         actor_id=here.actor.person_id,
-        payload={"name": site.name},
+        personal={"name": site.name},  # often a person's, and a chained payload is never erased
     )

@@ -47,12 +47,15 @@ def test_a_killed_leader_is_replaced_and_no_occurrence_is_missed_or_doubled(
     def led() -> int:
         return count("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND granted")
 
+    newest = "SELECT max(id) FROM procrastinate_workers"
     leader = start_worker(database_url)
     try:
-        wait_for(led, 60)
+        wait_for(led, 90)
+        wait_for(lambda: count(newest) > 0, 90)
+        first = count(newest)
         follower = start_worker(database_url)
         try:
-            wait_for(lambda: count("SELECT count(*) FROM procrastinate_workers") == 2, 60)
+            wait_for(lambda: count(newest) > first, 90)
             with database.as_service() as session:
                 session.execute(text(_SPREAD), {"now": datetime.now(UTC), "most": WAITING})
             wait_for(lambda: released() >= 2, 60)

@@ -61,8 +61,9 @@ def test_finding_grave_enough_is_due_once(workshop: Workshop) -> None:
     workshop.plan(at(12, 1), Package("C", {"kind": "finding", "severity": "critical", "key": "bearing:high"}))
     with workshop.database.as_service() as session:
         asset = workshop.world.asset(session)
-        for severity in ("warning", "critical"):
-            session.add(Finding(organisation_id=asset.organisation_id, asset_id=asset.id, severity=severity, **RAW))
+        for severity, detector in (("warning", "trend"), ("critical", "limit")):
+            raw = {**RAW, "detector": detector}
+            session.add(Finding(organisation_id=asset.organisation_id, asset_id=asset.id, severity=severity, **raw))
     found = look(workshop, at(12, 3))
     assert len(found) == 1
     assert found[0].startswith("C@f:")

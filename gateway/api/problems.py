@@ -24,6 +24,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from assets.base.errors import Conflict, Forbidden, Invalid, NotFound, RuleError
 from assets.documents.store import FileDamaged, StoreAway
@@ -138,6 +139,12 @@ def _not_theirs(request: Request, error: Exception) -> JSONResponse:
     return problem(403, "Not allowed", "this belongs to another organisation", "forbidden")
 
 
+def _broken_off(request: Request, error: Exception) -> JSONResponse:
+    """A phone lost its network while it sent: no defect, and nobody hears the answer."""
+    log.info("%s %s: the connection ended while it sent", request.method, request.url.path)
+    return problem(400, "Broken off", "the connection ended before all was sent", "invalid")
+
+
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     # The server logs the traceback; the caller learns nothing of it.
     return problem(500, "Internal error", "this is a defect of the server; its log says more", "internal")
@@ -157,4 +164,5 @@ def install(app: FastAPI) -> None:
     for bad in (DataError, OverflowError, UnicodeEncodeError):
         app.add_exception_handler(bad, _bad_value)
     app.add_exception_handler(ProgrammingError, _not_theirs)
+    app.add_exception_handler(ClientDisconnect, _broken_off)
     app.add_exception_handler(Exception, _unexpected)

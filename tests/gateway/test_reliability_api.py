@@ -290,7 +290,7 @@ def test_everybody_counts_only_machines_that_they_see(presses: Plant) -> None:
 def test_tables_are_written_as_files_and_nonsense_is_refused_by_name(presses: Plant) -> None:
     desk = presses.administrator()
     text = desk.get("/api/v1/reliability/export", params=asked(by="model")).content.decode("utf-8-sig")
-    lines = [row for row in csv.DictReader(io.StringIO(text)) if row["group"] == "P-1" and row["figure"] == "mtbf"]
+    lines = [row for row in csv.DictReader(io.StringIO(text)) if row["group"] == "Press" and row["figure"] == "mtbf"]
     assert (lines[0]["n"], lines[0]["formula"]) == ("3", "hours up / failures")
     tables = ("figures", "rows", "weibull", "bad_actors", "pareto", "compliance", "compliance_rows", "costs")
     for table in tables:

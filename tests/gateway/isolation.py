@@ -63,6 +63,9 @@ TABLE_OF = {
     "help": "help_requests",
     "operation": "sync_operations",
     "round": "inspection_rounds",
+    "draft": "desk_drafts",
+    "decision": "desk_decisions",
+    "cost": "desk_costs",
 }
 # Endless streams and what ends the session that asks.
 LEFT_OUT = frozenset({"/api/v1/events", "/api/v1/sign-out"})

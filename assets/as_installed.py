@@ -90,7 +90,7 @@ def build_in(
 
     `replaces` is taken out at that moment; `quiet` leaves the event to the caller. The same part at the same place
     again is the row that is there. Raises Invalid for nothing, a moment to come, another owner or a loop,
-    AlreadyInstalled for a part or place that is taken.
+    AlreadyInstalled for a part or place that is taken, Conflict for a whole or part whose life has ended.
     """
     _check(whole, part, at, now)
     _lock(session, whole, part)
@@ -203,6 +203,8 @@ def _check(whole: Asset, part: Part, at: datetime, now: datetime) -> None:
         raise Invalid("a quantity is above zero", field="quantity")
     if (part.child is not None or part.serial) and part.quantity != 1:
         raise Invalid("what has a serial number is one piece", field="quantity")
+    if whole.lifecycle in ENDED and (whole.lifecycle_since is None or at >= whole.lifecycle_since):
+        raise Conflict(f"nothing is built into a {whole.lifecycle} asset", lifecycle=whole.lifecycle)
     if part.child is not None and part.child.organisation_id != whole.organisation_id:
         raise Invalid("an asset and what it is a part of belong to the same organisation", field="asset_id")
     if part.child is not None and part.child.lifecycle in ENDED:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from assets.base.errors import Invalid
+from assets.base.exact import exact_sum
 
 Kind = Literal["reading", "rollover", "reset", "replacement"]
 KINDS: tuple[Kind, ...] = ("reading", "rollover", "reset", "replacement")
@@ -80,7 +81,7 @@ def after(facts: MeterFacts, before: Standing | None, told: Told) -> Standing:
             raise Invalid("this counter has no value at which it rolls over", field="rolled_over")
         if told.value >= before.shown:
             raise Invalid("a counter that rolled over shows less than before", field="rolled_over")
-        return Standing(told.value, before.total + facts.rollover_at - before.shown + told.value)
+        return Standing(told.value, exact_sum(before.total, facts.rollover_at, -before.shown, told.value))
     if told.kind == "reset":
         _check_reason(told)
         return Standing(told.value, before.total)
@@ -91,7 +92,7 @@ def after(facts: MeterFacts, before: Standing | None, told: Told) -> Standing:
             value=told.value,
             previous=before.shown,
         )
-    return Standing(told.value, before.total + told.value - before.shown)
+    return Standing(told.value, exact_sum(before.total, told.value, -before.shown))
 
 
 def guess_rollover(facts: MeterFacts, before: Standing, value: float) -> bool:

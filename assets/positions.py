@@ -13,7 +13,7 @@ from assets.base.access import Actor
 from assets.base.db import Base, Identified, Owned
 from assets.base.errors import Conflict, Invalid
 from assets.base.events import append_event
-from assets.registry import Asset
+from assets.registry import ENDED, Asset
 
 
 class Position(Identified, Owned, Base):
@@ -90,13 +90,15 @@ def install(session: Session, position: Position, asset: Asset, at: datetime, no
     """Put an asset at a position from `at` (event time) on; whatever stood there, and wherever it stood, ends then.
 
     A swap told afterwards fits in: what is recorded to come next, at the position or of the asset, stays. Raises
-    Invalid for a time to come, or an asset of another owner.
+    Invalid for a time to come, or an asset of another owner, Conflict for one whose life has ended.
     """
     if at > now:
         raise Invalid("an asset is installed when it is there, not before", field="at")
     if asset.organisation_id != position.organisation_id:
         raise Invalid("asset and position belong to different organisations", field="asset_id")
-    _lock(session, position, asset)
+    lifecycle = _lock(session, position, asset)
+    if lifecycle in ENDED:
+        raise Conflict(f"a {lifecycle} asset is installed no more", lifecycle=lifecycle)
     here, there = _standing(session, at, position=position), _standing(session, at, asset=asset)
     if here is not None and there is not None and here.id == there.id:
         return here
@@ -153,10 +155,13 @@ def standing_at(session: Session, position_ids: Sequence[UUID]) -> dict[UUID, UU
     return {position_id: asset_id for position_id, asset_id in session.execute(found.order_by(Installation.valid_from))}
 
 
-def _lock(session: Session, position: Position, asset: Asset) -> None:
-    """Position first, then asset: two swaps must not wait for each other, nor both see the place empty."""
+def _lock(session: Session, position: Position, asset: Asset) -> str | None:
+    """Position first, then asset: two swaps must not wait for each other, nor both see the place empty.
+
+    Returns the asset's lifecycle, as somebody may have retired it meanwhile.
+    """
     session.execute(select(Position.id).where(Position.id == position.id).with_for_update())
-    session.execute(select(Asset.id).where(Asset.id == asset.id).with_for_update())
+    return session.scalar(select(Asset.lifecycle).where(Asset.id == asset.id).with_for_update())
 
 
 def _standing(

@@ -15,7 +15,7 @@ from assets.base.errors import Forbidden, Invalid
 from assets.stock.items import Part
 from assets.stock.ledger import Line, Posting, balances, lot_of, place_of_serial, post, serial_of
 from assets.stock.places import StockLocation, account, allow_place, lock_stock, require_stock
-from assets.stock.promises import refuse_reserved
+from assets.stock.promises import refuse_any_reserved
 from assets.stock.requested import Requested, RequestedLine, part_of, place_of
 from assets.stock.tables import StockMovement
 from assets.stock.usages import Use, Used, bring_back, issue, own_place
@@ -92,10 +92,9 @@ def _move(
         source, target = _ends(session, each, by)
         for place in (source, target):
             allow_place(mode, place)
-        made = _line(session, owner, part, each, source, target, now)
-        if source.kind in NETTABLE and target.kind not in NETTABLE:
-            refuse_reserved(session, part, source, each.quantity, now)
-        lines.append(made)
+        lines.append(_line(session, owner, part, each, source, target, now))
+    leaving = [each for each in lines if each.source.kind in NETTABLE and each.target.kind not in NETTABLE]
+    refuse_any_reserved(session, [(each.part, each.source, each.quantity) for each in leaving], now)
     return post(session, _posting(asked, owner, lines, by, now, digest))
 
 

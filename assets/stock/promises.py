@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -225,18 +226,33 @@ def cancel(session: Session, made: StockReservation) -> None:
     session.flush()
 
 
-def refuse_reserved(
-    session: Session, part: Part, place: StockLocation, quantity: Decimal, now: datetime, work: Work | None = None
+def refuse_any_reserved(
+    session: Session, taken: Iterable[tuple[Part, StockLocation, Decimal]], now: datetime, work: Work | None = None
 ) -> None:
-    """Raise ReservedForOthers when taking this now would break a promise made to other work (stock locked)."""
-    root = root_of(session, place)
+    """Raise ReservedForOthers when all that is taken at once would break a promise made to other work (stock locked).
+
+    Promises are made by a whole store: what two of its bins give, or two serials, counts together.
+    """
+    together: dict[tuple[UUID, UUID], tuple[Part, StockLocation, Decimal]] = {}
+    for part, place, quantity in taken:
+        root = root_of(session, place)
+        before = together.get((part.id, root.id), (part, root, ZERO))[2]
+        together[part.id, root.id] = part, root, before + quantity
+    for part, root, quantity in together.values():
+        _refuse_reserved(session, part, root, quantity, now, work)
+
+
+def _refuse_reserved(
+    session: Session, part: Part, root: StockLocation, quantity: Decimal, now: datetime, work: Work | None
+) -> None:
     held = select(StockReservation.id).where(
         StockReservation.part_id == part.id,
         StockReservation.location_id == root.id,
         StockReservation.state == "open",
         StockReservation.hard,
-        StockReservation.work_order_id.is_distinct_from(work.id if work else None),
     )
+    if work is not None:  # what is kept for no order is nobody's to take without one
+        held = held.where(StockReservation.work_order_id.is_distinct_from(work.id))
     if session.scalar(held.limit(1)) is None:
         return
     found = availability(session, part, root, now.date(), but_for=work)

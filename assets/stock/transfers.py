@@ -19,7 +19,7 @@ from assets.stock.items import get_part, part_for, whole
 from assets.stock.ledger import Line, Posting, Reference, lot_of, post, serial_of
 from assets.stock.numbers import next_number
 from assets.stock.places import StockLocation, account, allow_place, lock_stock, require_stock
-from assets.stock.promises import refuse_reserved
+from assets.stock.promises import refuse_any_reserved
 from assets.stock.tables import StockLot, StockSerial
 from assets.stock.words import MAX_LINES, NETTABLE, QUANTITY
 
@@ -177,8 +177,7 @@ def ship(
     )
     lines = _ledger_lines(session, made, source, transit, "quantity")
     if not ignore_reservations:
-        for line in lines:
-            refuse_reserved(session, line.part, source, line.quantity, now)
+        refuse_any_reserved(session, [(line.part, source, line.quantity) for line in lines], now)
     _post(session, made, "transfer_ship", lines, now, by)
     for each in lines_of(session, made.id):
         each.shipped = each.quantity

@@ -29,7 +29,7 @@ from assets.stock.places import (
     settings_of,
 )
 from assets.stock.prices import quote
-from assets.stock.promises import fulfil, refuse_reserved
+from assets.stock.promises import fulfil, refuse_any_reserved
 from assets.stock.tables import StockMovement
 from assets.stock.words import MAX_LINES, MONEY, NETTABLE, PERSONAL, QUANTITY
 from assets.warranty.facts import Line as Judged
@@ -115,8 +115,8 @@ def issue(session: Session, use: Use, used: Sequence[Used]) -> StockMovement:
         serial = serial_of(session, use.organisation_id, each.part, each.serial, use.now, make=simple)
         lines.append(Line(each.part, each.quantity, source, target, lot, serial))
     if not simple and not use.offline:  # what was taken offline is gone, whoever it was kept for
-        for line, quantity in _taken(lines):
-            refuse_reserved(session, line.part, line.source, quantity, use.now, use.work)
+        taken = [(line.part, line.source, line.quantity) for line in lines]
+        refuse_any_reserved(session, taken, use.now, use.work)
     movement = _post(session, use, "issue" if use.work or use.asset else "consume", lines, "installed")
     for line, covered in zip(lines, _covered(session, use, lines), strict=True):
         _use(session, use, movement, line, covered, settings.old_part_days)
@@ -158,15 +158,6 @@ def reprice(session: Session, usage: PartUsage, covered: bool | None, customer_i
     usage.price_currency = price.currency if price else None
     usage.price_book_id = price.book.id if price else None
     return True
-
-
-def _taken(lines: Sequence[Line]) -> list[tuple[Line, Decimal]]:
-    """Return each (item, place) once, with all that is taken of it."""
-    found: dict[tuple[UUID, UUID], tuple[Line, Decimal]] = {}
-    for line in lines:
-        key = line.part.id, line.source.id
-        found[key] = line, line.quantity + (found[key][1] if key in found else Decimal(0))
-    return list(found.values())
 
 
 def _bounded(used: Sequence[Used]) -> Sequence[Used]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from assets.base.exact import exact_sum
 from assets.warranty.clauses import SCOPE_OF_LINE, Clause, TermSet
 from assets.warranty.facts import SOLD, AssetFacts, Fault, Line, Override, PartPut, lies_in, region_in
 from assets.warranty.periods import local_day
@@ -319,7 +320,7 @@ def _use_up(
         return
     there, need = left.get(key), _need(decided, line)
     if there is not None and need is not None:
-        left[key] = there - need
+        left[key] = exact_sum(there, -need)
     if allowance.kind == "visits":
         visited.add(key)
 

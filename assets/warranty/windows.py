@@ -8,6 +8,7 @@ from datetime import date, datetime
 from itertools import product
 from typing import Any
 
+from assets.base.exact import exact_sum
 from assets.warranty.clauses import Clause, MeterLimit, Start, TermSet
 from assets.warranty.facts import AssetFacts, Fault, Line, PartPut, Reading
 from assets.warranty.periods import extended, last_day, local_day, moved
@@ -194,10 +195,11 @@ def _in_window(window: Window, terms: TermSet, facts: AssetFacts, fault: Fault) 
             missing.append(f"meter_at_replacement:{limit.meter}")
         else:
             read = reading if isinstance(reading, Reading) else Reading(reading, reading)
-            if read.least - base > limit.limit:
-                params = {"meter": limit.meter, "limit": limit.limit, "value": read.least - base}
+            counted = exact_sum(read.least, -base)
+            if counted > limit.limit:
+                params = {"meter": limit.meter, "limit": limit.limit, "value": counted}
                 return Answer(OUT, "meter_exceeded", params, (), begins_on, ends_on)
-            if read.most is None or read.most - base > limit.limit:
+            if read.most is None or exact_sum(read.most, -base) > limit.limit:
                 missing.append(f"meter:{limit.meter}")
     if missing:
         return Answer(OPEN, missing=tuple(dict.fromkeys(missing)), begins_on=begins_on, ends_on=ends_on)

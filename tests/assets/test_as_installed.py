@@ -127,6 +127,8 @@ def test_parts_that_cannot_be_are_refused(database: Database, tree: Tree) -> Non
         scrap.lifecycle = "scrapped"
         with pytest.raises(Conflict):
             build_in(session, asset, Part(child=scrap), day(1), LATER)
+        with pytest.raises(Conflict):
+            build_in(session, scrap, Part(item_number="X"), day(1), LATER)
 
 
 actions = st.lists(

@@ -20,6 +20,7 @@ GOLDEN: list[tuple[MeterFacts, Standing | None, Told, Standing | type[Invalid]]]
     (COUNTER, Standing(120, 120), Told(120), Standing(120, 120)),
     (COUNTER, Standing(120, 120), Told(119), RunsBackwards),
     (COUNTER, Standing(120, 500), Told(130), Standing(130, 510)),
+    (COUNTER, Standing(4750.2, 4750.2), Told(5000), Standing(5000, 5000)),  # and not a hair more
     (COUNTER, Standing(120, 120), Told(5, "reset", None, "board changed"), Standing(5, 120)),
     (COUNTER, Standing(120, 120), Told(5, "reset"), Invalid),
     (COUNTER, Standing(120, 120), Told(5, "rollover"), Invalid),  # nobody said where it rolls over

@@ -137,6 +137,14 @@ def test_a_place_is_not_filled_in_advance_nor_named_twice(plant: Plant) -> None:
         plant.position("feed pump")
 
 
+def test_a_retired_asset_is_put_nowhere(plant: Plant) -> None:
+    plant.pumps[0].lifecycle = "retired"
+    plant.session.flush()
+    with pytest.raises(Conflict):
+        install(plant.session, plant.place, plant.pumps[0], NOW, NOW)
+    assert plant.stood() == []
+
+
 def test_a_channel_may_move_from_an_asset_to_a_place(plant: Plant) -> None:
     a, b, _ = plant.pumps
     device = uuid4()

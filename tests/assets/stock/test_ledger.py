@@ -11,11 +11,15 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
 
 from assets.base.db import APP_ROLE
 from assets.base.errors import Forbidden, Invalid
-from assets.stock.errors import MoreThanIssued, OperationReused, SerialElsewhere, StockShort
+from assets.stock.errors import MoreThanIssued, OperationReused, ReservedForOthers, SerialElsewhere, StockShort
+from assets.stock.items import get_part
 from assets.stock.ledger import replay_differences
+from assets.stock.places import StockLocation
+from assets.stock.promises import reserve
 from tests.assets.conftest import NOW
 from tests.assets.stock.store import Store
 
@@ -48,6 +52,24 @@ def test_shortage_names_everything_that_is_missing_and_books_nothing(store: Stor
         ("GREASE", "MAIN", 0.5, 0.0),
     ]
     assert store.at(store.seal, store.main) == 5
+
+
+def test_a_promise_is_not_taken_piece_by_piece(store: Store) -> None:
+    """A store promises as a whole: two of its bins, or two lines of one movement, take no more than one may."""
+    store.stock(store.seal, store.main, 1)
+    store.stock(store.seal, store.bin, 1)
+
+    def promise(session: Session) -> None:
+        main = session.get_one(StockLocation, store.main)
+        reserve(session, get_part(session, store.seal), main, Decimal(1), NOW.date(), NOW, store.keeper)
+
+    store.run(promise)
+    both = [{"part_id": store.seal, "from_location_id": place, "quantity": 1} for place in (store.main, store.bin)]
+    with pytest.raises(ReservedForOthers):
+        store.do("issue", *both, work_order="WO-1")
+    with pytest.raises(ReservedForOthers):
+        store.do("move", *[each | {"to_location_id": store.quarantine} for each in both])
+    store.do("issue", both[0], work_order="WO-1")
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1.5, "NaN", 10**12])

@@ -67,6 +67,8 @@ REPLACED = [
         parts=[put("2024-01-10", covered=None)]),
     Row("the meter counts from the replacement", "in", [_HOURS], _SEAL, "2024-06-01", meters={"hours": 3400},
         parts=[put("2024-01-10", meters={"hours": 1500})]),
+    Row("the meter counts from the replacement, exactly at the limit", "in", [_HOURS], _SEAL, "2024-06-01",
+        meters={"hours": 2048.3}, parts=[put("2024-01-10", meters={"hours": 48.3})]),
     Row("the meter counts from the replacement, exceeded", "out meter_exceeded", [_HOURS], _SEAL, "2024-06-01",
         meters={"hours": 3501}, parts=[put("2024-01-10", meters={"hours": 1500})]),
     Row("what the meter showed at the replacement is not known", "check meter_at_replacement:hours", [_HOURS], _SEAL,

@@ -21,6 +21,7 @@ from ticketing.models import WorkOrder
 
 SPARK_POINTS = 30
 SPARK_SPAN = timedelta(hours=1)
+PLANNED = ("plan", "inspection")  # work that comes round: nothing is wrong with a machine because its service is due
 ORDER = {"trouble": 0, "watch": 1, "no_data": 2, "learning": 3, "ok": 4}
 PRESENCE_ORDER = ("online", "degraded", "sleeping", "unknown", "stale", "offline")
 AWAY = frozenset({"offline", "stale"})
@@ -159,7 +160,7 @@ def _card(facts: _Facts, asset: Asset) -> AssetCard:
 
 
 def _state(facts: _Facts, asset: Asset, has_data: bool, presence: str) -> str:
-    if facts.episodes.get(asset.id) or facts.orders.get(asset.id):
+    if facts.episodes.get(asset.id) or any(each.origin not in PLANNED for each in facts.orders.get(asset.id, ())):
         return "trouble"
     if facts.watching.get(asset.id):
         return "watch"

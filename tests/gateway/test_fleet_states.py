@@ -38,9 +38,10 @@ FLEET: dict[str, tuple[str | None, bool, str | None, bool, str | None]] = {
     "read before it was bound": ("online", True, "ready", False, None),
     "alarm": ("offline", True, "ready", False, "episode"),
     "ordered": ("online", True, "ready", False, "order"),
+    "due": ("online", True, "ready", False, "plan"),  # its service comes round: nothing is wrong with it
     "done": ("online", True, "ready", False, "done"),
 }
-EXPECTED = {"trouble": 2, "no_data": 4, "learning": 2, "ok": 3}
+EXPECTED = {"trouble": 2, "no_data": 4, "learning": 2, "ok": 4}
 
 
 def test_counts_say_what_the_cards_say_to_whoever_looks(plant: Plant) -> None:
@@ -64,7 +65,7 @@ def test_counts_say_what_the_cards_say_to_whoever_looks(plant: Plant) -> None:
         cookie = open_session(session, eve, NOW)
     bound = plant.client()
     bound.cookies.set("forewarn_session", cookie)
-    more = {"trouble": 5, "no_data": 7, "learning": 4, "ok": 6}  # the one that the partner serves has an order now
+    more = {"trouble": 5, "no_data": 7, "learning": 4, "ok": 8}  # the one that the partner serves has an order now
     assert seen(plant.administrator()) == more
     assert seen(plant.client(plant.token(plant.customer))) == EXPECTED
     assert seen(plant.client(plant.token(plant.partner)))["trouble"] == 1
@@ -109,7 +110,7 @@ def fleet(session: Session, plant: Plant, owner: Organisation) -> None:
                 )
             )
         elif open_ is not None:
-            order_for(session, plant, asset, partner=False, done=open_ == "done")
+            order_for(session, plant, asset, partner=False, done=open_ == "done", planned=open_ == "plan")
     session.flush()
 
 
@@ -127,10 +128,13 @@ def instrument(session: Session, owner: UUID, asset: Asset, presence: str, read:
     bind(session, organisation_id=owner, device_id=device.id, channel="", asset_id=asset.id, at=since)
 
 
-def order_for(session: Session, plant: Plant, asset: Asset, *, partner: bool = True, done: bool = False) -> None:
+def order_for(
+    session: Session, plant: Plant, asset: Asset, *, partner: bool = True, done: bool = False, planned: bool = False
+) -> None:
     """An open order, of the partner or of nobody."""
+    origin = "plan" if planned else "manual"
     order = open_work_order(
-        session, asset=asset, origin="manual", kind="general", title_code="manual", title_text="x", now=NOW
+        session, asset=asset, origin=origin, kind="general", title_code="manual", title_text="x", now=NOW
     )
     if partner:
         order.executing_organisation_id = plant.partner.id

@@ -7,7 +7,7 @@ import type { ReactNode } from "react";
 import { ApiError } from "../api/client";
 import { theme } from "./theme";
 
-const RETRIES = 3; // a short break of the network passes unseen
+const RETRIES = 2; // a short break of the network passes unseen; who waits longer is told after three seconds
 
 const client = new QueryClient({
   defaultOptions: {

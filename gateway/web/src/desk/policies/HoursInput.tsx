@@ -51,7 +51,7 @@ export function HoursInput(props: { label: string; hours: Hours; days?: string[]
 export function hoursText(hours: Hours, t: (key: string) => string): string {
   const runs: { first: string; last: string; said: string }[] = [];
   for (const day of DAYS) {
-    const said = (hours[day] ?? []).map((span) => span.join("–")).join(", ");
+    const said = (hours[day] ?? []).map((span) => (span.join("–") === "00:00–00:00" ? "00:00–24:00" : span.join("–"))).join(", ");
     if (!said) continue;
     const before = runs.at(-1);
     if (before && before.said === said && Number(before.last) === Number(day) - 1) before.last = day;

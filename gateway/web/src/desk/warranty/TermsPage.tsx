@@ -39,7 +39,7 @@ export function TermsPage() {
         { label: "col.code", cell: (row) => <span className="mono">{row.code} v{row.version}</span> },
         { label: "col.kind", cell: (row) => text.code("terms_kind", row.kind) },
         { label: "col.model", cell: (row) => (row.asset_model ? termsName(row.asset_model, text) : text.t("terms.all_models")) },
-        { label: "terms.sold", phone: "hide", cell: (row) => `${text.day(row.sold_from)} – ${row.sold_to ? text.day(row.sold_to) : "…"}` },
+        { label: "terms.sold", phone: "hide", cell: (row) => soldText(row, text) },
         { label: "terms.clauses", num: true, phone: "named", cell: (row) => row.clauses.length },
         { label: "col.state", phone: "side", cell: (row) => <Chip tone={row.withdrawn_at ? "quiet" : "ok"} small>{text.t(row.withdrawn_at ? "terms.withdrawn" : "terms.in_force")}</Chip> },
       ]}
@@ -85,7 +85,7 @@ export function TermPage() {
           <PageHead back={{ to: "/warranties/terms", label: text.t("warranty.tab.terms") }} title={termsName(data, text)} marks={<Chip tone={data.withdrawn_at ? "quiet" : "ok"} small>{text.t(data.withdrawn_at ? "terms.withdrawn" : "terms.in_force")}</Chip>} sub={<span className="mono">{data.code} v{data.version}</span>} right={may(me, "warranty.manage") && <><EditTerms terms={data} label={text.t("terms.next_version")} />{!data.withdrawn_at && <FormButton danger label={text.t("terms.withdraw")} form={{ path: `/warranty-terms/${data.id}/withdraw`, fields: [{ name: "reason", label: "order.reason", kind: "area", required: true, most: 500 }] }} />}</>} />
           <div className="two">
             <div><CardBlock title={text.t("terms.clauses")}>{clausesOf(data).map((clause) => <ClauseRow key={clause.id} clause={clause} />)}</CardBlock></div>
-            <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("col.kind"), text.code("terms_kind", data.kind)], [text.t("col.model"), data.asset_model ? termsName(data.asset_model, text) : text.t("terms.all_models")], [text.t("terms.regions"), data.regions.join(", ") || "–"], [text.t("terms.sold"), `${text.day(data.sold_from)} – ${data.sold_to ? text.day(data.sold_to) : "…"}`], [text.t("terms.payer"), text.code("payer", data.payer)], [text.t("terms.precedence"), data.precedence]]} /></CardBlock></div>
+            <div><CardBlock title={text.t("asset.about")}><Facts rows={[[text.t("col.kind"), text.code("terms_kind", data.kind)], [text.t("col.model"), data.asset_model ? termsName(data.asset_model, text) : text.t("terms.all_models")], [text.t("terms.regions"), data.regions.join(", ") || "–"], [text.t("terms.sold"), soldText(data, text)], [text.t("terms.payer"), text.code("payer", data.payer)], [text.t("terms.precedence"), data.precedence]]} /></CardBlock></div>
           </div>
         </>
       )}
@@ -140,4 +140,10 @@ function EditTerms(props: { terms?: Terms; label: string }) {
   const initial: Values = terms ? { ...terms, asset_model_id: terms.asset_model ? { id: terms.asset_model.id, label: termsName(terms.asset_model, text) } : null, clauses: clausesOf(terms).map(clauseRow) } : { kind: "warranty", payer: "manufacturer", precedence: 100, clauses: [{ kind: "cover", scope: ["labour", "parts"], share_percent: 100, begins: [{ fact: "purchase" }] }] };
   const body = (values: Values) => ({ code: values.code, kind: values.kind, name_en: values.name_en, name_zh: values.name_zh, asset_model_id: (values.asset_model_id as { id: string } | null)?.id ?? null, payer: values.payer, sold_from: values.sold_from || null, sold_to: values.sold_to || null, regions: values.regions ?? [], precedence: Number(values.precedence ?? 100), clauses: (values.clauses as Values[]).map(clauseBody) });
   return <FormButton primary icon={Plus} label={props.label} form={{ path: "/warranty-terms", size: "xl", fields, initial, body, note: text.t("terms.version_note"), after: (made: { id: string }) => void navigate(`/warranties/terms/${made.id}`) }} />;
+}
+
+/** For sales of which days; without any bound that is said in a word. */
+function soldText(one: { sold_from: string | null; sold_to: string | null }, text: Text): string {
+  if (!one.sold_from && !one.sold_to) return text.t("terms.always");
+  return `${one.sold_from ? text.day(one.sold_from) : "…"} – ${one.sold_to ? text.day(one.sold_to) : "…"}`;
 }

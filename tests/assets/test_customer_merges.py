@@ -43,6 +43,7 @@ def machine(session: Session, tree: Tree, customer: Customer, serial: str) -> UU
     return add_asset(session, made, NOW).id
 
 
+# seed:000-19
 def test_a_customer_is_found_by_phone_or_e_mail_in_any_spelling(database: Database, tree: Tree) -> None:
     with database.as_service() as session:
         first = register(session, tree, phone="138 0013 8000")
@@ -109,6 +110,7 @@ def test_an_unknown_sender_changes_no_record_and_records_that_are_surely_one_are
         assert (eve.email, han.phone, han.merged_into_id) == (None, None, None)
 
 
+# seed:000-19
 def test_a_merge_moves_what_refers_to_it_and_is_undone(database: Database, tree: Tree) -> None:
     with database.as_service() as session:
         kept = register(session, tree, "Kept", phone="13400000001").customer

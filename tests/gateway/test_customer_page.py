@@ -189,6 +189,7 @@ def test_wrong_tracking_link_shows_nothing(client: TestClient, world: World) -> 
     assert client.get(f"/a/{code_of(world)}/requests/{tracking[:-1]}").status_code == 404
 
 
+# seed:004-24
 def test_history_says_what_was_done_but_not_by_whom(client: TestClient, world: World) -> None:
     with world.database.as_service() as session:
         request = open_request(

@@ -48,6 +48,7 @@ def add(plant: Plant, content: bytes, name: str = "manual.pdf", **fields: Any) -
     return plant.administrator().post("/api/v1/documents", files={"file": (name, content)}, data=data)
 
 
+# seed:003-39
 def test_document_grows_by_revisions_and_is_saved_not_opened(plant: Plant, asset_id: UUID) -> None:
     made = add(plant, PDF, "../../手册.pdf", title="手册", kind="manual", asset_id=asset_id, public="yes").json()
     path, client = f"/api/v1/documents/{made['id']}", plant.administrator()

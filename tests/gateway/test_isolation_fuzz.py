@@ -97,6 +97,7 @@ def assert_nothing_told(tried: list[Tried]) -> None:
             assert each.status in (403, 404, 415, 422), (each.operation, each.status, each.body[:300])
 
 
+# seed:004-05
 def test_a_stranger_reads_and_changes_nothing_of_a_victim_with_rows_in_every_table(
     plant: Plant, victim: Rows, superuser: psycopg.Connection[Any]
 ) -> None:

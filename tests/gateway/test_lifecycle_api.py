@@ -121,6 +121,7 @@ def measured(plant: Plant) -> tuple[str, UUID]:
         return asset_id, device.id
 
 
+# seed:003-14
 def test_life_from_plan_to_scrap(plant: Plant) -> None:
     client = plant.administrator()
     with plant.database.as_service() as session:
@@ -307,6 +308,7 @@ def test_what_is_down_and_worked_on_at_once_counts_once(plant: Plant) -> None:
     assert found["availability"] == pytest.approx(0.7)
 
 
+# seed:004-42
 def test_a_place_sent_late_does_not_undo_a_newer_one(plant: Plant) -> None:
     client = plant.administrator()
     made = client.post(f"{API}/assets", json={"serial": "GPS-1", "name": "Pump"}).json()

@@ -123,6 +123,7 @@ def room(site: tuple[Database, Any]) -> Iterator[Room]:
         assert replay_differences(session) == []
 
 
+# seed:003-28, seed:004-09
 def test_items_are_found_in_both_languages_and_by_machine(room: Room) -> None:
     seal = room.part("S-1", name_en="Shaft seal", name_zh="轴封组件", model_ids=[room.model])
     room.part("F-1", name_en="Oil filter", name_zh="机油滤清器")
@@ -148,6 +149,7 @@ def test_a_chain_of_successors_has_no_circle(room: Room) -> None:
         assert refused["code"] == "supersession_cycle"
 
 
+# seed:003-29
 def test_what_was_ordered_is_received_in_parts_and_traced(room: Room) -> None:
     main = room.place("MAIN", "warehouse")
     drive = room.part("D-1", kind="rotable", tracking="serial")
@@ -184,6 +186,7 @@ def test_what_was_ordered_is_received_in_parts_and_traced(room: Room) -> None:
     assert len(told(room.keeper, f"/stock-lots/{lot['id']}")["trace"]) == 2
 
 
+# seed:000-09, seed:003-32
 def test_a_serial_used_on_an_order_is_in_the_machine_and_on_its_timeline(room: Room) -> None:
     van = room.place("VAN", "van", person_id=room.tess)
     room.place("Q", "quarantine")
@@ -212,6 +215,7 @@ def test_a_serial_used_on_an_order_is_in_the_machine_and_on_its_timeline(room: R
     assert sent(room.technician, "/stock-movements", again, 409)["code"] == "serial_elsewhere"
 
 
+# seed:003-34
 def test_a_rotable_goes_round_with_its_costs(room: Room) -> None:
     main, shop = room.place("MAIN", "warehouse"), room.place("SHOP", "repair_shop")
     drive = room.part("D-3", kind="rotable", tracking="serial")
@@ -237,6 +241,7 @@ def test_a_rotable_goes_round_with_its_costs(room: Room) -> None:
     assert told(room.keeper, f"/stock-serials/{key}")["condition"] == "scrapped"
 
 
+# seed:001-02
 def test_a_transfer_is_confirmed_and_its_difference_kept(room: Room) -> None:
     main, van = room.place("MAIN", "warehouse"), room.place("VAN", "van", person_id=room.tess)
     seal = room.part("S-5")
@@ -325,6 +330,7 @@ def test_the_list_of_what_runs_low_sums_a_place_and_leaves_out_what_is_enough(ro
     ]
 
 
+# seed:003-33
 def test_a_price_follows_customer_warranty_and_day(room: Room) -> None:
     seal = room.part("S-8")
     books = (
@@ -350,6 +356,7 @@ def test_a_price_follows_customer_warranty_and_day(room: Room) -> None:
         assert found["amount"] == (None if expected is None else 2 * expected)
 
 
+# seed:003-30, seed:003-33
 def test_tools_go_from_hand_to_hand_and_cost_by_the_hour(room: Room) -> None:
     main = room.place("MAIN", "warehouse")
     body = {
@@ -371,6 +378,7 @@ def test_tools_go_from_hand_to_hand_and_cost_by_the_hour(room: Room) -> None:
     assert told(room.keeper, f"/work-orders/{room.order_id}/parts")["totals"][0]["tools"] == 62.5
 
 
+# seed:003-31
 def test_what_comes_too_late_waits_for_the_storekeeper(room: Room) -> None:
     van = room.place("VAN", "van", person_id=room.tess)
     seal = room.part("S-9")

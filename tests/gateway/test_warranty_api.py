@@ -125,6 +125,7 @@ def test_terms_that_nobody_could_judge_are_refused_by_field(shop: Shop) -> None:
     assert answer.json()["params"]["field"] == "clauses.0.begins"
 
 
+# seed:000-16
 def test_registering_from_the_label_issues_a_card_and_shows_no_person(shop: Shop) -> None:
     shop.publish()
     answer = shop.register()
@@ -214,6 +215,7 @@ def test_the_form_registers_and_leads_to_the_page(shop: Shop) -> None:
     assert 'role="alert"' in wrong.text
 
 
+# seed:002-18
 def test_verdicts_of_an_order_are_kept_with_the_clause_in_both_languages(shop: Shop) -> None:
     shop.publish()
     shop.register()
@@ -249,6 +251,7 @@ def test_the_order_s_time_does_not_decide_but_the_fault_s(shop: Shop) -> None:
         assert fine(shop.ada.post(path, json={"fault_at": at, "lines": [line()]}))["lines"][0]["verdict"] == expected
 
 
+# seed:002-18
 def test_an_override_needs_two_people_and_is_counted(shop: Shop) -> None:
     shop.publish()
     shop.register()

@@ -90,7 +90,7 @@ READ_ONLY = frozenset(
 )
 
 # What requests add to and never change.
-APPEND_ONLY = frozenset({"events", "stock_movements", "stock_entries", "procedure_answers"})
+APPEND_ONLY = frozenset({"events", "stock_movements", "stock_entries", "procedure_answers", "permit_entries"})
 
 # What an analyst does not need: secrets, and what identifies people.
 HIDDEN_FROM_READER = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from assets.base.bulk import among, insert_objects, update_rows
@@ -355,8 +355,9 @@ def _modes(
 ) -> dict[tuple[UUID | None, str], FailureMode]:
     wanted = select(FailureMode).where(FailureMode.organisation_id == origin.actor.organisation_id)
     wanted = wanted.where(among(FailureMode.code, {values["code"] for _, values in rows}))
-    ids = {None, *(model.id for model in models.values())}
-    return {(each.asset_model_id, each.code): each for each in session.scalars(wanted) if each.asset_model_id in ids}
+    of_any = FailureMode.asset_model_id.is_(None)
+    of_these = among(FailureMode.asset_model_id, [model.id for model in models.values()])
+    return {(each.asset_model_id, each.code): each for each in session.scalars(wanted.where(or_(of_any, of_these)))}
 
 
 def _many(session: Session, models: set[UUID | None], origin: Origin) -> dict[UUID | None, int]:

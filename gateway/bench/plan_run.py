@@ -65,7 +65,10 @@ def measure(servers: Servers, machines: int, processes: int) -> dict[str, Any]:
     finally:
         database.dispose()
     print(figures, file=sys.stderr, flush=True)  # the rest may still fail
-    figures |= asyncio.run(_pages(servers, fleet))
+    try:
+        figures |= asyncio.run(_pages(servers, fleet))
+    except RuntimeError as error:  # the server did not come up: what was measured is told all the same
+        figures |= {"page_s": None, "pages_failed": {"server": str(error)[-500:] or "not ready in time"}}
     left = servers.query("SELECT count(*) - count(DISTINCT (plan_asset_id, slot)) FROM occurrences")[0][0]
     return figures | {"doubled": left, "processes": processes, "load_average": [round(x, 1) for x in os.getloadavg()]}
 

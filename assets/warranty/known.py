@@ -179,6 +179,8 @@ def meters_at(session: Session, asset_id: UUID, at: datetime) -> dict[str, Readi
         )
         least = session.scalar(valid.where(MeterReading.at <= at).order_by(MeterReading.at.desc()))
         most = session.scalar(valid.where(MeterReading.at >= at).order_by(MeterReading.at))
+        if least is None and most is not None and meter.kind == "counter":
+            least = 0.0  # read for the first time later: it had counted no more than that
         if least is not None:
             readings[meter.name] = Reading(least, most)
     return readings

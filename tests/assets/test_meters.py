@@ -18,6 +18,8 @@ from assets.meter_models import Meter
 from assets.meter_rules import RunsBackwards, Told
 from assets.meters import add_meter, correct_reading, forecast, read_meter, readings_of, total_at
 from assets.registry import Asset, add_asset
+from assets.warranty.facts import Reading
+from assets.warranty.known import meters_at
 from tests.assets.conftest import Tree
 from tests.assets.one_database import migrated
 
@@ -50,6 +52,16 @@ def test_late_reading_fits_between_its_neighbours_or_is_refused(database: Databa
         assert (meter.value, meter.total, meter.read_at) == (200, 200, day(10))
         assert total_at(session, meter.asset_id, "hours", day(6)) == 150
         assert total_at(session, meter.asset_id, "hours", day(0)) is None
+
+
+def test_a_warranty_reads_what_a_meter_had_counted_at_most(database: Database, tree: Tree) -> None:
+    with database.as_service() as session:
+        meter, gauge = new_meter(session, tree), new_meter(session, tree, "gauge")
+        read_meter(session, meter, Told(100), day(5), NOW)
+        read_meter(session, gauge, Told(100), day(5), NOW)
+        assert meters_at(session, meter.asset_id, day(1)) == {"hours": Reading(0, 100)}
+        assert meters_at(session, meter.asset_id, day(6)) == {"hours": Reading(100, None)}
+        assert meters_at(session, gauge.asset_id, day(1)) == {}
 
 
 def test_same_reading_again_is_the_row_that_is_there(database: Database, tree: Tree) -> None:

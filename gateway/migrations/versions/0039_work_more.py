@@ -7,8 +7,8 @@ from alembic import op
 
 from assets.base.access import EXECUTED, VISIBLE
 
-revision = "0040"
-down_revision = "0039"
+revision = "0039"
+down_revision = "0038"
 
 # As for the machine: while the order is open and 30 days after, and only where the owners agree.
 _OF_THE_ORDERS_CASE = f"""

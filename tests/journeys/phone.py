@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -19,10 +20,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import select
 
-from assets.base.access import Role
+from assets.base.access import Actor, Role
 from assets.base.consumers import run_consumer
 from assets.base.db import Database
 from assets.base.events import Event
+from assets.documents.archive import add_document, add_revision
 from assets.documents.store import DiskFiles
 from assets.people import Person, add_organisation, add_person
 from assets.registry import Asset, add_asset
@@ -117,6 +119,18 @@ class Plant:
         """Return how many visits an order has."""
         with self.database.as_service() as session:
             return len(list(session.scalars(select(Visit).where(Visit.work_order_id == order_id))))
+
+    def give_manual(self, title: str, text: bytes) -> UUID:
+        """Add a document to the pump; return the pump's id."""
+        now, files = datetime.now(UTC), DiskFiles(self.data)
+        with self.database.as_service() as session:
+            pump = session.scalars(select(Asset)).one()
+            actor = Actor("person", pump.organisation_id, frozenset({Role.ADMINISTRATOR}))
+            document = add_document(session, title=title, kind="manual", actor=actor, now=now, asset=pump)
+            content, size = files.put(io.BytesIO(text), 1000)
+            facts: dict[str, Any] = {"file_name": "manual.txt", "note": None}
+            add_revision(session, files, document, content, size, actor=actor, now=now, **facts)
+            return pump.id
 
     def attach(self, order_id: UUID, checklist: dict[str, Any]) -> None:
         """Give an order a published checklist."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ CHECKLIST: dict[str, Any] = {
 }
 
 
+MANUAL = "Loosen the four bolts crosswise."
+_PAPERS = "async () => (await (await caches.open('forewarn-papers')).keys()).length"
+
+
 def photo_in(folder: Path) -> Path:
     """A picture as large as a phone's camera makes it."""
     path = folder / "photo.jpg"
@@ -48,16 +53,24 @@ def photo_in(folder: Path) -> Path:
 def test_checklist_photo_and_signature_survive_a_lost_network_and_arrive_once(
     plant: Plant, phone: BrowserContext, tmp_path: Path
 ) -> None:
-    """Seed rows 001-16, 001-25, 003-19, 004-26: SOP with photos in the field, signed by the customer."""
+    """Seed rows 001-16, 001-25, 003-19, 003-26, 004-26: SOP with photos in the field, signed by the customer."""
     order = plant.new_order("Yearly inspection")
     plant.attach(order, CHECKLIST)
+    pump = plant.give_manual("Pump manual", MANUAL.encode())
     page = signed_in(plant, phone)
     page.goto(f"{plant.base}/m/work/{order}")
     for action in ("Accept", "Start work"):
         press(page, action)
     wait_for(lambda: plant.order(order).state == "in_progress", 60, "the work has begun")
     kept_offline(page, f"/work-orders/{order}/procedures", "Type plate")
+    kept_offline(page, f"/assets/{pump}/warranty")
+    wait_for(lambda: page.evaluate(_PAPERS) == 1, 60, "the manual is on the phone")
     lose_network(plant, phone)
+    page.goto(f"{plant.base}/m/work/{order}/machine")  # 003-26: what covers the machine, its papers
+    expect(page.get_by_role("heading", name="Covered")).to_be_visible()
+    manual = page.get_by_role("link", name="Pump manual")
+    expect(manual).to_have_attribute("href", re.compile("^blob:"))
+    assert page.evaluate("(url) => fetch(url).then((file) => file.text())", manual.get_attribute("href")) == MANUAL
 
     page.goto(f"{plant.base}/m/work/{order}/checklist")
     page.get_by_label("Bearing").fill("92,5")

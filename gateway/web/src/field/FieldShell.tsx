@@ -69,7 +69,7 @@ function Ahead(props: { me: Me }) {
   const mine = useKept<Page<Job>>(["work-orders"], MINE, LISTS_MS);
   useKept<Page<Job>>(["work-orders"], FREE, LISTS_MS);
   useChanges(props.me);
-  useAhead(mine.data);
+  useAhead(mine.data, props.me);
   return null;
 }
 

@@ -14,8 +14,10 @@ import { Chip } from "../ui/chips";
 import { Ago } from "../ui/parts";
 import { BottomSheet } from "./BottomSheet";
 import { NumberField } from "./job/NumberField";
+import { metersPath } from "./ahead";
 import { useKept } from "./kept";
 import { useOutbox } from "./outbox";
+import { documentsPath, usePapers } from "./papers";
 import type { Made } from "./send";
 
 const SHOWN = 6; // papers before 'more'
@@ -24,12 +26,13 @@ export function MachineCard(props: { asset: string; order?: Made["order"] }) {
   const text = useText();
   const me = useOutletContext<Me>();
   const enter = may(me, "meter.read");
-  const meters = useKept<Page<Meter>>(["list", "meters"], `/assets/${props.asset}/meters`, 60_000);
-  const documents = useKept<Page<Document>>(["list", "documents"], `/documents?asset_id=${props.asset}&limit=50`, 300_000);
+  const meters = useKept<Page<Meter>>(["list", "meters"], metersPath(props.asset), 60_000);
+  const documents = useKept<Page<Document>>(["list", "documents"], documentsPath(props.asset), 300_000);
   const { entries } = useOutbox();
   const [reading, read] = useState<Meter | null>(null);
   const [all, showAll] = useState(false);
   const papers = (documents.data?.items ?? []).slice(0, all ? undefined : SHOWN);
+  const paperOf = usePapers(documents.data?.items ?? []);
   const running = (meters.data?.items ?? []).filter((meter) => !meter.archived_at);
   return (
     <>
@@ -51,7 +54,7 @@ export function MachineCard(props: { asset: string; order?: Made["order"] }) {
       {(documents.data?.items?.length ?? 0) > 0 && (
         <section className="card pad">
           <h2>{text.t("nav.documents")}</h2>
-          {papers.map((one) => <a key={one.id} className="row line link" style={{ gap: 10, minHeight: 46 }} href={`/api/v1/documents/${one.id}/file`} target="_blank" rel="noreferrer"><FileText size={18} aria-hidden /><span className="break">{one.title}</span></a>)}
+          {papers.map((one) => <a key={one.id} className="row line link" style={{ gap: 10, minHeight: 46 }} {...paperOf(one)} target="_blank" rel="noreferrer"><FileText size={18} aria-hidden /><span className="break">{one.title}</span></a>)}
           {documents.data!.items.length > papers.length && <button type="button" className="plainbutton link" style={{ minHeight: 46 }} onClick={() => showAll(true)}>{text.t("found.others", { count: documents.data!.items.length - papers.length })}</button>}
         </section>
       )}

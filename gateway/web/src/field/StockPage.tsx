@@ -11,6 +11,7 @@ import { say } from "../ui/Providers";
 import { Bones, Empty, errorText, Loaded, Notice } from "../ui/states";
 import { amount, partName, type PartRef, type PlaceRef } from "../desk/stock/common";
 import type { Row as Balance } from "../desk/stock/StockPage";
+import { balancesPath, ownPlacesPath } from "./ahead";
 import { useKept } from "./kept";
 import { useOutbox } from "./outbox";
 import { ScanInput } from "./Scan";
@@ -22,7 +23,7 @@ const OWN = ["van", "person"];
 export function FieldStockPage() {
   const text = useText();
   const me = useOutletContext<Me>();
-  const own = useKept<Page<PlaceRef>>(["stock-locations"], `/stock-locations${query({ person_id: me.person.id, limit: 20 })}`, 300_000);
+  const own = useKept<Page<PlaceRef>>(["stock-locations"], ownPlacesPath(me.person.id), 300_000);
   const all = useKept<Page<PlaceRef>>(["stock-locations"], "/stock-locations?kind=warehouse&limit=100", 300_000);
   const places = [...(own.data?.items ?? []), ...(all.data?.items ?? [])].filter((place, index, list) => list.findIndex((one) => one.id === place.id) === index);
   const [chosen, setChosen] = useState<string | null>(null);
@@ -45,7 +46,7 @@ function Booking(props: { place: PlaceRef; me: Me }) {
   const { place, me } = props;
   const [kind, setKind] = useState("issue");
   const mine = useKept<Page<WorkOrder>>(["work-orders"], MINE);
-  const stock = useKept<Page<Balance>>(["stock-balances"], `/stock-balances${query({ location_id: place.id, limit: 200 })}`, 60_000);
+  const stock = useKept<Page<Balance>>(["stock-balances"], balancesPath(place.id), 60_000);
   const orders = (mine.data?.items ?? []).filter((order) => !["closed", "cancelled"].includes(order.state));
   const [asked] = useSearchParams(); // from a job's page
   const [order, setOrder] = useState<string | null>(asked.get("order"));

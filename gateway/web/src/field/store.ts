@@ -71,6 +71,8 @@ export type Draft = { id: string; outcome: string | null; note: string; repair_c
 /** A single thing to remember: this installation's name, a running clock. */
 export type Fact = { name: string; value: unknown };
 
+export const PAPERS = "forewarn-papers"; // the cache of documents' files
+
 const KEPT_MOST = 600; // answers; some thirty jobs with all that belongs to them
 const KEPT_MS = 30 * 86_400_000;
 const PICTURES_MOST = 200; // small pictures of photos that have arrived
@@ -115,6 +117,7 @@ export async function fact<T>(name: string): Promise<T | undefined> {
 
 /** Forget what was loaded; what was done and not yet sent stays until its person signs in here again. */
 export async function forgetKept(): Promise<void> {
+  if ("caches" in globalThis) await caches.delete(PAPERS);
   await Promise.all([store.kept.clear(), store.charts.clear(), store.photos.filter((one) => one.kept).delete(), store.facts.filter((one) => one.name.startsWith("changes/")).delete()]);
 }
 

@@ -17,6 +17,7 @@ import { useKept } from "../kept";
 import { MachineCard } from "../MachineCard";
 import { OnSite } from "../OnSite";
 import { fixesPath } from "../refresh";
+import { Cover } from "./Cover";
 import { nameIn, type Named } from "./FinishSheet";
 
 const HOURS = 6;
@@ -31,6 +32,7 @@ export function Machine(props: { asset: string; me: Me; order?: { id: string; nu
     <>
       <Loaded of={asset} skeleton={<Bones rows={6} height={30} />}>{(data) => <LiveValues asset={data} />}</Loaded>
       <LastFixes path={props.order ? fixesPath(props.order.id) : `/assets/${props.asset}/last-fixes`} />
+      <Cover asset={props.asset} />
       <MachineCard asset={props.asset} order={props.order} />
       {asset.data && <OnSite asset={asset.data} me={props.me} order={props.order} />}
       <History asset={props.asset} />

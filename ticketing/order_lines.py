@@ -81,7 +81,7 @@ def checked(facts: LineFacts, now: datetime, zone: tzinfo = UTC) -> dict[str, An
         "category": category,
         "visit_id": facts.visit_id,
         "person_id": facts.person_id,
-        "day": facts.day or (facts.started_at or now).astimezone(zone).date(),
+        "day": facts.day or counted_day(facts.started_at, now, zone),
         "started_at": facts.started_at,
         "ended_at": facts.ended_at,
         "minutes": minutes,
@@ -91,6 +91,13 @@ def checked(facts: LineFacts, now: datetime, zone: tzinfo = UTC) -> dict[str, An
         "note": bounded("note", (facts.note or "").strip(), 1000),
         "evidence_ids": [str(each) for each in facts.evidence_ids],
     }
+
+
+def counted_day(started_at: datetime | None, at: datetime, zone: tzinfo, before: date | None = None) -> date:
+    """Return the day of a line that names none: of its beginning, else as it was, else of when it was written down."""
+    if started_at is None and before is not None:
+        return before
+    return (started_at or at).astimezone(zone).date()
 
 
 def add_line(
@@ -112,7 +119,7 @@ def add_line(
             raise Conflict("this id belongs to a line of another order", field="id")
         return known
     _check_open(order)
-    values = checked(facts, now, _zone_of(session, order, facts.person_id))
+    values = checked(facts, now, zone_of(session, order, facts.person_id))
     _check_visit(session, order, facts.visit_id)
     if (session.scalar(select(func.count()).where(WorkOrderLine.work_order_id == order.id)) or 0) >= MAX_LINES:
         raise Conflict(f"{order.number} has {MAX_LINES} lines already", limit=MAX_LINES)
@@ -132,7 +139,7 @@ def change_line(
     _check_open(order)
     if line.state == "approved":
         raise IllegalMove("the line is approved", state=line.state, to="recorded", legal=[])
-    values = checked(facts, now, _zone_of(session, order, facts.person_id))
+    values = checked(facts, now, zone_of(session, order, facts.person_id))
     _check_visit(session, order, facts.visit_id)
     before = _said(line)
     for name, value in values.items():
@@ -201,7 +208,7 @@ def count_visit(session: Session, order: WorkOrder, visit: Visit, now: datetime)
     if visit.state not in ("completed", "partially_completed", "cannot_complete") or visit.technician_id is None:
         return
     work = (visit.started_at, visit.finished_at, visit.break_seconds or 0)
-    zone = _zone_of(session, order, visit.technician_id)
+    zone = zone_of(session, order, visit.technician_id)
     way = (visit.travelling_at, visit.started_at or visit.finished_at, 0)
     for kind, (begun, ended, idle) in (("travel", way), ("labour", work)):
         if begun is None or ended is None:
@@ -224,7 +231,7 @@ def count_visit(session: Session, order: WorkOrder, visit: Visit, now: datetime)
         log_order(session, order, "work_order.line_recorded", now, None, _said(line))
 
 
-def _zone_of(session: Session, order: WorkOrder, person_id: UUID | None) -> tzinfo:
+def zone_of(session: Session, order: WorkOrder, person_id: UUID | None) -> tzinfo:
     """Return where the day of somebody's work begins: where they live, else where the machine stands, else UTC."""
     profile = profiles_of(session, [person_id]).get(person_id) if person_id is not None else None
     site = session.get(Site, order.site_id) if profile is None and order.site_id else None

@@ -13,7 +13,7 @@ import pytest
 
 from assets.base.errors import Invalid
 from ticketing.order_edits import checked_plan, checked_skills
-from ticketing.order_lines import LineFacts, checked
+from ticketing.order_lines import LineFacts, checked, counted_day
 from ticketing.order_states import CANNOT_COMPLETE_REASONS, HOLD_REASONS, reason_code
 from ticketing.visits import LEGAL_MOVES, work_order_state
 
@@ -118,6 +118,25 @@ def test_a_line_that_cannot_be_names_its_field(facts: dict[str, Any], field: str
     with pytest.raises(Invalid) as refused:
         checked(LineFacts(**facts), NOW)
     assert refused.value.params["field"] == field
+
+
+EARLY = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)  # half past seven on the 22nd in Shanghai
+
+
+@pytest.mark.parametrize(
+    ("started_at", "before", "zone", "day"),
+    [
+        (None, None, "Asia/Shanghai", 22),  # without hours: the day on which it was written down, there
+        (None, None, "UTC", 21),
+        (EARLY - timedelta(days=2), None, "Asia/Shanghai", 20),  # entered two days later
+        (None, date(2026, 11, 18), "Asia/Shanghai", 18),  # corrected later: still of its own day
+        (EARLY, date(2026, 11, 18), "Asia/Shanghai", 22),
+    ],
+)
+def test_a_line_belongs_to_the_day_on_which_it_was_there(
+    started_at: datetime | None, before: date | None, zone: str, day: int
+) -> None:
+    assert counted_day(started_at, EARLY, ZoneInfo(zone), before) == date(2026, 11, day)
 
 
 def test_the_highest_level_of_a_skill_counts() -> None:

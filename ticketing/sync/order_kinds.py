@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from ticketing.evidence.tables import Evidence
 from ticketing.evidence.uploads import describe, get_evidence, remove
 from ticketing.help_requests import MAX_LINES, MAX_TEXT, get_help, open_help, said_of, withdraw
 from ticketing.models import Visit, WorkOrder
-from ticketing.order_lines import LineFacts, add_line, change_line, get_line, remove_line
+from ticketing.order_lines import LineFacts, add_line, change_line, counted_day, get_line, remove_line, zone_of
 from ticketing.order_models import WorkOrderLine
 from ticketing.order_photos import check_evidence, log_photo
 from ticketing.order_procedures import answer, enter_permit
@@ -50,7 +51,7 @@ def line_change(work: Work) -> dict[str, Any]:
     work.need("work_order.record")
     order = work.order()
     line = _own_line(work, order)
-    change_line(work.session, order, line, _facts(work, order), work.now, by=work.by)
+    change_line(work.session, order, line, _facts(work, order, line.day), work.now, by=work.by)
     return {"line_id": str(line.id), "version": line.version}
 
 
@@ -259,8 +260,9 @@ def signature_add(work: Work) -> dict[str, Any]:
     }
 
 
-def _facts(work: Work, order: WorkOrder) -> LineFacts:
-    said = work.said
+def _facts(work: Work, order: WorkOrder, before: date | None = None) -> LineFacts:
+    said, started_at = work.said, work.said.moment("started_at")
+    zone = zone_of(work.session, order, work.person.id)  # the phone's own day, not that of Greenwich
     evidence = said.ids("evidence_ids")
     check_evidence(work.session, order, evidence, "payload.evidence_ids")
     visit = work.operation.subject_id if work.operation.subject_kind == "visit" else None
@@ -269,10 +271,10 @@ def _facts(work: Work, order: WorkOrder) -> LineFacts:
         category=said.text("category", 40),
         person_id=work.person.id,
         visit_id=said.id("visit_id") or visit,
-        started_at=said.moment("started_at"),
+        started_at=started_at,
         ended_at=said.moment("ended_at"),
         minutes=said.whole("minutes"),
-        day=said.day("day") or work.at.date(),
+        day=said.day("day") or counted_day(started_at, work.at, zone, before),
         kilometres=said.decimal("kilometres"),
         amount=said.decimal("amount"),
         currency=said.text("currency", 3),

@@ -16,7 +16,7 @@ function from(entry: Entry, me: Somebody, before?: Line): Line {
   const minutes = typeof body.minutes === "number" ? body.minutes : body.started_at && body.ended_at ? Math.max(1, Math.round((Date.parse(String(body.ended_at)) - Date.parse(String(body.started_at))) / 60_000)) : null;
   const plain = { category: CATEGORIES[String(body.kind ?? before?.kind)]?.[0] ?? "other", kilometres: null, amount: null, currency: null, note: null, decision_reason: null, ...before };
   const given = Object.fromEntries(Object.entries(body).filter(([name, value]) => name !== "line_id" && value !== undefined));
-  return { ...plain, person: before?.person ?? me, source: "person", state: "recorded", day: localDay(new Date(String(body.started_at ?? entry.at))), ...given, id: String(body.line_id), kind: String(body.kind ?? before?.kind), minutes, evidence_ids: (body.evidence_ids as string[] | undefined) ?? before?.evidence_ids ?? [], waits: entry.sent === null } as Line;
+  return { ...plain, person: before?.person ?? me, source: "person", state: "recorded", day: before && !body.started_at ? before.day : localDay(new Date(String(body.started_at ?? entry.at))), ...given, id: String(body.line_id), kind: String(body.kind ?? before?.kind), minutes, evidence_ids: (body.evidence_ids as string[] | undefined) ?? before?.evidence_ids ?? [], waits: entry.sent === null } as Line;
 }
 
 export function withMine(lines: Line[], held: Entry[], order: string, me: Somebody): Line[] {

@@ -26,9 +26,11 @@ import pytest
 
 from ticketing.figures.asking import Asked, By, Key, place
 from ticketing.figures.definitions import FIGURES, ClockFacts, Order, Parameters
+from ticketing.figures.definitions import count as part_of
 from ticketing.figures.facts import OrderFacts, replay
-from ticketing.figures.loading import Scope
+from ticketing.figures.loading import Scope, modes_of
 from ticketing.figures.summing import Period, Summed, period_end, period_start, summed
+from ticketing.models import WorkOrder
 from ticketing.sla.marks import Happened
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -228,3 +230,41 @@ def test_reopened_order_is_open_again_and_was_not_fixed_the_first_time() -> None
 def test_periods_begin_and_end_where_the_reader_is(period: Period, start: date, end: date) -> None:
     assert period_start(march(31, 23), period, SHANGHAI) == start
     assert period_end(start, period) == end
+
+
+NOTICED = {"failure_modes": [{"key": "vibration", "code": None}, {"key": "heat", "code": "bearing"}]}
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "noticed", "modes"),
+    [
+        ("seal", "confirmed", NOTICED, {"seal"}),  # who was there knows better
+        (None, "confirmed", NOTICED, {"key:vibration", "bearing"}),
+        (None, "wrong_mode", NOTICED, set()),
+        ("seal", "wrong_mode", NOTICED, {"seal"}),
+        (None, None, {"failure_modes": [{"key": None, "code": None}, "rubbish"]}, set()),
+        (None, None, None, set()),
+    ],
+)
+def test_what_failed_is_what_was_found_else_what_was_noticed(
+    said: str | None, outcome: str | None, noticed: dict[str, object] | None, modes: set[str]
+) -> None:
+    assert modes_of(WorkOrder(failure_mode=said, outcome=outcome, noticed=noticed)) == modes
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "value"),
+    [
+        ("bearing", "bearing", 0),
+        ("bearing", "seal motor", 1),
+        ("bearing", "", 0),  # nobody said: it may be the same
+        ("bearing", "key:vibration", 0),  # an alarm without a code may be the bearing
+        ("key:heat", "key:vibration", 1),
+        ("bearing", "seal key:vibration", 0),
+    ],
+)
+def test_only_what_is_certainly_another_failure_is_no_return(first: str, again: str, value: int) -> None:
+    one, other = order("C", "three", modes=first), order("D", "three", modes=again, outcome=None)
+    found = part_of("first_time_fix", one, [one, other], NOW, Parameters())
+    assert found is not None
+    assert found.value == value

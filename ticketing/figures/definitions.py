@@ -17,6 +17,7 @@ USUAL_MINUTES = 120  # of work whose kind was never done before
 CORRECTIVE = frozenset({"finding", "request", "manual"})
 # Work that found nothing to repair, or was planned, repairs no failure.
 NO_FAILURE = frozenset({"planned", "no_fault_found", "prevented"})
+UNNAMED = "key:"  # before the key of an alarm whose failure mode has no code
 
 # Figure -> (what its value is, its unit). Shares are of those that count; times are of the hours by the clock.
 FIGURES: dict[str, tuple[str, str]] = {
@@ -66,7 +67,7 @@ class ClockFacts:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A work order with what figures ask of it. `technicians`: by visit."""
+    """A work order with what figures ask of it. `technicians`: by visit; `modes`: codes, or keys behind `UNNAMED`."""
 
     id: UUID
     number: str
@@ -186,10 +187,16 @@ def _came_back(order: Order, others: Sequence[Order], since: datetime, until: da
         if other.origin not in CORRECTIVE or other.outcome in NO_FAILURE or other.facts.cancelled is not None:
             continue
         # Where nobody said what failed, it may be the same: rather too few are called fixed than too many.
-        if order.modes and other.modes and not order.modes & other.modes:
+        if _differ(order.modes, other.modes):
             continue
         return other
     return None
+
+
+def _differ(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Return whether two orders are certainly about different failures: a code and an alarm's key may be the same."""
+    kinds = {each.startswith(UNNAMED) for each in some | others}
+    return bool(some and others) and len(kinds) == 1 and not some & others
 
 
 def _same_day(order: Order) -> Counted | None:

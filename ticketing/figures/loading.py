@@ -17,7 +17,7 @@ from assets.base.db import service_rights
 from assets.base.errors import Invalid
 from assets.base.events import Event
 from assets.registry import Asset, Site
-from ticketing.figures.definitions import ClockFacts, Order
+from ticketing.figures.definitions import UNNAMED, ClockFacts, Order
 from ticketing.figures.facts import replay
 from ticketing.models import Visit, WorkOrder
 from ticketing.sla.marks import ORDER_KINDS, REQUEST_KINDS, VISIT_KINDS, Happened
@@ -138,7 +138,7 @@ def _order(
         priority=row.priority,
         outcome=row.outcome,
         asset_id=row.asset_id,
-        modes=_modes(row),
+        modes=modes_of(row),
         time_zone=zone,
         facts=replay(row.id, events),
         minutes=row.duration_minutes,
@@ -152,10 +152,18 @@ def _order(
     )
 
 
-def _modes(row: WorkOrder) -> frozenset[str]:
-    """Return the failure modes that an order is about, as far as anybody or anything said so."""
-    noticed = (row.noticed or {}).get("failure_modes") or []
-    return frozenset(str(each["key"]) for each in noticed if isinstance(each, dict) and each.get("key"))
+def modes_of(row: WorkOrder) -> frozenset[str]:
+    """Return the failure modes that an order is about: what whoever was there said, else what was noticed.
+
+    What has no code is known by the key of its alarm.
+    """
+    if row.failure_mode:
+        return frozenset({row.failure_mode})
+    if row.outcome == "wrong_mode":
+        return frozenset()  # what was noticed was not it, and nobody said what was
+    noticed = [each for each in (row.noticed or {}).get("failure_modes") or [] if isinstance(each, dict)]
+    named = {str(each["code"]) if each.get("code") else UNNAMED + str(each.get("key") or "") for each in noticed}
+    return frozenset(named - {UNNAMED})
 
 
 def _events(session: Session, rows: Sequence[WorkOrder], visit_of: Mapping[UUID, UUID]) -> dict[UUID, list[Happened]]:

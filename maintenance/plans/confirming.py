@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -14,7 +14,7 @@ from assets.base.events import Event
 from assets.meters import total_at
 from maintenance.plans.definition import Definition
 from maintenance.plans.reading import definitions
-from maintenance.plans.recurrence import first_after, to_local
+from maintenance.plans.recurrence import Rule, first_after, to_local
 from maintenance.plans.releasing import close, log, site_zone
 from maintenance.plans.tables import MaintenancePlan, Occurrence, PlanAsset
 from maintenance.plans.triggers import Calendar
@@ -29,6 +29,7 @@ ORDER_KINDS = frozenset(
     }
 )
 _COUNT = re.compile(r"s:(\d+)")
+_NOMINAL = re.compile(r"c:(\d{4}-\d{2}-\d{2})")
 _DONE = frozenset({"work_order.completed"})
 _BACK = frozenset({"work_order.sent_back", "work_order.reopened"})
 
@@ -104,10 +105,17 @@ def _shift(definition: Definition, row: PlanAsset, occurrence: Occurrence, local
         trigger = triggers.get(each["code"])
         if isinstance(trigger, Calendar) and each.get("at"):
             due = datetime.fromisoformat(each["at"])
-            following = first_after(trigger.rule, definition.start(row.start_on), due)
-            cycle = (following - due).total_seconds() / 86_400 if following is not None else 0.0
+            cycle = cycle_days(trigger.rule, definition.start(row.start_on), str(each["slot"]), due)
             return definition.shift.days(due.date(), local.date(), cycle)
     return 0
+
+
+def cycle_days(rule: Rule, start: datetime, slot: str, due: datetime) -> float:
+    """Return the days from a turn of a calendar to its next, both where the rule has them, however far they moved."""
+    nominal = _NOMINAL.match(slot)
+    at = due if nominal is None else datetime.combine(date.fromisoformat(nominal[1]), due.time())
+    following = first_after(rule, start, at)
+    return (following - at) / timedelta(days=1) if following is not None else 0.0
 
 
 def _take_back(session: Session, occurrence: Occurrence, now: datetime) -> None:

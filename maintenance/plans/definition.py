@@ -12,7 +12,7 @@ from typing import Any
 
 from assets.base.errors import Invalid
 from maintenance.plans.days import Blackout, Days, check_when_closed, season
-from maintenance.plans.due import MAX_HORIZON_DAYS, Package, Rules
+from maintenance.plans.due import MAX_HORIZON_DAYS, Package, Rules, check_count
 from maintenance.plans.effectivity import Effectivity
 from maintenance.plans.effectivity import check as check_effectivity
 from maintenance.plans.recurrence import is_steady
@@ -263,5 +263,6 @@ def _check_packages(plan: Any, packages: Sequence[Any]) -> None:
         if not 1 <= each.hierarchy <= 99:
             raise Invalid("a hierarchy is 1 to 99", field=f"{here}.hierarchy", value=each.hierarchy)
         trigger = read_trigger(each.trigger, anchor, path=f"{here}.trigger")
+        check_count(code, trigger, anchor, plan.horizon_days + plan.near_days)
         if plan.round_id is not None and not isinstance(trigger, Calendar):
             raise Invalid("a round goes by the calendar", field=f"{here}.trigger.kind")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from itertools import islice, takewhile
 
 from assets.base.errors import Invalid
 from maintenance.plans.days import Days
 from maintenance.plans.packages import Bundle, Due, bundle
-from maintenance.plans.recurrence import first_after, moments
+from maintenance.plans.recurrence import counted_from, moments
 from maintenance.plans.scheduling import Tolerance
 from maintenance.plans.triggers import Calendar, Foreseen, Meter, Trigger, WhicheverFirst
 
 MAX_TURNS = 1500  # of one package on one machine within the horizon
 MAX_HORIZON_DAYS = 5 * 366
+AROUND_DAYS = 75  # that are made beyond the horizon, and behind now after downtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +127,30 @@ def planned(rules: Rules, machine: Machine, since: datetime, until: datetime) ->
             if last is not None:
                 cycles.setdefault(package.code, (turn.at - last).total_seconds() / 86_400)
             last = turn.at
+    if rules.before.percent or rules.after.percent:
+        for package in rules.packages:
+            if package.code not in cycles and any(turn.package == package.code for turn in turns.values()):
+                cycles[package.code] = _cycle(package, machine, since, until)
     dues = [Due(turn.package, turn.at.date(), turn.slot) for turn in turns.values() if turn.at is not None]
     hierarchy = {package.code: package.hierarchy for package in rules.packages}
     found = [_placed(rules, each, turns, cycles) for each in bundle(dues, hierarchy, rules.near_days)]
     found += [Planned(f"{turn.package}@{turn.slot}", (turn,), (), None, None, None) for turn in open_ended]
     return sorted(found, key=lambda each: (each.at is None, each.at or since, each.slot))
+
+
+def without(found: Iterable[Planned], taken: Container[str]) -> list[Planned]:
+    """Return planned work without turns ("package@slot") that other work has taken: an order that is out, or done.
+
+    What is bundled can change as a meter's date moves, or when the plan is edited: no turn is done twice for it.
+    """
+    left = []
+    for each in found:
+        done = tuple(turn for turn in each.done if f"{turn.package}@{turn.slot}" not in taken)
+        if len(done) == len(each.done):
+            left.append(each)
+        elif done:
+            left.append(replace(each, slot="+".join(f"{turn.package}@{turn.slot}" for turn in done), done=done))
+    return left
 
 
 def _placed(rules: Rules, each: Bundle, turns: Mapping[str, Turn], cycles: Mapping[str, float]) -> Planned:
@@ -143,6 +164,19 @@ def _placed(rules: Rules, each: Bundle, turns: Mapping[str, Turn], cycles: Mappi
     moved = at + timedelta(days=(day - at.date()).days)
     earliest = moved - timedelta(days=rules.before.of(cycle))
     return Planned(each.slot, done, covered, moved, earliest, moved + timedelta(days=rules.after.of(cycle)))
+
+
+def _cycle(package: Package, machine: Machine, since: datetime, until: datetime) -> float:
+    """Return the days of a cycle of which the horizon shows one turn: to the next, else between two before."""
+    assert isinstance(package.trigger, Calendar | Meter | WhicheverFirst)
+    first: datetime | None = None
+    for begin in (since, since - timedelta(days=MAX_HORIZON_DAYS)):  # a rule that ends has turns behind it only
+        found = [turn.at for turn in islice(_turns(package, package.trigger, machine, begin, until), 2)]
+        first = found[0] if found else None
+        if len(found) == 2 and first is not None and found[1] is not None:
+            return (found[1] - first) / timedelta(days=1)
+    last = machine.turns.get(package.code, Turns()).last_done or machine.start
+    return max((first - last) / timedelta(days=1), 0.0) if first is not None else 0.0
 
 
 def turns_of(package: Package, machine: Machine, since: datetime, until: datetime) -> Iterator[Turn]:
@@ -162,6 +196,19 @@ def turns_of(package: Package, machine: Machine, since: datetime, until: datetim
         yield turn
         if turn.at is None:
             return
+
+
+def check_count(code: str, trigger: Trigger, anchor: datetime, horizon_days: int) -> None:
+    """Raise Invalid for a calendar that has more turns up to the horizon than are made: none of them would be."""
+    parts = trigger.parts if isinstance(trigger, WhicheverFirst) else (trigger,)
+    end = anchor + timedelta(days=horizon_days + AROUND_DAYS)
+    for part in parts:
+        if not isinstance(part, Calendar):
+            continue
+        within = takewhile(lambda moment: moment <= end, moments(part.rule, anchor))
+        if sum(1 for _ in islice(within, MAX_TURNS + 1)) > MAX_TURNS:
+            told = f"{code} is due more than {MAX_TURNS} times within the horizon: look less far ahead"
+            raise Invalid(told, field="horizon_days", limit=MAX_TURNS, package=code)
 
 
 def _turns(package: Package, trigger: Foreseen, machine: Machine, since: datetime, until: datetime) -> Iterator[Turn]:
@@ -194,12 +241,13 @@ def _floating(code: str, trigger: Calendar, machine: Machine, past: Turns) -> It
     """Each turn counts from the one before, as if that will be done when it is due."""
     at, number = past.last_done, past.done
     if at is None:
-        first = next(moments(trigger.rule, machine.start, after=None if trigger.include_start else machine.start), None)
+        just_before = machine.start - timedelta(microseconds=1 if trigger.include_start else 0)
+        first = counted_from(trigger.rule, machine.start, just_before)
         if first is None:
             return
         number, at = number + 1, first
         yield Turn(code, f"s:{number}", at, "calendar")
-    while (following := first_after(trigger.rule, at, at)) is not None:
+    while (following := counted_from(trigger.rule, at, at)) is not None:
         number, at = number + 1, following
         yield Turn(code, f"s:{number}", at, "calendar")
 
@@ -273,7 +321,7 @@ def _part(
 ) -> Turn | None:
     if isinstance(part, Calendar):
         after = at - timedelta(microseconds=1) if first and part.include_start else at
-        moment = first_after(part.rule, at, after)
+        moment = counted_from(part.rule, at, after)
         return None if moment is None else Turn(code, "", moment, "calendar")
     base = totals.get(part.meter)
     if base is None or part.every is None:

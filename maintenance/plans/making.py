@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
@@ -12,14 +12,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import Row, Select, select, text, update
+from sqlalchemy import Row, Select, case, select, text, update
 from sqlalchemy.orm import Session
 
 from assets.base.db import Database
 from assets.base.errors import Invalid
 from assets.base.ids import uuid7
 from assets.imports.bulk_events import Happened, append_events
-from maintenance.plans.due import Planned, Turn, planned
+from maintenance.plans.due import Planned, Turn, planned, without
 from maintenance.plans.library import told
 from maintenance.plans.reading import Seen, load
 from maintenance.plans.recurrence import to_instant, to_local
@@ -137,7 +137,7 @@ def make(session: Session, seen: Sequence[Seen], now: datetime, made: Made) -> N
     gone: list[UUID] = []
     for each in seen:
         before = there.get(each.row.id, {})
-        wanted = wanted_rows(each, now)
+        wanted = wanted_rows(each, now, _taken(before.values()))
         slots = set()
         for row in wanted:
             slots.add(row["slot"])
@@ -182,8 +182,8 @@ def _write_down(session: Session, seen: Sequence[Seen], now: datetime) -> None:
         session.expire(each.row, ["dirty", "made_until", "remake_at"])
 
 
-def wanted_rows(each: Seen, now: datetime) -> list[dict[str, Any]]:
-    """Return the rows of one machine of a plan, as they should be."""
+def wanted_rows(each: Seen, now: datetime, taken: Container[str] = frozenset()) -> list[dict[str, Any]]:
+    """Return the rows of one machine of a plan, as they should be, but for turns that other work has taken."""
     if each.machine is None:
         return []
     plan, row, zone = each.plan, each.row, each.zone
@@ -200,7 +200,7 @@ def wanted_rows(each: Seen, now: datetime) -> list[dict[str, Any]]:
     after = to_local(since, zone)
     return [
         _row(each, one)
-        for one in found
+        for one in without(found, taken)
         if one.at is None
         or ((one.at > after or any(turn.reached for turn in one.done)) and begins <= one.at.date() <= ends)
     ]
@@ -254,9 +254,14 @@ def _turn(turn: Turn) -> dict[str, Any]:
     return found
 
 
+# What is out, or was closed by people, has its turns: no other work is made for them.
+_TAKEN = Occurrence.state.in_(("released", "done", "missed", "skipped")) | (
+    (Occurrence.state == "cancelled") & Occurrence.work_order_id.is_not(None)
+)
 _READ = (
     Occurrence.id, Occurrence.plan_asset_id, Occurrence.slot, Occurrence.state, Occurrence.reason, Occurrence.digest,
     Occurrence.due_at, Occurrence.put_at, Occurrence.source, Occurrence.work_order_id,
+    case((_TAKEN, Occurrence.packages)).label("turns"), case((_TAKEN, Occurrence.covered)).label("hidden"),
 )  # fmt: skip
 # Why something was called off that is to be done after all when the machine comes back.
 _REVIVED = frozenset(
@@ -270,6 +275,11 @@ def _existing(session: Session, keys: Sequence[UUID]) -> dict[UUID, dict[str, An
     for row in session.execute(select(*_READ).where(Occurrence.plan_asset_id.in_(keys))):
         found.setdefault(row[1], {})[row[2]] = row
     return found
+
+
+def _taken(rows: Iterable[Any]) -> set[str]:
+    """Return the turns of work that is out or closed, done or covered by it."""
+    return {f"{turn['code']}@{turn.get('slot')}" for old in rows for turn in (*(old.turns or ()), *(old.hidden or ()))}
 
 
 def _differs(old: Any, digest: int) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from assets.base.calendars import Calendar as WorkCalendar
 from assets.base.errors import Invalid
 from assets.registry import ENDED, Asset
-from maintenance.plans.definition import read_definition
+from maintenance.plans.definition import check_definition, read_definition
 from maintenance.plans.library import Package
 from maintenance.plans.machines import candidates, starts
 from maintenance.plans.making import wanted_rows
@@ -37,6 +37,7 @@ def preview(
         plan.horizon_days = max(1, (until - now.date()).days)
         if plan.horizon_days > 5 * 366:
             raise Invalid("a horizon is at most five years", field="until", value=until.isoformat())
+        check_definition(plan, packages)  # for this horizon
     if plan.asset_model_id is None and plan.round_id is None:
         chosen = list(asset_ids)
         for asset in session.scalars(select(Asset).where(Asset.id.in_(chosen), Asset.lifecycle.in_(ENDED))):

@@ -250,6 +250,17 @@ def first_after(rule: Rule, anchor: datetime, after: datetime) -> datetime | Non
     return next(iter(islice(moments(rule, anchor, after=after), 1)), None)
 
 
+def counted_from(rule: Rule, anchor: datetime, after: datetime) -> datetime | None:
+    """Return the first local moment later than `after` of a rule that counts from when work was done.
+
+    Done on the 31st, monthly work comes at the end of a shorter month: nobody chose that day, so it leaves none out.
+    """
+    step = _step(rule.text) if rule.skip == "OMIT" and anchor.day > 28 else None
+    if step is not None and step[0] in ("MONTHLY", "YEARLY"):
+        rule = Rule(rule.text, "BACKWARD")
+    return first_after(rule, anchor, after)
+
+
 def to_instant(local: datetime, zone: ZoneInfo) -> datetime:
     """Return the moment of a local time: in a gap of spring as much later, in autumn's double hour the first."""
     return local.replace(tzinfo=zone, fold=0).astimezone(UTC)

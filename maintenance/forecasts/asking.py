@@ -250,9 +250,13 @@ def by_part(weeks: Sequence[date], predictions: Sequence[Predicted]) -> dict[UUI
     """Return what predicted jobs are expected to take of each item each week."""
     means: dict[UUID, list[float]] = defaultdict(lambda: [0.0] * len(weeks))
     spreads: dict[UUID, list[float]] = defaultdict(lambda: [0.0] * len(weeks))
+    nothings: dict[UUID, list[float]] = defaultdict(lambda: [1.0] * len(weeks))
     for job in predictions:
         for part, quantity in job.parts.items():
             for place, chance in enumerate(job.chances):
                 means[part][place] += chance * float(quantity)
                 spreads[part][place] += chance * (1 - chance) * float(quantity) ** 2
-    return {part: [Ahead(*pair) for pair in zip(means[part], spreads[part], strict=True)] for part in means}
+                nothings[part][place] *= 1 - min(1.0, chance)
+    return {
+        part: [Ahead(*each) for each in zip(means[part], spreads[part], nothings[part], strict=True)] for part in means
+    }

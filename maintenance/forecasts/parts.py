@@ -95,10 +95,10 @@ def _row(
         step = (week - this).days // 7
         left = (begins(week + WEEK) - now) / WEEK if step == 0 else 1.0
         ahead = found.ahead[step] if step >= 0 and found.method != "none" else Ahead(0.0, 0.0)
-        told = predicted[place] if predicted is not None else Ahead(0.0, 0.0)
+        told = predicted[place] if predicted is not None else Ahead(0.0, 0.0, 1.0)
         cells.append(PartCell(planned.get(week, Decimal(0)), told.mean, left * ahead.mean))
         variances.append(told.variance + left * ahead.variance)
-        nothings.append((ahead.nothing**left if ahead.mean > 0 else 1.0) * (1.0 - min(1.0, told.mean)))
+        nothings.append((ahead.nothing**left if ahead.mean > 0 else 1.0) * told.nothing)
     loose = [cell.predicted + cell.demand for cell in cells]
     lows, highs = (quantiles(loose, variances, share, nothings) for share in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2))
     for cell, mean, low, high in zip(cells, loose, lows, highs, strict=True):

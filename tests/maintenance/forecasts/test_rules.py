@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from maintenance.forecasts.asking import by_part
 from maintenance.forecasts.needs import Norm, Stop, Work, need_of, read_norm
-from maintenance.forecasts.predictions import chances, life_points, usual_chances
+from maintenance.forecasts.predictions import Predicted, chances, life_points, usual_chances
 from maintenance.forecasts.series import (
     INTERVAL,
     LEAST,
@@ -251,3 +252,13 @@ def test_missing_hours(needs: dict[Skill, int], people: list[Any], lacking: list
 def test_weeks_begin_on_monday() -> None:
     assert monday(date(2026, 3, 8)) == date(2026, 3, 2)
     assert weeks_from(date(2026, 3, 8), 2) == [date(2026, 3, 2), date(2026, 3, 2) + WEEK]
+
+
+def test_many_pieces_that_rather_do_not_come_are_no_certain_demand() -> None:
+    """7.4a: ten seals with a chance of one in ten are one on average, and most likely none."""
+    job = Predicted(uuid4(), uuid4(), "P", None, "k", "usual", (0.1,), {}, {PART: Decimal(10)})
+    (ahead,) = by_part([date(2026, 1, 5)], [job])[PART]
+    assert (ahead.mean, ahead.nothing) == (pytest.approx(1.0), pytest.approx(0.9))
+    assert quantile(ahead.mean, ahead.variance, 0.1, ahead.nothing) == pytest.approx(0, abs=0.01)
+    (both,) = by_part([date(2026, 1, 5)], [job, job])[PART]
+    assert both.nothing == pytest.approx(0.81)

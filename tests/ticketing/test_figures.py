@@ -28,7 +28,7 @@ from ticketing.figures.asking import Asked, By, Key, place
 from ticketing.figures.definitions import FIGURES, ClockFacts, Order, Parameters
 from ticketing.figures.definitions import count as part_of
 from ticketing.figures.facts import OrderFacts, replay
-from ticketing.figures.loading import Scope, modes_of
+from ticketing.figures.loading import Scope, modes_of, owners_of
 from ticketing.figures.summing import Period, Summed, period_end, period_start, summed
 from ticketing.models import WorkOrder
 from ticketing.sla.marks import Happened
@@ -268,3 +268,13 @@ def test_only_what_is_certainly_another_failure_is_no_return(first: str, again: 
     found = part_of("first_time_fix", one, [one, other], NOW, Parameters())
     assert found is not None
     assert found.value == value
+
+
+def test_events_count_for_the_order_its_visits_and_the_requests_that_it_answers() -> None:
+    asked, of_case = (
+        WorkOrder(id=key(name), origin="request", origin_ref=key(ref)) for name, ref in (("A", "R1"), ("B", "case"))
+    )
+    owners = owners_of([asked, of_case], {key("a1"): key("A")}, {key("R1"): key("A"), key("R2"): key("B")})
+    assert {name: owners.get(key(name)) for name in ("A", "a1", "R1", "B", "R2")} == {
+        "A": [key("A")], "a1": [key("A")], "R1": [key("A")], "B": [key("B")], "R2": [key("B")],
+    }  # fmt: skip

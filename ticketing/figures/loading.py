@@ -19,7 +19,7 @@ from assets.base.events import Event
 from assets.registry import Asset, Site
 from ticketing.figures.definitions import UNNAMED, ClockFacts, Order
 from ticketing.figures.facts import replay
-from ticketing.models import Visit, WorkOrder
+from ticketing.models import Request, Visit, WorkOrder
 from ticketing.sla.marks import ORDER_KINDS, REQUEST_KINDS, VISIT_KINDS, Happened
 from ticketing.sla.tables import SlaClock
 
@@ -166,14 +166,34 @@ def modes_of(row: WorkOrder) -> frozenset[str]:
     return frozenset(named - {UNNAMED})
 
 
-def _events(session: Session, rows: Sequence[WorkOrder], visit_of: Mapping[UUID, UUID]) -> dict[UUID, list[Happened]]:
+def owners_of(
+    rows: Sequence[WorkOrder], visit_of: Mapping[UUID, UUID], requests: Mapping[UUID, UUID]
+) -> dict[UUID, list[UUID]]:
+    """Return what events are about, with the orders that they count for: the order, its visits, what it answers.
+
+    An order that was opened from a case names the case as its origin; its requests name the order.
+    """
     owners: dict[UUID, list[UUID]] = defaultdict(list)
     for row in rows:
         owners[row.id].append(row.id)
         if row.origin == "request" and row.origin_ref is not None:
             owners[row.origin_ref].append(row.id)
-    for visit, order in visit_of.items():
-        owners[visit].append(order)
+    for about, order in (*visit_of.items(), *requests.items()):
+        if order not in owners[about]:
+            owners[about].append(order)
+    return owners
+
+
+def _requests(session: Session, keys: Sequence[UUID]) -> dict[UUID, UUID]:
+    found: dict[UUID, UUID] = {}
+    for part in _parts(keys):
+        asked = select(Request.id, Request.work_order_id).where(Request.work_order_id.in_(part))
+        found |= {request: order for request, order in session.execute(asked) if order is not None}
+    return found
+
+
+def _events(session: Session, rows: Sequence[WorkOrder], visit_of: Mapping[UUID, UUID]) -> dict[UUID, list[Happened]]:
+    owners = owners_of(rows, visit_of, _requests(session, [row.id for row in rows]))
     found: dict[UUID, list[Happened]] = defaultdict(list)
     for part in _parts(owners):
         query = select(

@@ -1,4 +1,4 @@
-"""Cases, requests and work orders are found in both languages, and by nobody who may not read them. Seed row 001-09."""
+"""Cases, requests and work orders are found in both languages, and by nobody who may not read them. Seed row 003-06."""
 
 from __future__ import annotations
 

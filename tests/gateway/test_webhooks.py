@@ -1,4 +1,4 @@
-"""Webhooks against a real HTTP server: signed, tried again, replayed; nothing of others, nothing to the inside."""
+"""Webhooks against a real HTTP server: signed, tried again, replayed; nothing of others, nothing inside (002-25)."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def photo_in(folder: Path) -> Path:
 def test_checklist_photo_and_signature_survive_a_lost_network_and_arrive_once(
     plant: Plant, phone: BrowserContext, tmp_path: Path
 ) -> None:
-    """Seed rows 001-16, 001-25, 003-19, 003-26, 004-26: SOP with photos in the field, signed by the customer."""
+    """Seed rows 000-12, 001-17, 003-26, 003-27, 004-26: SOP with photos in the field, signed by the customer."""
     order = plant.new_order("Yearly inspection")
     plant.attach(order, CHECKLIST)
     pump = plant.give_manual("Pump manual", MANUAL.encode())

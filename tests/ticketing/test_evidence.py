@@ -1,4 +1,4 @@
-"""Photos and signatures: whole, as they were taken, on the work they belong to (002-20, 002-22, 004-37, 004-39)."""
+"""Photos and signatures: whole, as they were taken, on the work they belong to (000-12, 001-17, 003-27, 004-26)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def write_reports(field: Field) -> None:
 
 
 def test_a_half_sent_photo_goes_on_where_it_stopped(field: Field, world: World) -> None:
-    """002-22: the server counts the hash itself, keeps the original, and shows it shrunk."""
+    """001-17: the server counts the hash itself, keeps the original, and shows it shrunk."""
     order, content = field.order(world.ann), jpeg(2000, 1000)
     assert len(content) > 300_000
     made = field.photo(world.ann, order, content, caption="the seal")
@@ -158,7 +158,7 @@ def test_a_camera_without_a_zone_agrees_when_some_zone_makes_it_so(said: str | N
 
 
 def test_a_photo_step_needs_a_photo_of_this_order_and_documenting_its_arrival(field: Field, world: World) -> None:
-    """002-20, 004-37."""
+    """000-12: completion waits for the photo."""
     made = field.ask(world.planner, "POST", "/procedures", {"code": "S", "name_en": "S", "name_zh": "S"}, 201)
     step = {"key": "seal", "kind": "photo", "title_en": "Seal", "title_zh": "密封"}
     field.ask(world.planner, "PUT", f"/procedures/{made['id']}/draft", {"steps": [step]})
@@ -243,7 +243,7 @@ def test_the_list_of_all_photos_goes_on_where_a_page_ends(field: Field, world: W
 
 
 def test_a_signature_holds_for_what_was_read_and_for_nothing_else(field: Field, world: World) -> None:
-    """002-22, 004-39: photos and the drawn name stand in the report; a changed report is signed anew."""
+    """003-27, 004-26: photos and the drawn name stand in the report; a changed report is signed anew."""
     write_reports(field)  # who writes reports begins with what happens from then on
     field.now = minutes(30)
     order, content = field.order(world.ann), jpeg()

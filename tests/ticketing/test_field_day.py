@@ -1,4 +1,4 @@
-"""What the phone reads: its day, where to go, what fixed this before, what to pick; calls for help (003-17, 004-35)."""
+"""What the phone reads: its day, where to go, what fixed this before, what to pick; calls for help (003-22, 004-15)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_picks_show_what_was_noticed_first_then_what_was_most_frequent() -> None
 
 
 def test_the_day_comes_in_one_answer_and_then_only_what_changed(field: Field, world: World) -> None:
-    """003-17: list, map and calendar from the same answer."""
+    """003-22: list, map and calendar from the same answer."""
     with world.database.as_service() as session:
         pump = world.asset(session)
         pump.latitude_deg, pump.longitude_deg, pump.location_accuracy_m = *MUNICH, 10.0
@@ -101,6 +101,7 @@ def test_the_day_comes_in_one_answer_and_then_only_what_changed(field: Field, wo
 
 
 def test_who_checks_in_far_away_is_flagged_and_not_refused(field: Field, world: World) -> None:
+    """001-19: check-in and check-out with the distance to the machine."""
     with world.database.as_service() as session:
         pump = world.asset(session)
         pump.latitude_deg, pump.longitude_deg = MUNICH
@@ -127,7 +128,7 @@ def test_who_checks_in_far_away_is_flagged_and_not_refused(field: Field, world: 
 
 
 def test_what_fixed_this_the_last_time_counts_what_the_reader_may_see(field: Field, world: World) -> None:
-    """004-35: on this machine first, then on others of its model."""
+    """003-26: on this machine first, then on others of its model."""
     with world.database.as_service() as session:
         modes = [("seal_leak", "Seal leaks", "密封泄漏"), ("bearing_worn", "Bearing worn", "轴承磨损")]
         for code, en, zh in modes:

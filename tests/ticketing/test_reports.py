@@ -93,7 +93,7 @@ FACTS = Facts(
     ("language", "words"), [("en", "Service report Fault confirmed"), ("zh", "服务报告故障属实更换轴承")]
 )
 def test_a_report_is_pdf_a_in_either_language(language: str, words: str, caplog: pytest.LogCaptureFixture) -> None:
-    """003-23, 004-36. Markup in names is shown, not obeyed; what no font shows does not stop the report."""
+    """000-11, 003-27. Markup in names is shown, not obeyed; what no font shows does not stop the report."""
     with caplog.at_level(logging.ERROR):
         made = [render(FACTS, language, revision=1, content_hash="ab" * 32, at=AT) for _ in range(2)]
     assert made[0] == made[1]
@@ -170,7 +170,7 @@ def sign_in(world: World, tmp_path: Path) -> Any:
 
 
 def test_finished_work_is_reported_once_and_again_when_its_facts_change(world: World, files: DiskFiles) -> None:
-    """004-36, 004-37: one document in each language; a later line makes a second revision, the first one stays."""
+    """002-24, 003-27: one document in each language; a later line makes a second revision, the first one stays."""
     key = finish_work(world)
     assert work(world, files) >= 1
     with world.database.as_service() as session:

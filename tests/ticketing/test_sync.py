@@ -1,4 +1,4 @@
-"""POST /sync: once, in order, whole or not at all, at the time it happened (001-14, 001-15, 002-19, 003-16)."""
+"""POST /sync: once, in order, whole or not at all, at the time it happened (001-13, 001-14)."""
 
 from __future__ import annotations
 

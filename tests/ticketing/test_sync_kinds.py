@@ -1,4 +1,4 @@
-"""Operations beside the visit's own: parts, meters, places, labels, threads, photos' words (001-24, 003-20, 004-13)."""
+"""Operations beside the visit's own: parts, meters, places, labels, threads, photos' words (003-01, 004-15)."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def asked(plant: Plant, desk: TestClient, known: Known) -> dict[str, Any]:
 def test_customers_answers_and_photos_stand_on_the_order_for_who_carries_it_out(
     plant: Plant, desk: TestClient, known: Known
 ) -> None:
-    """003-02, 003-17: the executor's technician sees what was sent for the order, and no word of the desk."""
+    """001-14, 003-01: the executor's technician sees what was sent for the order, and no word of the desk."""
     case = asked(plant, desk, known)
     taken = photo_of_case(desk, case["id"])
     upload = {"case_id": case["id"], "visibility": "internal"}

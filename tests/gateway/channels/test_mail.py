@@ -1,4 +1,4 @@
-"""Mail in and out: a request, its thread, its files, no loops, one mailbox over IMAP (000-11, 003-01, 003-10)."""
+"""Mail in and out: a request, its thread, its files, no loops, one mailbox over IMAP (001-08, 003-01, 003-04)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Milestones to the customer, the way on the tracking page, opting out. Rows 000-12, 001-14, 003-17, 004-36."""
+"""Milestones to the customer, the way on the tracking page, opting out. Rows 000-13, 000-14, 003-42, 004-13."""
 
 from __future__ import annotations
 

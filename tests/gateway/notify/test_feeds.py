@@ -1,4 +1,4 @@
-"""A person's calendar equals the board; whoever lacks the address sees nothing. Rows 002-21, 003-23."""
+"""A person's calendar equals the board; whoever lacks the address sees nothing. Row 003-22."""
 
 from __future__ import annotations
 

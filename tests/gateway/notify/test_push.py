@@ -1,4 +1,4 @@
-"""Pushes to telephones against a real receiver that decrypts them as RFC 8291 says. Rows 001-15, 003-18."""
+"""Pushes to telephones against a real receiver that decrypts them as RFC 8291 says. Row 001-27."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reminders before and after dates: written once, moved, called off, by any number of workers. Rows 001-17, 002-05."""
+"""Reminders before and after dates: written once, moved, called off, by any number of workers. Row 002-23."""
 
 from __future__ import annotations
 

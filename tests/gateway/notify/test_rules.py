@@ -1,4 +1,4 @@
-"""Rules of notification as tables: what they are about, what they may say, when they are quiet. Row 001-12, 002-19."""
+"""Rules of notification as tables: what they are about, what they may say, when they are quiet. Rows 001-27, 004-20."""
 
 from __future__ import annotations
 

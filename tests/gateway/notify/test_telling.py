@@ -1,4 +1,4 @@
-"""Rules over HTTP, the outbox against real receivers, reading, quiet, digests. Rows 001-12, 001-22, 002-19, 003-25."""
+"""Rules over HTTP, the outbox against real receivers, reading, quiet, digests. Rows 001-27, 003-42, 004-20."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_rules_are_edited_by_version_and_the_servers_own_are_kept(service: Servi
 
 
 def test_desk_hears_of_urgent_cases_and_of_calls_for_help_without_a_rule_of_its_own(service: Service) -> None:
-    """Row 002-19: whoever dispatches is told, and nobody else."""
+    """Row 004-15: whoever dispatches is told, and nobody else."""
     with service.database.as_service() as session:
         owner = service.plant.operator.id
         people = {

@@ -118,7 +118,7 @@ def test_a_partner_sees_own_people_and_own_work_and_moves_nothing(plant: Plant, 
 
 
 def test_every_order_that_nobody_has_says_why(plant: Plant, desk: TestClient, tom: Person) -> None:
-    """000-13, 001-13: the planner reads why an order has no visit."""
+    """003-19: the planner reads why an order has no visit."""
     always(desk, tom)
     free, hard = order_of(plant), order_of(plant, required_skills=[{"skill": "crane", "level": 3}])
     past = order_of(plant, window_from=soon(3), window_until=soon(3.5))
@@ -187,7 +187,7 @@ def test_of_two_dispatchers_who_move_the_same_visit_one_wins(plant: Plant, desk:
 
 
 def test_a_plan_is_proposed_and_published_once(plant: Plant, desk: TestClient, tom: Person) -> None:
-    """001-12, 001-14: a proposal that a dispatcher publishes; what was not planned has a visit then."""
+    """001-25: a proposal that a dispatcher publishes; what was not planned has a visit then."""
     always(desk, tom)
     orders = [order_of(plant), order_of(plant, place=None)]
     asked = ok(desk.post("/api/v1/dispatch/plans", json={"seconds": 1}), 202)
@@ -220,7 +220,7 @@ def test_a_plan_is_refused_when_the_board_changed_meanwhile(plant: Plant, desk: 
 
 
 def test_unattended_a_new_order_is_planned_without_anybody(plant: Plant, desk: TestClient, tom: Person) -> None:
-    """001-15: within a turn of the clock (2 s) and one solve, well within 60 s."""
+    """001-01: within a turn of the clock (2 s) and one solve, well within 60 s."""
     always(desk, tom)
     ok(desk.put("/api/v1/dispatch/settings", json={"mode": "unattended", "solve_seconds": 1}))
     order = order_of(plant)
@@ -257,7 +257,7 @@ def test_an_order_that_cannot_be_sent_keeps_no_other_waiting(plant: Plant, desk:
 
 
 def test_who_falls_ill_is_replaced_and_others_stay(plant: Plant, desk: TestClient, tom: Person) -> None:
-    """001-16: replanning with as little change as possible."""
+    """001-25: replanning with as little change as possible."""
     eve = hired(plant, "Eve")
     for each in (tom, eve):
         always(desk, each)
@@ -294,7 +294,7 @@ def test_an_emergency_goes_into_the_running_day(plant: Plant, desk: TestClient, 
 
 
 def test_of_two_who_take_the_same_order_from_the_pool_the_first_has_it(plant: Plant, desk: TestClient) -> None:
-    """001-17."""
+    """004-28: the claim pool."""
     ok(desk.put("/api/v1/dispatch/settings", json={"mode": "pool"}))
     people = [hired(plant, f"T{n}") for n in range(2)]
     order, hard = order_of(plant), order_of(plant, required_skills=[{"skill": "crane", "level": 1}])
@@ -341,7 +341,7 @@ def test_candidates_show_cost_and_what_stands_against_each(plant: Plant, desk: T
 def test_a_customer_chooses_a_window_by_link_and_moves_it_until_the_limit(
     plant: Plant, desk: TestClient, tom: Person
 ) -> None:
-    """001-18, 004-12: the window is kept by the visit; a second customer cannot have a window that is full."""
+    """000-03: the window is kept by the visit; a second customer cannot have a window that is full."""
     always(desk, tom)
     ok(desk.put("/api/v1/dispatch/settings", json={"moves_allowed": 1}))
     order = order_of(plant, minutes=120)

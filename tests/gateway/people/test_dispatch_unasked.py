@@ -35,7 +35,7 @@ def wanted_at(plant: Plant) -> datetime | None:
 def test_from_a_released_order_to_its_visit_it_takes_one_turn_of_each_job(
     plant: Plant, desk: TestClient, tom: Person
 ) -> None:
-    """001-15: the longest that two turns of the clock and a solve may take is less than a minute."""
+    """001-01: the longest that two turns of the clock and a solve may take is less than a minute."""
     always(desk, tom)
     ok(desk.put("/api/v1/dispatch/settings", json={"mode": "unattended", "solve_seconds": 1}))
     other = order_of(plant)

@@ -1,4 +1,4 @@
-"""Technicians over HTTP: profile, skills, shifts, teams, territories, absences (001-22, 003-18, 004-11, 004-29)."""
+"""Technicians over HTTP: profile, skills, shifts, teams, territories, absences (003-18, 004-11, 004-29)."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_somebody_falls_ill_and_the_others_keep_their_visits() -> None:
 
 
 def test_the_nearest_who_is_idle_is_first_and_those_at_work_are_not_asked() -> None:
-    """004-39: the nearest who may do it, by travel time; 004-41: from where they are now."""
+    """004-39, 004-44: the nearest who may do it, by travel time from where they are now."""
     problem = on_a_line([visit("a", 1), visit("now", 2, skills={"gas": 1}), visit("ice", 2, skills={"ice": 1})])
     plan = Plan({"ann": ("a",)})
     at_work = nearest_idle(problem, plan, "now", 8 * HOUR + 30 * MINUTE)

@@ -1,4 +1,4 @@
-"""When somebody works: tables of shifts, midnight, DST, holidays, lunch, overtime and absences (001-22, 003-15)."""
+"""When somebody works: tables of shifts, midnight, DST, holidays, lunch, overtime and absences (003-15)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assets.base.errors import Invalid
-from assets.registry import Asset
+from assets.registry import ENDED, Asset
 from maintenance.plans.tables import MaintenancePlan, Occurrence
 from maintenance.reliability.compliance import Compliance, Due, compliance, verdict
 from maintenance.reliability.loading import Scope
@@ -21,7 +21,6 @@ from maintenance.reliability.loading import Scope
 MAX_DUE = 50_000
 NONE = timedelta(0)
 By = Literal["none", "plan", "model", "asset", "site", "customer"]
-EXCUSED = frozenset({"cancelled", "left_out"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Turn:
 def load_turns(session: Session, scope: Scope, since: datetime) -> list[Turn]:
     """Return what was due in [since, until) of the machines and plans that the actor sees, oldest first."""
     query = (
-        select(Occurrence, MaintenancePlan.code, Asset)
+        select(Occurrence, MaintenancePlan.code, MaintenancePlan.state, Asset)
         .join(MaintenancePlan, MaintenancePlan.id == Occurrence.plan_id)
         .join(Asset, Asset.id == Occurrence.asset_id)
         .where(Occurrence.due_at >= since, Occurrence.due_at < scope.until)
@@ -64,15 +63,25 @@ def load_turns(session: Session, scope: Scope, since: datetime) -> list[Turn]:
     rows = session.execute(query).all()
     if len(rows) > MAX_DUE:
         raise Invalid(f"more than {MAX_DUE} occurrences: ask for a shorter period", field="from", limit=MAX_DUE)
-    return [_turn(row, plan, asset) for row, plan, asset in rows]
+    return [_turn(row, plan, state, asset) for row, plan, state, asset in rows]
 
 
-def _turn(row: Occurrence, plan: str, asset: Asset) -> Turn:
+def excused(row: Occurrence, plan_state: str, lifecycle: str) -> bool:
+    """Return whether nobody had to do it: left out, cancelled with its plan or machine, or due in a pause of its plan.
+
+    Whose order somebody cancelled, or closed without the work, was due and was not done.
+    """
+    if row.state == "cancelled":
+        return row.work_order_id is None or plan_state == "ended" or lifecycle in ENDED
+    return row.state == "left_out" or (row.state == "skipped" and row.reason == "paused")
+
+
+def _turn(row: Occurrence, plan: str, plan_state: str, asset: Asset) -> Turn:
     assert row.due_at is not None
     before = max(row.due_at - row.earliest_at, NONE) if row.earliest_at is not None else NONE
     after = max(row.latest_at - row.due_at, NONE) if row.latest_at is not None else NONE
     done = row.done_at if row.state == "done" else None
-    due = Due(str(row.id), row.due_at, before, after, done, row.state in EXCUSED)
+    due = Due(str(row.id), row.due_at, before, after, done, excused(row, plan_state, asset.lifecycle))
     return Turn(
         row.id,
         due,

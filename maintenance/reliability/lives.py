@@ -99,7 +99,7 @@ def lived(life: Life, since: datetime, until: datetime, now: datetime) -> Lived:
     for failure in failures_of(life, close):
         if start <= failure.at < end:
             found.failures.append(failure)
-        elif failure.at < start and failure.at + timedelta(hours=failure.hours) > start:
+        elif failure.at < start and max(failure.at, life.begin) + timedelta(hours=failure.hours) > start:
             found.carried_in += 1
     return found
 

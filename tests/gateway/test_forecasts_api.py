@@ -1,7 +1,6 @@
 """Forecasts over HTTP: a cell is the sum of its rows, gaps are told once, history proves itself or says it cannot.
 
-Seed rows 003-40 (labour and parts ahead), 003-38 (twelve months), 001-11 (staffing), 000-08 (every figure shows its
-rows).
+Seed rows 003-36 (twelve months of labour and parts from plans), 000-23 (seasonal workload and staffing gaps).
 """
 
 from __future__ import annotations
@@ -111,7 +110,7 @@ def behind(client: TestClient, **params: Any) -> list[Any]:
 
 
 def test_every_cell_is_the_sum_of_the_rows_behind_it(shop: Shop, plant: Plant) -> None:
-    """7.4a, 000-08: planned and predicted minutes of each week, over HTTP, page by page; the same in the file."""
+    """7.4a, 003-36: planned and predicted minutes of each week, over HTTP, page by page; the same in the file."""
     plan(shop, plant)
     plan(
         shop,
@@ -181,7 +180,7 @@ def predicted(shop: Shop, plant: Plant) -> None:
 
 
 def test_a_gap_is_told_once_says_what_it_is_made_of_and_closes(shop: Shop, plant: Plant) -> None:
-    """7.4b, 001-11: 10 h of HV a week, one who can do it works 5 x 1 h, another who cannot is no help."""
+    """7.4b, 000-23: 10 h of HV a week, one who can do it works 5 x 1 h, another who cannot is no help."""
     plan(
         shop,
         plant,

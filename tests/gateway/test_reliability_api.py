@@ -1,7 +1,7 @@
 """Reliability over HTTP against a real database: goldens reckoned by hand, down to the events; nobody else's machines.
 
-Seed rows 003-40 (MTBF, MTTR, availability as defined), 003-41 (bad actors, Pareto), 001-05 (downtime by reason),
-001-11 (cost a year, repair or replace), 000-08 (every figure shows its rows).
+Seed rows 003-40 (MTBF, MTTR, availability as defined, ranked), 001-05 and 003-41 (failures by mode, model, batch and
+component, as files too), 001-11 (cost a year, repair or replace), 000-08 (every figure shows its rows).
 
 A second golden, three presses of one model over 1000 h from T0 (each in service since long before):
 A: failed 100-120 (bearing, repaired by WO with 3 h of work) and 500-504 (no mode).

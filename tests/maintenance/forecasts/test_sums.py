@@ -167,7 +167,7 @@ def _change(
 
 
 def test_parts_of_planned_work_are_demand_until_it_goes_away_and_become_a_proposal(workshop: Workshop) -> None:
-    """7.4d, 003-40: dated rows at the store, once however often the job runs; the proposal to order follows them."""
+    """7.4d, 003-36: dated rows at the store, once however often the job runs; the proposal to order follows them."""
     world = workshop.world
     filter_id = part(workshop, "FILTER", lead_time_days=60)
     service = procedure(workshop, "FILTERS", {"parts": [{"part_id": str(filter_id), "quantity": 3}]})

@@ -115,7 +115,7 @@ def test_chinese_holidays_with_shifted_working_days_and_serials(workshop: Worksh
 
 
 def test_round_has_a_checklist_per_stop_and_a_withdrawn_procedure_is_told(workshop: Workshop) -> None:
-    """003-41: one order for the whole round, each stop with its own procedure; what was withdrawn is left and said."""
+    """004-43: one order for the whole round, each stop with its own procedure; what was withdrawn is left and said."""
     with workshop.database.as_service() as session:
         pump = workshop.world.asset(session)
         second = Asset(

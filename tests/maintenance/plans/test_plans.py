@@ -36,7 +36,7 @@ def test_sap_packages_8_and_4_as_rows(workshop: Workshop) -> None:
 
 
 def test_sap_shift_08_09_through_a_completed_order(workshop: Workshop) -> None:
-    """003-36: a quarter due 1 June, done 14 days late, half of it taken over: 8 September."""
+    """003-35: a quarter due 1 June, done 14 days late, half of it taken over: 8 September."""
     workshop.plan(at(3, 2), Package("3M", QUARTERLY), shift=HALF_LATE, starts_on=date(2026, 3, 1))
     workshop.day(at(5, 20))
     (row,) = workshop.rows(state="released")
@@ -226,7 +226,7 @@ def test_meter_date_is_foreseen_and_reached_sooner(workshop: Workshop) -> None:
 
 
 def test_edited_old_reading_fires_nothing(workshop: Workshop) -> None:
-    """003-38: who corrects a reading of last month does not make work due that was not."""
+    """003-35: who corrects a reading of last month does not make work due that was not."""
     _hours(workshop, *[(at(1, 1) + days(10 * n), 100.0 + 20 * n) for n in range(5)])
     workshop.plan(at(2, 10), Package("500h", METER), starts_on=date(2026, 1, 1), lead_days=0)
     workshop.day(at(2, 10))

@@ -58,6 +58,7 @@ TABLE: list[tuple[str, H, float, float | None, float, float, float, float, float
     ("unseen inside a failure", ((100, 200, F), (150, 250, U)), -9e3, None, 5e3, 570, 50, 0, 100, [100], 0),
     ("the period is not over", ((100, 110, F),), -9e3, None, 240, 230, 10, 0, 0, [10], 0),
     ("in service later than the period", (), 800, None, 5e3, 0, 0, 0, 0, [], 0),
+    ("it came into service broken", ((50, 60, F),), 55, None, 5e3, 660, 5, 0, 0, [], 1),
     ("all the time down", ((-5, 800, F),), -9e3, None, 5e3, 0, 720, 0, 0, [], 1),
 ]  # fmt: skip
 

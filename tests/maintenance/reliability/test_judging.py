@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from assets.base.errors import Invalid
+from maintenance.plans.tables import Occurrence
 from maintenance.reliability.compliance import Due, compliance, verdict
 from maintenance.reliability.costs import Cost, by_year, repair_or_replace, whole_years
+from maintenance.reliability.kept import excused
 from maintenance.reliability.ranking import Record, bad_actors, pareto
 
 DUE = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+ORDER = UUID(int=1)
 
 
-def due(done_days: float | None, *, excused: bool = False) -> Due:
-    return Due("x", DUE, 2 * DAY, 3 * DAY, None if done_days is None else DUE + done_days * DAY, excused)
+def due(done_days: float | None, *, excuse: bool = False) -> Due:
+    return Due("x", DUE, 2 * DAY, 3 * DAY, None if done_days is None else DUE + done_days * DAY, excuse)
 
 
 @pytest.mark.parametrize(
-    ("done", "excused", "now", "expected"),
+    ("done", "excuse", "now", "expected"),
     [
         (0, False, 100, "on_time"),
         (-2, False, 100, "on_time"),
@@ -37,18 +41,40 @@ def due(done_days: float | None, *, excused: bool = False) -> Due:
         (5, False, 4, "missed"),  # seen from before it was done
     ],
 )
-def test_verdict_on_one_occurrence(done: float | None, excused: bool, now: float, expected: str) -> None:
-    assert verdict(due(done, excused=excused), DUE + now * DAY) == expected
+def test_verdict_on_one_occurrence(done: float | None, excuse: bool, now: float, expected: str) -> None:
+    assert verdict(due(done, excuse=excuse), DUE + now * DAY) == expected
 
 
 def test_compliance_counts_what_was_due_and_says_what_it_left_out() -> None:
-    dues = [due(0), due(1), due(9), due(-5), due(None), due(None, excused=True)]
+    dues = [due(0), due(1), due(9), due(-5), due(None), due(None, excuse=True)]
     other = Due("y", DUE + 60 * DAY, DAY, DAY, DUE)
     found = compliance([*dues, other], DUE - DAY, DUE + DAY, DUE + 30 * DAY)
     assert (found.on_time, found.due) == (2, 5)
     assert found.value == pytest.approx(0.4)
     assert found.by_verdict == {"on_time": 2, "late": 1, "early": 1, "missed": 1, "excused": 1, "not_in_period": 1}
     assert compliance([], DUE, DUE + DAY, DUE).value is None
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "order", "plan", "lifecycle", "expected"),
+    [
+        ("left_out", None, None, "active", "in_service", True),
+        ("cancelled", "not_of_plan", None, "active", "in_service", True),
+        ("cancelled", "no time", ORDER, "active", "in_service", False),  # or a share is raised by cancelling orders
+        ("cancelled", "not_done", ORDER, "active", "in_service", False),
+        ("cancelled", "gone", ORDER, "active", "scrapped", True),
+        ("cancelled", "gone", ORDER, "ended", "in_service", True),
+        ("skipped", "paused", None, "active", "in_service", True),
+        ("skipped", "no time", None, "active", "in_service", False),
+        ("missed", "overtaken", None, "active", "in_service", False),
+        ("planned", None, None, "paused", "in_service", False),
+    ],
+)
+def test_who_had_nothing_to_do_is_excused(
+    state: str, reason: str | None, order: UUID | None, plan: str, lifecycle: str, expected: bool
+) -> None:
+    row = Occurrence(state=state, reason=reason, work_order_id=order)
+    assert excused(row, plan, lifecycle) is expected
 
 
 def test_tolerance_below_nothing_is_refused() -> None:

@@ -1,6 +1,6 @@
 """Figures of service over HTTP: each drills to its orders and events, as a list and as a file; nobody else's count.
 
-Seed rows 001-15 and 002-09.
+Seed rows 001-15, 001-28 and 002-09.
 """
 
 from __future__ import annotations

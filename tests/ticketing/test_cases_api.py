@@ -221,7 +221,7 @@ def test_triage_has_three_lists(world: World, sign_in: As, second: Actor) -> Non
 
 
 def test_a_case_closes_when_all_its_children_close_and_opens_with_one(world: World, sign_in: As) -> None:
-    """Seed rows 003-01, 002-02: one case, a visit and a part at the same time."""
+    """Seed rows 003-10, 002-02: one case, a visit and a part at the same time."""
     desk = sign_in(world.planner)
     case = new_case(desk, world, contact_name="Clara")
     path = f"/cases/{case['id']}"
@@ -514,7 +514,7 @@ def test_changes_of_routing_rules_are_events(world: World, sign_in: As) -> None:
 
 
 def test_what_was_fixed_remotely_ends_the_order_with_an_outcome(world: World, sign_in: As) -> None:
-    """Issue 6.1f: the outcome 'fixed remotely' is what models learn from."""
+    """Seed row 003-16: the outcome 'fixed remotely' is what models learn from."""
     desk = sign_in(world.planner)
     case = new_case(desk, world, contact_name="Clara")
     order = desk.ask("POST", f"/cases/{case['id']}/work-orders", 201)

@@ -122,6 +122,7 @@ def test_unknown_words_are_refused(world: World) -> None:
 
 
 def test_reassigning_cancels_the_planned_visit_of_the_other(world: World) -> None:
+    """Seed row 004-12: the visit that was stays in the history."""
     with world.database.as_service() as session:
         order = opened(session, world)
         field.accept(session, order, world.person(session, world.ann), NOW)

@@ -11,7 +11,7 @@ from itertools import islice, takewhile
 from assets.base.errors import Invalid
 from maintenance.plans.days import Days
 from maintenance.plans.packages import Bundle, Due, bundle
-from maintenance.plans.recurrence import counted_from, moments
+from maintenance.plans.recurrence import counted_from, moments, uncounted
 from maintenance.plans.scheduling import Tolerance
 from maintenance.plans.triggers import Calendar, Foreseen, Meter, Trigger, WhicheverFirst
 
@@ -240,14 +240,17 @@ def _fixed(package: Package, trigger: Calendar, machine: Machine, past: Turns, s
 def _floating(code: str, trigger: Calendar, machine: Machine, past: Turns) -> Iterator[Turn]:
     """Each turn counts from the one before, as if that will be done when it is due."""
     at, number = past.last_done, past.done
+    rule, most = uncounted(trigger.rule)
+    if most is not None and number >= most:
+        return
     if at is None:
         just_before = machine.start - timedelta(microseconds=1 if trigger.include_start else 0)
-        first = counted_from(trigger.rule, machine.start, just_before)
+        first = counted_from(rule, machine.start, just_before)
         if first is None:
             return
         number, at = number + 1, first
         yield Turn(code, f"s:{number}", at, "calendar")
-    while (following := counted_from(trigger.rule, at, at)) is not None:
+    while (most is None or number < most) and (following := counted_from(rule, at, at)) is not None:
         number, at = number + 1, following
         yield Turn(code, f"s:{number}", at, "calendar")
 

@@ -55,6 +55,8 @@ def parse_rule(text: str, anchor: datetime, *, field: str = "rrule") -> Rule:
     if skip not in _SKIPS:
         raise Invalid("SKIP is OMIT, BACKWARD or FORWARD", field=field, part=f"SKIP={skip}")
     _check_parts(parts, skip, field)
+    if re.fullmatch(r"\d{8}", parts.get("UNTIL", "")):
+        parts["UNTIL"] += "T235959"  # a day is meant with all its hours
     rule = Rule(";".join(f"{name}={value}" for name, value in parts.items()), skip)
     made = _made(rule, anchor, field)
     if not _occurs(made, parts, anchor):
@@ -248,6 +250,15 @@ def _forward(rule: Rule, anchor: datetime, moment: datetime) -> datetime:
 def first_after(rule: Rule, anchor: datetime, after: datetime) -> datetime | None:
     """Return the first local moment strictly later, or None when the rule has ended."""
     return next(iter(islice(moments(rule, anchor, after=after), 1)), None)
+
+
+def uncounted(rule: Rule) -> tuple[Rule, int | None]:
+    """Return a rule without its COUNT, and that: what counts anew from each turn has to count turns itself."""
+    parts = dict(_parts(rule.text))
+    count = parts.pop("COUNT", None)
+    if count is None:
+        return rule, None
+    return Rule(";".join(f"{name}={value}" for name, value in parts.items()), rule.skip), int(count)
 
 
 def counted_from(rule: Rule, anchor: datetime, after: datetime) -> datetime | None:

@@ -160,3 +160,26 @@ def test_more_turns_than_are_made_are_refused_at_the_door(rule: str, horizon: in
         with pytest.raises(Invalid) as raised:
             check_count("A", each.trigger, START, horizon)
         assert (raised.value.params["field"], raised.value.params["package"]) == ("horizon_days", "A")
+
+
+@pytest.mark.parametrize(
+    ("rule", "floating", "expected"),
+    [
+        ("FREQ=MONTHLY;UNTIL=20260401", False, ["02-01", "03-01", "04-01"]),  # that day too
+        ("FREQ=MONTHLY;UNTIL=20260401T075900", False, ["02-01", "03-01"]),
+        ("FREQ=MONTHLY;UNTIL=20260401", True, ["02-01", "03-01", "04-01"]),
+        ("FREQ=MONTHLY;COUNT=3", True, ["02-01", "03-01", "04-01"]),
+        ("FREQ=MONTHLY;COUNT=1", True, ["02-01"]),
+        ("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1;COUNT=2", True, ["01-05", "02-02"]),
+    ],
+)
+def test_rules_end_where_they_say(rule: str, floating: bool, expected: list[str]) -> None:
+    found = planned(Rules([package(rule, floating=floating)]), Machine(START), START, at(2026, 12, 31))
+    assert [f"{each.at:%m-%d}" for each in found] == expected
+
+
+def test_a_floating_rule_has_ended_when_all_its_turns_were_done() -> None:
+    each = package("FREQ=MONTHLY;COUNT=3", floating=True)
+    for done, expected in ((2, ["A@s:3"]), (3, [])):
+        machine = Machine(START, turns={"A": Turns(done, at(2026, 5, 9, 14))})
+        assert _slots(planned(Rules([each]), machine, at(2026, 5, 10), at(2026, 12, 31))) == expected

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -62,14 +63,15 @@ def confirm(session: Session, occurrence: Occurrence, done_at: datetime, now: da
     plan = session.get_one(MaintenancePlan, occurrence.plan_id)
     assert row is not None
     definition = definitions(session, [plan])[plan.id]
-    local = to_local(done_at, site_zone(session, occurrence.asset_id))
+    zone = site_zone(session, occurrence.asset_id)
+    local = to_local(done_at, zone)
     totals = {name: total_at(session, row.asset_id, name, done_at) for name in sorted(definition.meters)}
     known = {name: total for name, total in totals.items() if total is not None}
     before = row.turns
     turns = {code: dict(each) for code, each in before.items()}
     for each in [*occurrence.packages, *occurrence.covered]:
         turns[each["code"]] = _turn(turns.get(each["code"], {}), each, local, known)
-    shift = _shift(definition, row, occurrence, local)
+    shift = _shift(definition, row, occurrence, local, zone)
     if shift:
         for package in definition.packages:
             if package.trigger.get("kind") == "calendar":
@@ -95,8 +97,11 @@ def _turn(past: Mapping[str, Any], each: Mapping[str, Any], local: datetime, tot
     return found
 
 
-def _shift(definition: Definition, row: PlanAsset, occurrence: Occurrence, local: datetime) -> int:
-    """By how many days later dates move: the due day of the rules against the day on which it was done."""
+def _shift(definition: Definition, row: PlanAsset, occurrence: Occurrence, local: datetime, zone: ZoneInfo) -> int:
+    """By how many days later dates move: the due day against the day on which it was done.
+
+    The due day is where the plan's own seasons and calendar put it: who keeps it is neither late nor early.
+    """
     if definition.floating or row.start_on is None:
         return 0
     rules = definition.rules(definition.start(row.start_on))
@@ -106,7 +111,8 @@ def _shift(definition: Definition, row: PlanAsset, occurrence: Occurrence, local
         if isinstance(trigger, Calendar) and each.get("at"):
             due = datetime.fromisoformat(each["at"])
             cycle = cycle_days(trigger.rule, definition.start(row.start_on), str(each["slot"]), due)
-            return definition.shift.days(due.date(), local.date(), cycle)
+            owed = due if occurrence.due_at is None else to_local(occurrence.due_at, zone)
+            return definition.shift.days(owed.date(), local.date(), cycle)
     return 0
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from assets.base.errors import Invalid
-from maintenance.plans.confirming import cycle_days
+from maintenance.plans.confirming import _shift, cycle_days
+from maintenance.plans.definition import read_definition
 from maintenance.plans.due import Machine, Package, Planned, Reach, Rules, Turns, check_count, planned, without
 from maintenance.plans.making import _taken
 from maintenance.plans.recurrence import Rule, local
@@ -183,3 +185,29 @@ def test_a_floating_rule_has_ended_when_all_its_turns_were_done() -> None:
     for done, expected in ((2, ["A@s:3"]), (3, [])):
         machine = Machine(START, turns={"A": Turns(done, at(2026, 5, 9, 14))})
         assert _slots(planned(Rules([each]), machine, at(2026, 5, 10), at(2026, 12, 31))) == expected
+
+
+@pytest.mark.parametrize(
+    ("placed", "done", "days"),
+    [  # due on Sunday, 1 February: put on Monday, on Friday before, after a closed season
+        (2, 2, 0),
+        (2, 4, 2),
+        (2, 1, -1),
+        (-1, -1, 0),
+        (-1, 1, 2),
+        (60, 60, 0),
+        (60, 62, 2),
+    ],
+)
+def test_who_keeps_the_day_of_the_plans_own_calendar_is_not_late(placed: int, done: int, days: int) -> None:
+    plan = SimpleNamespace(
+        blackouts=[], seasons=[], when_closed="next", tolerance_before={}, tolerance_after={}, near_days=0,
+        shift={"late_percent": 100, "early_percent": 100}, scheduling="fixed", at_minute=480,
+    )  # fmt: skip
+    monthly = SimpleNamespace(code="A", trigger={"kind": "calendar", "rrule": "FREQ=MONTHLY"}, hierarchy=1)
+    row: Any = SimpleNamespace(start_on=date(2026, 1, 1))
+    due = datetime(2026, 2, 1, 8, tzinfo=UTC) + timedelta(days=placed - 1)
+    packages = [{"code": "A", "slot": "c:2026-02-01", "at": "2026-02-01T08:00:00"}]
+    occurrence: Any = SimpleNamespace(packages=packages, due_at=due)
+    local = at(2026, 2, 1, 14) + timedelta(days=done - 1)
+    assert _shift(read_definition(plan, [monthly]), row, occurrence, local, ZoneInfo("UTC")) == days

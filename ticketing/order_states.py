@@ -31,6 +31,18 @@ OPEN_STATES = ("unscheduled", "scheduled", "in_progress", "on_hold", "cannot_com
 WORK_DONE_STATES = ("completed", "documented", "closed", "cancelled")
 LIVE_VISITS = ("scheduled", "travelling", "in_progress", "on_break")
 
+# The same of visits: a visit that has begun has hours, hence it ends and is not cancelled.
+VISIT_MOVES: dict[str, tuple[str, ...]] = {
+    "scheduled": ("travelling", "in_progress", "cannot_complete", "cancelled"),
+    "travelling": ("scheduled", "in_progress", "cannot_complete", "cancelled"),
+    "in_progress": ("on_break", "completed", "partially_completed", "cannot_complete"),
+    "on_break": ("in_progress", "completed", "partially_completed", "cannot_complete"),
+    "completed": (),
+    "partially_completed": (),
+    "cannot_complete": (),
+    "cancelled": (),
+}
+
 # Target state -> the action that a person needs to ask for it.
 ACTION_OF_MOVE: dict[str, str] = {
     "unscheduled": "work_order.assign",

@@ -15,20 +15,11 @@ from assets.people import Person
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_lines import count_visit
 from ticketing.order_people import add_helper, may_see
-from ticketing.order_states import reason_code
+from ticketing.order_states import VISIT_MOVES, reason_code
 from ticketing.visit_plans import Planned, check_overlap, never_overlapping, plan_visit
 from ticketing.work_orders import LIVE_VISITS, OPEN_STATES, assign, illegal, move, record_outcome, set_visit
 
-LEGAL_MOVES: dict[str, tuple[str, ...]] = {
-    "scheduled": ("travelling", "in_progress", "cannot_complete", "cancelled"),
-    "travelling": ("scheduled", "in_progress", "cannot_complete", "cancelled"),
-    "in_progress": ("on_break", "completed", "partially_completed", "cannot_complete"),
-    "on_break": ("in_progress", "completed", "partially_completed", "cannot_complete"),
-    "completed": (),
-    "partially_completed": (),
-    "cannot_complete": (),
-    "cancelled": (),
-}
+LEGAL_MOVES = VISIT_MOVES
 _AT_WORK = frozenset({"travelling", "in_progress", "on_break"})
 MAX_VISITS = 50  # of one order; more is a mistake, not a job
 

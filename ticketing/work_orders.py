@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor, may
-from assets.base.errors import Conflict, Invalid, NotFound
+from assets.base.errors import IllegalMove, Invalid, NotFound
 from assets.people import Organisation, Person
 from assets.registry import Asset
 from ticketing.models import REQUEST_NUMBERS, WORK_ORDER_NUMBERS, Visit, WorkOrder
@@ -33,6 +33,7 @@ from ticketing.order_states import (
     ORIGINS,
     OUTCOMES,
     PRIORITY_OF_SEVERITY,
+    VISIT_MOVES,
     WORK_DONE_STATES,
     StaleVersion,
     bounded,
@@ -290,20 +291,19 @@ def assign(
 ) -> WorkOrder:
     """Give the order to somebody, or (None) back to the pool; another technician's planned visits are cancelled.
 
-    A person of a partner organisation makes that organisation the executor, who then sees order and asset.
+    A person of a partner organisation makes that organisation the executor, who then sees order and asset. Raises
+    IllegalMove, which names what may become of a visit that has begun.
     """
     if order.state not in OPEN_STATES:
         raise illegal(order, "assigned")
     if person is not None and order.assignee_id == person.id:
         return order
-    for visit in _live_visits(session, order):
-        if visit.state == "in_progress":
-            raise Conflict(f"{order.number} is being worked on", state=order.state)
-        set_visit(session, order, visit, "cancelled", now, by)
+    ended = _cancel_visits(session, order, now, by)
     before, order.assignee_id = order.assignee_id, person.id if person else None
     order.executing_organisation_id = _executor(session, order, person)
     hand_over(session, order)
-    if order.state == "scheduled":
+    # Nobody is expected any more, whatever was done before: to be planned again.
+    if order.state == "scheduled" or (ended and order.state == "in_progress"):
         move(session, order, "unscheduled", now, by=by, reason="reassigned")
     session.flush()
     facts = {"person_id": str(person.id) if person else None, "from_person_id": str(before) if before else None}
@@ -371,6 +371,19 @@ def _end_visits(session: Session, order: WorkOrder, to: str, now: datetime, by: 
             end = "cancelled"
         set_visit(session, order, visit, end, now, by, code=code if end == "cannot_complete" else None)
         count_visit(session, order, visit, now)
+
+
+def _cancel_visits(session: Session, order: WorkOrder, now: datetime, by: Actor | None) -> int:
+    """Cancel the live visits, all of them or none; return how many."""
+    live = _live_visits(session, order)
+    for visit in live:
+        legal = VISIT_MOVES[visit.state]
+        if "cancelled" not in legal:
+            text = f"{order.number} is being worked on: the visit is {visit.state} and may become {', '.join(legal)}"
+            raise IllegalMove(text, state=visit.state, to="cancelled", legal=list(legal))
+    for visit in live:
+        set_visit(session, order, visit, "cancelled", now, by)
+    return len(live)
 
 
 def _live_visits(session: Session, order: WorkOrder) -> Sequence[Visit]:

@@ -139,8 +139,23 @@ def test_work_that_is_going_on_is_not_taken_away(world: World) -> None:
     with world.database.as_service() as session:
         order = opened(session, world)
         field.start(session, order, world.person(session, world.ann), NOW)
-        with pytest.raises(Conflict):
-            assign(session, order, world.person(session, world.bob), after(5))
+        for state, legal in (("in_progress", "on_break"), ("on_break", "in_progress")):
+            (visit,) = visits_of(session, order)
+            move_visit(session, order, visit, state, after(3))
+            with pytest.raises(IllegalMove) as refused:
+                assign(session, order, world.person(session, world.bob), after(5))
+            assert refused.value.params["legal"] == [legal, "completed", "partially_completed", "cannot_complete"]
+            assert (visit.state, order.assignee_id) == (state, world.ann.person_id)
+
+
+def test_order_whose_travelling_technician_is_replaced_is_planned_again(world: World) -> None:
+    with world.database.as_service() as session:
+        order, ann = opened(session, world), world.person(session, world.ann)
+        visit = schedule_visit(session, order, ann, NOW)
+        move_visit(session, order, visit, "travelling", after(3))
+        assert order.state == "in_progress"
+        assign(session, order, world.person(session, world.bob), after(5), by=world.planner)
+        assert (visit.state, order.state) == ("cancelled", "unscheduled")
 
 
 def test_cancelling_ends_the_visits(world: World) -> None:

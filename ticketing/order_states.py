@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assets.base.access import Actor, may
+from assets.base.access import DESK, Actor, may
 from assets.base.errors import Conflict, IllegalMove, Invalid
 from ticketing.models import WorkOrder
 from ticketing.words import one_of, words
@@ -55,6 +55,7 @@ ACTION_OF_MOVE: dict[str, str] = {
     "closed": "work_order.review",
     "cancelled": "work_order.cancel",
 }
+_FINISHED = ("completed", "documented")
 
 # Why work waits, and why it could not be done: counted, hence from a list; words go beside.
 HOLD_REASONS = ("parts", "customer", "weather", "access", "tools", "safety", "approval", "other")
@@ -83,10 +84,22 @@ class StaleVersion(Conflict):
     code = "stale_version"
 
 
+def owner_decides(state: str, to: str, *, desk: bool) -> bool:
+    """Return whether a move is for the owner's side alone: an order's end, and that finished work is not (a desk's).
+
+    Whoever did the work may take it up again without anybody's leave.
+    """
+    return to in ("closed", "cancelled") or (desk and state in _FINISHED and to in OPEN_STATES)
+
+
 def legal_moves(order: WorkOrder, actor: Actor | None = None) -> list[str]:
     """Return the states that may come next; with an actor, only those that they may ask for."""
     moves = LEGAL_MOVES[order.state]
-    return [to for to in moves if actor is None or may(actor, ACTION_OF_MOVE[to])]
+    if actor is None:
+        return list(moves)
+    carries, desk = actor.organisation_id == order.executing_organisation_id, bool(actor.roles & DESK)
+    allowed = [to for to in moves if may(actor, ACTION_OF_MOVE[to])]
+    return [to for to in allowed if not (carries and owner_decides(order.state, to, desk=desk))]
 
 
 def illegal(order: WorkOrder, to: str) -> IllegalMove:

@@ -28,6 +28,7 @@ from ticketing.models import WorkOrder
 from ticketing.order_edits import PLANNED, checked_plan, edit_order
 from ticketing.order_models import WorkOrderPerson
 from ticketing.order_people import check_hands, check_owner
+from ticketing.order_states import owner_decides
 from ticketing.people.tables import Team
 from ticketing.technicians import assignable
 from ticketing.words import PRIORITIES
@@ -230,6 +231,8 @@ def move_work_order(work_order_id: UUID, body: Move, here: Here, if_match: IfMat
     order = locked_order(here, work_order_id, if_match)
     if action in ("visit.perform", "work_order.record") and not here.actor.roles & DESK:
         check_hands(here.session, order, caller(here), here.actor)
+    if owner_decides(order.state, body.to, desk=bool(here.actor.roles & DESK)):
+        check_owner(here.session, order, here.actor)
     transition(
         here.session,
         order,

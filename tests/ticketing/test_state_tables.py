@@ -6,6 +6,7 @@ import pytest
 
 from assets.base.access import ACTIONS
 from ticketing import requests, visits, work_orders
+from ticketing.order_states import owner_decides
 from ticketing.requests import progress
 from ticketing.visits import work_order_state
 
@@ -63,6 +64,26 @@ def test_states_are_the_stored_words_of_the_contract() -> None:
 def test_every_move_of_an_order_has_an_action_that_somebody_may_do() -> None:
     assert set(work_orders.ACTION_OF_MOVE) == set(work_orders.LEGAL_MOVES)
     assert all(ACTIONS.get(action) for action in work_orders.ACTION_OF_MOVE.values())
+
+
+@pytest.mark.parametrize(
+    ("state", "to", "desk", "owner"),
+    [
+        ("unscheduled", "cancelled", True, True),
+        ("completed", "closed", True, True),
+        ("cannot_complete", "closed", True, True),
+        ("completed", "in_progress", True, True),
+        ("documented", "unscheduled", True, True),
+        ("completed", "in_progress", False, False),  # whoever did the work takes it up again
+        ("completed", "documented", True, False),
+        ("scheduled", "unscheduled", True, False),
+        ("on_hold", "in_progress", True, False),
+    ],
+)
+def test_end_of_an_order_and_its_way_back_are_the_owners_to_decide(
+    state: str, to: str, desk: bool, owner: bool
+) -> None:
+    assert owner_decides(state, to, desk=desk) is owner
 
 
 def test_closed_and_cancelled_orders_are_final() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from assets.base.access import Actor
+from assets.base.access import Actor, Role
 from assets.base.events import Event
 from gateway.api import (
     order_lines,
@@ -194,6 +195,29 @@ def test_what_others_may_not_see_or_change_they_cannot(world: World, sign_in: As
     assert [each["number"] for each in blocked["blocked_by"]] == [two["number"]]
     circle = ask(planner, "POST", f"/work-orders/{two['id']}/blocks", {"blocked_by": one["id"]}, 409)
     assert circle["code"] == "circle"
+
+
+def test_a_partners_desk_neither_ends_nor_sends_back_the_owners_order(world: World, sign_in: As) -> None:
+    planner, partner = sign_in(world.planner), sign_in(world.partner)
+    partners_desk = sign_in(replace(world.partner, roles=frozenset({Role.DISPATCHER})))
+    order = ask(planner, "POST", "/work-orders", {"asset_id": str(world.pump), "title": "Noise"}, 201)
+    work = f"/work-orders/{order['id']}"
+    ask(planner, "POST", f"{work}/assign", {"person_id": str(world.partner.person_id)})
+    moves = f"{work}/transitions"
+    assert "cancelled" not in ask(partners_desk, "GET", work)["legal_moves"]
+    ask(partners_desk, "POST", moves, {"to": "cancelled", "reason": "too far"}, 403)
+    ask(partner, "POST", f"{work}/start", {})
+    ask(partner, "POST", f"{work}/finish", {"outcome": "confirmed"})
+    for to in ("closed", "in_progress", "unscheduled"):
+        ask(partners_desk, "POST", moves, {"to": to, "reason": "not mine"}, 403)
+    assert ask(partner, "POST", moves, {"to": "in_progress"})["state"] == "in_progress"
+    ask(partner, "POST", f"{work}/start", {})
+    assert ask(partner, "POST", f"{work}/finish", {"outcome": "confirmed"})["legal_moves"] == [
+        "documented",
+        "in_progress",
+    ]
+    ask(partners_desk, "POST", moves, {"to": "documented"})
+    assert ask(planner, "POST", moves, {"to": "closed"})["review_state"] == "approved"
 
 
 def test_a_visit_booked_twice_names_the_other(world: World, sign_in: As) -> None:

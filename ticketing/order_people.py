@@ -15,9 +15,26 @@ from assets.people import Organisation, Person
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_log import log_order
 from ticketing.order_models import WorkOrderPerson
+from ticketing.order_photos import hand_over
 from ticketing.order_states import LIVE_VISITS, OPEN_STATES, illegal
 
 MAX_HELPERS = 20  # of one order
+
+
+def give(session: Session, order: WorkOrder, person: Person | None) -> UUID | None:
+    """Make somebody, or nobody, the assignee, and with them who carries the order out; return who had it before."""
+    before, order.assignee_id = order.assignee_id, person.id if person else None
+    order.executing_organisation_id = _executor(session, order, person)
+    hand_over(session, order)
+    return before
+
+
+def log_given(session: Session, order: WorkOrder, before: UUID | None, now: datetime, by: Actor | None) -> None:
+    """Append the event that an order has another assignee."""
+    session.flush()
+    person_id = order.assignee_id
+    facts = {"person_id": str(person_id) if person_id else None, "from_person_id": str(before) if before else None}
+    log_order(session, order, "work_order.assigned", now, by, facts)
 
 
 def add_helper(
@@ -105,3 +122,11 @@ def check_owner(session: Session, order: WorkOrder, by: Actor | None) -> None:
     owner = session.get(Organisation, order.organisation_id)
     if owner is None or by.organisation_id not in owner.ancestors:
         raise Forbidden(f"{order.number} belongs to another organisation", kind="work_order")
+
+
+def _executor(session: Session, order: WorkOrder, person: Person | None) -> UUID | None:
+    if person is None:
+        return None
+    owner = session.get(Organisation, order.organisation_id)
+    inside = owner is not None and person.organisation_id in owner.ancestors
+    return None if inside else person.organisation_id

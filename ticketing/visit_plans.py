@@ -16,8 +16,8 @@ from assets.base.access import Actor
 from assets.base.errors import Conflict, IllegalMove, Invalid
 from assets.people import Person
 from ticketing.models import Visit, WorkOrder
-from ticketing.order_log import log_order, log_visit
-from ticketing.order_people import add_helper, may_see
+from ticketing.order_log import log_visit
+from ticketing.order_people import add_helper, give, log_given, may_see
 from ticketing.order_states import LIVE_VISITS
 
 USUAL_MINUTES = 60  # of a visit when nobody said how long the work takes
@@ -94,7 +94,7 @@ def plan_visit(
     if _told(visit) == before:
         return visit
     if technician is not None and previous != person_id:
-        _change_hands(session, order, previous, technician, now, by)
+        _change_hands(session, order, visit, previous, technician, now, by)
     facts = {"before": before, "after": _told(visit)}
     log_visit(session, order, visit, "visit.planned", now, by, facts)
     return visit
@@ -163,17 +163,22 @@ def _check_changes(visit: Visit, start: datetime | None, person_id: UUID | None)
 
 
 def _change_hands(
-    session: Session, order: WorkOrder, previous: UUID | None, person: Person, now: datetime, by: Actor | None
+    session: Session,
+    order: WorkOrder,
+    visit: Visit,
+    previous: UUID | None,
+    person: Person,
+    now: datetime,
+    by: Actor | None,
 ) -> None:
     if order.assignee_id not in (None, previous):
         add_helper(session, order, person, now, by=by)
         return
     if order.assignee_id == person.id:
         return
-    order.assignee_id = person.id
-    session.flush()
-    facts = {"person_id": str(person.id), "from_person_id": str(previous) if previous else None}
-    log_order(session, order, "work_order.assigned", now, by, facts)
+    give(session, order, person)
+    visit.executing_organisation_id = order.executing_organisation_id
+    log_given(session, order, previous, now, by)
 
 
 def _told(visit: Visit) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from assets.base.access import Actor, may
 from assets.base.errors import IllegalMove, Invalid, NotFound
-from assets.people import Organisation, Person
+from assets.people import Person
 from assets.registry import Asset
 from ticketing.models import REQUEST_NUMBERS, WORK_ORDER_NUMBERS, Visit, WorkOrder
 from ticketing.order_blocks import check_free
 from ticketing.order_lines import count_visit
 from ticketing.order_log import log_order, log_visit, set_visit
-from ticketing.order_photos import check_photos_here, hand_over
+from ticketing.order_people import give, log_given
+from ticketing.order_photos import check_photos_here
 from ticketing.order_states import (
     ACTION_OF_MOVE,
     CANNOT_COMPLETE_REASONS,
@@ -299,15 +300,11 @@ def assign(
     if person is not None and order.assignee_id == person.id:
         return order
     ended = _cancel_visits(session, order, now, by)
-    before, order.assignee_id = order.assignee_id, person.id if person else None
-    order.executing_organisation_id = _executor(session, order, person)
-    hand_over(session, order)
+    before = give(session, order, person)
     # Nobody is expected any more, whatever was done before: to be planned again.
     if order.state == "scheduled" or (ended and order.state == "in_progress"):
         move(session, order, "unscheduled", now, by=by, reason="reassigned")
-    session.flush()
-    facts = {"person_id": str(person.id) if person else None, "from_person_id": str(before) if before else None}
-    log_order(session, order, "work_order.assigned", now, by, facts)
+    log_given(session, order, before, now, by)
     return order
 
 
@@ -389,11 +386,3 @@ def _cancel_visits(session: Session, order: WorkOrder, now: datetime, by: Actor 
 def _live_visits(session: Session, order: WorkOrder) -> Sequence[Visit]:
     live = select(Visit).where(Visit.work_order_id == order.id, Visit.state.in_(LIVE_VISITS)).order_by(Visit.id)
     return session.scalars(live).all()
-
-
-def _executor(session: Session, order: WorkOrder, person: Person | None) -> UUID | None:
-    if person is None:
-        return None
-    owner = session.get(Organisation, order.organisation_id)
-    inside = owner is not None and person.organisation_id in owner.ancestors
-    return None if inside else person.organisation_id

@@ -13,6 +13,7 @@ from tests.ticketing.world import NOW, World, after
 from ticketing import field
 from ticketing.models import Visit, WorkOrder
 from ticketing.technicians import assignable, technicians
+from ticketing.visit_plans import plan_visit
 from ticketing.visits import move_visit, schedule_visit, visits_of
 from ticketing.work_orders import assign, get_work_order, legal_moves, open_work_order, raise_priority, transition
 
@@ -250,3 +251,15 @@ def test_executing_partner_sees_its_order_and_asset_only(world: World) -> None:
         assert order.state == "completed"
     with world.database.as_service() as session:
         assert broken_links(session, order_id) == []
+
+
+def test_partner_whose_visit_goes_to_the_owners_technician_sees_the_order_no_more(world: World) -> None:
+    with world.database.as_service() as session:
+        order = opened(session, world)
+        at = (after(3600), after(7200))
+        visit = schedule_visit(session, order, world.person(session, world.partner), NOW, planned=at)
+        assert order.executing_organisation_id == visit.executing_organisation_id == world.partner.organisation_id
+        plan_visit(session, order, visit, after(9), technician=world.person(session, world.ann), by=world.planner)
+        assert (order.executing_organisation_id, order.assignee_id) == (None, world.ann.person_id)
+    with world.database.as_actor(world.partner) as session:
+        assert [session.scalars(select(table)).all() for table in (WorkOrder, Visit, Asset)] == [[], [], []]

@@ -118,6 +118,8 @@ def _known(session: Session, keys: Sequence[UUID]) -> Known:
 
 
 def _look(session: Session, each: Seen, known: Known, now: datetime) -> None:
+    if each.since > now:
+        return
     turns = {code: dict(told) for code, told in each.row.turns.items()}
     for package in each.definition.packages:
         if package.trigger.get("kind") not in KINDS:
@@ -126,7 +128,7 @@ def _look(session: Session, each: Seen, known: Known, now: datetime) -> None:
         past = turns.setdefault(package.code, {})
         if isinstance(trigger, Finding):
             for row in known.findings.get(each.row.asset_id, ()):
-                if _fits(trigger, row) and row.last_at >= each.row.since:
+                if _fits(trigger, row) and row.last_at >= each.since:
                     _add(session, each, package.code, f"f:{row.id}", now, {"finding_id": str(row.id), "kind": row.kind})
             continue
         holds, clears, seen = _holds(trigger, each, package.code, known, now)

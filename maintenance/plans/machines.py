@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -99,9 +100,12 @@ def sync_step(
 ) -> UUID | None:
     """Look at some of a plan's machines; return where to go on, None at the end.
 
+    What is valid from a later day on is taken up at once: its work is made ahead, from that day.
+
     `since`: the plan begins, or goes on after a pause, at that moment. `anew`: what it says has changed.
     """
     effectivity = effectivity_of(plan.effectivity)
+    valid_from, effectivity = effectivity.valid_from, replace(effectivity, valid_from=None)
     chosen = select(PlanAsset.asset_id).where(PlanAsset.plan_id == plan.id, PlanAsset.chosen)
     assets = candidates(session, plan, chosen, STEP, only=only, after=after)
     held = select(PlanAsset).where(PlanAsset.plan_id == plan.id, PlanAsset.asset_id.in_(list(assets)))
@@ -111,8 +115,11 @@ def sync_step(
     new: list[dict[str, Any]] = []
     ended: dict[str, list[UUID]] = {}
     for asset, zone in assets.values():
-        why = _why_not(plan, effectivity, asset, named, to_local(now, zone_of(zone)).date())
+        today = to_local(now, zone_of(zone)).date()
+        why = _why_not(plan, effectivity, asset, named, today)
         row = rows.get(asset.id)
+        if row is not None and row.start_totals and valid_from is not None and today < valid_from:
+            row.start_totals, row.dirty = {}, True  # what meters show when it begins counts, not what they show before
         begins = begin.get(asset.id)
         if row is not None and anew:
             row.dirty = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -21,7 +21,7 @@ from assets.meter_models import Meter
 from assets.registry import Asset, Site
 from maintenance.plans.definition import Definition, read_definition
 from maintenance.plans.due import Machine, Reach, Turns
-from maintenance.plans.recurrence import to_local
+from maintenance.plans.recurrence import to_instant, to_local
 from maintenance.plans.tables import MaintenancePlan, PlanAsset, PlanPackage
 
 CONFIDENCE = 0.8
@@ -61,6 +61,14 @@ class Seen:
     definition: Definition
     zone: ZoneInfo
     machine: Machine | None = None
+
+    @property
+    def since(self) -> datetime:
+        """When the plan takes the machine up: not before the local day from which it is valid."""
+        valid_from = self.plan.effectivity.get("valid_from")
+        if not valid_from:
+            return self.row.since
+        return max(self.row.since, to_instant(datetime.combine(date.fromisoformat(valid_from), time()), self.zone))
 
 
 @lru_cache(maxsize=1000)
@@ -144,7 +152,7 @@ def _remember_totals(session: Session, seen: Sequence[Seen]) -> None:
         return
     names = sorted({name for each in lacking for name in each.definition.meters})
     for word in ("start", "since"):
-        moments = [each.row.since if word == "since" else _begin(each) for each in lacking]
+        moments = [each.since if word == "since" else _begin(each) for each in lacking]
         asked = {
             "assets": [each.row.asset_id for each in lacking],
             "moments": moments,

@@ -85,3 +85,11 @@ def test_expression_and_remaining_life_are_due_when_they_begin_to_hold(workshop:
     told = workshop.rows(slot="L@x:1")[0].evidence
     assert told is not None
     assert round(told["remaining_life_days"], 6) == 29.0
+
+
+def test_nothing_happens_before_the_day_from_which_a_plan_is_valid(workshop: Workshop) -> None:
+    limit = {"kind": "threshold", "meter": "wear", "at_least": 5.0}
+    workshop.plan(at(12, 1), Package("T", limit), effectivity={"valid_from": "2026-12-10"})
+    read(workshop, "wear", 6.0, at(12, 2))
+    assert look(workshop, at(12, 9, 23)) == []
+    assert look(workshop, at(12, 10, 1)) == ["T@x:1"]

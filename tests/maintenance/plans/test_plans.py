@@ -251,3 +251,17 @@ def test_pause_releases_nothing_and_owes_nothing(workshop: Workshop) -> None:
     assert workshop.days("released") == []
     assert workshop.days("skipped") == ["02-01", "03-01", "04-01"]
     assert workshop.days()[0] == "05-01"
+
+
+def test_what_is_valid_from_a_later_day_is_made_ahead_and_released_in_time(workshop: Workshop) -> None:
+    """7.1e: the forecast shows it, its lead time begins before, and its first local day is whole."""
+    workshop.set_zone("Asia/Shanghai")
+    bounds = {"valid_from": "2026-06-01"}
+    workshop.plan(at(1, 1), Package("1M", MONTHLY), effectivity=bounds, at_minute=0, lead_days=14)
+    workshop.day(at(1, 1))
+    assert workshop.days()[:3] == ["06-01", "07-01", "08-01"]
+    first = workshop.rows()[0]
+    assert first.due_at == at(5, 31, 16)  # midnight there
+    assert (workshop.release(at(5, 17, 15)), workshop.release(at(5, 17, 17))) == (0, 1)
+    assert [row.id for row in workshop.rows(state="released")] == [first.id]
+    assert {row.state for row in workshop.held()} == {"active"}

@@ -18,6 +18,7 @@ from ml import owners as scoring_owners
 from ml.labels import KINDS as LABEL_KINDS
 from ml.labels import store_label
 from ticketing.channels.mail_answers import MAIL_FOLLOWS_THREADS
+from ticketing.dispatch.appointments import APPOINTMENTS_END_WITH_WORK
 from ticketing.dispatch.modes import DISPATCH_FOLLOWS
 from ticketing.help_requests import HELP_ENDS_WITH_WORK
 from ticketing.intake import CASES_FOLLOW_WORK
@@ -53,6 +54,7 @@ CONSUMERS: tuple[Consumer, ...] = (
     COVERAGE_FOLLOWS_LINES,
     DISPATCH_FOLLOWS,
     HELP_ENDS_WITH_WORK,
+    APPOINTMENTS_END_WITH_WORK,
     Consumer("ticketing.order_blocks", STATE_EVENTS, follow_blocking),
     Consumer("ticketing.order_procedures", ANSWER_KINDS, follow_answer),
     Consumer("ml.labels", LABEL_KINDS, store_label),

@@ -110,10 +110,11 @@ def _occurrence(session: Session, row: Any) -> Dated:
 
 
 _OPEN = (WorkOrder.state.in_(OPEN_STATES), ~WorkOrder.replayed)
+_OF_OPEN = select(WorkOrder.id).where(WorkOrder.id == Appointment.work_order_id, *_OPEN).exists()
 SOURCES: dict[str, Source] = {
     "visit.planned_start": Source(Visit, Visit.planned_start, (Visit.state == "scheduled",), _visit),
     "appointment.window_from": Source(
-        Appointment, Appointment.window_from, (Appointment.state == "booked",), _appointment
+        Appointment, Appointment.window_from, (Appointment.state == "booked", _OF_OPEN), _appointment
     ),
     "work_order.due_at": Source(WorkOrder, WorkOrder.due_at, _OPEN, _order("due_at")),
     "work_order.window_from": Source(WorkOrder, WorkOrder.window_from, _OPEN, _order("window_from")),

@@ -109,24 +109,27 @@ def _gone(request: Request) -> Response:
 
 def _answer(request: Request, here: Context, made: AppointmentOffer, status: int, wrong: str | None) -> Response:
     order = here.session.get_one(WorkOrder, made.work_order_id)
-    present = booked(here.session, order.id)
+    over = order.state not in OPEN_STATES
+    present = None if over else booked(here.session, order.id)
     rules = rules_for(here, order)
     windows = [
         each for each in made.windows if present is None or datetime.fromisoformat(each["from"]) != present.window_from
     ]
     left = max(0, rules.moves_allowed - present.moves) if present is not None else None
-    changeable = order.state in OPEN_STATES and order.state != "in_progress" and left != 0
+    changeable = not over and order.state != "in_progress" and left != 0
     if _wants_json(request):
         chosen = None
         if present is not None:
             chosen = {"window_from": present.window_from.isoformat(), "window_until": present.window_until.isoformat()}
-        told = {"number": order.number, "appointment": chosen, "moves_left": left, "problem": wrong}
+        told = {"number": order.number, "appointment": chosen, "moves_left": left, "problem": wrong, "over": over}
         offered = [{"window_from": each["from"], "window_until": each["until"]} for each in windows]
         return JSONResponse(told | {"windows": offered if changeable else []}, status_code=status)
     asset = here.session.get_one(Asset, order.asset_id)
     site = here.session.get(Site, asset.site_id) if asset.site_id else None
     spans = [(each["from"], *(datetime.fromisoformat(each[name]) for name in ("from", "until"))) for each in windows]
-    return _page(reader_of(request), status, order, asset, site, present, spans if changeable else [], left, wrong)
+    return _page(
+        reader_of(request), status, order, asset, site, present, spans if changeable else [], left, wrong, over
+    )
 
 
 def _page(
@@ -139,6 +142,7 @@ def _page(
     windows: Any,
     left: Any,
     wrong: Any,
+    over: bool,
 ) -> Response:
     return render(
         reader,
@@ -150,5 +154,6 @@ def _page(
         appointment=present,
         windows=windows,
         left=left,
-        wrong=wrong,
+        wrong=None if over else wrong,
+        over=over,
     )

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
+from assets.base.consumers import Consumer
 from assets.base.errors import Conflict, IllegalMove, Invalid, NotFound
-from assets.base.events import append_event
+from assets.base.events import Event, append_event
 from ticketing.dispatch.applying import Change, apply
 from ticketing.dispatch.explaining import Candidate, candidate
 from ticketing.dispatch.loading import Loaded, load
@@ -24,8 +25,8 @@ from ticketing.dispatch.settings import Rules
 from ticketing.dispatch.tables import Appointment, AppointmentOffer
 from ticketing.dispatch.timing import settled
 from ticketing.models import Visit, WorkOrder
-from ticketing.order_states import LIVE_VISITS, OPEN_STATES
-from ticketing.work_orders import get_work_order
+from ticketing.order_states import LIVE_VISITS, OPEN_STATES, WORK_DONE_STATES
+from ticketing.work_orders import STATE_EVENTS, get_work_order
 
 MAX_OFFERED = 8
 MAX_TRIED = 60  # windows that the referee looks at
@@ -170,8 +171,11 @@ def open_offer(session: Session, token: str, now: datetime) -> AppointmentOffer:
 
 def booked(session: Session, order_id: UUID) -> Appointment | None:
     """Return an order's appointment."""
-    query = select(Appointment).where(Appointment.work_order_id == order_id, Appointment.state == "booked")
-    return session.scalar(query)
+    return session.scalar(_booked(order_id))
+
+
+def _booked(order_id: UUID) -> Select[Appointment]:
+    return select(Appointment).where(Appointment.work_order_id == order_id, Appointment.state == "booked")
 
 
 def book(
@@ -279,6 +283,21 @@ def cancel(session: Session, appointment: Appointment, now: datetime, *, by: Act
         order = get_work_order(session, appointment.work_order_id)
         _log(session, order, appointment.id, "appointment.cancelled", now, by, {})
     return appointment
+
+
+def end_with_order(session: Session, event: Event, now: datetime) -> None:
+    """Nobody is expected at a machine whose order is done or cancelled, whatever was promised."""
+    order = session.get(WorkOrder, event.subject_id)
+    if order is None or order.state not in WORK_DONE_STATES:  # it was opened again meanwhile
+        return
+    row = session.scalar(_booked(order.id).with_for_update())
+    if row is not None:
+        row.state, row.ended_at = "ended", now
+        row.version += 1
+        _log(session, order, row.id, "appointment.ended", now, None, {"order_state": order.state})
+
+
+APPOINTMENTS_END_WITH_WORK = Consumer("ticketing.appointments", STATE_EVENTS, end_with_order)
 
 
 def _log(

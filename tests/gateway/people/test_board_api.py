@@ -7,14 +7,17 @@ from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from assets.base.access import Role
 from assets.base.events import Event
 from assets.people import Person, add_organisation
 from assets.registry import Asset
+from gateway.notify.dates import dated
 from tests.gateway.conftest import Plant
 from tests.gateway.people.helping import hired, ok, planned, signed_in, works
+from ticketing.dispatch.appointments import end_with_order
 from ticketing.dispatch.modes import follow_changes, plan_waiting
 from ticketing.dispatch.planning import run_next
 from ticketing.dispatch.settings import rules_of
@@ -366,6 +369,34 @@ def test_a_customer_chooses_a_window_by_link_and_moves_it_until_the_limit(
     plan = ok(desk.get(f"/api/v1/dispatch/plans/{asked['id']}"))
     (kept,) = [each for each in plan["assignments"] if each["work_order_id"] == str(order)]
     assert windows[1]["window_from"] <= kept["planned_start"].replace("Z", "+00:00") <= windows[1]["window_until"]
+
+
+def test_an_appointment_is_over_with_its_order(plant: Plant, desk: TestClient, tom: Person) -> None:
+    always(desk, tom)
+    order = order_of(plant)
+    offer = ok(desk.post(f"/api/v1/work-orders/{order}/appointment-offers", json={}), 201)
+    window = offer["windows"][0]
+    ok(desk.post(f"/api/v1/work-orders/{order}/appointments", json=window), 201)
+    assert reminded_of(plant) == [window["window_from"]]
+    ok(desk.post(f"/api/v1/work-orders/{order}/transitions", json={"to": "cancelled", "reason": "sold"}))
+    assert reminded_of(plant) == []
+    page = ok(plant.client().get(offer["link"], headers={"Accept": "application/json"}))
+    assert (page["appointment"], page["windows"], page["over"]) == (None, [], True)
+    assert "This appointment is over" in plant.client().get(offer["link"], headers={"Accept-Language": "en"}).text
+    with plant.database.as_service() as session:
+        event = session.scalars(select(Event).where(Event.subject_id == order, Event.kind == "work_order.cancelled"))
+        cancelled = event.one()
+        for _ in range(2):
+            end_with_order(session, cancelled, datetime.now(UTC))
+    (row,) = ok(desk.get(f"/api/v1/work-orders/{order}/appointments"))["items"]
+    assert (row["state"], row["version"]) == ("ended", 2)
+
+
+def reminded_of(plant: Plant) -> list[str]:
+    with plant.database.as_service() as session:
+        now = datetime.now(UTC)
+        found = dated(session, "appointment.window_from", plant.operator.id, now, now + timedelta(days=14), 9)
+        return [each.at.isoformat().replace("+00:00", "Z") for each in found]
 
 
 def test_settings_have_bounds_and_versions(plant: Plant, desk: TestClient) -> None:

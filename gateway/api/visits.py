@@ -148,6 +148,8 @@ def move_one_visit(visit_id: UUID, body: VisitMove, here: Here, if_match: IfMatc
     order, visit = _locked(here, visit_id, if_match, {"state": body.to})
     if visit.technician_id != here.actor.person_id and not here.actor.roles & DESK:
         raise Forbidden("this is somebody else's visit", action="visit.perform")
+    if body.to == "cancelled" and not here.actor.roles & DESK:
+        raise Forbidden("the desk cancels visits", action="work_order.assign")
     move_visit(
         here.session,
         order,

@@ -185,6 +185,7 @@ def test_visit_is_planned_and_moved(world: World, sign_in: As) -> None:
     body = {"work_order_id": order["id"], "technician_id": str(world.bob.person_id)}
     visit = post(planner, "/visits", body, status=201)
     post(sign_in(world.ann), f"/visits/{visit['id']}/transitions", {"to": "travelling"}, status=403)
+    post(bob, f"/visits/{visit['id']}/transitions", {"to": "cancelled"}, status=403)
     assert post(bob, f"/visits/{visit['id']}/transitions", {"to": "travelling"})["state"] == "travelling"
     assert get(bob, f"/work-orders/{order['id']}")["state"] == "in_progress"
     refused = post(bob, f"/visits/{visit['id']}/transitions", {"to": "completed"}, status=409)

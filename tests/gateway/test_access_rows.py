@@ -120,6 +120,7 @@ def test_roles_cannot_get_past_the_policies(superuser: Any) -> None:
 
 
 def test_each_organisation_sees_its_own_rows_and_those_below(rows: Plant) -> None:
+    """000-15: the tree of operator, partners and customers; a parent sees below itself, siblings do not."""
     sees: dict[str, tuple[Organisation, set[UUID]]] = {
         "operator": (rows.operator, {rows.customer.id}),
         "customer": (rows.customer, {rows.customer.id}),

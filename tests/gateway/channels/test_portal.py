@@ -34,6 +34,7 @@ def code_of(plant: Plant, known: Known) -> str:
 
 
 def test_every_service_is_asked_for_with_its_form_in_both_languages(plant: Plant, known: Known) -> None:
+    """004-06: forms are data of the service types, with no code of their own."""
     browser, code = plant.client(), code_of(plant, known)
     for language, repair in (("en", "Urgent repair"), ("zh", "紧急")):
         page = browser.get(f"/a/{code}/ask?lang={language}")

@@ -208,7 +208,7 @@ def test_a_polygon_that_crosses_itself_is_refused_with_the_place(desk: TestClien
 def test_a_place_is_in_the_territory_of_its_polygon_its_site_or_its_region(
     plant: Plant, desk: TestClient, tom: Person
 ) -> None:
-    """004-29: region × service type; who covers it is named."""
+    """004-29: region × service type; who covers it is named. 001-03: the territory of an outlet's team."""
     inner = {"type": "Polygon", "coordinates": [[[121.4, 31.4], [121.6, 31.4], [121.6, 31.6], [121.4, 31.6]]]}
     with plant.database.as_service() as session:
         site = Site(organisation_id=plant.customer.id, name="Far away", latitude_deg=10, longitude_deg=10)

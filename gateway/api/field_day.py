@@ -141,7 +141,7 @@ def field_day(
     start = datetime.combine(here.now.astimezone(zone).date(), time(), zone).astimezone(UTC)
     until = start + timedelta(days=DAYS)
     visits = _visits(here, person, start, until)
-    orders = _orders(here, person, [visit.work_order_id for visit in visits])
+    orders = _orders(here, person, _most_pressing(visits, start))
     touched = None if since is None else _touched(here, orders, int(since))
     changed = [order for order in orders if touched is None or order.id in touched]
     ids = [order.id for order in changed]
@@ -181,10 +181,29 @@ def _visits(here: Context, person: Person, start: datetime, until: datetime) -> 
     return list(here.session.scalars(mine.order_by(at, Visit.id).limit(MAX_VISITS)))
 
 
+def _most_pressing(visits: Sequence[Visit], start: datetime) -> list[UUID]:
+    """Return the visits' orders: those under way, then today's and what is planned, then what is late or has ended."""
+
+    def rank(visit: Visit) -> int:
+        if visit.state not in LIVE_VISITS:
+            return 2
+        if visit.state != "scheduled":
+            return 0
+        at = visit.planned_start or visit.scheduled_at
+        return 1 if at is not None and at >= start else 2
+
+    return list(dict.fromkeys(visit.work_order_id for visit in sorted(visits, key=rank)))[:MAX_ORDERS]
+
+
 def _orders(here: Context, person: Person, of_visits: Sequence[UUID]) -> list[WorkOrder]:
+    """Return the orders of the visits, then the newest other ones that are the caller's."""
     helps = select(WorkOrderPerson.work_order_id).where(WorkOrderPerson.person_id == person.id)
     mine = or_(WorkOrder.assignee_id == person.id, WorkOrder.id.in_(helps)) & WorkOrder.state.in_(_MINE)
-    found = select(WorkOrder).where(or_(mine, WorkOrder.id.in_(of_visits))).order_by(WorkOrder.id.desc())
+    found = (
+        select(WorkOrder)
+        .where(or_(mine, WorkOrder.id.in_(of_visits)))
+        .order_by(WorkOrder.id.in_(of_visits).desc(), WorkOrder.id.desc())
+    )
     return list(here.session.scalars(found.limit(MAX_ORDERS)))
 
 

@@ -12,6 +12,7 @@ from assets.base.consumers import run_consumer
 from assets.base.errors import Invalid
 from assets.base.events import Event
 from assets.failure_modes import FailureMode
+from gateway.api import field_day
 from tests.ticketing.field import ARRIVED, Field, minutes, op
 from tests.ticketing.world import World
 from ticketing.distances import Fix, checked_fix, distance_to, metres_between
@@ -98,6 +99,19 @@ def test_the_day_comes_in_one_answer_and_then_only_what_changed(field: Field, wo
     assert field.ask(world.partner, "GET", "/sync/changes")["order_ids"] == []
     field.ask(world.stranger, "GET", "/sync/changes", None, 403)
     field.ask(world.ann, "GET", "/sync/changes?since=x", None, 422)
+
+
+def test_order_of_a_planned_visit_is_there_however_many_newer_orders_there_are(
+    field: Field, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(field_day, "MAX_ORDERS", 2)
+    first, _, newest = (field.order(world.ann) for _ in range(3))
+    start = ARRIVED + timedelta(hours=2)
+    body = {"work_order_id": first, "technician_id": str(world.ann.person_id), "planned_start": start.isoformat()}
+    field.ask(world.planner, "POST", "/visits", body, 201)
+    day = field.ask(world.ann, "GET", "/sync/changes")
+    assert day["order_ids"] == [first, newest]
+    assert [each["work_order_id"] for each in day["visits"]] == [first]
 
 
 def test_who_checks_in_far_away_is_flagged_and_not_refused(field: Field, world: World) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from assets.base.access import Actor
@@ -17,9 +17,9 @@ from assets.base.errors import Conflict, IllegalMove, Invalid
 from assets.base.events import append_event
 from assets.registry import AssetModel
 from maintenance.plans.definition import check_definition
-from maintenance.plans.machines import choose
+from maintenance.plans.machines import choose, end_rows
 from maintenance.plans.settling import settle
-from maintenance.plans.tables import InspectionRound, MaintenancePlan, PlanPackage
+from maintenance.plans.tables import InspectionRound, MaintenancePlan, PlanAsset, PlanPackage
 from ticketing.cases.tables import ServiceType
 from ticketing.order_edits import checked_plan
 from ticketing.people.tables import Team
@@ -117,12 +117,18 @@ def edit_plan(
     """Replace what a plan says; what was done stays, the dates to come are made anew. Raises as `make_plan` does."""
     if plan.state == "ended":
         raise Conflict("this plan has ended", state=plan.state)
+    began, walked = plan.starts, plan.round_id
     with session.no_autoflush:
         for name, value in values.items():
             setattr(plan, name, value)
         check(session, plan, packages)
         _check_code(session, plan)
     plan.changed_at, plan.version = now, plan.version + 1
+    if walked is not None and plan.round_id == walked and plan.starts != began:
+        session.execute(update(PlanAsset).where(PlanAsset.plan_id == plan.id).values(start_on=None))
+    elif walked is not None and plan.round_id != walked:  # another route does not go on with the turns of this one
+        held = select(PlanAsset.id).where(PlanAsset.plan_id == plan.id, PlanAsset.state != "ended")
+        end_rows(session, session.scalars(held).all(), "not_of_plan", now)
     session.flush()
     _put_packages(session, plan, packages)
     _put_machines(session, plan, asset_ids, now)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, any_, func, insert, literal, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from assets.base.errors import Invalid
 from assets.base.events import Event
@@ -81,6 +81,8 @@ def sync(session: Session, plan: MaintenancePlan, now: datetime, only: UUID | No
     """Let machines come to a plan and go from it, by what they are now; `only`: just look at this one."""
     if plan.state not in ("active", "paused"):
         return
+    if plan.round_id is not None:
+        only = None  # what becomes of one stop can make another the first
     after = sync_step(session, plan, now, None, only=only)
     while after is not None:
         after = sync_step(session, plan, now, after)
@@ -106,6 +108,8 @@ def sync_step(
     """
     effectivity = effectivity_of(plan.effectivity)
     valid_from, effectivity = effectivity.valid_from, replace(effectivity, valid_from=None)
+    if plan.round_id is not None and after is None:
+        _hang_on(session, plan)
     chosen = select(PlanAsset.asset_id).where(PlanAsset.plan_id == plan.id, PlanAsset.chosen)
     assets = candidates(session, plan, chosen, STEP, only=only, after=after)
     held = select(PlanAsset).where(PlanAsset.plan_id == plan.id, PlanAsset.asset_id.in_(list(assets)))
@@ -121,6 +125,8 @@ def sync_step(
         if row is not None and row.start_totals and valid_from is not None and today < valid_from:
             row.start_totals, row.dirty = {}, True  # what meters show when it begins counts, not what they show before
         begins = begin.get(asset.id)
+        if plan.round_id is not None and plan.starts != "on" and row is not None:
+            begins = row.start_on or begins  # its dates stay when another stop becomes the first
         if row is not None and anew:
             row.dirty = True
         if why is not None:
@@ -173,6 +179,33 @@ def let_go(session: Session, plan: MaintenancePlan, now: datetime, *, only: UUID
     return len(keys)
 
 
+def _hang_on(session: Session, plan: MaintenancePlan) -> None:
+    """Let a round go on with its first stop in life: its row moves there, and with it all that is planned.
+
+    So an order that is out keeps its turn, and what was done still counts; what other meters showed does not.
+    """
+    held = select(PlanAsset).where(PlanAsset.plan_id == plan.id, PlanAsset.state.in_(_OF_PLAN), ~PlanAsset.chosen)
+    rows = session.scalars(held.limit(2).with_for_update(), execution_options={"populate_existing": True}).all()
+    lead = session.scalar(_named(plan, ()))
+    if len(rows) != 1 or lead is None or lead.lifecycle in ENDED or rows[0].asset_id == lead.id:
+        return
+    row = rows[0]
+    if session.scalar(select(PlanAsset.id).where(PlanAsset.plan_id == plan.id, PlanAsset.asset_id == lead.id)):
+        return  # it was the first before: that row is taken up again
+    of_meters = ("last_totals", "last_target")
+    row.turns = {
+        code: {name: told for name, told in past.items() if name not in of_meters} for code, past in row.turns.items()
+    }
+    row.asset_id, row.start_totals, row.dirty = lead.id, {}, True
+    open_ones = update(Occurrence).where(
+        Occurrence.plan_asset_id == row.id,
+        Occurrence.state.in_(("planned", "left_out", "cancelled")),
+        Occurrence.work_order_id.is_(None),
+    )
+    session.execute(open_ones.values(asset_id=lead.id))
+    session.flush()
+
+
 def _leave(row: PlanAsset, why: str, ended: dict[str, list[UUID]]) -> None:
     """What waits to begin, or for its days, stays waiting; the rest ends."""
     if why in ("not_in_service", "too_early") and row.state == "waiting" and row.reason == why:
@@ -211,7 +244,9 @@ def _named(plan: MaintenancePlan, chosen: Any) -> Select[Any]:
         .where(literal(plan.organisation_id) == any_(Organisation.ancestors))
     )
     if plan.round_id is not None:
-        first = select(RoundStop.asset_id).where(RoundStop.round_id == plan.round_id).order_by(RoundStop.position)
+        stop = aliased(Asset)
+        first = select(stop.id).join(RoundStop, RoundStop.asset_id == stop.id)
+        first = first.where(RoundStop.round_id == plan.round_id).order_by(stop.lifecycle.in_(ENDED), RoundStop.position)
         return found.where(Asset.id == first.limit(1).scalar_subquery())
     if plan.asset_model_id is not None:
         return found.where(Asset.asset_model_id == plan.asset_model_id)

@@ -19,7 +19,7 @@ from assets.meters import add_meter, correct_reading, read_meter
 from assets.registry import Asset
 from maintenance.plans.library import Package
 from maintenance.plans.releasing import move, release_due
-from maintenance.plans.tables import MaintenancePlan, Occurrence
+from maintenance.plans.tables import InspectionRound, MaintenancePlan, Occurrence, RoundStop
 from tests.maintenance.plans.workshop import MONTHLY, QUARTERLY, Workshop, at, counts, days
 from ticketing.models import WorkOrder
 
@@ -265,3 +265,33 @@ def test_what_is_valid_from_a_later_day_is_made_ahead_and_released_in_time(works
     assert (workshop.release(at(5, 17, 15)), workshop.release(at(5, 17, 17))) == (0, 1)
     assert [row.id for row in workshop.rows(state="released")] == [first.id]
     assert {row.state for row in workshop.held()} == {"active"}
+
+
+def test_round_goes_on_when_its_first_stop_retires(workshop: Workshop) -> None:
+    """7.1f: nothing is lost, nothing doubles: an order that is out keeps its turn."""
+    world = workshop.world
+    with workshop.database.as_service() as session:
+        route = InspectionRound(organisation_id=world.operator, code="R", name={"en": "Walk"}, created_at=at(11, 1))
+        session.add(route)
+        session.flush()
+        for place, key in enumerate((world.pump, world.other_pump)):
+            stop = RoundStop(organisation_id=world.operator, round_id=route.id, asset_id=key, position=place)
+            session.add(stop)
+    workshop.plan(at(11, 22), Package("1M", MONTHLY), assets=[], round_id=route.id)
+    workshop.day(at(12, 22))
+    before = {row.slot: row.id for row in workshop.rows()}
+    assert "01-01" in workshop.days("released")
+    with workshop.database.as_service() as session:
+        asset = session.get_one(Asset, world.pump)
+        move_life(session, asset, Move("retired", at(12, 23), "worn out"), at(12, 23))
+    workshop.day(at(12, 23))
+    after = workshop.rows()
+    assert {row.slot: row.id for row in after if row.slot in before} == before
+    assert len(after) == len({row.slot for row in after})
+    assert {(row.state, row.asset_id) for row in after if row.state != "missed"} == {
+        ("released", world.pump),
+        ("planned", world.other_pump),
+    }
+    assert [(row.state, row.asset_id) for row in workshop.held()] == [("active", world.other_pump)]
+    workshop.day(at(1, 25, year=2027))
+    assert "02-01" in workshop.days("released")

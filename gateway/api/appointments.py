@@ -132,6 +132,7 @@ def book_appointment(order_id: UUID, body: WindowChoice, here: Here) -> Appointm
     """Promise a window, or move the promise there; the visit is planned so that it is kept."""
     here.require("dispatch.plan")
     order = get_work_order(here.session, order_id)
+    check_owner(here.session, order, here.actor)
     made = book(
         here.session, rules_for(here, order), order.id, body.window_from, body.window_until, here.now,
         chosen_by="desk", by=here.actor,
@@ -161,6 +162,7 @@ def move_appointment(appointment_id: UUID, body: WindowChoice, here: Here, if_ma
     here.require("dispatch.plan")
     row = locked(here, Appointment, appointment_id, "appointment", if_match)
     order = get_work_order(here.session, row.work_order_id)
+    check_owner(here.session, order, here.actor)
     moved = book(
         here.session, rules_for(here, order), order.id, body.window_from, body.window_until, here.now,
         chosen_by="desk", by=here.actor,
@@ -173,6 +175,7 @@ def cancel_appointment(appointment_id: UUID, here: Here, if_match: IfMatch = Non
     """Take a promise back; the visit stays planned."""
     here.require("dispatch.plan")
     row = locked(here, Appointment, appointment_id, "appointment", if_match)
+    check_owner(here.session, get_work_order(here.session, row.work_order_id), here.actor)
     return _items(here, [cancel(here.session, row, here.now, by=here.actor)])[0]
 
 

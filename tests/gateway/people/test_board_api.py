@@ -21,7 +21,7 @@ from ticketing.dispatch.appointments import end_with_order
 from ticketing.dispatch.modes import follow_changes, plan_waiting
 from ticketing.dispatch.planning import run_next
 from ticketing.dispatch.settings import rules_of
-from ticketing.dispatch.tables import DispatchSettings
+from ticketing.dispatch.tables import Appointment, DispatchSettings
 from ticketing.models import Visit, WorkOrder
 from ticketing.people.tables import Skill
 
@@ -369,6 +369,21 @@ def test_a_customer_chooses_a_window_by_link_and_moves_it_until_the_limit(
     plan = ok(desk.get(f"/api/v1/dispatch/plans/{asked['id']}"))
     (kept,) = [each for each in plan["assignments"] if each["work_order_id"] == str(order)]
     assert windows[1]["window_from"] <= kept["planned_start"].replace("Z", "+00:00") <= windows[1]["window_until"]
+
+
+def test_what_was_promised_to_a_customer_is_no_partners_to_change(plant: Plant, desk: TestClient, tom: Person) -> None:
+    always(desk, tom)
+    order = order_of(plant)
+    path = f"/api/v1/work-orders/{order}/appointments"
+    windows = ok(desk.get(f"/api/v1/work-orders/{order}/windows"))["items"]
+    made = ok(desk.post(path, json=windows[0]), 201)
+    with plant.database.as_service() as session:
+        for row in (session.get_one(WorkOrder, order), session.get_one(Appointment, UUID(made["id"]))):
+            row.executing_organisation_id = plant.partner.id
+    partners_desk = signed_in(plant, hired(plant, "Petra", plant.partner.id, Role.DISPATCHER))
+    assert [each["id"] for each in ok(partners_desk.get(path))["items"]] == [made["id"]]
+    for asked in (path, f"/api/v1/appointments/{made['id']}/move", f"/api/v1/appointments/{made['id']}/cancel"):
+        assert partners_desk.post(asked, json=windows[1]).status_code == 403, asked
 
 
 def test_an_appointment_is_over_with_its_order(plant: Plant, desk: TestClient, tom: Person) -> None:

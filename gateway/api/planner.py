@@ -221,6 +221,8 @@ def undo_desk_decision(decision_id: UUID, here: Here) -> DeskDecisionItem:
     """Take a decision back; 409 says why it is too late."""
     here.require("predicted_job.decide")
     row = seen(here, DeskDecision, decision_id, "desk_decision")
+    if "moved" in row.facts:
+        here.require("occurrence.decide")
     return decision_items(here, [undo(here.session, row, here.now, here.actor)])[0]
 
 
@@ -233,7 +235,7 @@ def decision_items(here: Context, rows: Sequence[DeskDecision]) -> list[DeskDeci
     keys = {row.occurrence_id for row in rows if row.occurrence_id}
     dated = session.execute(select(Occurrence.id, Occurrence.due_on).where(Occurrence.id.in_(keys)))
     due = {key: day for key, day in dated}
-    decides = may(here.actor, "predicted_job.decide")
+    decides, moves = (may(here.actor, word) for word in ("predicted_job.decide", "occurrence.decide"))
     found = []
     for row in rows:
         why = why_not(session, row)
@@ -255,7 +257,7 @@ def decision_items(here: Context, rows: Sequence[DeskDecision]) -> list[DeskDeci
                 returned_why=row.returned_why,
                 undone_at=row.undone_at,
                 undone_by=people.get(row.undone_by_id) if row.undone_by_id else None,
-                can_undo=why is None and decides,
+                can_undo=why is None and decides and (moves or "moved" not in row.facts),
                 why_not=why,
             )
         )

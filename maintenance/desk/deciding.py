@@ -121,12 +121,16 @@ def merge(
     if _order_there(session, job) is not None:
         raise Conflict("the same trouble has a work order already: accept the job to join it", reason="has_order")
     _decided(session, job, now)
+    moved: dict[str, Any] = {}
     if move_to is not None:
+        stood = occurrence.put_at
+        moved = {"moved": {"to": move_to.isoformat(), "put_at": stood.isoformat() if stood is not None else None}}
         move(session, occurrence, move_to, now, by, words or "merged with a predicted job")
     at = occurrence.put_at or occurrence.due_at
     finding = session.get_one(Finding, job.finding_id)
     wait = max((at - now).total_seconds(), 0.0) if at is not None else LONGEST.total_seconds()
-    found = _kept(session, job, "merge", now, by, kept(known_of(session, finding, wait, now)), reason=words)
+    facts = kept(known_of(session, finding, wait, now)) | moved
+    found = _kept(session, job, "merge", now, by, facts, reason=words)
     found.occurrence_id = occurrence.id
     session.flush()
     log_job(session, job, "predicted_job.merged", now, by, _planned(session, occurrence))

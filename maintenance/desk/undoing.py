@@ -16,6 +16,8 @@ from maintenance.desk.putting_off import log_job
 from maintenance.desk.tables import DeskDecision
 from maintenance.episode_life import end_episode
 from maintenance.models import Episode, Finding, PredictedJob, WorkLink
+from maintenance.plans.releasing import put_back
+from maintenance.plans.tables import Occurrence, PlanAsset
 from ticketing.models import Visit, WorkOrder
 from ticketing.order_models import WorkOrderLine
 from ticketing.work_orders import get_work_order, transition
@@ -51,8 +53,10 @@ def why_not(session: Session, decision: DeskDecision) -> str | None:
 def undo(session: Session, decision: DeskDecision, now: datetime, by: Actor | None) -> DeskDecision:
     """Take a decision back: the job stands on the list again, and what it taught is forgotten.
 
-    An order that it opened is cancelled. Raises CannotUndo.
+    An order that it opened is cancelled; planned work that it moved goes back, unless its order is out or somebody put
+    it elsewhere since. Raises CannotUndo.
     """
+    work = _moved_work(session, decision)
     lock_asset(session, decision.asset_id)
     session.refresh(decision, with_for_update=True)
     if decision.work_order_id is not None:
@@ -63,6 +67,10 @@ def undo(session: Session, decision: DeskDecision, now: datetime, by: Actor | No
     decision.undone_at, decision.undone_by_id = now, by.person_id if by else None
     episode = session.get(Episode, job.episode_id) if job.episode_id is not None else None
     number = _withdraw(session, decision, episode, now, by)
+    moved = decision.facts.get("moved", {})
+    if work is not None and work.state == "planned" and work.put_at == datetime.fromisoformat(moved["to"]):
+        stood = datetime.fromisoformat(moved["put_at"]) if moved["put_at"] is not None else None
+        put_back(session, work, now, by, "decision taken back", stood)
     _list_again(session, job, now)
     session.flush()
     log_job(session, job, "predicted_job.undone", now, by, {"decision": decision.kind, "work_order": number})
@@ -90,6 +98,16 @@ def _withdraw(
         session.delete(link)
         session.flush()
     return order.number
+
+
+def _moved_work(session: Session, decision: DeskDecision) -> Occurrence | None:
+    """Lock and return the planned work that a merge moved; in the order in which others lock it."""
+    if "moved" not in decision.facts or decision.occurrence_id is None:
+        return None
+    held = select(Occurrence.plan_asset_id).where(Occurrence.id == decision.occurrence_id)
+    session.execute(select(PlanAsset.id).where(PlanAsset.id.in_(held)).with_for_update())
+    found = select(Occurrence).where(Occurrence.id == decision.occurrence_id).with_for_update()
+    return session.scalar(found, execution_options={"populate_existing": True})
 
 
 def _list_again(session: Session, job: PredictedJob, now: datetime) -> None:

@@ -20,6 +20,7 @@ from maintenance.feedback_models import PlannerVerdict, Suppressor
 from maintenance.findings import save_findings
 from maintenance.models import Episode, Finding, PredictedJob
 from maintenance.plans.library import Package
+from maintenance.plans.releasing import move
 from maintenance.plans.tables import Occurrence
 from tests.maintenance.evidence import hot_bearing
 from tests.maintenance.plans.workshop import Workshop
@@ -131,6 +132,33 @@ def test_merged_work_joins_its_plans_order_when_it_is_released(workshop: Worksho
     assert (state(workshop)[0], verdicts(workshop)) == ("watching", [])
     with workshop.database.as_service() as session:
         assert session.scalars(select(WorkOrder)).one().state == "unscheduled"
+
+
+@pytest.mark.parametrize("moved", [None, "before", "since"])
+def test_work_that_was_moved_for_a_merge_goes_back_when_it_is_undone(workshop: Workshop, moved: str | None) -> None:
+    """7.3e: to where a planner had put it or the rules have it; what somebody moved since stays."""
+    planner = workshop.world.planner
+    monthly = Package("1M", {"kind": "calendar", "rrule": "FREQ=MONTHLY"})
+    workshop.plan(NOW, monthly, starts_on=NOW.date(), lead_days=2)
+    workshop.make(NOW)
+    see(workshop)
+    with workshop.database.as_actor(planner) as session:
+        row = session.scalars(select(Occurrence).order_by(Occurrence.due_at)).first()
+        assert row is not None
+        if moved == "before":
+            move(session, row, after(12 * DAY), after(5), planner, "shut")
+        stood = (row.due_on, row.put_at, row.release_at)
+        made = merge(session, the_job(session), row, None, after(10), planner, move_to=after(6 * DAY)).decision
+        assert row.put_at == after(6 * DAY)
+        if moved == "since":
+            move(session, row, after(9 * DAY), after(15), planner, "no crane")
+            stood = (row.due_on, row.put_at, row.release_at)
+    with workshop.database.as_actor(planner) as session:
+        undo(session, session.get_one(DeskDecision, made.id), after(20), planner)
+    workshop.make(after(30))
+    with workshop.database.as_service() as session:
+        again = session.get_one(Occurrence, row.id)
+        assert (again.due_on, again.put_at, again.release_at) == stood
 
 
 def test_merged_work_comes_back_when_its_plan_falls_away(workshop: Workshop) -> None:

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import delete, or_, select, update
@@ -40,6 +41,7 @@ MAX_UNASKED_S = 40  # of solving: with the turns of the jobs before it, new work
 AGAIN = timedelta(seconds=60)  # while somebody waits: people become idle without any change that tells of it
 MAX_ROUNDS = 20
 MAX_POOL = 200
+MAX_LOOKED_AT = 5000  # orders that nobody has; the skills that they ask for are compared one by one
 KEEP_UNASKED = timedelta(days=14)  # plans that nobody asked for
 
 CHANGES = frozenset(
@@ -258,10 +260,14 @@ def pool(session: Session, person: Person, now: datetime) -> list[WorkOrder]:
             ),
         )
         .order_by(WorkOrder.due_at.nulls_last(), WorkOrder.opened_at)
-        .limit(MAX_POOL)
+        .limit(MAX_LOOKED_AT)
+        .execution_options(yield_per=MAX_POOL)
     )
     held = skills_of(session, [person.id])[person.id]
-    return [each for each in session.scalars(query) if _able(held, each, now)]
+    rows = session.scalars(query)
+    found = list(islice((each for each in rows if _able(held, each, now)), MAX_POOL))
+    rows.close()
+    return found
 
 
 def _able(held: Sequence[HeldSkill], order: WorkOrder, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
@@ -17,6 +18,7 @@ from assets.registry import Asset
 from gateway.notify.dates import dated
 from tests.gateway.conftest import Plant
 from tests.gateway.people.helping import hired, ok, planned, signed_in, works
+from ticketing.dispatch import modes
 from ticketing.dispatch.appointments import end_with_order
 from ticketing.dispatch.modes import follow_changes, plan_waiting
 from ticketing.dispatch.planning import run_next
@@ -320,6 +322,17 @@ def test_of_two_who_take_the_same_order_from_the_pool_the_first_has_it(plant: Pl
     assert sorted(codes) == [200, 409]
     path = f"/api/v1/dispatch/pool/{hard}/claim"
     assert clients[0].post(path, headers={"X-Forewarn": "1"}).status_code == 403
+
+
+def test_pool_is_filled_with_what_somebody_can_do_however_much_they_cannot(
+    plant: Plant, desk: TestClient, tom: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modes, "MAX_POOL", 2)
+    for _ in range(3):
+        order_of(plant, required_skills=[{"skill": "crane", "level": 1}])
+    able = [order_of(plant) for _ in range(3)]
+    with plant.database.as_service() as session:
+        assert [each.id for each in modes.pool(session, tom, datetime.now(UTC))] == able[:2]
 
 
 def test_candidates_show_cost_and_what_stands_against_each(plant: Plant, desk: TestClient, tom: Person) -> None:

@@ -92,19 +92,22 @@ def owner_decides(state: str, to: str, *, desk: bool) -> bool:
     return to in ("closed", "cancelled") or (desk and state in _FINISHED and to in OPEN_STATES)
 
 
-def legal_moves(order: WorkOrder, actor: Actor | None = None) -> list[str]:
-    """Return the states that may come next; with an actor, only those that they may ask for."""
-    moves = LEGAL_MOVES[order.state]
+def legal_moves(order: WorkOrder, actor: Actor | None = None, *, visited: bool = True) -> list[str]:
+    """Return the states that may come next; with an actor, only those that they may ask for.
+
+    `visited`: a visit is planned or under way; without one nothing is scheduled.
+    """
+    moves = [to for to in LEGAL_MOVES[order.state] if visited or to != "scheduled"]
     if actor is None:
-        return list(moves)
+        return moves
     carries, desk = actor.organisation_id == order.executing_organisation_id, bool(actor.roles & DESK)
     allowed = [to for to in moves if may(actor, ACTION_OF_MOVE[to])]
     return [to for to in allowed if not (carries and owner_decides(order.state, to, desk=desk))]
 
 
-def illegal(order: WorkOrder, to: str) -> IllegalMove:
+def illegal(order: WorkOrder, to: str, *, visited: bool = True) -> IllegalMove:
     """Return the error for a move that the table does not hold; it names the legal ones."""
-    legal = list(LEGAL_MOVES[order.state])
+    legal = legal_moves(order, visited=visited)
     text = f"{order.number} is {order.state}; it cannot become {to}, only: {', '.join(legal) or 'nothing'}"
     return IllegalMove(text, state=order.state, to=to, legal=legal)
 

@@ -202,6 +202,8 @@ def transition(
         return order
     if to not in LEGAL_MOVES[order.state]:
         raise illegal(order, to)
+    if to == "scheduled" and not _live_visits(session, order):
+        raise illegal(order, to, visited=False)
     if to == "completed" and not (outcome or order.outcome):
         raise Invalid("completing needs an outcome", field="outcome", allowed=list(OUTCOMES))
     if to == "cancelled" and not (reason or "").strip():

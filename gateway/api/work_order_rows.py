@@ -41,7 +41,7 @@ from ticketing.models import Request, Visit, WorkOrder
 from ticketing.order_log import INSIDE_KINDS
 from ticketing.procedures.models import ProcedureRun
 from ticketing.visits import LEGAL_MOVES as VISIT_MOVES
-from ticketing.work_orders import legal_moves
+from ticketing.work_orders import LIVE_VISITS, legal_moves
 
 __all__ = [
     "NoticedContribution",
@@ -217,9 +217,13 @@ def _fields(here: Context, order: WorkOrder, around: _Around) -> dict[str, Any]:
         "visits": [visit_item(visit, around.people) for visit in around.visits.get(order.id, [])],
         **{name: getattr(order, name) for name in _PLANNED},
         "review_reason": None if customer else order.review_reason,
-        "legal_moves": legal_moves(order, here.actor),
+        "legal_moves": legal_moves(order, here.actor, visited=_visited(around, order)),
         "version": order.version,
     }
+
+
+def _visited(around: _Around, order: WorkOrder) -> bool:
+    return any(visit.state in LIVE_VISITS for visit in around.visits.get(order.id, []))
 
 
 def _noticed(order: WorkOrder, customer: bool) -> Noticed | None:

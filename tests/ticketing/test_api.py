@@ -182,6 +182,7 @@ def test_change_based_on_an_old_version_is_refused(world: World, sign_in: As) ->
 def test_visit_is_planned_and_moved(world: World, sign_in: As) -> None:
     planner, bob = sign_in(world.planner), sign_in(world.bob)
     order = post(planner, "/work-orders", {"asset_id": str(world.pump), "title": "Oil"}, status=201)
+    assert "scheduled" not in order["legal_moves"]
     body = {"work_order_id": order["id"], "technician_id": str(world.bob.person_id)}
     visit = post(planner, "/visits", body, status=201)
     post(sign_in(world.ann), f"/visits/{visit['id']}/transitions", {"to": "travelling"}, status=403)

@@ -98,6 +98,17 @@ def test_illegal_move_names_the_legal_ones(world: World) -> None:
         assert visit_refused.value.params["legal"] == ["travelling", "in_progress", "cannot_complete", "cancelled"]
 
 
+def test_nothing_is_scheduled_without_a_visit(world: World) -> None:
+    with world.database.as_service() as session:
+        order = opened(session, world)
+        with pytest.raises(IllegalMove) as refused:
+            transition(session, order, "scheduled", NOW, by=world.planner)
+        assert refused.value.params["legal"] == ["in_progress", "on_hold", "cannot_complete", "cancelled"]
+        schedule_visit(session, order, world.person(session, world.ann), NOW)
+        transition(session, order, "on_hold", after(5), reason="parts")
+        assert transition(session, order, "scheduled", after(9), by=world.planner).state == "scheduled"
+
+
 def test_finish_before_start_is_refused(world: World) -> None:
     with world.database.as_service() as session:
         order, ann = opened(session, world), world.person(session, world.ann)

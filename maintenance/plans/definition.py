@@ -263,6 +263,6 @@ def _check_packages(plan: Any, packages: Sequence[Any]) -> None:
         if not 1 <= each.hierarchy <= 99:
             raise Invalid("a hierarchy is 1 to 99", field=f"{here}.hierarchy", value=each.hierarchy)
         trigger = read_trigger(each.trigger, anchor, path=f"{here}.trigger")
-        check_count(code, trigger, anchor, plan.horizon_days + plan.near_days)
+        check_count(each.code, trigger, anchor, plan.horizon_days + plan.near_days)
         if plan.round_id is not None and not isinstance(trigger, Calendar):
             raise Invalid("a round goes by the calendar", field=f"{here}.trigger.kind")

@@ -110,9 +110,9 @@ class Rules:
 def planned(rules: Rules, machine: Machine, since: datetime, until: datetime) -> list[Planned]:
     """Return all work that is foreseen with `since` < moment <= `until`, in order; what has no date yet comes last.
 
-    Raises Invalid for a horizon beyond five years and for more turns than anybody can do.
+    Raises Invalid for a horizon beyond five years (and what is made around it) and for more turns than anybody can do.
     """
-    if (until - since).days > MAX_HORIZON_DAYS:
+    if (until - since).days > MAX_HORIZON_DAYS + AROUND_DAYS + rules.near_days:
         raise Invalid("a horizon is at most five years", field="horizon_days", limit=MAX_HORIZON_DAYS)
     turns: dict[str, Turn] = {}
     open_ended: list[Turn] = []

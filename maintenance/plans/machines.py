@@ -21,7 +21,7 @@ from maintenance.plans.definition import effectivity_of
 from maintenance.plans.effectivity import Machine, why_not
 from maintenance.plans.reading import zone_of
 from maintenance.plans.recurrence import to_local
-from maintenance.plans.tables import MaintenancePlan, Occurrence, PlanAsset, PlanPackage, RoundStop
+from maintenance.plans.tables import TOO_MANY, MaintenancePlan, Occurrence, PlanAsset, PlanPackage, RoundStop
 
 ASSET_KINDS = frozenset(
     {
@@ -154,7 +154,7 @@ def _new(plan: MaintenancePlan, asset_id: UUID, begins: date | None, since: date
 
 def _take(row: PlanAsset, begins: date | None, state: str, now: datetime, since: datetime | None) -> None:
     """Bring a machine that a plan holds up to what holds now; one that was away owes nothing of that time."""
-    if row.state == "ended" or row.reason is not None:
+    if row.state == "ended" or row.reason not in (None, TOO_MANY):
         row.since = now
     elif since is not None and row.state in ("waiting", "paused"):
         row.since = since
@@ -182,7 +182,7 @@ def let_go(session: Session, plan: MaintenancePlan, now: datetime, *, only: UUID
 def _hang_on(session: Session, plan: MaintenancePlan) -> None:
     """Let a round go on with its first stop in life: its row moves there, and with it all that is planned.
 
-    So an order that is out keeps its turn, and what was done still counts; what other meters showed does not.
+    So an order that is out keeps its turn, and what was done still counts.
     """
     held = select(PlanAsset).where(PlanAsset.plan_id == plan.id, PlanAsset.state.in_(_OF_PLAN), ~PlanAsset.chosen)
     rows = session.scalars(held.limit(2).with_for_update(), execution_options={"populate_existing": True}).all()
@@ -192,11 +192,7 @@ def _hang_on(session: Session, plan: MaintenancePlan) -> None:
     row = rows[0]
     if session.scalar(select(PlanAsset.id).where(PlanAsset.plan_id == plan.id, PlanAsset.asset_id == lead.id)):
         return  # it was the first before: that row is taken up again
-    of_meters = ("last_totals", "last_target")
-    row.turns = {
-        code: {name: told for name, told in past.items() if name not in of_meters} for code, past in row.turns.items()
-    }
-    row.asset_id, row.start_totals, row.dirty = lead.id, {}, True
+    row.asset_id, row.dirty = lead.id, True
     open_ones = update(Occurrence).where(
         Occurrence.plan_asset_id == row.id,
         Occurrence.state.in_(("planned", "left_out", "cancelled")),

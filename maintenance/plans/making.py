@@ -23,7 +23,7 @@ from maintenance.plans.due import Planned, Turn, planned, without
 from maintenance.plans.library import told
 from maintenance.plans.reading import Seen, load
 from maintenance.plans.recurrence import to_instant, to_local
-from maintenance.plans.tables import MaintenancePlan, Occurrence, PlanAsset
+from maintenance.plans.tables import TOO_MANY, MaintenancePlan, Occurrence, PlanAsset
 
 BATCH = 1000  # machines of plans in one transaction
 TOLD = 500  # plans whose events are appended together
@@ -137,7 +137,13 @@ def make(session: Session, seen: Sequence[Seen], now: datetime, made: Made) -> N
     gone: list[UUID] = []
     for each in seen:
         before = there.get(each.row.id, {})
-        wanted = wanted_rows(each, now, _taken(before.values()))
+        try:
+            wanted = wanted_rows(each, now, _taken(before.values()))
+        except Invalid:  # what is there stays: silence must not call off what was planned
+            each.row.reason = TOO_MANY
+            continue
+        if each.row.reason == TOO_MANY:
+            each.row.reason = None
         slots = set()
         for row in wanted:
             slots.add(row["slot"])
@@ -183,19 +189,19 @@ def _write_down(session: Session, seen: Sequence[Seen], now: datetime) -> None:
 
 
 def wanted_rows(each: Seen, now: datetime, taken: Container[str] = frozenset()) -> list[dict[str, Any]]:
-    """Return the rows of one machine of a plan, as they should be, but for turns that other work has taken."""
+    """Return the rows of one machine of a plan, as they should be, but for turns that other work has taken.
+
+    Raises Invalid for more turns than are made.
+    """
     if each.machine is None:
         return []
     plan, row, zone = each.plan, each.row, each.zone
     since = max(row.since, now - BACK)
     look = timedelta(days=plan.near_days)
     until = now + timedelta(days=plan.horizon_days) + min(AGAIN, timedelta(days=plan.horizon_days) / 12)
-    try:
-        found = planned(
-            each.definition.rules(each.machine.start), each.machine, to_local(since - look, zone), to_local(until, zone)
-        )
-    except Invalid:
-        return []
+    found = planned(
+        each.definition.rules(each.machine.start), each.machine, to_local(since - look, zone), to_local(until, zone)
+    )
     begins, ends = _days(plan.effectivity)
     after = to_local(since, zone)
     return [

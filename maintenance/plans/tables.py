@@ -14,6 +14,7 @@ from assets.base.db import Base, Identified, Owned, Versioned
 STATES = ("draft", "active", "paused", "ended")
 OCCURRENCE_STATES = ("planned", "released", "done", "skipped", "missed", "cancelled", "left_out")
 OPEN = ("planned", "released")
+TOO_MANY = "too_many"  # turns, of a meter that goes on by far more than the plan expects
 _TYPE = ForeignKey("service_types.id", ondelete="SET NULL")
 
 
@@ -118,8 +119,9 @@ class PlanAsset(Identified, Owned, Base):
 
     `turns`: by package {"done", "last_done", "last_totals", "last_target", "shift_days"}, times local to the site.
     `dirty`: something changed, its occurrences have to be made anew; else that is so at `remake_at`. `state`: waiting
-    (for its plan, or for the machine to begin), active, paused, ended (`reason`). `start_totals`: {"start": {meter:
-    total}, "since": {…}}, kept as first seen: who edits an old reading moves no grid.
+    (for its plan, or for the machine to begin), active, paused, ended (`reason`); active with `too_many`: its meter
+    makes more turns due than are made, what is there stays. `start_totals`: {"start": {meter: total}, "since":
+    {…}}, kept as first seen: who edits an old reading moves no grid.
     """
 
     __tablename__ = "plan_assets"

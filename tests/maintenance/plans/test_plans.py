@@ -18,8 +18,9 @@ from assets.meter_rules import Told
 from assets.meters import add_meter, correct_reading, read_meter
 from assets.registry import Asset
 from maintenance.plans.library import Package
+from maintenance.plans.machines import sync
 from maintenance.plans.releasing import move, release_due
-from maintenance.plans.tables import InspectionRound, MaintenancePlan, Occurrence, RoundStop
+from maintenance.plans.tables import InspectionRound, MaintenancePlan, Occurrence, PlanAsset, PlanPackage, RoundStop
 from tests.maintenance.plans.workshop import MONTHLY, QUARTERLY, Workshop, at, counts, days
 from ticketing.models import WorkOrder
 
@@ -223,6 +224,35 @@ def test_meter_date_is_foreseen_and_reached_sooner(workshop: Workshop) -> None:
     workshop.day(at(2, 20))
     (row,) = workshop.rows(state="released")
     assert row.id == first.id
+
+
+def test_too_many_turns_of_a_meter_call_nothing_off_and_are_told(workshop: Workshop) -> None:
+    _hours(workshop, *[(at(1, 1) + days(10 * n), 100.0 + 100 * n) for n in range(5)])
+    workshop.plan(at(2, 10), Package("500h", METER), starts_on=date(2026, 2, 10), lead_days=0)
+    workshop.day(at(2, 10))
+    before = [(row.id, row.due_at, row.state) for row in workshop.rows()]
+    since = workshop.held()[0].since
+
+    def every(value: float, now: datetime) -> str | None:
+        with workshop.database.as_service() as session:
+            session.execute(update(PlanPackage).values(trigger={**METER, "every": value}))
+            session.execute(update(PlanAsset).values(dirty=True))
+            sync(session, session.scalars(select(MaintenancePlan)).one(), now)
+        workshop.day(now)
+        (row,) = workshop.held()
+        assert (row.state, row.since) == ("active", since)
+        return row.reason
+
+    assert [every(0.5, at(2, 11)), every(0.5, at(2, 12))] == ["too_many", "too_many"]
+    assert [(row.id, row.due_at, row.state) for row in workshop.rows()] == before
+    assert every(500, at(2, 13)) is None
+
+
+@pytest.mark.parametrize("horizon", [1829, 1830])
+def test_the_longest_horizon_is_made(workshop: Workshop, horizon: int) -> None:
+    workshop.plan(at(3, 1), Package("1M", MONTHLY), horizon_days=horizon)
+    workshop.make(at(6, 1))
+    assert len(workshop.rows(state="planned")) >= 60
 
 
 def test_edited_old_reading_fires_nothing(workshop: Workshop) -> None:

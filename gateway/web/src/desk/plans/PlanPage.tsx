@@ -106,7 +106,7 @@ function Machines(props: { plan: Plan }) {
     { label: "col.site", phone: "named", cell: (row) => row.site_name ?? "–" },
     { label: "plan.counts_from", phone: "named", cell: (row) => dayText(row.start_on, text) },
     { label: "plan.next", phone: "named", cell: (row) => dayText(row.next_on, text) },
-    { label: "col.state", phone: "side", cell: (row) => <Chip small tone={row.state === "active" ? "ok" : row.state === "ended" ? "quiet" : "watch"}>{row.reason ? text.code("plan.why", row.reason) : text.code("plan.machine_state", row.state)}</Chip> },
+    { label: "col.state", phone: "side", cell: (row) => <Chip small tone={row.state === "active" && !row.reason ? "ok" : row.state === "ended" ? "quiet" : "watch"}>{row.reason ? text.code("plan.why", row.reason) : text.code("plan.machine_state", row.state)}</Chip> },
   ];
   return <Rows of={rows} columns={columns} empty={<Empty icon={Boxes} sentence={text.t(props.plan.state === "draft" ? "plan.machines_draft" : "plan.machines_empty")} />} />;
 }

@@ -7,18 +7,20 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from assets.registry import Asset, Site
+from maintenance.desk.putting_off import LIVE
+from maintenance.desk.tables import DeskDecision
 from maintenance.forecasts.needs import ANY, LOWEST, Norm, read_norm
 from maintenance.forecasts.planned import Where
-from maintenance.forecasts.weeks import WEEK, begins
+from maintenance.forecasts.weeks import MAX_WEEKS, WEEK, begins, monday, weeks_from
 from maintenance.models import PredictedJob
 from maintenance.remaining_lives import ESTIMATE, RemainingLife
 
@@ -115,15 +117,25 @@ def usual_chances(share: float, created: datetime, now: datetime, weeks: Sequenc
     return found
 
 
+def put_off(found: Sequence[float], weeks: Sequence[date], until: datetime) -> list[float]:
+    """Return chances of a job that was put off: what lies before the week of its day counts in that week."""
+    week = monday(until.astimezone(UTC).date())
+    before = sum(chance for each, chance in zip(weeks, found, strict=True) if each < week)
+    return [
+        0.0 if each < week else chance + (before if each == week else 0.0)
+        for each, chance in zip(weeks, found, strict=True)
+    ]
+
+
 def load(
     session: Session, now: datetime, weeks: Sequence[date], where: Where, mean_minutes: float | None
 ) -> list[Predicted]:
-    """Return the open predicted jobs that the reader sees."""
+    """Return the open predicted jobs that the reader sees, without those that their plan's work counts already."""
     query = (
         select(PredictedJob, Asset.name, Asset.site_id, RemainingLife)
         .join(Asset, Asset.id == PredictedJob.asset_id)
         .outerjoin(RemainingLife, RemainingLife.asset_id == PredictedJob.asset_id)
-        .where(PredictedJob.state == "watching")
+        .where(PredictedJob.state == "watching", ~_merged().exists())
     )
     if where.organisation_ids is not None:
         query = query.where(PredictedJob.organisation_id.in_(where.organisation_ids))
@@ -137,20 +149,40 @@ def load(
     share = accepted_share(session)
     norms = _norms(session, [row[0].id for row in rows])
     beside = Counter(row[0].asset_id for row in rows)
+    waits = _waits(session, [row[0].id for row in rows])
+    lead = [week for week in weeks_from(now.date(), MAX_WEEKS) if week < weeks[0]]  # put off from before into these
+    ahead = [*lead, *weeks]
     made = []
     for job, name, site_id, life in rows:
         if life is not None and life.state == ESTIMATE and life_points(life):
             # A machine fails once: several jobs of it share the chance.
-            found = [each / beside[job.asset_id] for each in chances(life_points(life), life.at, now, weeks)]
+            found = [each / beside[job.asset_id] for each in chances(life_points(life), life.at, now, ahead)]
             basis = "remaining_life"
         else:
-            found, basis = usual_chances(share, job.created_at, now, weeks), "usual"
+            found, basis = usual_chances(share, job.created_at, now, ahead), "usual"
+        if job.id in waits:
+            found = put_off(found, ahead, waits[job.id])
+        found = found[len(lead) :]
         norm = norms.get(job.id, Norm())
         labour: Mapping[tuple[str, int], float] = {key: float(spent) for key, spent in norm.labour.items()}
         if not labour:
             labour = {(ANY, LOWEST): mean_minutes if mean_minutes is not None else DEFAULT_MINUTES}
         made.append(Predicted(job.id, job.asset_id, name, site_id, job.key, basis, tuple(found), labour, norm.parts))
     return made
+
+
+def _merged() -> Select[Any]:
+    """That a job of the query around it waits for planned work, which counts by itself."""
+    same = DeskDecision.asset_id == PredictedJob.asset_id, DeskDecision.key == PredictedJob.key
+    return select(DeskDecision.id).where(*LIVE, *same, DeskDecision.occurrence_id.is_not(None)).correlate(PredictedJob)
+
+
+def _waits(session: Session, keys: list[UUID]) -> dict[UUID, datetime]:
+    """Return until when jobs were put off."""
+    same = (DeskDecision.asset_id == PredictedJob.asset_id) & (DeskDecision.key == PredictedJob.key)
+    found = select(PredictedJob.id, func.max(DeskDecision.until)).join(DeskDecision, same)
+    found = found.where(*LIVE, DeskDecision.until.is_not(None), PredictedJob.id.in_(keys)).group_by(PredictedJob.id)
+    return {key: until for key, until in session.execute(found) if until is not None}
 
 
 def accepted_share(session: Session) -> float:

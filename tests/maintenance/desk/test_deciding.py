@@ -18,6 +18,9 @@ from maintenance.desk.undoing import CannotUndo, undo
 from maintenance.episodes import decide_pending
 from maintenance.feedback_models import PlannerVerdict, Suppressor
 from maintenance.findings import save_findings
+from maintenance.forecasts.planned import Where
+from maintenance.forecasts.predictions import load
+from maintenance.forecasts.weeks import weeks_from
 from maintenance.models import Episode, Finding, PredictedJob
 from maintenance.plans.library import Package
 from maintenance.plans.releasing import move
@@ -218,3 +221,29 @@ def test_an_order_that_was_begun_cannot_be_taken_back(workshop: Workshop) -> Non
             defer(session, the_job(session), after(DAY), None, after(60), planner)
         with pytest.raises(Conflict):
             dismiss(session, the_job(session), "no", after(60), planner)
+
+
+def test_forecasts_count_a_job_on_the_day_it_was_put_off_to_and_not_beside_planned_work(workshop: Workshop) -> None:
+    """7.4a: a deferred job in the week of its day, also where the weeks asked for begin later; a merged one once."""
+    planner, weeks = workshop.world.planner, weeks_from(NOW.date(), 20)
+
+    def chances(first: int = 0) -> list[tuple[int, float]]:
+        with workshop.database.as_service() as session:
+            made = load(session, after(20), weeks[first:], Where(), None)
+        return [(first + place, round(p, 3)) for job in made for place, p in enumerate(job.chances) if p]
+
+    monthly = Package("1M", {"kind": "calendar", "rrule": "FREQ=MONTHLY"})
+    workshop.plan(NOW, monthly, starts_on=NOW.date(), lead_days=2)
+    workshop.make(NOW)
+    see(workshop)
+    usual = chances()
+    assert len(usual) > 1
+    with workshop.database.as_actor(planner) as session:
+        defer(session, the_job(session), after(70 * DAY), None, after(10), planner)
+    assert [place for place, _ in chances()] == [place for place, _ in chances(8)] == [10]
+    assert chances(8)[0][1] == chances()[0][1] == pytest.approx(sum(p for _, p in usual), abs=0.01)
+    with workshop.database.as_actor(planner) as session:
+        row = session.scalars(select(Occurrence).order_by(Occurrence.due_at)).first()
+        assert row is not None
+        merge(session, the_job(session), row, None, after(15), planner)
+    assert chances() == []

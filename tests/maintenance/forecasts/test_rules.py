@@ -18,7 +18,7 @@ from scipy import stats
 
 from maintenance.forecasts.asking import by_part
 from maintenance.forecasts.needs import Norm, Stop, Work, need_of, read_norm
-from maintenance.forecasts.predictions import Predicted, chances, life_points, usual_chances
+from maintenance.forecasts.predictions import Predicted, chances, life_points, put_off, usual_chances
 from maintenance.forecasts.series import (
     INTERVAL,
     LEAST,
@@ -262,3 +262,18 @@ def test_many_pieces_that_rather_do_not_come_are_no_certain_demand() -> None:
     assert quantile(ahead.mean, ahead.variance, 0.1, ahead.nothing) == pytest.approx(0, abs=0.01)
     (both,) = by_part([date(2026, 1, 5)], [job, job])[PART]
     assert both.nothing == pytest.approx(0.81)
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (datetime(2026, 1, 1, tzinfo=UTC), [0.1, 0.2, 0.3]),  # its week is over: as if nobody had decided
+        (datetime(2026, 1, 7, tzinfo=UTC), [0.1, 0.2, 0.3]),
+        (datetime(2026, 1, 18, 23, tzinfo=UTC), [0.0, 0.3, 0.3]),
+        (datetime(2026, 1, 19, tzinfo=UTC), [0.0, 0.0, 0.6]),
+        (datetime(2026, 3, 1, tzinfo=UTC), [0.0, 0.0, 0.0]),
+    ],
+)
+def test_a_job_that_was_put_off_counts_in_the_week_of_its_day(day: datetime, expected: list[float]) -> None:
+    """7.3b, 7.4a."""
+    assert put_off([0.1, 0.2, 0.3], weeks_from(date(2026, 1, 5), 3), day) == pytest.approx(expected)

@@ -39,8 +39,8 @@ def rank_column(column: Any, words: Sequence[str]) -> Any:
 
 
 def moment_of(value: Any) -> datetime:
-    """Read a moment out of a cursor. Raises ValueError."""
-    return aware(str(value))
+    """Read a moment out of a cursor, `NEVER` too. Raises ValueError."""
+    return NEVER if value == NEVER.isoformat() else aware(str(value))
 
 
 def number_of(value: Any) -> Decimal:

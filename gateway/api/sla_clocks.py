@@ -16,7 +16,7 @@ from assets.base.db import service_rights
 from assets.base.errors import Forbidden, NotFound
 from gateway.api.deps import Context, Here
 from gateway.api.edits import Moment, Ref, SomeText, named_assets, person_names
-from gateway.api.pages import After, Limit, aware, cursor_of, read_cursor
+from gateway.api.pages import After, Limit, cursor_of, read_cursor
 from gateway.api.sla_policies import Reason
 from gateway.api.sla_rows import (
     TABLES,
@@ -31,14 +31,13 @@ from gateway.api.sla_rows import (
     policy_names,
 )
 from gateway.api.sla_warnings import WarningItem, warning_items
+from gateway.api.sorting import NEVER, moment_of
 from ticketing.sla.pausing import pause, pauses_of, resume
 from ticketing.sla.tables import SlaClock, SlaWarning
 from ticketing.sla_shown import Standing, clock_condition, full_course, standings
 from ticketing.sla_subjects import Subject, load_subjects
 
 router = APIRouter(prefix="/api/v1", tags=["service levels"])
-
-FAR = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 
 
 class LateClock(ClockItem):
@@ -132,7 +131,7 @@ def list_sla_clocks(
     """List clocks: those that run, the most urgent first; `missed`: those that ended late, the latest first."""
     here.require("sla.read")
     ended = state == "missed"
-    order: Any = SlaClock.finished_at if ended else func.coalesce(SlaClock.breached_at, literal(FAR))
+    order: Any = SlaClock.finished_at if ended else func.coalesce(SlaClock.breached_at, literal(NEVER))
     condition = (SlaClock.state == "missed") & SlaClock.finished_at.is_not(None)
     query = select(SlaClock).where(condition if ended else clock_condition(state, here.now))
     for column, value in (
@@ -143,14 +142,14 @@ def list_sla_clocks(
         if value is not None:
             query = query.where(column == value)
     if after is not None:
-        moment, key = read_cursor(after, aware, UUID)
+        moment, key = read_cursor(after, moment_of, UUID)
         place, last = tuple_(order, SlaClock.id), tuple_(literal(moment), literal(key))
         query = query.where(place < last if ended else place > last)
     query = query.order_by(order.desc(), SlaClock.id.desc()) if ended else query.order_by(order, SlaClock.id)
     rows = list(here.session.scalars(query.limit(limit + 1)))
     page = rows[:limit]
     last_row = page[-1] if len(rows) > limit else None
-    key_of = (last_row.finished_at if ended else last_row.breached_at or FAR) if last_row else None
+    key_of = (last_row.finished_at if ended else last_row.breached_at or NEVER) if last_row else None
     following = cursor_of(key_of.isoformat(), last_row.id) if last_row and key_of else None
     return LateClocks(items=_late(here, page), next=following)
 

@@ -40,7 +40,8 @@ def _streams(pdf: bytes) -> list[bytes]:
     read = []
     for raw in _STREAM.findall(pdf):
         try:
-            read.append(zlib.decompress(raw))
+            # Whatever stands before `endstream` may be a line's end or the last byte of the checksum.
+            read.append(zlib.decompressobj().decompress(raw))
         except zlib.error:
             read.append(raw)
     return read
